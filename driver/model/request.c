@@ -1,0 +1,41 @@
+/*
+ * request.c: what a client asks for
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "model/request.h"
+
+#include "base/words.h"
+
+REPL_WORDS(replVerb, ReplVerb, NULL, "start", "cancel", "retry", "pause", "resume")
+
+void
+replRequestFree(ReplRequest *req)
+{
+    if (!req)
+        return;
+    g_free(req->name);
+    g_free(req->format);
+    g_free(req->token);
+    g_free(req->description);
+    g_free(req->secret.uuid);
+    g_free(req->secret.usage);
+    g_free(req->cipherName);
+    g_free(req->cipherMode);
+    g_free(req->cipherHash);
+    g_free(req->ivgenName);
+    g_free(req->ivgenHash);
+    g_free(req);
+}
+
+void
+replUpdateFree(ReplUpdate *update)
+{
+    if (!update)
+        return;
+    g_free(update->volume);
+    g_free(update->name);
+    g_free(update->description);
+    replShareFree(update->share);
+    g_free(update);
+}
