@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The sandbox: a mount and network namespace for the whole test process.
+
+Everything that a test mounts or links lives in namespaces that vanish with the process, even when
+it is killed: no stray mounts, loop devices or interfaces stay behind. Mounts that the test process
+makes below the scratch folder reach the hosts that are running (a shared mount, and slaves of it).
+"""
+
+import atexit
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWNET = 0x40000000
+PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_scratch = None
+
+
+def die_with_parent():
+    """For preexec_fn: the child is killed when the test process goes, however it goes."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def run(*argv, check=True, **kwargs):
+    """A command that must work; its output is in the exception when it does not."""
+    kwargs.setdefault("env", dict(os.environ, LC_ALL="C"))
+    proc = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, **kwargs)
+    if check and proc.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, argv))}: exit {proc.returncode}\n"
+                           f"{proc.stdout}{proc.stderr}")
+    return proc
+
+
+def enter():
+    """Moves this process (which must have one thread) into the sandbox; returns its scratch folder."""
+    global _scratch
+    if _scratch:
+        return _scratch
+    if os.geteuid() != 0:
+        raise RuntimeError("The test hosts need root: they mount and make namespaces.")
+    if _libc.unshare(CLONE_NEWNS | CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    run("mount", "--make-rprivate", "/")
+    run("ip", "link", "set", "lo", "up")
+    base = os.environ.get("REPL_TEST_SCRATCH", "/var/tmp")
+    _scratch = tempfile.mkdtemp(prefix="repl-test-", dir=base)
+    os.chmod(_scratch, 0o755)
+    owner = os.getpid()
+    atexit.register(lambda: leave() if os.getpid() == owner else None)
+    run("mount", "--bind", _scratch, _scratch)
+    run("mount", "--make-shared", _scratch)
+    return _scratch
+
+
+def leave():
+    """Unmounts and removes the scratch folder."""
+    global _scratch
+    if not _scratch:
+        return
+    run("umount", "-R", "-l", _scratch, check=False)
+    if not os.path.ismount(_scratch):
+        shutil.rmtree(_scratch, ignore_errors=True)
+    _scratch = None

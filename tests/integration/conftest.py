@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Fixtures of the integration tests: hosts and pools that end with their test file."""
+
+import itertools
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from harness import fs, pools, space  # noqa: E402
+from harness.host import STOCK, Host  # noqa: E402
+
+_numbers = itertools.count(1)
+
+
+def pytest_configure(config):
+    space.enter()  # before there are threads
+
+
+def pytest_unconfigure(config):
+    space.leave()
+
+
+@pytest.fixture(scope="module")
+def new_host():
+    """A function that makes hosts of any kind, not started; they end with the test file."""
+    made = []
+
+    def make(**kwargs):
+        host = Host(f"host{next(_numbers)}", **kwargs)
+        made.append(host)
+        return host
+
+    yield make
+    errors = []
+    for host in reversed(made):
+        try:
+            host.close()
+        except AssertionError as err:
+            errors.append(str(err))
+    assert not errors, "\n".join(errors)
+
+
+@pytest.fixture(scope="module")
+def host(new_host):
+    """The file's host: libvirtd with our module."""
+    return new_host().start()
+
+
+@pytest.fixture(scope="module")
+def stock(new_host):
+    """A libvirtd without our module."""
+    return new_host(module=STOCK).start()
+
+
+@pytest.fixture
+def new_pool(host):
+    """A function that makes pools (labelled when region= is given) that go with the test."""
+    made = []
+
+    def make(region=None, name=None, **kwargs):
+        pool = pools.Pool(host, name or f"pool{next(_numbers)}", region=region, **kwargs)
+        made.append(pool)
+        return pool
+
+    yield make
+    if host.process is None:
+        host.start()
+    for pool in made:
+        host.virsh("pool-destroy", pool.name)
+        host.virsh("pool-undefine", pool.name)
+
+
+@pytest.fixture
+def regions(new_pool):
+    """A source pool in cn-north-1 and a target pool in cn-east-2, both empty."""
+    return new_pool("cn-north-1"), new_pool("cn-east-2")
+
+
+@pytest.fixture
+def scratch():
+    """An empty folder that every host sees, below which file systems can be mounted."""
+    path = os.path.join(space.enter(), f"scratch{next(_numbers)}")
+    os.makedirs(path)
+    yield path
+    for entry in os.listdir(path):
+        mounted = os.path.join(path, entry)
+        if os.path.ismount(mounted):
+            space.run("umount", "-l", mounted)
+    space.run("rm", "-rf", path)
+
+
+@pytest.fixture
+def small_ext4(scratch):
+    return lambda size_mib, name="ext4": fs.ext4(os.path.join(scratch, name), size_mib)
+
+
+@pytest.fixture
+def small_xfs(scratch):
+    return lambda name="xfs": fs.xfs(os.path.join(scratch, name))
