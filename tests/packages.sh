@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What the build, the demo and the tests need from Debian: the one list. To be sourced.
+
+packages_build="gcc libc6-dev meson ninja-build pkg-config gettext libvirt-dev libglib2.0-dev libxml2-dev
+zlib1g-dev libzstd-dev libssl-dev libcryptsetup-dev"
+
+# libvirt-daemon alone starts nothing on this machine: no system service, no network.
+packages_demo="libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-utils python3 python3-libvirt
+e2fsprogs xfsprogs iproute2 mount util-linux procps"
+
+packages_test="python3-pytest libxml2-utils cryptsetup-bin dbus polkitd qemu-system-x86 attr"
+
+# install_packages NAME…: installs those that are missing; says nothing when none is.
+install_packages() {
+    missing=""
+    for package in "$@"; do
+        state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+        [ "$state" = installed ] || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+    echo "Installing$missing"
+    # shellcheck disable=SC2086
+    { apt-get -q update && DEBIAN_FRONTEND=noninteractive \
+        apt-get -q -y --no-install-recommends install $missing; } </dev/null >"$package_log" 2>&1 || {
+        tail -n 20 "$package_log"
+        echo "The packages could not be installed; all of apt's words are in $package_log"
+        return 1
+    }
+}
+
+# need_root COMMAND: private daemons need mounts and namespaces.
+need_root() {
+    [ "$(id -u)" = 0 ] || { echo "Please run $1 as root: it makes namespaces and mounts of its own."; exit 1; }
+}
+
+# build_module DIR: configures DIR when that was not done yet, and builds.
+build_module() {
+    if [ ! -f "$1/build.ninja" ]; then
+        meson setup "$1" >"$1.log" 2>&1 || { tail -n 20 "$1.log"; return 1; }
+    fi
+    ninja -C "$1" >"$1.log" 2>&1 || { tail -n 40 "$1.log"; return 1; }
+    rm -f "$1.log"
+}
+
+package_log=$(mktemp)
