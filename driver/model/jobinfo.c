@@ -89,5 +89,5 @@ replJobInfoProgress(const ReplJobInfo *info)
     /* All bytes written is not done yet: they are still to be verified and published. */
     if (info->processed_bytes >= info->total_bytes)
         return 99;
-    return (guint)((long double)info->processed_bytes / info->total_bytes * 100);
+    return (guint)((long double)info->processed_bytes * 100 / info->total_bytes);
 }

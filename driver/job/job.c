@@ -1,0 +1,429 @@
+/*
+ * job.c: a job's state, progress and steering; its work is in attempt.c
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "job/job.h"
+
+#include "base/log.h"
+#include "job/jobpriv.h"
+
+ReplJob *
+replJobNew(const char *id, const char *lane, const ReplJobOps *ops, void *opaque,
+           guint64 bandwidth_bytesPerSec)
+{
+    ReplJob *job = g_new0(ReplJob, 1);
+    gint64 now_us = g_get_monotonic_time();
+
+    job->refs = 1;
+    job->id = g_strdup(id);
+    job->lane = g_strdup(lane);
+    job->ops = ops;
+    job->opaque = opaque;
+    job->keys = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(job->keys, g_strdup(lane));
+    replMonitorInit(&job->order);
+    replMonitorInit(&job->monitor);
+    job->info = replJobInfoNew(id);
+    job->info->state = REPL_JOB_PLANNED;
+    job->info->bandwidth_bytesPerSec = bandwidth_bytesPerSec;
+    replLimitInit(&job->limit, bandwidth_bytesPerSec, now_us);
+    replMeterReset(&job->meter, now_us);
+    return job;
+}
+
+ReplJob *
+replJobRef(ReplJob *job)
+{
+    g_atomic_int_inc(&job->refs);
+    return job;
+}
+
+void
+replJobUnref(ReplJob *job)
+{
+    if (!job || !g_atomic_int_dec_and_test(&job->refs))
+        return;
+    if (job->ops->release)
+        job->ops->release(job->opaque);
+    replLimiterUnref(job->shared);
+    replMonitorClear(&job->order);
+    replMonitorClear(&job->monitor);
+    replJobInfoFree(job->info);
+    g_ptr_array_unref(job->keys);
+    g_free(job->lane);
+    g_free(job->id);
+    g_free(job);
+}
+
+void
+replJobRestore(ReplJob *job, const ReplJobInfo *info)
+{
+    guint i;
+
+    REPL_GUARD(&job->monitor);
+    replJobInfoFree(job->info);
+    job->info = replJobInfoCopy(info);
+    g_free(job->info->id);
+    job->info->id = g_strdup(job->id);
+    if (replJobStateIsActive(info->state))
+        job->info->state = REPL_JOB_QUEUED;
+    for (i = 0; i < job->info->steps->len; i++) {
+        ReplStep *step = g_ptr_array_index(job->info->steps, i);
+
+        if (step->state == REPL_STEP_RUNNING)
+            step->state = REPL_STEP_WAITING;
+    }
+    job->info->place = 0;
+    job->shown_percent = replJobInfoProgress(job->info);
+    job->actual_bytes = job->info->processed_bytes;
+    replLimitSetRate(&job->limit, info->bandwidth_bytesPerSec, g_get_monotonic_time());
+}
+
+void
+replJobAddKey(ReplJob *job, const char *key)
+{
+    g_ptr_array_add(job->keys, g_strdup(key));
+}
+
+const char *
+replJobId(const ReplJob *job)
+{
+    return job->id;
+}
+
+const char *
+replJobLane(const ReplJob *job)
+{
+    return job->lane;
+}
+
+void *
+replJobOpaque(const ReplJob *job)
+{
+    return job->opaque;
+}
+
+ReplJobState
+replJobState(ReplJob *job)
+{
+    REPL_GUARD(&job->monitor);
+
+    return job->info->state;
+}
+
+/* The smallest count of bytes that shows as @percent of @total. */
+static guint64
+replJobPercentBytes(guint64 total_bytes, guint percent)
+{
+    guint64 whole = total_bytes / 100 * percent;
+
+    return whole + (total_bytes % 100 * percent + 99) / 100;
+}
+
+/* Lifts what is shown to what is there; it never goes down, even when the total has grown. */
+static void
+replJobShow(ReplJob *job)
+{
+    ReplJobInfo *info = job->info;
+    guint64 shown_bytes = MAX(info->processed_bytes, job->actual_bytes);
+
+    if (info->state == REPL_JOB_COMPLETED)
+        shown_bytes = info->total_bytes;
+    info->processed_bytes = MIN(shown_bytes, info->total_bytes);
+    if (replJobInfoProgress(info) < job->shown_percent)
+        info->processed_bytes = replJobPercentBytes(info->total_bytes, job->shown_percent);
+    job->shown_percent = MAX(job->shown_percent, replJobInfoProgress(info));
+}
+
+/* Called with job->monitor held. */
+static ReplJobInfo *
+replJobSnapshot(ReplJob *job)
+{
+    ReplJobInfo *info;
+    gint64 now_us = g_get_monotonic_time();
+
+    replJobShow(job);
+    info = replJobInfoCopy(job->info);
+    info->rate_bytesPerSec = 0;
+    info->eta_s = -1;
+    if (info->state == REPL_JOB_RUNNING) {
+        guint64 actual_bytes = MIN(job->actual_bytes, info->total_bytes);
+
+        info->rate_bytesPerSec = replMeterRate(&job->meter, now_us);
+        info->eta_s = replMeterEta(info->total_bytes - actual_bytes, info->rate_bytesPerSec);
+    }
+    return info;
+}
+
+ReplJobInfo *
+replJobInfo(ReplJob *job)
+{
+    REPL_GUARD(&job->monitor);
+
+    return replJobSnapshot(job);
+}
+
+/* --- the one transition function --- */
+
+static gboolean
+replJobIsBarred(const ReplJob *job, ReplJobState to)
+{
+    if (job->cancel)
+        return to != REPL_JOB_CANCELLED && to != REPL_JOB_COMPLETED;
+    if (job->interrupt)
+        return replJobStateIsActive(to);
+    return job->settling && to == REPL_JOB_PAUSED;
+}
+
+/* Changes the fields that go with the state; job->monitor is held. */
+static void
+replJobEnter(ReplJob *job, ReplJobState to, const GError *why)
+{
+    ReplJobInfo *info = job->info;
+    gint64 now_s = g_get_real_time() / G_USEC_PER_SEC;
+
+    if (to == REPL_JOB_RUNNING && info->started_s == 0)
+        info->started_s = now_s;
+    if (info->state == REPL_JOB_FAILED && to == REPL_JOB_QUEUED)
+        info->started_s = 0; /* a retry is timed by itself */
+    info->ended_s = replJobStateIsEnded(to) ? now_s : 0;
+    info->errorCode = !why ? 0 : why->domain == REPL_ERROR ? why->code : VIR_ERR_INTERNAL_ERROR;
+    g_free(info->error);
+    info->error = why ? g_strdup(why->message) : NULL;
+    info->place = 0;
+    info->state = to;
+    replMeterReset(&job->meter, g_get_monotonic_time());
+}
+
+static void
+replJobLog(ReplJob *job, ReplJobState from, const ReplJobInfo *info)
+{
+    g_autofree char *what = job->ops->describe ? job->ops->describe(job, job->opaque) : NULL;
+    gint64 took_s = MAX(info->ended_s - info->started_s, 0);
+
+    if (!what)
+        what = g_strdup("-");
+    if (info->state == REPL_JOB_RUNNING)
+        replInfo("replication job %s (%s): %s", job->id, what,
+                 info->processed_bytes > 0 ? "goes on" : "starts");
+    else if (!replJobStateIsEnded(info->state))
+        replDebug("replication job %s (%s): %s -> %s", job->id, what, replJobStateToString(from),
+                  replJobStateToString(info->state));
+    else if (info->started_s == 0)
+        replInfo("replication job %s (%s): %s before it ran%s%s", job->id, what,
+                 replJobStateToString(info->state), info->error ? ": " : "",
+                 info->error ? info->error : "");
+    else
+        replInfo("replication job %s (%s): %s, %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                 " bytes in %" G_GINT64_FORMAT " s, %" G_GUINT64_FORMAT " bytes/s%s%s",
+                 job->id, what, replJobStateToString(info->state), info->processed_bytes,
+                 info->total_bytes, took_s, info->processed_bytes / (guint64)MAX(took_s, 1),
+                 info->error ? ": " : "", info->error ? info->error : "");
+}
+
+gboolean
+replJobMove(ReplJob *job, ReplJobState from, ReplJobState to, const GError *why)
+{
+    g_autoptr(ReplJobInfo) info = NULL;
+
+    replMonitorLock(&job->order);
+    replMonitorLock(&job->monitor);
+    if (job->info->state == from && replJobMayMove(from, to) && !replJobIsBarred(job, to)) {
+        replJobEnter(job, to, why);
+        info = replJobSnapshot(job);
+        replMonitorWake(&job->monitor);
+    }
+    replMonitorUnlock(&job->monitor);
+    if (info) {
+        if (job->ops->record)
+            job->ops->record(job, info, job->opaque);
+        replJobLog(job, from, info);
+    }
+    replMonitorUnlock(&job->order);
+    if (info)
+        replJobNotify(job);
+    return info != NULL;
+}
+
+void
+replJobNotify(ReplJob *job)
+{
+    const ReplJobHost *host;
+    void *opaque;
+
+    replMonitorLock(&job->monitor);
+    host = job->host;
+    opaque = job->hostOpaque;
+    replMonitorUnlock(&job->monitor);
+    if (host)
+        host->changed(job, opaque);
+}
+
+/* --- verbs --- */
+
+static int
+replJobRefuse(ReplJob *job, ReplJobState state, ReplVerb verb, GError **err)
+{
+    const char *word = replVerbToString(verb);
+
+    replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                 _("Replication job '%s' is %s: the action '%s' is not possible in this state"),
+                 job->id, replJobStateToString(state), word ? word : "?");
+    return -1;
+}
+
+static int
+replJobCancel(ReplJob *job, GError **err)
+{
+    ReplJobState state;
+    gboolean refused, idle;
+
+    replMonitorLock(&job->monitor);
+    state = job->info->state;
+    refused = !replJobVerbAllowed(state, REPL_VERB_CANCEL);
+    idle = !refused && !job->cancel && !job->attempt;
+    if (!refused)
+        job->cancel = TRUE;
+    if (idle)
+        job->attempt = job->settling = TRUE; /* it is ours now */
+    replMonitorWake(&job->monitor);
+    replMonitorUnlock(&job->monitor);
+    if (refused)
+        return replJobRefuse(job, state, REPL_VERB_CANCEL, err);
+    if (idle)
+        replJobDiscard(job);
+    return 0;
+}
+
+int
+replJobDo(ReplJob *job, ReplVerb verb, GError **err)
+{
+    if (verb == REPL_VERB_CANCEL)
+        return replJobCancel(job, err);
+
+    for (;;) {
+        ReplJobState state;
+        gboolean ending;
+        int to;
+
+        replMonitorLock(&job->monitor);
+        state = job->info->state;
+        to = replJobVerbTarget(state, verb);
+        ending = to >= 0 && replJobIsBarred(job, to);
+        replMonitorUnlock(&job->monitor);
+        if (to < 0)
+            return replJobRefuse(job, state, verb, err);
+        if (ending) {
+            replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                         _("Replication job '%s' is %s and just ending: the action '%s' is not "
+                           "possible any more"),
+                         job->id, replJobStateToString(state), replVerbToString(verb));
+            return -1;
+        }
+        if (replJobMove(job, state, to, NULL))
+            return 0;
+        /* It moved on by itself meanwhile: look again. */
+    }
+}
+
+int
+replJobSetBandwidth(ReplJob *job, guint64 rate_bytesPerSec, GError **err)
+{
+    g_autoptr(ReplJobInfo) info = NULL;
+
+    REPL_GUARD(&job->order);
+    replMonitorLock(&job->monitor);
+    if (job->info->state != REPL_JOB_COMPLETED && job->info->state != REPL_JOB_CANCELLED) {
+        job->info->bandwidth_bytesPerSec = rate_bytesPerSec;
+        replLimitSetRate(&job->limit, rate_bytesPerSec, g_get_monotonic_time());
+        replMonitorWake(&job->monitor);
+    }
+    info = replJobSnapshot(job);
+    replMonitorUnlock(&job->monitor);
+    if (info->state == REPL_JOB_COMPLETED || info->state == REPL_JOB_CANCELLED) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("Replication job '%s' is %s: it has no bandwidth to change"), job->id,
+                     replJobStateToString(info->state));
+        return -1;
+    }
+    if (job->ops->record)
+        job->ops->record(job, info, job->opaque);
+    return 0;
+}
+
+/* --- progress --- */
+
+void
+replJobSetSteps(ReplJob *job, const GPtrArray *steps, guint64 peakSpace_bytes)
+{
+    guint64 total_bytes = 0;
+    guint i;
+
+    REPL_GUARD(&job->monitor);
+    replJobShow(job); /* by the old total */
+    g_ptr_array_set_size(job->info->steps, 0);
+    for (i = 0; i < steps->len; i++) {
+        const ReplStep *step = g_ptr_array_index(steps, i);
+        ReplStep *copy = replStepNew(step->layer, step->volume, step->action, step->bytes);
+
+        copy->state = step->state;
+        g_ptr_array_add(job->info->steps, copy);
+        if (!g_uint64_checked_add(&total_bytes, total_bytes, step->bytes))
+            total_bytes = G_MAXUINT64;
+    }
+    job->info->total_bytes = total_bytes;
+    job->info->peakSpace_bytes = peakSpace_bytes;
+    replJobShow(job);
+}
+
+void
+replJobSetStepState(ReplJob *job, guint index, ReplStepState state)
+{
+    REPL_GUARD(&job->monitor);
+
+    if (index < job->info->steps->len)
+        ((ReplStep *)g_ptr_array_index(job->info->steps, index))->state = state;
+}
+
+void
+replJobSetProcessed(ReplJob *job, guint64 bytes)
+{
+    REPL_GUARD(&job->monitor);
+
+    job->actual_bytes = bytes;
+}
+
+void
+replJobAdvance(ReplJob *job, guint64 bytes)
+{
+    REPL_GUARD(&job->monitor);
+
+    if (!g_uint64_checked_add(&job->actual_bytes, job->actual_bytes, bytes))
+        job->actual_bytes = G_MAXUINT64;
+    replMeterAdd(&job->meter, bytes, g_get_monotonic_time());
+}
+
+/* --- for the queue --- */
+
+gboolean
+replJobSetHost(ReplJob *job, const ReplJobHost *host, void *opaque, ReplLimiter *shared)
+{
+    REPL_GUARD(&job->monitor);
+
+    if (host && job->host)
+        return FALSE;
+    job->host = host;
+    job->hostOpaque = opaque;
+    replLimiterUnref(job->shared);
+    job->shared = shared ? replLimiterRef(shared) : NULL;
+    return TRUE;
+}
+
+void
+replJobSetPlace(ReplJob *job, guint place)
+{
+    REPL_GUARD(&job->monitor);
+
+    job->info->place = job->info->state == REPL_JOB_QUEUED ? place : 0;
+}

@@ -1,0 +1,113 @@
+/*
+ * jobpriv.h: the inside of a job, for job.c and attempt.c, and what the queue does with one
+ *
+ * Locks, in the order in which they may be taken: queue, job->order, job->monitor, a limiter. Ops are
+ * called with none of them held, but for record, which is called with job->order.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "job/job.h"
+#include "job/meter.h"
+#include "job/sync.h"
+
+/* What a job tells its queue; called with no lock held, by any thread. */
+typedef struct {
+    void (*changed)(ReplJob *job, void *opaque);  /* state, or whether somebody works on it */
+    void (*slotFree)(ReplJob *job, void *opaque); /* the job gave its slot back */
+} ReplJobHost;
+
+struct _ReplJob {
+    gint refs; /* atomic */
+
+    /* fixed after creation */
+    char *id;
+    char *lane;
+    const ReplJobOps *ops;
+    void *opaque;
+
+    /* fixed after submission */
+    GPtrArray *keys; /* of char *, the lane first */
+
+    ReplMonitor order;   /* held over a transition and its record; guards nothing else */
+    ReplMonitor monitor; /* woken at every change that somebody may wait for */
+
+    /* guarded by monitor */
+    ReplJobInfo *info;      /* processed_bytes is the highest ever shown */
+    guint64 actual_bytes;   /* what this attempt has, may be behind what was shown */
+    guint shown_percent;    /* the highest ever shown */
+    ReplMeter meter;
+    ReplLimit limit;
+    ReplLimiter *shared;    /* of the daemon, NULL: none */
+    const ReplJobHost *host; /* NULL: not in a queue */
+    void *hostOpaque;
+    gboolean cancel;        /* asked for, never taken back */
+    gboolean interrupt;     /* the daemon shuts down, never taken back */
+    gboolean attempt;       /* somebody works on the job: from the grant of a slot to clean */
+    gboolean settling;      /* the phases of the attempt are over, abort or clean is under way */
+    gboolean hasSlot;       /* of the queue, for the attempt */
+};
+
+/* --- job.c --- */
+
+/* The one transition function: moves from @from to @to, records and emits. FALSE, and nothing done,
+ * when the job is not in @from, the table forbids the move, or a cancel or shutdown bars it.
+ * @why: the reason of a failure. */
+gboolean
+replJobMove(ReplJob *job, ReplJobState from, ReplJobState to, const GError *why);
+
+/* Tells the queue that something changed. */
+void
+replJobNotify(ReplJob *job);
+
+/* --- attempt.c --- */
+
+/* Undoes a job that nobody works on and that is marked as cancelled; the caller has set job->attempt. */
+void
+replJobDiscard(ReplJob *job);
+
+/* --- attempt.c, for the queue --- */
+
+typedef enum {
+    REPL_GRANT_REFUSED, /* wants no slot any more */
+    REPL_GRANT_START,   /* the caller starts a thread with replJobAttempt */
+    REPL_GRANT_RESUMED, /* the parked thread goes on */
+} ReplJobGrant;
+
+/* Gives the job a slot. */
+ReplJobGrant
+replJobGrantSlot(ReplJob *job);
+
+/* Whether the job is queued and has no slot. */
+gboolean
+replJobWantsSlot(ReplJob *job);
+
+/* Whether somebody works on it. */
+gboolean
+replJobIsBusy(ReplJob *job);
+
+/* A whole attempt, after REPL_GRANT_START. */
+void
+replJobAttempt(ReplJob *job);
+
+/* Instead of the attempt, when no thread could be had: the job fails with @why. */
+void
+replJobFailAttempt(ReplJob *job, const GError *why);
+
+/* The daemon shuts down: an attempt ends with keepPartials and the job goes back to queued. */
+void
+replJobInterrupt(ReplJob *job);
+
+/* Waits until nobody works on the job. */
+void
+replJobWaitIdle(ReplJob *job);
+
+/* --- job.c, for the queue --- */
+
+/* Enters or, with NULL, leaves a queue. FALSE when it is in one already. */
+gboolean
+replJobSetHost(ReplJob *job, const ReplJobHost *host, void *opaque, ReplLimiter *shared);
+
+void
+replJobSetPlace(ReplJob *job, guint place);

@@ -1,0 +1,147 @@
+/*
+ * lanes.c: a waiting line that is fair between lanes
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "job/lanes.h"
+
+typedef struct {
+    char *name;
+    GQueue items; /* waiting, the oldest first; never empty */
+} ReplLane;
+
+struct _ReplLanes {
+    GQueue ring; /* of ReplLane, the next one first */
+};
+
+static void
+replLaneFree(ReplLane *lane)
+{
+    g_queue_clear(&lane->items);
+    g_free(lane->name);
+    g_free(lane);
+}
+
+ReplLanes *
+replLanesNew(void)
+{
+    ReplLanes *lanes = g_new0(ReplLanes, 1);
+
+    g_queue_init(&lanes->ring);
+    return lanes;
+}
+
+void
+replLanesFree(ReplLanes *lanes)
+{
+    if (!lanes)
+        return;
+    g_queue_clear_full(&lanes->ring, (GDestroyNotify)replLaneFree);
+    g_free(lanes);
+}
+
+static GList *
+replLanesFind(ReplLanes *lanes, const char *name)
+{
+    GList *link;
+
+    for (link = lanes->ring.head; link; link = link->next) {
+        if (g_str_equal(((ReplLane *)link->data)->name, name))
+            return link;
+    }
+    return NULL;
+}
+
+void
+replLanesPush(ReplLanes *lanes, const char *name, void *item)
+{
+    GList *link = replLanesFind(lanes, name);
+
+    if (!link) {
+        ReplLane *lane = g_new0(ReplLane, 1);
+
+        lane->name = g_strdup(name);
+        g_queue_init(&lane->items);
+        g_queue_push_tail(&lanes->ring, lane);
+        link = lanes->ring.tail;
+    }
+    g_queue_push_tail(&((ReplLane *)link->data)->items, item);
+}
+
+/* Takes @item out of the lane at @link, which goes to the end of the ring, or away when it is empty. */
+static void
+replLanesTake(ReplLanes *lanes, GList *link, GList *item, gboolean turn)
+{
+    ReplLane *lane = link->data;
+
+    g_queue_delete_link(&lane->items, item);
+    if (g_queue_is_empty(&lane->items)) {
+        g_queue_delete_link(&lanes->ring, link);
+        replLaneFree(lane);
+    } else if (turn) {
+        g_queue_unlink(&lanes->ring, link);
+        g_queue_push_tail_link(&lanes->ring, link);
+    }
+}
+
+gboolean
+replLanesRemove(ReplLanes *lanes, const char *name, void *item)
+{
+    GList *link = replLanesFind(lanes, name);
+    GList *found = link ? g_queue_find(&((ReplLane *)link->data)->items, item) : NULL;
+
+    if (!found)
+        return FALSE;
+    replLanesTake(lanes, link, found, FALSE);
+    return TRUE;
+}
+
+void *
+replLanesPick(ReplLanes *lanes, ReplLanesEligible eligible, void *opaque)
+{
+    GList *link, *item;
+
+    for (link = lanes->ring.head; link; link = link->next) {
+        for (item = ((ReplLane *)link->data)->items.head; item; item = item->next) {
+            void *data = item->data;
+
+            if (!eligible(data, opaque))
+                continue;
+            replLanesTake(lanes, link, item, TRUE);
+            return data;
+        }
+    }
+    return NULL;
+}
+
+/* The next eligible item from @item on; those passed over are visited. */
+static GList *
+replLanesSkip(GList *item, ReplLanesEligible eligible,
+              void (*visit)(void *item, guint place, void *opaque), void *opaque)
+{
+    for (; item && !eligible(item->data, opaque); item = item->next)
+        visit(item->data, 0, opaque);
+    return item;
+}
+
+void
+replLanesPlaces(ReplLanes *lanes, ReplLanesEligible eligible,
+                void (*visit)(void *item, guint place, void *opaque), void *opaque)
+{
+    g_autoptr(GPtrArray) cursors = g_ptr_array_new(); /* of GList of items, one a lane */
+    guint place = 0, before, i;
+    GList *link;
+
+    for (link = lanes->ring.head; link; link = link->next)
+        g_ptr_array_add(cursors, ((ReplLane *)link->data)->items.head);
+    do { /* one round of the ring */
+        before = place;
+        for (i = 0; i < cursors->len; i++) {
+            GList *item = replLanesSkip(cursors->pdata[i], eligible, visit, opaque);
+
+            if (item)
+                visit(item->data, ++place, opaque);
+            cursors->pdata[i] = item ? item->next : NULL;
+        }
+    } while (place > before);
+}

@@ -1,0 +1,506 @@
+/*
+ * queue.c: the jobs of a daemon: which run, which wait, and their threads
+ *
+ * The queue never keeps a state of its own beside a job's: replQueueSync looks at the job and
+ * brings the line, the count of live jobs and the table up to it, whoever changed it and in
+ * whatever order the news arrive.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "job/queue.h"
+
+#include <signal.h>
+
+#include "base/log.h"
+#include "job/jobpriv.h"
+#include "job/lanes.h"
+
+typedef struct {
+    ReplJob *job;
+    guint64 seq;     /* order of submission */
+    gboolean listed; /* in line */
+    gboolean live;   /* counted in queue->live */
+} ReplEntry;
+
+struct _ReplQueue {
+    /* fixed after creation */
+    ReplQueueHooks hooks;
+    ReplLimiter *limiter;
+
+    ReplMonitor inhibitLock; /* before monitor */
+    gboolean inhibited;      /* guarded by inhibitLock: what the hook was told last */
+
+    ReplMonitor monitor;
+
+    /* guarded by monitor */
+    GHashTable *entries; /* id -> ReplEntry */
+    ReplLanes *lanes;    /* of ReplEntry */
+    GHashTable *held;    /* set of char * */
+    guint64 nextSeq;
+    guint maxRunning;
+    guint running;   /* slots in use */
+    guint threads;   /* that are not about to end */
+    GPtrArray *done; /* of GThread that are, to be joined */
+    GQueue stranded; /* of ReplJob: have a slot, but no thread could be had for them */
+    gboolean failing; /* somebody works off stranded */
+    guint live;
+    guint waiting; /* blocked synchronous requests */
+    gboolean stopping;
+};
+
+static void
+replEntryFree(ReplEntry *entry)
+{
+    replJobUnref(entry->job);
+    g_free(entry);
+}
+
+/* --- threads --- */
+
+/* Joins threads that are at their end; the monitor is not held. */
+static void
+replQueueReap(ReplQueue *queue)
+{
+    g_autoptr(GPtrArray) done = NULL;
+    guint i;
+
+    replMonitorLock(&queue->monitor);
+    done = queue->done;
+    queue->done = g_ptr_array_new();
+    replMonitorUnlock(&queue->monitor);
+    for (i = 0; i < done->len; i++)
+        g_thread_join(g_ptr_array_index(done, i));
+}
+
+typedef struct {
+    ReplQueue *queue;
+    ReplJob *job;
+} ReplWorker;
+
+static gpointer
+replQueueWorker(gpointer opaque)
+{
+    g_autofree ReplWorker *worker = opaque;
+    ReplQueue *queue = worker->queue;
+
+    replJobAttempt(worker->job);
+    replJobUnref(worker->job);
+    replQueueReap(queue);
+    replMonitorLock(&queue->monitor);
+    g_ptr_array_add(queue->done, g_thread_self());
+    queue->threads--;
+    replMonitorWake(&queue->monitor);
+    replMonitorUnlock(&queue->monitor);
+    return NULL;
+}
+
+/* Starts a thread for @job; signals are the business of the daemon's own threads. */
+static gboolean
+replQueueSpawn(ReplQueue *queue, ReplJob *job)
+{
+    g_autofree char *name = g_strdup_printf("repl-%.8s", replJobId(job));
+    g_autoptr(GError) err = NULL;
+    ReplWorker *worker = g_new0(ReplWorker, 1);
+    sigset_t all, old;
+    GThread *thread;
+
+    worker->queue = queue;
+    worker->job = replJobRef(job);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    thread = g_thread_try_new(name, replQueueWorker, worker, &err);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (thread) /* which hands itself over to queue->done */
+        return TRUE;
+    replWarn("no thread for replication job %s: %s", replJobId(job), err->message);
+    replJobUnref(job);
+    g_free(worker);
+    return FALSE;
+}
+
+/* --- the line; called with the monitor held --- */
+
+static gboolean
+replQueueIsEligible(void *item, void *opaque)
+{
+    const ReplEntry *entry = item;
+    ReplQueue *queue = opaque;
+    guint i;
+
+    if (g_hash_table_size(queue->held) == 0)
+        return TRUE;
+    for (i = 0; i < entry->job->keys->len; i++) {
+        if (g_hash_table_contains(queue->held, g_ptr_array_index(entry->job->keys, i)))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static void
+replQueueShowPlace(void *item, guint place, void *opaque)
+{
+    ReplEntry *entry = item;
+
+    replJobSetPlace(entry->job, place);
+}
+
+static void
+replQueueUnlist(ReplQueue *queue, ReplEntry *entry)
+{
+    if (entry->listed)
+        replLanesRemove(queue->lanes, replJobLane(entry->job), entry);
+    entry->listed = FALSE;
+}
+
+/* Gives free slots away. */
+static void
+replQueueFill(ReplQueue *queue)
+{
+    while (!queue->stopping && queue->running < queue->maxRunning) {
+        ReplEntry *entry = replLanesPick(queue->lanes, replQueueIsEligible, queue);
+        ReplJobGrant grant;
+
+        if (!entry)
+            break;
+        entry->listed = FALSE;
+        grant = replJobGrantSlot(entry->job);
+        if (grant == REPL_GRANT_REFUSED)
+            continue;
+        queue->running++;
+        if (grant == REPL_GRANT_RESUMED)
+            continue;
+        if (replQueueSpawn(queue, entry->job))
+            queue->threads++;
+        else
+            g_queue_push_tail(&queue->stranded, replJobRef(entry->job));
+    }
+    replLanesPlaces(queue->lanes, replQueueIsEligible, replQueueShowPlace, queue);
+}
+
+/* --- news; the monitor is not held --- */
+
+static void
+replQueueSyncInhibit(ReplQueue *queue)
+{
+    gboolean live;
+
+    REPL_GUARD(&queue->inhibitLock);
+    replMonitorLock(&queue->monitor);
+    live = queue->live > 0 && !queue->stopping;
+    replMonitorUnlock(&queue->monitor);
+    if (live == queue->inhibited)
+        return;
+    queue->inhibited = live;
+    if (queue->hooks.inhibit)
+        queue->hooks.inhibit(live, queue->hooks.opaque);
+}
+
+/* Starts what can start. A job that no thread could be had for fails, which frees its slot and comes
+ * back here: one caller works them off in a loop, so that a long line does not become a deep stack. */
+static void
+replQueueDispatch(ReplQueue *queue)
+{
+    g_autoptr(GError) why = NULL;
+
+    REPL_GUARD(&queue->monitor);
+    replQueueFill(queue);
+    while (!queue->failing && !g_queue_is_empty(&queue->stranded)) {
+        g_autoptr(ReplJob) job = g_queue_pop_head(&queue->stranded);
+
+        if (!why)
+            replErrorSet(&why, VIR_ERR_OPERATION_FAILED, _("Cannot create a thread for the job"));
+        queue->failing = TRUE;
+        replMonitorUnlock(&queue->monitor);
+        replJobFailAttempt(job, why);
+        replMonitorLock(&queue->monitor);
+        queue->failing = FALSE;
+        replQueueFill(queue);
+    }
+}
+
+/* Brings the queue up to the state of the job; called with the monitor held. */
+static void
+replQueueUpdate(ReplQueue *queue, ReplEntry *entry)
+{
+    ReplJobState state = replJobState(entry->job);
+    gboolean live = state == REPL_JOB_QUEUED || replJobStateIsActive(state);
+
+    if (live != entry->live)
+        queue->live += live ? 1 : -1;
+    entry->live = live;
+    if (!replJobWantsSlot(entry->job)) {
+        replQueueUnlist(queue, entry);
+    } else if (!entry->listed) {
+        entry->listed = TRUE;
+        replLanesPush(queue->lanes, replJobLane(entry->job), entry);
+    }
+    if ((state == REPL_JOB_COMPLETED || state == REPL_JOB_CANCELLED) &&
+        !replJobIsBusy(entry->job)) {
+        replJobSetHost(entry->job, NULL, NULL, NULL);
+        g_hash_table_remove(queue->entries, replJobId(entry->job));
+    }
+}
+
+static void
+replQueueOnChanged(ReplJob *job, void *opaque)
+{
+    ReplQueue *queue = opaque;
+    ReplEntry *entry;
+
+    replMonitorLock(&queue->monitor);
+    entry = g_hash_table_lookup(queue->entries, replJobId(job));
+    if (entry)
+        replQueueUpdate(queue, entry);
+    replMonitorUnlock(&queue->monitor);
+    replQueueSyncInhibit(queue);
+    replQueueDispatch(queue);
+}
+
+static void
+replQueueOnSlotFree(ReplJob *job, void *opaque)
+{
+    ReplQueue *queue = opaque;
+
+    replMonitorLock(&queue->monitor);
+    queue->running--;
+    replMonitorUnlock(&queue->monitor);
+    replQueueDispatch(queue);
+}
+
+static const ReplJobHost replQueueHost = {
+    .changed = replQueueOnChanged,
+    .slotFree = replQueueOnSlotFree,
+};
+
+/* --- life --- */
+
+ReplQueue *
+replQueueNew(guint maxRunning, const ReplQueueHooks *hooks)
+{
+    ReplQueue *queue = g_new0(ReplQueue, 1);
+
+    if (hooks)
+        queue->hooks = *hooks;
+    queue->limiter = replLimiterNew(0);
+    replMonitorInit(&queue->inhibitLock);
+    replMonitorInit(&queue->monitor);
+    queue->entries =
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)replEntryFree);
+    queue->held = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    queue->lanes = replLanesNew();
+    queue->done = g_ptr_array_new();
+    g_queue_init(&queue->stranded);
+    queue->maxRunning = MAX(maxRunning, 1);
+    return queue;
+}
+
+void
+replQueueStop(ReplQueue *queue)
+{
+    g_autoptr(GPtrArray) jobs = NULL;
+    guint i;
+
+    replMonitorLock(&queue->monitor);
+    queue->stopping = TRUE;
+    replMonitorUnlock(&queue->monitor);
+    jobs = replQueueList(queue); /* complete: nothing is taken in any more */
+    for (i = 0; i < jobs->len; i++)
+        replJobInterrupt(g_ptr_array_index(jobs, i));
+
+    replMonitorLock(&queue->monitor);
+    while (queue->threads > 0)
+        replMonitorWait(&queue->monitor);
+    replMonitorUnlock(&queue->monitor);
+    for (i = 0; i < jobs->len; i++) /* cancels under way in threads of others */
+        replJobWaitIdle(g_ptr_array_index(jobs, i));
+    replQueueReap(queue);
+    replQueueSyncInhibit(queue);
+}
+
+void
+replQueueFree(ReplQueue *queue)
+{
+    g_autoptr(GPtrArray) jobs = NULL;
+    guint i;
+
+    if (!queue)
+        return;
+    replQueueStop(queue);
+    jobs = replQueueList(queue);
+    for (i = 0; i < jobs->len; i++)
+        replJobSetHost(g_ptr_array_index(jobs, i), NULL, NULL, NULL);
+    replLanesFree(queue->lanes);
+    g_hash_table_unref(queue->entries);
+    g_hash_table_unref(queue->held);
+    g_ptr_array_unref(queue->done);
+    replLimiterUnref(queue->limiter);
+    replMonitorClear(&queue->monitor);
+    replMonitorClear(&queue->inhibitLock);
+    g_free(queue);
+}
+
+void
+replQueueSetMaxRunning(ReplQueue *queue, guint maxRunning)
+{
+    replMonitorLock(&queue->monitor);
+    queue->maxRunning = MAX(maxRunning, 1);
+    replMonitorUnlock(&queue->monitor);
+    replQueueDispatch(queue);
+}
+
+void
+replQueueSetBandwidth(ReplQueue *queue, guint64 rate_bytesPerSec)
+{
+    replLimiterSetRate(queue->limiter, rate_bytesPerSec);
+}
+
+/* --- jobs --- */
+
+/* Makes the entry of @job; called with the monitor held. */
+static int
+replQueueAdd(ReplQueue *queue, ReplJob *job, GError **err)
+{
+    ReplEntry *entry;
+
+    if (queue->stopping) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("The daemon is shutting down and takes no replication job"));
+        return -1;
+    }
+    if (g_hash_table_contains(queue->entries, replJobId(job)) ||
+        !replJobSetHost(job, &replQueueHost, queue, queue->limiter)) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Replication job '%s' exists already"),
+                     replJobId(job));
+        return -1;
+    }
+    entry = g_new0(ReplEntry, 1);
+    entry->job = replJobRef(job);
+    entry->seq = queue->nextSeq++;
+    g_hash_table_insert(queue->entries, (char *)replJobId(job), entry);
+    return 0;
+}
+
+/* Takes the entry away again; called with the monitor held. */
+static void
+replQueueDrop(ReplQueue *queue, ReplEntry *entry)
+{
+    replQueueUnlist(queue, entry);
+    if (entry->live)
+        queue->live--;
+    replJobSetHost(entry->job, NULL, NULL, NULL);
+    g_hash_table_remove(queue->entries, replJobId(entry->job));
+}
+
+int
+replQueueSubmit(ReplQueue *queue, ReplJob *job, gboolean start, GError **err)
+{
+    int rc;
+
+    replQueueReap(queue);
+    replMonitorLock(&queue->monitor);
+    rc = replQueueAdd(queue, job, err);
+    replMonitorUnlock(&queue->monitor);
+    if (rc < 0)
+        return -1;
+    if (start && replJobDo(job, REPL_VERB_START, err) < 0) {
+        replQueueForget(queue, replJobId(job));
+        return -1;
+    }
+    replJobNotify(job);
+    return 0;
+}
+
+ReplJob *
+replQueueFind(ReplQueue *queue, const char *id)
+{
+    ReplEntry *entry;
+
+    REPL_GUARD(&queue->monitor);
+    entry = g_hash_table_lookup(queue->entries, id);
+    return entry ? replJobRef(entry->job) : NULL;
+}
+
+static int
+replEntryCompare(gconstpointer a, gconstpointer b)
+{
+    const ReplEntry *left = *(ReplEntry *const *)a;
+    const ReplEntry *right = *(ReplEntry *const *)b;
+
+    return left->seq < right->seq ? -1 : left->seq > right->seq;
+}
+
+GPtrArray *
+replQueueList(ReplQueue *queue)
+{
+    GPtrArray *jobs = g_ptr_array_new_with_free_func((GDestroyNotify)replJobUnref);
+    GHashTableIter iter;
+    gpointer entry;
+    guint i;
+
+    REPL_GUARD(&queue->monitor);
+    g_hash_table_iter_init(&iter, queue->entries);
+    while (g_hash_table_iter_next(&iter, NULL, &entry))
+        g_ptr_array_add(jobs, entry);
+    g_ptr_array_sort(jobs, replEntryCompare);
+    for (i = 0; i < jobs->len; i++)
+        jobs->pdata[i] = replJobRef(((ReplEntry *)jobs->pdata[i])->job);
+    return jobs;
+}
+
+gboolean
+replQueueForget(ReplQueue *queue, const char *id)
+{
+    ReplEntry *entry;
+
+    REPL_GUARD(&queue->monitor);
+    entry = g_hash_table_lookup(queue->entries, id);
+    if (!entry || entry->live || replJobIsBusy(entry->job))
+        return FALSE;
+    replQueueDrop(queue, entry);
+    return TRUE;
+}
+
+/* --- holding and waiting --- */
+
+void
+replQueueHold(ReplQueue *queue, const char *key)
+{
+    replMonitorLock(&queue->monitor);
+    g_hash_table_add(queue->held, g_strdup(key));
+    replMonitorUnlock(&queue->monitor);
+    replQueueDispatch(queue); /* the places have changed */
+}
+
+void
+replQueueRelease(ReplQueue *queue, const char *key)
+{
+    replMonitorLock(&queue->monitor);
+    g_hash_table_remove(queue->held, key);
+    replMonitorUnlock(&queue->monitor);
+    replQueueDispatch(queue);
+}
+
+int
+replQueueEnterWait(ReplQueue *queue, guint max, GError **err)
+{
+    REPL_GUARD(&queue->monitor);
+
+    if (queue->waiting >= max) {
+        replErrorSet(err, VIR_ERR_RESOURCE_BUSY,
+                     _("%u replication requests wait for their end already, the most that this "
+                       "daemon lets wait: use async='yes' to have the request return at once"),
+                     queue->waiting);
+        return -1;
+    }
+    queue->waiting++;
+    return 0;
+}
+
+void
+replQueueLeaveWait(ReplQueue *queue)
+{
+    REPL_GUARD(&queue->monitor);
+
+    if (queue->waiting > 0)
+        queue->waiting--;
+}
