@@ -63,14 +63,11 @@ replPwriteFull(int fd, const void *buf, size_t len, uint64_t offset)
 int
 replWriteDurable(int dirfd, const char *name, const char *data, size_t len, GError **err)
 {
-    g_autofree char *aside = g_strdup_printf("%s.new", name);
+    /* A name of its own: two writers at once, perhaps on two hosts, must never rename each other's half. */
+    g_autofree char *aside =
+        g_strdup_printf("%s.%08x%08x.new", name, g_random_int(), g_random_int());
     g_auto(ReplFd) fd = -1;
 
-    /* A leftover of a crash is worthless: it was never renamed. */
-    if (unlinkat(dirfd, aside, 0) < 0 && errno != ENOENT) {
-        replErrorSetSystem(err, errno, _("Cannot remove '%s'"), aside);
-        return -1;
-    }
     fd = openat(dirfd, aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
         replErrorSetSystem(err, errno, _("Cannot create '%s'"), aside);

@@ -9,6 +9,25 @@
 
 REPL_WORDS(replVerb, ReplVerb, NULL, "start", "cancel", "retry", "pause", "resume")
 
+ReplRequest *
+replRequestCopy(const ReplRequest *req)
+{
+    ReplRequest *copy = g_memdup2(req, sizeof(*req));
+
+    copy->name = g_strdup(req->name);
+    copy->format = g_strdup(req->format);
+    copy->token = g_strdup(req->token);
+    copy->description = g_strdup(req->description);
+    copy->secret.uuid = g_strdup(req->secret.uuid);
+    copy->secret.usage = g_strdup(req->secret.usage);
+    copy->cipherName = g_strdup(req->cipherName);
+    copy->cipherMode = g_strdup(req->cipherMode);
+    copy->cipherHash = g_strdup(req->cipherHash);
+    copy->ivgenName = g_strdup(req->ivgenName);
+    copy->ivgenHash = g_strdup(req->ivgenHash);
+    return copy;
+}
+
 void
 replRequestFree(ReplRequest *req)
 {

@@ -74,6 +74,9 @@ typedef struct {
     gint64 bandwidth_bytesPerSec; /* of the job; -1: leave, 0: no limit */
 } ReplUpdate;
 
+ReplRequest *
+replRequestCopy(const ReplRequest *req);
+
 void
 replRequestFree(ReplRequest *req);
 
