@@ -1,0 +1,106 @@
+/*
+ * jobrecord.h: the records of jobs, in the staging folder of their target
+ *
+ * A record is enough to plan and go on with a job after a restart. Ended ones are kept for the look-up of
+ * tokens, the newest 1000.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "model/jobinfo.h"
+#include "model/request.h"
+#include "store/staging.h"
+
+/* Chains over 200 deep are refused (design), so no job has more layers. */
+#define REPL_JOB_LAYERS_MAX 200
+
+/* Ended jobs that are kept. */
+#define REPL_JOB_ENDED_KEPT 1000
+
+typedef struct {
+    char *sourceVolume;
+    char *sourcePoolUuid;  /* the chain may lead through several pools of the source's region */
+    char *volume;          /* in this pool */
+    ReplStepAction action;
+    gboolean placeholder;  /* an empty file of ours holds the name */
+    gboolean published;    /* renamed into place */
+    gboolean done;         /* written and synced */
+    ReplFileIdentity source; /* the source's file when it was planned */
+    guint64 checkpoint_bytes; /* everything below is on disk */
+} ReplJobLayer;
+
+typedef struct {
+    char *id;    /* UUID */
+    char *token; /* NULL: none */
+    char *sourcePool; /* name */
+    char *sourcePoolUuid;
+    char *sourceRegion;
+    char *sourceVolume;
+    char *sourceId; /* of the source image */
+    char *targetRegion;
+    char *volume;  /* the replica's name in this pool */
+    char *imageId; /* of the replica */
+    ReplRequest *request; /* NULL: none kept */
+    ReplJobInfo *info;    /* never NULL; its id is that of the record */
+    GPtrArray *layers;    /* of ReplJobLayer, bases first */
+    gint64 created_s;     /* UNIX time */
+    gboolean holdsPlaceholder; /* some name in the pool is held by an empty file of this job */
+    guint64 sequence;     /* order of the queue over restarts */
+} ReplJobRecord;
+
+/* With an info in state planned and no layers. */
+ReplJobRecord *
+replJobRecordNew(const char *id);
+
+ReplJobRecord *
+replJobRecordCopy(const ReplJobRecord *record);
+
+void
+replJobRecordFree(ReplJobRecord *record);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplJobRecord, replJobRecordFree)
+
+ReplJobLayer *
+replJobLayerNew(const char *sourceVolume, const char *sourcePoolUuid, const char *volume,
+                ReplStepAction action);
+
+void
+replJobLayerFree(ReplJobLayer *layer);
+
+/* Whether the job goes nowhere by itself: completed, failed or cancelled. */
+gboolean
+replJobStateIsEnd(ReplJobState state);
+
+/* Writes the record durably, and when it is one of an ended job, prunes. VIR_ERR_INVALID_ARG, and the
+ * old record stays, when it could not be loaded again: see the rules at replRecordSave; @volume and those
+ * of the layers are needed. Returns 0 or -1. */
+int
+replJobRecordSave(ReplStaging *staging, const ReplJobRecord *record, GError **err);
+
+/* As replRecordLoad; @id that is not a UUID has no record. */
+ReplJobRecord *
+replJobRecordLoad(ReplStaging *staging, const char *id, GError **err);
+
+/* All readable records (of ReplJobRecord, the caller's), oldest created first, equal ones by sequence.
+ * @unread (may be NULL) is the number of those that are there but cannot be read now. */
+GPtrArray *
+replJobRecordList(ReplStaging *staging, guint *unread, GError **err);
+
+int
+replJobRecordDrop(ReplStaging *staging, const char *id, GError **err);
+
+/* The job of @token, the newest if there are several; NULL without @err when there is none. */
+ReplJobRecord *
+replJobRecordFindToken(ReplStaging *staging, const char *token, GError **err);
+
+/* Drops the records of ended jobs beyond the newest @keep, but none that still holds a placeholder. */
+int
+replJobRecordPrune(ReplStaging *staging, guint keep, GError **err);
+
+/* Returns 0, or -1 with VIR_ERR_OPERATION_INVALID that names a job that has not ended or says that there
+ * are records that cannot be read. */
+int
+replJobRecordsRefuseUnfinished(ReplStaging *staging, GError **err);

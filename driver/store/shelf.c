@@ -1,0 +1,301 @@
+/*
+ * shelf.c: one directory of records of one kind
+ *
+ * Nothing is read or written with the lock held, so a slow disk delays nobody else. Two threads that
+ * load one file at once both keep what they read under the identity from before they read: if it
+ * was an older one, the next look finds another identity and reads again.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "store/shelf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "store/files.h"
+#include "store/text.h"
+
+/* A file is taken for settled when it was this old as it was read: coarse time stamps (some file
+ * systems: 1 s) cannot hide a later change then. */
+#define REPL_SHELF_SETTLED_ns (G_GINT64_CONSTANT(1000000000) + 10000000)
+
+#define REPL_SHELF_STALE_s 3600
+
+struct _ReplShelf {
+    /* fixed after creation */
+    int dirFd;
+    const ReplShelfKind *kind;
+
+    GMutex lock; /* guards entries and what is in it */
+    GHashTable *entries; /* file name -> ReplShelfEntry */
+};
+
+/* What was found in a file. Neither record nor error: it was damaged and could not be moved aside. */
+typedef struct {
+    ReplFileIdentity seen;
+    gboolean settled;
+    gpointer record;
+    GError *error;
+    GDestroyNotify free;
+} ReplShelfEntry;
+
+static void
+replShelfEntryFree(gpointer opaque)
+{
+    ReplShelfEntry *entry = opaque;
+
+    if (entry->record)
+        entry->free(entry->record);
+    g_clear_error(&entry->error);
+    g_free(entry);
+}
+
+ReplShelf *
+replShelfNew(int dirFd, const ReplShelfKind *kind)
+{
+    ReplShelf *shelf = g_new0(ReplShelf, 1);
+
+    shelf->dirFd = dirFd;
+    shelf->kind = kind;
+    g_mutex_init(&shelf->lock);
+    shelf->entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replShelfEntryFree);
+    return shelf;
+}
+
+void
+replShelfFree(ReplShelf *shelf)
+{
+    if (!shelf)
+        return;
+    g_hash_table_unref(shelf->entries);
+    g_mutex_clear(&shelf->lock);
+    g_free(shelf);
+}
+
+static void
+replShelfForget(ReplShelf *shelf, const char *file)
+{
+    g_mutex_lock(&shelf->lock);
+    g_hash_table_remove(shelf->entries, file);
+    g_mutex_unlock(&shelf->lock);
+}
+
+/* What the directory says of @file now: 1, 0 when there is none, -1 with @err set. @regular may be NULL. */
+static int
+replShelfLook(ReplShelf *shelf, const char *file, ReplFileIdentity *now, gboolean *regular, GError **err)
+{
+    struct stat st;
+
+    if (fstatat(shelf->dirFd, file, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (errno == ENOENT)
+            return 0;
+        replErrorSetSystem(err, errno, _("Cannot look at the %s record '%s'"), shelf->kind->kind,
+                           file);
+        return -1;
+    }
+    replIdentityOfStat(&st, now);
+    if (regular)
+        *regular = S_ISREG(st.st_mode);
+    return 1;
+}
+
+/* Out of the way, kept for whoever wants to know; unless it is another file by now. */
+static void
+replShelfMoveAside(ReplShelf *shelf, const char *file, const ReplFileIdentity *seen, const char *why)
+{
+    g_autofree char *aside = g_strdup_printf("%s.bad", file);
+    ReplFileIdentity now;
+    gboolean moved;
+
+    if (replShelfLook(shelf, file, &now, NULL, NULL) != 1 || !replFileIdentityEqual(seen, &now))
+        return;
+    moved = renameat(shelf->dirFd, file, shelf->dirFd, aside) == 0;
+    replWarn(moved ? _("The %s record '%s' is damaged (%s) and was renamed to '%s'")
+                   : _("The %s record '%s' is damaged (%s) and could not be renamed to '%s'"),
+             shelf->kind->kind, file, why, aside);
+}
+
+/* Reads @file, which was @entry->seen before. Returns 0 with the entry filled, or -1 with @err set when
+ * it cannot be read for now. */
+static int
+replShelfLoad(ReplShelf *shelf, const char *file, ReplShelfEntry *entry, GError **err)
+{
+    g_autofree char *data = NULL;
+    g_autoptr(GKeyFile) keys = NULL;
+    g_autoptr(GError) why = NULL;
+    gsize len;
+
+    entry->settled =
+        entry->seen.mtime_ns < g_get_real_time() * 1000 - REPL_SHELF_SETTLED_ns;
+    if (!(data = replReadLimited(shelf->dirFd, file, shelf->kind->max_bytes, &len, &why)) &&
+        !g_error_matches(why, REPL_ERROR, VIR_ERR_OPERATION_INVALID)) {
+        g_propagate_error(err, g_steal_pointer(&why));
+        return -1;
+    }
+    if (data && (keys = replTextUnseal(data, len, shelf->kind->kind, &why)))
+        entry->record = shelf->kind->decode(keys, file, &why);
+    if (g_error_matches(why, REPL_ERROR, VIR_ERR_NO_SUPPORT))
+        entry->error = g_steal_pointer(&why);
+    else if (!entry->record)
+        replShelfMoveAside(shelf, file, &entry->seen, why ? why->message : _("no reason given"));
+    return 0;
+}
+
+/* Brings the entry of @file up to date. 1: there is one, locked (the caller unlocks the shelf); 0: no
+ * such file; -1 with @err set. */
+static int
+replShelfFind(ReplShelf *shelf, const char *file, ReplShelfEntry **found, GError **err)
+{
+    ReplShelfEntry *entry;
+    ReplFileIdentity now;
+    gboolean regular = FALSE;
+    int there = replShelfLook(shelf, file, &now, &regular, err);
+
+    if (there <= 0) {
+        replShelfForget(shelf, file);
+        return there;
+    }
+    g_mutex_lock(&shelf->lock);
+    entry = g_hash_table_lookup(shelf->entries, file);
+    if (entry && entry->settled && replFileIdentityEqual(&entry->seen, &now)) {
+        *found = entry;
+        return 1;
+    }
+    g_mutex_unlock(&shelf->lock);
+
+    entry = g_new0(ReplShelfEntry, 1);
+    entry->seen = now;
+    entry->free = shelf->kind->free;
+    if (!regular) {
+        replShelfMoveAside(shelf, file, &now, _("it is not a regular file"));
+    } else if (replShelfLoad(shelf, file, entry, err) < 0) {
+        replShelfEntryFree(entry);
+        return -1;
+    }
+    g_mutex_lock(&shelf->lock);
+    g_hash_table_replace(shelf->entries, g_strdup(file), entry);
+    *found = entry;
+    return 1;
+}
+
+gpointer
+replShelfGet(ReplShelf *shelf, const char *file, GError **err)
+{
+    g_autoptr(GError) why = NULL;
+    ReplShelfEntry *entry;
+    gpointer copy = NULL;
+    int there = replShelfFind(shelf, file, &entry, &why);
+
+    if (there == 1) {
+        if (entry->record)
+            copy = shelf->kind->copy(entry->record);
+        else if (entry->error)
+            g_propagate_error(err, g_error_copy(entry->error));
+        g_mutex_unlock(&shelf->lock);
+    } else if (there < 0 && !g_error_matches(why, REPL_ERROR, VIR_ERR_NO_STORAGE_VOL)) {
+        /* Not when somebody dropped it between our look and our read. */
+        g_propagate_error(err, g_steal_pointer(&why));
+    }
+    return copy;
+}
+
+int
+replShelfPut(ReplShelf *shelf, const char *file, GKeyFile *keys, GError **err)
+{
+    g_autofree char *data = NULL;
+    g_autoptr(GKeyFile) back = NULL;
+    g_autoptr(GError) why = NULL;
+    gpointer record = NULL;
+    gsize len;
+
+    if (!(data = replTextSeal(keys, shelf->kind->kind, shelf->kind->max_bytes, &len, err)))
+        return -1;
+    if ((back = replTextUnseal(data, len, shelf->kind->kind, &why)))
+        record = shelf->kind->decode(back, file, &why);
+    if (!record) {
+        replErrorSet(err, VIR_ERR_INVALID_ARG, _("A record of kind '%s' cannot be kept: %s"),
+                     shelf->kind->kind, why ? why->message : _("no reason given"));
+        return -1;
+    }
+    shelf->kind->free(record);
+    if (replWriteDurable(shelf->dirFd, file, data, len, err) < 0)
+        return -1;
+    replShelfForget(shelf, file);
+    return 0;
+}
+
+int
+replShelfDrop(ReplShelf *shelf, const char *file, GError **err)
+{
+    int gone = unlinkat(shelf->dirFd, file, 0);
+
+    replShelfForget(shelf, file);
+    if (gone < 0 && errno == ENOENT)
+        return 0;
+    if (gone < 0 || fsync(shelf->dirFd) < 0) {
+        replErrorSetSystem(err, errno, _("Cannot remove the %s record '%s'"), shelf->kind->kind,
+                           file);
+        return -1;
+    }
+    return 0;
+}
+
+int
+replShelfEach(ReplShelf *shelf, gboolean (*visit)(const char *file, gconstpointer record, void *opaque),
+              void *opaque, guint *unread, GError **err)
+{
+    g_autoptr(GPtrArray) files = replDirList(shelf->dirFd, shelf->kind->isFile, err);
+    gboolean more = TRUE;
+    guint i;
+
+    if (unread)
+        *unread = 0;
+    if (!files)
+        return -1;
+    for (i = 0; i < files->len && more; i++) {
+        const char *file = g_ptr_array_index(files, i);
+        g_autoptr(GError) why = NULL;
+        ReplShelfEntry *entry = NULL;
+        int there = replShelfFind(shelf, file, &entry, &why);
+        gboolean blocked = there < 0 && !g_error_matches(why, REPL_ERROR, VIR_ERR_NO_STORAGE_VOL);
+
+        if (there == 1) {
+            blocked = entry->error != NULL;
+            if (entry->record)
+                more = visit(file, entry->record, opaque);
+            g_mutex_unlock(&shelf->lock);
+        }
+        if (blocked && unread)
+            (*unread)++;
+    }
+    return 0;
+}
+
+static gboolean
+replShelfIsAside(const char *file)
+{
+    return g_str_has_suffix(file, ".new");
+}
+
+void
+replShelfSweep(ReplShelf *shelf)
+{
+    g_autoptr(GPtrArray) files = replDirList(shelf->dirFd, replShelfIsAside, NULL);
+    guint i;
+
+    for (i = 0; files && i < files->len; i++) {
+        const char *file = g_ptr_array_index(files, i);
+        struct stat st;
+
+        /* Another host may be writing the young ones right now. */
+        if (fstatat(shelf->dirFd, file, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+            st.st_mtim.tv_sec < g_get_real_time() / G_USEC_PER_SEC - REPL_SHELF_STALE_s)
+            (void)unlinkat(shelf->dirFd, file, 0);
+    }
+}

@@ -1,0 +1,29 @@
+/*
+ * stagingpriv.h: the inside of ReplStaging, for store/ alone
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "base/fd.h"
+#include "store/shelf.h"
+#include "store/staging.h"
+
+struct _ReplStaging {
+    gatomicrefcount refs;
+
+    /* fixed after creation */
+    ReplFd fds[REPL_STAGING_PLACES];
+    ReplShelf *images;
+    ReplShelf *jobs;
+
+    GMutex updateLock; /* held over read-change-write of an image record, disk I/O included */
+
+    GMutex leaseLock; /* guards the fields below: what a foreign lease looked like, and since when */
+    char *leaseSeen;
+    gint64 leaseSince_us; /* of the monotonic clock */
+};
+
+/* Of store/record.c and store/jobrecord.c. */
+extern const ReplShelfKind replRecordShelfKind;
+extern const ReplShelfKind replJobRecordShelfKind;
