@@ -1,0 +1,142 @@
+/*
+ * convert.c: which layers have to be written in another form
+ *
+ * Within a chain only the image itself changes its format at request; a raw layer that gets encrypted becomes
+ * qcow2, since a LUKS header inside qcow2 is the form of an encrypted layer.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "plan/planpriv.h"
+
+static gboolean
+replAsksForKey(const ReplRequest *request)
+{
+    return request->encryption == REPL_ENCRYPTION_DEFAULT ||
+           request->encryption == REPL_ENCRYPTION_TARGET;
+}
+
+static gboolean
+replIsRawFormat(ReplFormat format)
+{
+    return format == REPL_FORMAT_RAW || format == REPL_FORMAT_LUKS;
+}
+
+static gboolean
+replAnyEncrypted(const ReplPlanFacts *facts)
+{
+    guint i;
+
+    for (i = 0; i < facts->layerCount; i++) {
+        if (facts->layers[i].encrypted)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Whether a layer that is @encrypted now is so afterwards. */
+static gboolean
+replStaysEncrypted(const ReplRequest *request, gboolean encrypted)
+{
+    if (request->encryption == REPL_ENCRYPTION_KEEP)
+        return encrypted;
+    return replAsksForKey(request);
+}
+
+/* The format the replica gets, given the one asked for ("raw", which means raw LUKS when encrypted) or
+ * the source's. */
+static int
+replFormFormat(const ReplPlanFacts *facts, ReplFormat *format, ReplRefusal *refusal)
+{
+    const ReplPlanLayer *top = &facts->layers[0];
+    const char *asked = facts->request->format;
+    gboolean encrypted = replStaysEncrypted(facts->request, top->encrypted);
+    int value = asked ? replFormatFromString(asked) : -1;
+
+    if (asked && value != REPL_FORMAT_RAW && value != REPL_FORMAT_QCOW2)
+        return replRefuse(refusal, REPL_REFUSE_FORMAT, asked);
+    if (asked)
+        *format = value;
+    else if (!replIsRawFormat(top->format) || (encrypted && !top->encrypted))
+        *format = REPL_FORMAT_QCOW2;
+    else
+        *format = REPL_FORMAT_RAW;
+    if (*format == REPL_FORMAT_RAW && encrypted)
+        *format = REPL_FORMAT_LUKS;
+    return 0;
+}
+
+/* What layer @index becomes; nothing is refused here. */
+static void
+replConvertFill(const ReplPlanFacts *facts, const ReplForm *form, guint index, ReplConvert *convert)
+{
+    const ReplPlanLayer *layer = &facts->layers[index];
+    guint i;
+
+    convert->fromFormat = layer->format;
+    convert->flatten = form->flatten;
+    convert->contiguous = form->contiguous;
+    convert->fromEncrypted = form->flatten ? replAnyEncrypted(facts) : layer->encrypted;
+    convert->toEncrypted = replStaysEncrypted(facts->request, layer->encrypted);
+    convert->toFormat = layer->format;
+    if (index == 0)
+        convert->toFormat = form->format;
+    else if (convert->toEncrypted && layer->format == REPL_FORMAT_RAW)
+        convert->toFormat = REPL_FORMAT_QCOW2;
+    /* Compressed clusters are plaintext inside LUKS: they have to be written anew. */
+    convert->rekey = layer->compressed || convert->toFormat != layer->format
+                         ? REPL_REKEY_FULL
+                         : facts->request->rekey;
+    convert->snapshotsLost = 0;
+    if (form->flatten || form->contiguous || convert->toFormat != layer->format) {
+        for (i = index; i < (form->flatten ? facts->layerCount : index + 1); i++)
+            convert->snapshotsLost += facts->layers[i].snapshotCount;
+    }
+}
+
+int
+replPlanConvert(const ReplPlanFacts *facts, const ReplForm *form, guint index, ReplConvert *convert,
+                ReplRefusal *refusal)
+{
+    gboolean newKey, newCrypt;
+    ReplRefusalKind kind;
+
+    replConvertFill(facts, form, index, convert);
+    newKey = convert->toEncrypted && facts->request->encryption != REPL_ENCRYPTION_KEEP;
+    newCrypt = newKey || convert->fromEncrypted != convert->toEncrypted;
+    if (convert->flatten)
+        kind = REPL_REFUSE_CONVERT_FLATTEN;
+    else if (convert->contiguous)
+        kind = REPL_REFUSE_CONVERT_FAST;
+    else if (newCrypt)
+        kind = REPL_REFUSE_CONVERT_ENCRYPTION;
+    else if (convert->toFormat != convert->fromFormat)
+        kind = REPL_REFUSE_CONVERT_FORMAT;
+    else
+        return 0;
+    return facts->canConvert ? 1 : replRefuseLayer(refusal, kind, index);
+}
+
+int
+replPlanForm(const ReplPlanFacts *facts, ReplForm *form, ReplRefusal *refusal)
+{
+    const ReplRequest *request = facts->request;
+    ReplConvert unused;
+    guint i;
+
+    form->contiguous = request->fastCreate;
+    form->flatten = facts->layerCount > 1 &&
+                    (request->fastCreate || request->snapshots == REPL_SNAPSHOTS_FLATTEN);
+    if (replFormFormat(facts, &form->format, refusal) < 0)
+        return -1;
+    if (replIsRawFormat(form->format) && request->snapshots != REPL_SNAPSHOTS_FLATTEN &&
+        !request->fastCreate && (facts->layerCount > 1 || facts->layers[0].snapshotCount > 0))
+        return replRefuse(refusal, REPL_REFUSE_RAW_CHAIN, NULL);
+    if (request->rekey == REPL_REKEY_SLOT &&
+        (!replAsksForKey(request) || !replAnyEncrypted(facts) || form->flatten || form->contiguous))
+        return replRefuse(refusal, REPL_REFUSE_SLOT, NULL);
+    for (i = 0; i < (form->flatten ? 1 : facts->layerCount); i++) {
+        if (replPlanConvert(facts, form, i, &unused, refusal) < 0)
+            return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,31 @@
+/*
+ * facts.c: what is known before a job is planned
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "plan/facts.h"
+
+ReplPlanLayer *
+replPlanLayersNew(const ReplChain *chain, const GPtrArray *presentAs)
+{
+    ReplPlanLayer *layers = g_new0(ReplPlanLayer, chain->layers->len);
+    guint i;
+
+    for (i = 0; i < chain->layers->len; i++) {
+        const ReplLayer *from = replChainLayer(chain, i);
+        ReplPlanLayer *to = &layers[i];
+
+        to->volume = from->volume;
+        to->poolUuid = from->pool->uuid;
+        to->identity = from->identity;
+        to->format = from->format;
+        to->encrypted = from->qcow2 ? from->qcow2->cryptMethod != REPL_QCOW2_CRYPT_NONE
+                                    : from->format == REPL_FORMAT_LUKS;
+        to->compressed = from->qcow2 != NULL;
+        to->snapshotCount = from->qcow2 ? from->qcow2->snapshotCount : 0;
+        to->allocated_bytes = from->allocated_bytes;
+        to->virtualSize_bytes = from->virtualSize_bytes;
+        to->presentAs = presentAs ? g_ptr_array_index(presentAs, i) : NULL;
+    }
+    return layers;
+}

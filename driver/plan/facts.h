@@ -1,0 +1,76 @@
+/*
+ * facts.h: what is known before a job is planned
+ *
+ * Whoever plans (stack/, and a resumed job again) probes all of this first; planning itself does no I/O.
+ * Everything is borrowed and must outlive the call that gets it.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "model/image.h"
+#include "model/label.h"
+#include "model/request.h"
+#include "probe/chain.h"
+#include "qcow2/format.h"
+
+/* 128 GiB: the largest virtual size within a region, unless the configuration says otherwise. */
+#define REPL_PLAN_IN_REGION_MAX_BYTES (128 * 1024 * G_GUINT64_CONSTANT(1048576))
+
+/* A layer of the source. */
+typedef struct {
+    const char *volume;    /* in its pool */
+    const char *poolUuid;  /* the pool of this layer: a chain may pass through several of a region */
+    ReplFileIdentity identity;
+    ReplFormat format;
+    gboolean encrypted;    /* LUKS: inside qcow2, or the format itself */
+    gboolean compressed;   /* holds compressed clusters, or might */
+    guint snapshotCount;   /* internal snapshots */
+    guint64 allocated_bytes;
+    guint64 virtualSize_bytes;
+    guint64 written_bytes; /* what a converted layer will allocate, 0: take allocated_bytes for it */
+    gboolean canClone;     /* the target's file system can share this file's blocks */
+    const char *presentAs; /* volume of the target that is this layer already, NULL: none; see
+                              replPresentMap() */
+    gboolean presentIsImage; /* nothing in the target needs presentAs as backing so far */
+} ReplPlanLayer;
+
+/* One end of the replication. */
+typedef struct {
+    const char *pool; /* name */
+    const char *poolUuid;
+    const ReplLabel *label;
+} ReplPlanEnd;
+
+typedef struct {
+    const ReplRequest *request;
+
+    ReplPlanEnd source;
+    const char *volume;     /* the source volume */
+    const ReplImage *image; /* its record */
+    const ReplPlanLayer *layers; /* top first */
+    guint layerCount;
+
+    ReplPlanEnd target;
+    const char *const *taken; /* all names in the target's directory, NULL-terminated */
+    ReplAmounts usage;        /* of the target now, and what other jobs will add to it */
+    guint64 free_bytes;       /* on the target's file system */
+    guint64 partial_bytes;    /* allocated by unfinished files of this very job (one that plans again) */
+    /* The replica of this very job is held by its placeholder already (a job that plans again): its name
+     * is not refused, and it is counted in the usage. */
+    const char *placeholder; /* name, NULL: none */
+
+    /* What this build and its configuration can do. */
+    gboolean inRegionSupported;
+    gboolean canConvert;
+    guint64 inRegionMax_bytes; /* virtual size, 0: no limit */
+} ReplPlanFacts;
+
+/* The layers' facts from an open chain; @presentAs (NULL: none) is the result of replPresentMap(). What a
+ * chain does not tell is left for the caller: canClone, presentIsImage and written_bytes. compressed is set
+ * for every qcow2 layer, since only a walk over its tables could deny it. The result has an element for each
+ * layer, borrows from @chain and @presentAs, and is freed with g_free(). */
+ReplPlanLayer *
+replPlanLayersNew(const ReplChain *chain, const GPtrArray *presentAs);

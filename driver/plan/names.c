@@ -1,0 +1,70 @@
+/*
+ * names.c: what the volumes of a replica are called
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <string.h>
+
+#include "plan/planpriv.h"
+
+char *
+replPlanDefaultName(const char *region, const char *volume, gboolean inRegion)
+{
+    return inRegion ? g_strdup_printf("copy_%s_%s", region, volume) : g_strdup(volume);
+}
+
+gboolean
+replPlanIsTaken(const ReplPlanFacts *facts, const char *name)
+{
+    return facts->taken && g_strv_contains(facts->taken, name);
+}
+
+char *
+replPlanReplicaName(const ReplPlanFacts *facts, gboolean inRegion, ReplRefusal *refusal)
+{
+    g_autofree char *name = NULL;
+
+    if (facts->request->name)
+        name = g_strdup(facts->request->name);
+    else
+        name = replPlanDefaultName(facts->target.label->name, facts->volume, inRegion);
+    if (!replIsVolumeName(name)) {
+        replRefuse(refusal, REPL_REFUSE_NAME_INVALID, name);
+        return NULL;
+    }
+    if (replPlanIsTaken(facts, name) && g_strcmp0(facts->placeholder, name) != 0) {
+        replRefuse(refusal, REPL_REFUSE_NAME_TAKEN, name);
+        return NULL;
+    }
+    return g_steal_pointer(&name);
+}
+
+/* "base-01234567.qcow2": the same for the same layer, so that a job that plans again finds it. The inode's
+ * times are left out, as a change of owner moves them. @round tells layers apart whose digests begin
+ * alike. */
+static char *
+replPlanDigestName(const ReplPlanLayer *layer, ReplFormat format, guint round)
+{
+    g_autofree char *what = g_strdup_printf(
+        "%s/%s/%" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT "/%" G_GINT64_FORMAT "/%u", layer->poolUuid,
+        layer->volume, layer->identity.ino, layer->identity.size_bytes, layer->identity.mtime_ns,
+        round);
+    g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, what, -1);
+
+    return g_strdup_printf("base-%.8s.%s", digest, format == REPL_FORMAT_QCOW2 ? "qcow2" : "raw");
+}
+
+char *
+replPlanLayerName(const ReplPlanFacts *facts, guint index, ReplFormat format, GHashTable *used)
+{
+    const ReplPlanLayer *layer = &facts->layers[index];
+    char *name = g_strdup(layer->volume);
+    guint round;
+
+    /* Ends: each round has another name, and there are not 2^32 of them in a directory. */
+    for (round = 0; replPlanIsTaken(facts, name) || g_hash_table_contains(used, name); round++) {
+        g_free(name);
+        name = replPlanDigestName(layer, format, round);
+    }
+    return name;
+}

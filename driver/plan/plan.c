@@ -1,0 +1,300 @@
+/*
+ * plan.c: what a job will do, before it does: facts in, steps or a typed refusal out
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "plan/plan.h"
+
+#include <string.h>
+
+#include "plan/planpriv.h"
+#include "probe/backing.h"
+
+static void
+replPlanStepFree(gpointer opaque)
+{
+    ReplPlanStep *step = opaque;
+
+    g_free(step->volume);
+    g_free(step->backingVolume);
+    g_free(step->backing);
+    g_free(step);
+}
+
+void
+replPlanFree(ReplPlan *plan)
+{
+    if (!plan)
+        return;
+    g_free(plan->volume);
+    g_free(plan->name);
+    g_free(plan->description);
+    g_ptr_array_unref(plan->steps);
+    g_free(plan);
+}
+
+gboolean
+replPlanIsInRegion(const ReplPlanFacts *facts)
+{
+    return g_str_equal(facts->source.label->name, facts->target.label->name);
+}
+
+/* Sums stop at the largest number instead of running over. */
+static guint64
+replSum(guint64 a, guint64 b)
+{
+    guint64 sum;
+
+    return g_uint64_checked_add(&sum, a, b) ? sum : G_MAXUINT64;
+}
+
+static gint64
+replAmount(guint64 value)
+{
+    return MIN(value, (guint64)G_MAXINT64);
+}
+
+static gboolean
+replPlanIsShared(const ReplImage *image, const char *project)
+{
+    guint i;
+
+    for (i = 0; image->shares && i < image->shares->len; i++) {
+        const ReplShare *share = g_ptr_array_index(image->shares, i);
+
+        if (share->state == REPL_SHARE_ACCEPTED && g_str_equal(share->project, project))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Whether this source may go to this target at all. */
+static int
+replPlanCheckEnds(const ReplPlanFacts *facts, gboolean inRegion, ReplRefusal *refusal)
+{
+    const ReplImage *image = facts->image;
+    const char *owner = image->project ? image->project : facts->source.label->project;
+    guint64 size_bytes = facts->layers[0].virtualSize_bytes;
+
+    if (inRegion && !facts->inRegionSupported)
+        return replRefuse(refusal, REPL_REFUSE_IN_REGION, NULL);
+    if (!g_str_equal(owner, facts->target.label->project) &&
+        !replPlanIsShared(image, facts->target.label->project))
+        return replRefuse(refusal, REPL_REFUSE_NOT_SHARED, owner);
+    if (image->status != REPL_IMAGE_AVAILABLE)
+        return replRefuse(refusal, REPL_REFUSE_STATUS, NULL);
+    if (inRegion && (image->type == REPL_IMAGE_TYPE_ISO || image->type == REPL_IMAGE_TYPE_FULL_MACHINE))
+        return replRefuse(refusal, REPL_REFUSE_TYPE, NULL);
+    if (inRegion && facts->inRegionMax_bytes && size_bytes > facts->inRegionMax_bytes)
+        return replRefuseNumbers(refusal, REPL_REFUSE_SIZE, facts->inRegionMax_bytes, size_bytes, 0);
+    return 0;
+}
+
+/* What a converted layer will allocate: as estimated, or what its data allocates now. */
+static guint64
+replConvertBytes(const ReplPlanFacts *facts, guint index, const ReplConvert *convert)
+{
+    guint64 sum_bytes = 0;
+    guint i;
+
+    for (i = index; i < (convert->flatten ? facts->layerCount : index + 1); i++) {
+        const ReplPlanLayer *layer = &facts->layers[i];
+
+        sum_bytes = replSum(sum_bytes,
+                            layer->written_bytes ? layer->written_bytes : layer->allocated_bytes);
+    }
+    return sum_bytes;
+}
+
+/* A step for layer @index on top of @below, the step of the next layer (NULL: none). */
+static ReplPlanStep *
+replPlanStep(const ReplPlanFacts *facts, const ReplForm *form, guint index, const ReplPlanStep *below,
+             ReplRefusal *refusal)
+{
+    const ReplPlanLayer *layer = &facts->layers[index];
+    g_autofree ReplPlanStep *step = g_new0(ReplPlanStep, 1);
+    gboolean isBase = !below && (form->flatten || index + 1 == facts->layerCount);
+    int convert = replPlanConvert(facts, form, index, &step->convert, refusal);
+
+    if (convert < 0)
+        return NULL;
+    step->layer = index;
+    step->format = convert ? step->convert.toFormat : layer->format;
+    /* On top of something new nothing can be there already. */
+    if (convert)
+        step->action = REPL_STEP_CONVERT;
+    else if (index > 0 && layer->presentAs && (isBase || below->action == REPL_STEP_REUSE))
+        step->action = REPL_STEP_REUSE;
+    else
+        step->action = layer->canClone ? REPL_STEP_CLONE : REPL_STEP_COPY;
+    if (step->action != REPL_STEP_REUSE)
+        step->added_bytes = convert ? replConvertBytes(facts, index, &step->convert)
+                                    : layer->allocated_bytes;
+    if (step->action == REPL_STEP_COPY || step->action == REPL_STEP_CONVERT)
+        step->bytes = step->added_bytes;
+    return g_steal_pointer(&step);
+}
+
+/* Gives the step its name, and tells it the one below. */
+static void
+replPlanNameStep(const ReplPlanFacts *facts, const ReplPlan *plan, ReplPlanStep *step,
+                 const ReplPlanStep *below, GHashTable *used)
+{
+    if (step->layer == 0)
+        step->volume = g_strdup(plan->volume);
+    else if (step->action == REPL_STEP_REUSE)
+        step->volume = g_strdup(facts->layers[step->layer].presentAs);
+    else
+        step->volume = replPlanLayerName(facts, step->layer, step->format, used);
+    g_hash_table_add(used, step->volume);
+    if (below) {
+        step->backingVolume = g_strdup(below->volume);
+        step->backing = replBackingReference(below->volume);
+        step->backingFormat = below->format;
+    }
+}
+
+static int
+replPlanAddSteps(const ReplPlanFacts *facts, const ReplForm *form, ReplPlan *plan,
+                 ReplRefusal *refusal)
+{
+    g_autoptr(GHashTable) used = g_hash_table_new(g_str_hash, g_str_equal);
+    const ReplPlanStep *below = NULL;
+    guint index = form->flatten ? 0 : facts->layerCount - 1;
+
+    g_hash_table_add(used, plan->volume);
+    for (;; index--) {
+        ReplPlanStep *step = replPlanStep(facts, form, index, below, refusal);
+
+        if (!step)
+            return -1;
+        g_ptr_array_add(plan->steps, step);
+        replPlanNameStep(facts, plan, step, below, used);
+        below = step;
+        if (index == 0)
+            return 0;
+    }
+}
+
+/* What the steps come to. */
+static void
+replPlanSum(const ReplPlanFacts *facts, ReplPlan *plan)
+{
+    gboolean promoted = FALSE;
+    guint64 added_bytes = 0;
+    guint i;
+
+    for (i = 0; i < plan->steps->len; i++) {
+        const ReplPlanStep *step = g_ptr_array_index(plan->steps, i);
+
+        added_bytes = replSum(added_bytes, step->added_bytes);
+        plan->total_bytes = replSum(plan->total_bytes, step->bytes);
+        if (step->action == REPL_STEP_CONVERT)
+            plan->snapshotsLost += step->convert.snapshotsLost;
+        /* An image that becomes the base of the replica is a snapshot from then on. */
+        if (step->action == REPL_STEP_REUSE)
+            promoted = promoted || facts->layers[step->layer].presentIsImage;
+        else if (step->layer > 0)
+            plan->adds.snapshots++;
+    }
+    /* A clone shares its blocks until somebody writes: it takes from the quota, not from the disk. */
+    plan->peakSpace_bytes = plan->total_bytes;
+    plan->adds.images = (facts->placeholder ? 0 : 1) - (promoted ? 1 : 0);
+    plan->adds.snapshots += promoted ? 1 : 0;
+    plan->adds.bytes = replAmount(added_bytes);
+}
+
+static int
+replPlanCheckAmount(gint64 limit, gint64 have, gint64 need, ReplRefusalKind kind, ReplRefusal *refusal)
+{
+    if (limit < 0 || need <= 0 || (have <= limit && need <= limit - have))
+        return 0;
+    return replRefuseNumbers(refusal, kind, limit, MAX(have, 0), need);
+}
+
+int
+replPlanCheckQuota(const ReplPlanFacts *facts, const ReplAmounts *adds, ReplRefusal *refusal)
+{
+    const ReplAmounts *quota = &facts->target.label->quota;
+    const ReplAmounts *usage = &facts->usage;
+
+    if (replPlanCheckAmount(quota->images, usage->images, adds->images, REPL_REFUSE_QUOTA_IMAGES,
+                            refusal) < 0 ||
+        replPlanCheckAmount(quota->snapshots, usage->snapshots, adds->snapshots,
+                            REPL_REFUSE_QUOTA_SNAPSHOTS, refusal) < 0)
+        return -1;
+    return replPlanCheckAmount(quota->bytes, usage->bytes, adds->bytes, REPL_REFUSE_QUOTA_BYTES,
+                               refusal);
+}
+
+static int
+replPlanCheckSpace(const ReplPlanFacts *facts, const ReplPlan *plan, ReplRefusal *refusal)
+{
+    guint64 have_bytes = replSum(facts->free_bytes, facts->partial_bytes);
+
+    if (plan->peakSpace_bytes <= have_bytes)
+        return 0;
+    return replRefuseNumbers(refusal, REPL_REFUSE_SPACE, 0, have_bytes, plan->peakSpace_bytes);
+}
+
+/* What the record of the replica will say. */
+static void
+replPlanDescribe(const ReplPlanFacts *facts, ReplPlan *plan)
+{
+    if (facts->request->description)
+        plan->description = g_strdup(facts->request->description);
+    else
+        plan->description = g_strdup_printf("Replicated from region %s, image %s",
+                                            facts->source.label->name, facts->image->id);
+    plan->name = plan->inRegion ? NULL : g_strdup(facts->image->name);
+    plan->type = facts->image->type;
+}
+
+ReplPlan *
+replPlanMake(const ReplPlanFacts *facts, ReplRefusal *refusal)
+{
+    g_autoptr(ReplPlan) plan = g_new0(ReplPlan, 1);
+    ReplForm form;
+
+    plan->steps = g_ptr_array_new_with_free_func(replPlanStepFree);
+    plan->inRegion = replPlanIsInRegion(facts);
+    if (replPlanCheckEnds(facts, plan->inRegion, refusal) < 0 ||
+        replPlanForm(facts, &form, refusal) < 0)
+        return NULL;
+    if (!(plan->volume = replPlanReplicaName(facts, plan->inRegion, refusal)))
+        return NULL;
+    if (replPlanAddSteps(facts, &form, plan, refusal) < 0)
+        return NULL;
+    replPlanSum(facts, plan);
+    if (replPlanCheckQuota(facts, &plan->adds, refusal) < 0 ||
+        replPlanCheckSpace(facts, plan, refusal) < 0)
+        return NULL;
+    replPlanDescribe(facts, plan);
+    return g_steal_pointer(&plan);
+}
+
+ReplPlan *
+replPlanNew(const ReplPlanFacts *facts, GError **err)
+{
+    g_auto(ReplRefusal) refusal = {.kind = REPL_REFUSE_NONE};
+    ReplPlan *plan = replPlanMake(facts, &refusal);
+
+    if (!plan)
+        replRefusalSetError(&refusal, facts, err);
+    return plan;
+}
+
+GPtrArray *
+replPlanToSteps(const ReplPlan *plan, const ReplPlanFacts *facts)
+{
+    GPtrArray *steps = g_ptr_array_new_with_free_func((GDestroyNotify)replStepFree);
+    guint i;
+
+    for (i = 0; i < plan->steps->len; i++) {
+        const ReplPlanStep *step = g_ptr_array_index(plan->steps, i);
+
+        g_ptr_array_add(steps, replStepNew(facts->layers[step->layer].volume, step->volume,
+                                           step->action, step->bytes));
+    }
+    return steps;
+}

@@ -1,0 +1,53 @@
+/*
+ * planpriv.h: the pieces of planning, each pure
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "plan/plan.h"
+
+/* Sets @refusal; returns -1. */
+int
+replRefuse(ReplRefusal *refusal, ReplRefusalKind kind, const char *text);
+
+/* The same with a layer, or with numbers. */
+int
+replRefuseLayer(ReplRefusal *refusal, ReplRefusalKind kind, guint layer);
+int
+replRefuseNumbers(ReplRefusal *refusal, ReplRefusalKind kind, guint64 limit, guint64 have,
+                  guint64 need);
+
+gboolean
+replPlanIsInRegion(const ReplPlanFacts *facts);
+
+/* What the request makes of the image as a whole. */
+typedef struct {
+    ReplFormat format; /* of the replica itself */
+    gboolean flatten;
+    gboolean contiguous;
+} ReplForm;
+
+/* Judges what the request asks for. Returns 0, or -1 with @refusal set. */
+int
+replPlanForm(const ReplPlanFacts *facts, ReplForm *form, ReplRefusal *refusal);
+
+/* How layer @index has to be converted: 1 with @convert set, 0 when it stays as it is, -1 with @refusal
+ * set. */
+int
+replPlanConvert(const ReplPlanFacts *facts, const ReplForm *form, guint index, ReplConvert *convert,
+                ReplRefusal *refusal);
+
+/* The replica's name, or NULL with @refusal set. */
+char *
+replPlanReplicaName(const ReplPlanFacts *facts, gboolean inRegion, ReplRefusal *refusal);
+
+/* A free name in the target for layer @index in the form @format: the layer's own when that is free, else
+ * "base-<8 hex digits of what the layer is>" with the format's ending. @used (a set of borrowed
+ * names) holds those of the plan itself. */
+char *
+replPlanLayerName(const ReplPlanFacts *facts, guint index, ReplFormat format, GHashTable *used);
+
+/* Whether something in the target has this name. */
+gboolean
+replPlanIsTaken(const ReplPlanFacts *facts, const char *name);

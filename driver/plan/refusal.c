@@ -1,0 +1,203 @@
+/*
+ * refusal.c: why there is no plan, as a message
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "base/error.h"
+#include "plan/planpriv.h"
+
+typedef unsigned long long ull;
+
+void
+replRefusalClear(ReplRefusal *refusal)
+{
+    g_clear_pointer(&refusal->text, g_free);
+    refusal->kind = REPL_REFUSE_NONE;
+}
+
+static void
+replRefusalStart(ReplRefusal *refusal, ReplRefusalKind kind)
+{
+    g_free(refusal->text);
+    *refusal = (ReplRefusal){.kind = kind};
+}
+
+int
+replRefuse(ReplRefusal *refusal, ReplRefusalKind kind, const char *text)
+{
+    g_autofree char *copy = g_strdup(text);
+
+    replRefusalStart(refusal, kind);
+    refusal->text = g_steal_pointer(&copy);
+    return -1;
+}
+
+int
+replRefuseLayer(ReplRefusal *refusal, ReplRefusalKind kind, guint layer)
+{
+    replRefusalStart(refusal, kind);
+    refusal->layer = layer;
+    return -1;
+}
+
+int
+replRefuseNumbers(ReplRefusal *refusal, ReplRefusalKind kind, guint64 limit, guint64 have,
+                  guint64 need)
+{
+    replRefusalStart(refusal, kind);
+    refusal->limit = limit;
+    refusal->have = have;
+    refusal->need = need;
+    return -1;
+}
+
+/* What is wrong with the two ends and the source. */
+static void
+replRefusalSourceError(const ReplRefusal *r, const ReplPlanFacts *f, GError **err)
+{
+    const char *volume = f->volume;
+
+    switch (r->kind) {
+    case REPL_REFUSE_IN_REGION:
+        replErrorSet(err, VIR_ERR_NO_SUPPORT,
+                     _("Volume '%s' cannot be replicated from storage pool '%s' to storage pool '%s': "
+                       "both are in region '%s', and replication within a region is not supported"),
+                     volume, f->source.pool, f->target.pool, f->target.label->name);
+        break;
+    case REPL_REFUSE_NOT_SHARED:
+        replErrorSet(err, VIR_ERR_OPERATION_DENIED,
+                     _("Volume '%s' of storage pool '%s' belongs to project '%s', which has not shared "
+                       "it with project '%s' of storage pool '%s', or the share is not accepted"),
+                     volume, f->source.pool, r->text, f->target.label->project, f->target.pool);
+        break;
+    case REPL_REFUSE_STATUS:
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("Volume '%s' of storage pool '%s' cannot be replicated: its status is '%s', not "
+                       "'available'"),
+                     volume, f->source.pool, replImageStatusToString(f->image->status));
+        break;
+    case REPL_REFUSE_TYPE:
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("Volume '%s' of storage pool '%s' is an image of type '%s', which cannot be "
+                       "replicated within region '%s'"),
+                     volume, f->source.pool, replImageTypeToString(f->image->type),
+                     f->target.label->name);
+        break;
+    case REPL_REFUSE_SIZE:
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("Volume '%s' of storage pool '%s' has a virtual size of %llu bytes, but within "
+                       "region '%s' at most %llu bytes can be replicated"),
+                     volume, f->source.pool, (ull)r->have, f->target.label->name, (ull)r->limit);
+        break;
+    default:
+        replErrorSet(err, VIR_ERR_INTERNAL_ERROR,
+                     _("Volume '%s' of storage pool '%s' cannot be replicated"), volume,
+                     f->source.pool);
+        break;
+    }
+}
+
+/* What is wrong with the form that is asked for. */
+static void
+replRefusalFormError(const ReplRefusal *r, const ReplPlanFacts *f, GError **err)
+{
+    const ReplPlanLayer *layer = &f->layers[MIN(r->layer, f->layerCount - 1)];
+
+    switch (r->kind) {
+    case REPL_REFUSE_FORMAT:
+        replErrorSet(err, VIR_ERR_NO_SUPPORT,
+                     _("A replica cannot have the format '%s', only qcow2 and raw are supported"),
+                     r->text);
+        break;
+    case REPL_REFUSE_CONVERT_FORMAT:
+        replErrorSet(err, VIR_ERR_NO_SUPPORT,
+                     _("Volume '%s' has the format '%s': converting it while replicating is not "
+                       "supported"),
+                     layer->volume, replFormatToString(layer->format));
+        break;
+    case REPL_REFUSE_CONVERT_ENCRYPTION:
+        replErrorSet(err, VIR_ERR_NO_SUPPORT,
+                     _("Changing the encryption of volume '%s' while replicating is not supported"),
+                     layer->volume);
+        break;
+    case REPL_REFUSE_CONVERT_FLATTEN:
+        replErrorSet(err, VIR_ERR_NO_SUPPORT,
+                     _("Flattening the %u layers of volume '%s' while replicating is not supported"),
+                     f->layerCount, f->volume);
+        break;
+    case REPL_REFUSE_CONVERT_FAST:
+        replErrorSet(err, VIR_ERR_NO_SUPPORT,
+                     _("Optimising volume '%s' for fast creation while replicating is not supported"),
+                     f->volume);
+        break;
+    case REPL_REFUSE_SLOT:
+        replErrorSet(err, VIR_ERR_INVALID_ARG,
+                     _("rekey='slot' needs an encrypted source that keeps its layers, and a new key; "
+                       "that is not so for volume '%s'"),
+                     f->volume);
+        break;
+    case REPL_REFUSE_RAW_CHAIN:
+        replErrorSet(err, VIR_ERR_INVALID_ARG,
+                     _("Volume '%s' has %u layers and %u internal snapshots, which the format 'raw' "
+                       "cannot hold; ask for qcow2 or snapshots='flatten'"),
+                     f->volume, f->layerCount, f->layers[0].snapshotCount);
+        break;
+    default:
+        replRefusalSourceError(r, f, err);
+        break;
+    }
+}
+
+/* What is wrong with the name and the room in the target. */
+static void
+replRefusalTargetError(const ReplRefusal *r, const ReplPlanFacts *f, GError **err)
+{
+    guint64 left = r->limit > r->have ? r->limit - r->have : 0;
+    ull over = r->need > left ? r->need - left : 0;
+    const char *pool = f->target.pool;
+    const char *region = f->target.label->name;
+
+    switch (r->kind) {
+    case REPL_REFUSE_NAME_INVALID:
+        replErrorSet(err, VIR_ERR_INVALID_ARG, _("'%s' cannot be the name of a volume"), r->text);
+        break;
+    case REPL_REFUSE_NAME_TAKEN:
+        replErrorSet(err, VIR_ERR_STORAGE_VOL_EXIST,
+                     _("Storage pool '%s' of region '%s' has a volume '%s' already"), pool, region,
+                     r->text);
+        break;
+    case REPL_REFUSE_QUOTA_IMAGES:
+        replErrorSet(err, VIR_ERR_OPERATION_DENIED,
+                     _("The image quota of storage pool '%s' in region '%s' is short by %llu: of %llu "
+                       "images %llu are used, and %llu more are needed"),
+                     pool, region, over, (ull)r->limit, (ull)r->have, (ull)r->need);
+        break;
+    case REPL_REFUSE_QUOTA_SNAPSHOTS:
+        replErrorSet(err, VIR_ERR_OPERATION_DENIED,
+                     _("The snapshot quota of storage pool '%s' in region '%s' is short by %llu: of "
+                       "%llu snapshots %llu are used, and %llu more are needed"),
+                     pool, region, over, (ull)r->limit, (ull)r->have, (ull)r->need);
+        break;
+    case REPL_REFUSE_QUOTA_BYTES:
+        replErrorSet(err, VIR_ERR_OPERATION_DENIED,
+                     _("The space quota of storage pool '%s' in region '%s' is short by %llu bytes: of "
+                       "%llu bytes %llu are used, and %llu more are needed"),
+                     pool, region, over, (ull)r->limit, (ull)r->have, (ull)r->need);
+        break;
+    case REPL_REFUSE_SPACE:
+        replErrorSet(err, VIR_ERR_OPERATION_FAILED,
+                     _("Storage pool '%s' of region '%s' has no space for volume '%s': %llu bytes are "
+                       "needed, %llu are free"),
+                     pool, region, f->volume, (ull)r->need, (ull)r->have);
+        break;
+    default:
+        replRefusalFormError(r, f, err);
+        break;
+    }
+}
+
+void
+replRefusalSetError(const ReplRefusal *refusal, const ReplPlanFacts *facts, GError **err)
+{
+    replRefusalTargetError(refusal, facts, err);
+}

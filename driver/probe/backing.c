@@ -1,0 +1,100 @@
+/*
+ * backing.c: what a backing name in an image's header leads to
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "probe/backing.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+#define REPL_PRINTABLE_MAX_BYTES 300
+
+gboolean
+replBackingHasProtocol(const char *name)
+{
+    return name[strcspn(name, ":/")] == ':';
+}
+
+char *
+replBackingReference(const char *volume)
+{
+    return replBackingHasProtocol(volume) ? g_strdup_printf("./%s", volume) : g_strdup(volume);
+}
+
+char *
+replPrintable(const char *text)
+{
+    gsize len = strlen(text);
+    g_autofree char *valid = g_utf8_make_valid(text, MIN(len, REPL_PRINTABLE_MAX_BYTES));
+    char *p;
+
+    for (p = valid; *p; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
+    }
+    return len > REPL_PRINTABLE_MAX_BYTES ? g_strconcat(valid, "...", NULL)
+                                          : g_steal_pointer(&valid);
+}
+
+/* The pool of the directory @dir, seen from @pool; NULL when it is no pool's. */
+static const ReplPoolDir *
+replBackingFindDir(const ReplPoolSet *set, const ReplPoolDir *pool, const char *dir)
+{
+    struct stat st;
+
+    if (!*dir)
+        return pool;
+    if (fstatat(pool->dirFd, dir, &st, AT_NO_AUTOMOUNT) < 0 || !S_ISDIR(st.st_mode))
+        return NULL;
+    return replPoolSetFindDir(set, pool, st.st_dev, st.st_ino);
+}
+
+const ReplPoolDir *
+replBackingResolve(const ReplPoolSet *set, const ReplPoolDir *pool, const char *layer,
+                   const char *backing, char **volume, GError **err)
+{
+    g_autofree char *shown = replPrintable(backing);
+    g_autofree char *dir = NULL;
+    const char *slash = strrchr(backing, '/');
+    const char *entry = slash ? slash + 1 : backing;
+    const ReplPoolDir *found;
+
+    if (replBackingHasProtocol(backing)) {
+        replErrorSet(err, VIR_ERR_NO_SUPPORT,
+                     _("The backing name '%s' of volume '%s' in storage pool '%s' is not a file of "
+                       "a storage pool, which is not supported"),
+                     shown, layer, pool->name);
+        return NULL;
+    }
+    /* The slash itself stays: "/name" is in "/". */
+    dir = g_strndup(backing, entry - backing);
+    found = replBackingFindDir(set, pool, dir);
+    if (!found) {
+        /* Also when there is no such directory: nobody may search our file system this way. */
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("The backing file '%s' of volume '%s' in storage pool '%s' is outside of the "
+                       "pools of its region"),
+                     shown, layer, pool->name);
+        return NULL;
+    }
+    if (found != pool && !replPoolDirSameRegion(found, pool)) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("The backing file '%s' of volume '%s' is in storage pool '%s', which is not "
+                       "in the region of storage pool '%s'"),
+                     shown, layer, found->name, pool->name);
+        return NULL;
+    }
+    if (!replIsVolumeName(entry)) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("The backing file '%s' of volume '%s' in storage pool '%s' is not a volume"),
+                     shown, layer, pool->name);
+        return NULL;
+    }
+    *volume = g_strdup(entry);
+    return found;
+}

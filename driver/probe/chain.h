@@ -1,0 +1,73 @@
+/*
+ * chain.h: the backing chain of a volume, opened, confined and checked
+ *
+ * Confined means: every layer is a regular file in the directory of a pool of the same region, opened by
+ * its single name there without following links. What is refused is refused before any of the layer's
+ * data is read: only headers are.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <glib.h>
+#include <sys/stat.h>
+
+#include "model/image.h"
+#include "probe/pools.h"
+#include "qcow2/format.h"
+#include "qcow2/header.h"
+
+/* Layers in a chain at most, the image itself included (libvirt's own limit is 200 too). */
+#define REPL_CHAIN_MAX 200
+
+typedef struct {
+    ReplPoolDir *pool;   /* a reference */
+    char *volume;        /* its entry in the pool's directory */
+    int fd;              /* owned, read-only */
+    struct stat st;      /* when it was opened */
+    ReplFileIdentity identity;
+    ReplFormat format;
+    ReplQcow2Header *qcow2; /* NULL: not qcow2 */
+    guint64 allocated_bytes;
+    guint64 virtualSize_bytes; /* of raw LUKS the file's size; 0: not known (other formats) */
+    char *backingVolume; /* name of the next layer, NULL: none */
+} ReplLayer;
+
+typedef struct {
+    GPtrArray *layers; /* of ReplLayer, the image first */
+} ReplChain;
+
+/* Opens @volume of @pool and all layers below. Returns NULL with @err set:
+ *   VIR_ERR_NO_STORAGE_VOL      the volume or a layer below is not there
+ *   VIR_ERR_NO_SUPPORT          protocol backing names, external data files, layers that are neither
+ *                               qcow2 nor raw
+ *   VIR_ERR_OPERATION_INVALID   outside of the region's pools, links and special files, loops, more
+ *                               than REPL_CHAIN_MAX layers, malformed headers, a layer without
+ *                               explicit format that is not safe to guess
+ *   VIR_ERR_INVALID_ARG         @volume cannot be a volume's name
+ *   VIR_ERR_SYSTEM_ERROR        anything else
+ * A volume of another format than qcow2 and raw is a chain of one layer. */
+ReplChain *
+replChainOpen(const ReplPoolSet *set, const ReplPoolDir *pool, const char *volume, GError **err);
+
+void
+replChainFree(ReplChain *chain);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplChain, replChainFree)
+
+static inline const ReplLayer *
+replChainLayer(const ReplChain *chain, guint index)
+{
+    return g_ptr_array_index(chain->layers, index);
+}
+
+/* Holds all layers with qemu's own image locks until the chain is freed: no process of qemu can open one
+ * for writing, and one that has it open for writing makes this fail. Returns 0, or -1 with @err set
+ * (VIR_ERR_OPERATION_INVALID naming the volume) and nothing locked. */
+int
+replChainLock(const ReplChain *chain, GError **err);
+
+/* Whether any layer was written, replaced in place or changed in its attributes since it was opened.
+ * Returns 0 when nothing was, or -1 with @err set (VIR_ERR_OPERATION_INVALID naming the volume). */
+int
+replChainChanged(const ReplChain *chain, GError **err);
