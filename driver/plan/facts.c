@@ -6,7 +6,8 @@
 #include "plan/facts.h"
 
 ReplPlanLayer *
-replPlanLayersNew(const ReplChain *chain, const GPtrArray *presentAs)
+replPlanLayersNew(const ReplChain *chain, char *const *presentAs, const gboolean *presentIsImage,
+                  gboolean canClone)
 {
     ReplPlanLayer *layers = g_new0(ReplPlanLayer, chain->layers->len);
     guint i;
@@ -25,7 +26,9 @@ replPlanLayersNew(const ReplChain *chain, const GPtrArray *presentAs)
         to->snapshotCount = from->qcow2 ? from->qcow2->snapshotCount : 0;
         to->allocated_bytes = from->allocated_bytes;
         to->virtualSize_bytes = from->virtualSize_bytes;
-        to->presentAs = presentAs ? g_ptr_array_index(presentAs, i) : NULL;
+        to->canClone = canClone;
+        to->presentAs = presentAs ? presentAs[i] : NULL;
+        to->presentIsImage = presentIsImage && presentIsImage[i];
     }
     return layers;
 }

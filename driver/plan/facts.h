@@ -68,9 +68,11 @@ typedef struct {
     guint64 inRegionMax_bytes; /* virtual size, 0: no limit */
 } ReplPlanFacts;
 
-/* The layers' facts from an open chain; @presentAs (NULL: none) is the result of replPresentMap(). What a
- * chain does not tell is left for the caller: canClone, presentIsImage and written_bytes. compressed is set
- * for every qcow2 layer, since only a walk over its tables could deny it. The result has an element for each
- * layer, borrows from @chain and @presentAs, and is freed with g_free(). */
+/* The layers' facts from an open chain. @presentAs and @presentIsImage have an element for each layer;
+ * either may be NULL. @canClone goes for all layers: a file that cannot be cloned after all is copied.
+ * compressed is set for every qcow2 layer, since only a walk over its tables could deny it; it and
+ * written_bytes are left for the caller. The result has an element for each layer, borrows from
+ * @chain and @presentAs, and is freed with g_free(). */
 ReplPlanLayer *
-replPlanLayersNew(const ReplChain *chain, const GPtrArray *presentAs);
+replPlanLayersNew(const ReplChain *chain, char *const *presentAs, const gboolean *presentIsImage,
+                  gboolean canClone);
