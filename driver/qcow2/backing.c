@@ -92,7 +92,8 @@ replQcow2LayOut(guint8 *buf, guint64 cluster, const ReplQcow2Header *h, const GB
     }
     *used = MAX(oldEnd, end + length);
     memset(buf + h->headerLength, 0, *used - h->headerLength);
-    memcpy(buf + h->headerLength, tail->data, tail->len);
+    if (tail->len > 0)
+        memcpy(buf + h->headerLength, tail->data, tail->len);
     if (backing)
         memcpy(buf + end, backing, length);
     replPutBe64(buf + 8, backing ? end : 0);
