@@ -304,7 +304,7 @@ class Host:
         uri = self.uri(readonly, driver)
         return libvirt.openReadOnly(uri) if readonly else libvirt.open(uri)
 
-    def virsh(self, *args, readonly=False, driver=None, env=None, input=None, timeout_s=300):
+    def virsh(self, *args, readonly=False, driver=None, env=None, input=None, timeout_s=60):
         """Runs virsh against the host; never raises for its exit status."""
         argv = ["virsh", "-q"] + (["-r"] if readonly else []) + ["-c", self.uri(readonly, driver)]
         proc = subprocess.run(argv + [str(a) for a in args], stdout=subprocess.PIPE,

@@ -50,7 +50,7 @@ class Pool:
         self.refresh()
         return os.path.basename(top)
 
-    def try_replicate(self, source, volume, xml=None, timeout_s=300, **options):
+    def try_replicate(self, source, volume, xml=None, timeout_s=60, **options):
         """vol-create-from into this pool; returns virsh's result."""
         with xmlio.xml_file(xml or xmlio.replicate(**options)) as f:
             return self.host.virsh("vol-create-from", self.name, f.name, volume,
