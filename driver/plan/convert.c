@@ -83,9 +83,9 @@ replConvertFill(const ReplPlanFacts *facts, const ReplForm *form, guint index, R
     else if (convert->toEncrypted && layer->format == REPL_FORMAT_RAW)
         convert->toFormat = REPL_FORMAT_QCOW2;
     /* Compressed clusters are plaintext inside LUKS: they have to be written anew. */
-    convert->rekey = layer->compressed || convert->toFormat != layer->format
-                         ? REPL_REKEY_FULL
-                         : facts->request->rekey;
+    convert->rekey = layer->encrypted && !layer->compressed && convert->toFormat == layer->format
+                         ? facts->request->rekey
+                         : REPL_REKEY_FULL;
     convert->snapshotsLost = 0;
     if (form->flatten || form->contiguous || convert->toFormat != layer->format) {
         for (i = index; i < (form->flatten ? facts->layerCount : index + 1); i++)

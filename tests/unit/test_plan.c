@@ -1,0 +1,265 @@
+/*
+ * test_plan.c: facts in, steps or a refusal out, as a table
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "plan/plan.h"
+#include "plan_cases.h"
+
+/* The facts of one case, and what they borrow. */
+typedef struct {
+    ReplPlanFacts facts;
+    ReplPlanLayer layers[5];
+    ReplImage image;
+    ReplLabel *source, *target;
+    GPtrArray *shares;
+} Setup;
+
+static gint64
+limit(gint64 value)
+{
+    return value == 0 ? -1 : MAX(value, 0);
+}
+
+static void
+setupLayers(Setup *s, const Case *c)
+{
+    static const ReplPlanLayer two[] = {
+        {.volume = "web.qcow2", .format = Q, .allocated_bytes = 100 * MIB},
+        {.volume = "base.raw", .format = R, .allocated_bytes = 200 * MIB},
+    };
+    guint i;
+
+    memcpy(s->layers, c->layers, sizeof(c->layers));
+    if (!c->layers[0].volume)
+        memcpy(s->layers, two, sizeof(two));
+    for (i = 0; i < G_N_ELEMENTS(s->layers) && s->layers[i].volume; i++) {
+        s->layers[i].canClone = c->clone;
+        s->layers[i].identity.ino = 1000 + i;
+        if (!s->layers[i].poolUuid)
+            s->layers[i].poolUuid = "pool-uuid";
+    }
+    s->facts.layers = s->layers;
+    s->facts.layerCount = i;
+}
+
+static void
+setup(Setup *s, const Case *c)
+{
+    memset(s, 0, sizeof(*s));
+    setupLayers(s, c);
+    s->source = replLabelNew("north", "default");
+    s->target = replLabelNew(c->inRegion ? "north" : "east", c->project ? c->project : "default");
+    s->target->quota = (ReplAmounts){limit(c->quota.images), limit(c->quota.snapshots),
+                                     limit(c->quota.bytes)};
+    s->image = c->image;
+    s->image.id = (char *)"image-uuid";
+    /* The table has room for one share, not for an array. */
+    if (c->image.shares) {
+        s->shares = g_ptr_array_new();
+        g_ptr_array_add(s->shares, c->image.shares);
+        s->image.shares = s->shares;
+    }
+    s->facts.request = &c->request;
+    s->facts.volume = "web.qcow2";
+    s->facts.image = &s->image;
+    s->facts.source = (ReplPlanEnd){"beijing", "pool-uuid", s->source};
+    s->facts.target = (ReplPlanEnd){"shanghai", "target-uuid", s->target};
+    s->facts.taken = c->taken;
+    s->facts.placeholder = c->placeholder;
+    s->facts.usage = c->usage;
+    s->facts.free_bytes = c->free_bytes ? c->free_bytes : GIB;
+    s->facts.partial_bytes = c->partial_bytes;
+    s->facts.inRegionSupported = s->facts.canConvert = !c->oldBuild;
+    s->facts.inRegionMax_bytes = REPL_PLAN_IN_REGION_MAX_BYTES;
+}
+
+static void
+teardown(Setup *s)
+{
+    replLabelFree(s->source);
+    replLabelFree(s->target);
+    g_clear_pointer(&s->shares, g_ptr_array_unref);
+}
+
+static const char *
+cryptWord(gboolean encrypted)
+{
+    return encrypted ? "luks" : "plain";
+}
+
+static void
+showConvert(GString *text, const ReplConvert *convert)
+{
+    g_string_append_printf(text, " (%s %s>%s %s %s%s%s", replFormatToString(convert->fromFormat),
+                           cryptWord(convert->fromEncrypted), replFormatToString(convert->toFormat),
+                           cryptWord(convert->toEncrypted),
+                           convert->rekey == REPL_REKEY_SLOT ? "slot" : "full",
+                           convert->flatten ? " flat" : "", convert->contiguous ? " contiguous" : "");
+    if (convert->snapshotsLost)
+        g_string_append_printf(text, " loses %u", convert->snapshotsLost);
+    g_string_append(text, ")");
+}
+
+/* The digits of made-up names become '@': they are looked at in a test of their own. */
+static char *
+hideDigits(char *text)
+{
+    g_autoptr(GRegex) regex = g_regex_new("base-[0-9a-f]{8}\\.", 0, 0, NULL);
+    char *hidden = g_regex_replace_literal(regex, text, -1, 0, "base-@.", 0, NULL);
+
+    g_free(text);
+    return hidden;
+}
+
+static char *
+show(const ReplPlan *plan, const ReplPlanFacts *facts)
+{
+    GString *text = g_string_new(NULL);
+    guint i;
+
+    for (i = 0; i < plan->steps->len; i++) {
+        const ReplPlanStep *step = g_ptr_array_index(plan->steps, i);
+
+        g_string_append_printf(text, "%s %s %" G_GUINT64_FORMAT "M > %s %s",
+                               replStepActionToString(step->action),
+                               facts->layers[step->layer].volume, step->bytes / MIB, step->volume,
+                               replFormatToString(step->format));
+        if (step->backing)
+            g_string_append_printf(text, " on %s %s", step->backing,
+                                   replFormatToString(step->backingFormat));
+        if (step->action == REPL_STEP_CONVERT)
+            showConvert(text, &step->convert);
+        g_string_append(text, "\n");
+    }
+    g_string_append_printf(text,
+                           "%s: %" G_GINT64_FORMAT " images %" G_GINT64_FORMAT
+                           " snapshots %" G_GINT64_FORMAT "M bytes, %" G_GUINT64_FORMAT
+                           "M moved, %" G_GUINT64_FORMAT "M peak\n",
+                           plan->volume, plan->adds.images, plan->adds.snapshots,
+                           plan->adds.bytes / MIB, plan->total_bytes / MIB,
+                           plan->peakSpace_bytes / MIB);
+    return hideDigits(g_string_free(text, FALSE));
+}
+
+static void
+testCase(gconstpointer opaque)
+{
+    const Case *c = opaque;
+    g_auto(ReplRefusal) refusal = {.kind = REPL_REFUSE_NONE};
+    g_autoptr(ReplPlan) plan = NULL;
+    g_autoptr(GError) err = NULL;
+    g_autofree char *text = NULL;
+    Setup s;
+
+    setup(&s, c);
+    plan = replPlanMake(&s.facts, &refusal);
+    g_assert_cmpint(refusal.kind, ==, c->refusal);
+    if (c->refusal) {
+        g_assert_null(plan);
+        replRefusalSetError(&refusal, &s.facts, &err);
+        g_assert_error(err, REPL_ERROR, c->code);
+        g_test_message("%s", err->message);
+        g_assert_nonnull(strstr(err->message, c->message));
+    } else {
+        g_assert_nonnull(plan);
+        text = show(plan, &s.facts);
+        g_assert_cmpstr(text, ==, c->plan);
+    }
+    teardown(&s);
+}
+
+/* The names that are made up are the same for the same layer, and differ for different ones. */
+static void
+testMadeUpNames(void)
+{
+    const Case c = {.taken = {"base.raw"}};
+    g_autoptr(ReplPlan) a = NULL, b = NULL, d = NULL;
+    const char *first, *again, *other;
+    const char *more[] = {"base.raw", NULL, NULL};
+    Setup s;
+
+    setup(&s, &c);
+    a = replPlanNew(&s.facts, NULL);
+    first = ((ReplPlanStep *)g_ptr_array_index(a->steps, 0))->volume;
+    /* A guest that started with it has changed its owner, and so its ctime. */
+    s.layers[1].identity.ctime_ns = 77;
+    b = replPlanNew(&s.facts, NULL);
+    again = ((ReplPlanStep *)g_ptr_array_index(b->steps, 0))->volume;
+    g_assert_cmpstr(first, ==, again);
+    more[1] = first;
+    s.facts.taken = more;
+    d = replPlanNew(&s.facts, NULL);
+    other = ((ReplPlanStep *)g_ptr_array_index(d->steps, 0))->volume;
+    g_assert_cmpstr(first, !=, other);
+    g_assert_true(g_regex_match_simple("^base-[0-9a-f]{8}\\.raw$", other, 0, 0));
+    teardown(&s);
+}
+
+/* What the record of the replica gets. */
+static void
+testDescription(void)
+{
+    const Case across = {.image = {.name = (char *)"The web", .type = REPL_IMAGE_TYPE_SYSTEM_DISK}};
+    const Case within = {.inRegion = TRUE,
+                         .image = {.name = (char *)"The web"},
+                         .request = {.description = (char *)"mine"}};
+    g_autoptr(ReplPlan) plan = NULL;
+    Setup s;
+
+    setup(&s, &across);
+    plan = replPlanNew(&s.facts, NULL);
+    g_assert_cmpstr(plan->name, ==, "The web");
+    g_assert_cmpstr(plan->description, ==, "Replicated from region north, image image-uuid");
+    g_assert_cmpint(plan->type, ==, REPL_IMAGE_TYPE_SYSTEM_DISK);
+    g_assert_false(plan->inRegion);
+    g_clear_pointer(&plan, replPlanFree);
+    teardown(&s);
+
+    setup(&s, &within);
+    plan = replPlanNew(&s.facts, NULL);
+    g_assert_cmpstr(plan->name, ==, NULL);
+    g_assert_cmpstr(plan->description, ==, "mine");
+    g_assert_true(plan->inRegion);
+    teardown(&s);
+}
+
+/* Each refusal has a message and a code of its own kind; none falls through. */
+static void
+testEveryRefusal(void)
+{
+    const Case c = {.name = "any"};
+    ReplRefusal refusal = {.text = (char *)"text"};
+    Setup s;
+
+    setup(&s, &c);
+    for (refusal.kind = 1; refusal.kind < REPL_REFUSE_LAST; refusal.kind++) {
+        g_autoptr(GError) err = NULL;
+
+        replRefusalSetError(&refusal, &s.facts, &err);
+        g_assert_nonnull(err);
+        g_assert_cmpint(err->code, !=, VIR_ERR_INTERNAL_ERROR);
+        g_assert_cmpint(err->code, !=, VIR_ERR_SYSTEM_ERROR);
+    }
+    teardown(&s);
+}
+
+int
+main(int argc, char **argv)
+{
+    guint i;
+
+    g_test_init(&argc, &argv, NULL);
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *path = g_strdup_printf("/plan/%s", cases[i].name);
+
+        g_test_add_data_func(path, &cases[i], testCase);
+    }
+    g_test_add_func("/plan/made-up-names", testMadeUpNames);
+    g_test_add_func("/plan/description", testDescription);
+    g_test_add_func("/plan/every-refusal", testEveryRefusal);
+    return g_test_run();
+}
