@@ -1,0 +1,62 @@
+/*
+ * doc.h: documents of clients: safe parsing, finding and taking out what is ours
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <glib.h>
+#include <libxml/tree.h>
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
+
+/* Parses as libvirt does: no network, no external entities, no entity expansion in content, libxml2's
+ * limits on depth and sizes. Nothing goes to stderr. NULL with @err (VIR_ERR_XML_ERROR) set. */
+xmlDoc *
+replDocParse(const char *xml, GError **err);
+
+/* Whether an element is ours; whether it is one of no namespace, as all of libvirt's are. */
+gboolean
+replDocIsOurs(const xmlNode *node);
+gboolean
+replDocIsStock(const xmlNode *node, const char *name);
+
+/* What is found of ours: elements that are children of a <metadata> of the root, in order. */
+typedef struct {
+    GPtrArray *elements; /* of xmlNode, borrowed */
+    char *misplaced;     /* an element or attribute of ours anywhere else, NULL: none */
+} ReplDocOurs;
+
+void
+replDocOursClear(ReplDocOurs *ours);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplDocOurs, replDocOursClear)
+
+void
+replDocFind(xmlDoc *doc, ReplDocOurs *ours);
+
+/* Refuses what no document with something of ours may have: another root than @root, a misplaced element
+ * or attribute, a DOCTYPE. Returns 0 or -1. */
+int
+replDocCheck(xmlDoc *doc, const ReplDocOurs *ours, const char *root, GError **err);
+
+/* Takes out the elements of @ours, each <metadata> that is empty then, and our namespace. */
+void
+replDocStrip(xmlDoc *doc, const ReplDocOurs *ours);
+
+/* The root element as UTF-8 text, without an XML declaration and with a line break at the end. */
+char *
+replDocDump(xmlDoc *doc);
+
+/* The next child of @parent called @name and without a namespace, after @prev (NULL: the first). */
+xmlNode *
+replDocChild(const xmlNode *parent, const char *name, const xmlNode *prev);
+
+/* What XPath's string(./NAME) gives, as libvirt reads its elements; NULL when absent or empty. With @inner:
+ * string(./NAME/INNER). */
+char *
+replDocString(const xmlNode *parent, const char *name, const char *inner);
+
+/* Takes a node out, with the blank text before it. */
+void
+replDocRemove(xmlNode *node);

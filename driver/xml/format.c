@@ -1,0 +1,179 @@
+/*
+ * format.c: writing XML as libvirt formats it; labels, and putting fragments into stock XML
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "xml/format.h"
+
+#include <string.h>
+
+#include "xml/xml.h"
+
+/* XML 1.0 has no place for most control characters and for U+FFFE and U+FFFF, not even escaped. */
+static gboolean
+replFormatIsChar(gunichar c)
+{
+    return c == '\t' || c == '\n' || c == '\r' || (c >= 0x20 && c != 0xfffe && c != 0xffff);
+}
+
+/* Line breaks and tabs are escaped too, or a parser would make blanks of them in an attribute, and of
+ * CR a line feed everywhere. */
+static void
+replFormatChar(GString *out, const char *at, gunichar c)
+{
+    if (!replFormatIsChar(c))
+        g_string_append(out, "\xef\xbf\xbd");
+    else if (c == '&')
+        g_string_append(out, "&amp;");
+    else if (c == '<')
+        g_string_append(out, "&lt;");
+    else if (c == '>')
+        g_string_append(out, "&gt;");
+    else if (c == '\'')
+        g_string_append(out, "&apos;");
+    else if (c == '"')
+        g_string_append(out, "&quot;");
+    else if (c < 0x20)
+        g_string_append_printf(out, "&#x%X;", c);
+    else
+        g_string_append_len(out, at, g_utf8_next_char(at) - at);
+}
+
+static void
+replFormatText(GString *out, const char *text)
+{
+    g_autofree char *valid = NULL;
+    const char *p;
+
+    if (!g_utf8_validate(text, -1, NULL))
+        text = valid = g_utf8_make_valid(text, -1);
+    for (p = text; *p; p = g_utf8_next_char(p))
+        replFormatChar(out, p, g_utf8_get_char(p));
+}
+
+static void
+replFormatIndent(GString *out, guint depth)
+{
+    while (depth--)
+        g_string_append(out, "  ");
+}
+
+void
+replFormatBegin(GString *out, guint depth, const char *name)
+{
+    replFormatIndent(out, depth);
+    g_string_append(out, "<" REPL_PREFIX ":");
+    g_string_append(out, name);
+}
+
+void
+replFormatAttr(GString *out, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    g_string_append_printf(out, " %s='", name);
+    replFormatText(out, value);
+    g_string_append_c(out, '\'');
+}
+
+void
+replFormatAttrNumber(GString *out, const char *name, guint64 value)
+{
+    g_string_append_printf(out, " %s='%" G_GUINT64_FORMAT "'", name, value);
+}
+
+void
+replFormatNamespace(GString *out)
+{
+    replFormatAttr(out, "xmlns:" REPL_PREFIX, REPL_NAMESPACE);
+}
+
+void
+replFormatEnd(GString *out)
+{
+    g_string_append(out, "/>\n");
+}
+
+void
+replFormatOpen(GString *out)
+{
+    g_string_append(out, ">\n");
+}
+
+void
+replFormatClose(GString *out, guint depth, const char *name)
+{
+    replFormatIndent(out, depth);
+    g_string_append_printf(out, "</" REPL_PREFIX ":%s>\n", name);
+}
+
+void
+replFormatElement(GString *out, guint depth, const char *name, const char *text)
+{
+    if (!text)
+        return;
+    replFormatBegin(out, depth, name);
+    g_string_append_c(out, '>');
+    replFormatText(out, text);
+    replFormatClose(out, 0, name);
+}
+
+static void
+replFormatAmounts(GString *out, const char *name, const ReplAmounts *amounts)
+{
+    replFormatBegin(out, 3, name);
+    if (amounts->images >= 0)
+        replFormatAttrNumber(out, "images", amounts->images);
+    if (amounts->snapshots >= 0)
+        replFormatAttrNumber(out, "snapshots", amounts->snapshots);
+    if (amounts->bytes >= 0)
+        replFormatAttrNumber(out, "bytes", amounts->bytes);
+    replFormatEnd(out);
+}
+
+char *
+replFormatLabel(const ReplLabel *label, const ReplAmounts *usage)
+{
+    GString *out = g_string_new("  <metadata>\n");
+    const ReplAmounts *quota = &label->quota;
+    gboolean hasQuota = quota->images >= 0 || quota->snapshots >= 0 || quota->bytes >= 0;
+
+    replFormatBegin(out, 2, "region");
+    replFormatNamespace(out);
+    replFormatAttr(out, "name", label->name);
+    replFormatAttr(out, "project", label->project);
+    if (!hasQuota && !usage) {
+        replFormatEnd(out);
+    } else {
+        replFormatOpen(out);
+        if (hasQuota)
+            replFormatAmounts(out, "quota", quota);
+        if (usage)
+            replFormatAmounts(out, "usage", usage);
+        replFormatClose(out, 2, "region");
+    }
+    g_string_append(out, "  </metadata>\n");
+    return g_string_free(out, FALSE);
+}
+
+char *
+replXmlInsert(const char *stockXml, const char *root, const char *fragment)
+{
+    g_autofree char *tag = g_strdup_printf("</%s>", root);
+    const char *at = g_strrstr(stockXml, tag);
+    const char *line = at;
+    GString *out;
+
+    if (!at)
+        return g_strdup(stockXml);
+    /* Before the indentation of the tag, when it has a line of its own. */
+    while (line > stockXml && (line[-1] == ' ' || line[-1] == '\t'))
+        line--;
+    if (line > stockXml && line[-1] == '\n')
+        at = line;
+    out = g_string_sized_new(strlen(stockXml) + strlen(fragment) + 1);
+    g_string_append_len(out, stockXml, at - stockXml);
+    g_string_append(out, fragment);
+    g_string_append(out, at);
+    return g_string_free(out, FALSE);
+}

@@ -1,0 +1,265 @@
+/*
+ * request.c: <replication:replicate> and the stock elements that belong to it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "xml/request.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/words.h"
+#include "xml/doc.h"
+#include "xml/element.h"
+#include "xml/schema.h"
+#include "xml/xml.h"
+
+static int
+replSnapshotsFromString(const char *str)
+{
+    static const char *const words[] = {"keep", "flatten"};
+
+    return replWordValue(words, G_N_ELEMENTS(words), str);
+}
+
+static int
+replEncryptionFromString(const char *str)
+{
+    static const char *const words[] = {"keep", "none", "default", "target"};
+
+    return replWordValue(words, G_N_ELEMENTS(words), str);
+}
+
+static int
+replRekeyFromString(const char *str)
+{
+    static const char *const words[] = {"full", "slot"};
+
+    return replWordValue(words, G_N_ELEMENTS(words), str);
+}
+
+static int
+replRequestReadToken(const xmlNode *node, ReplRequest *req, GError **err)
+{
+    const char *p;
+
+    if (!(req->token = replElementAttr(node, "token")))
+        return 0;
+    for (p = req->token; *p; p = g_utf8_next_char(p)) {
+        if (!g_unichar_isprint(g_utf8_get_char(p)))
+            break;
+    }
+    if (!*p && p != req->token && g_utf8_strlen(req->token, -1) <= REPL_TOKEN_MAX_chars)
+        return 0;
+    /* A token is its client's own: it is not repeated in messages, which end up in logs. */
+    replErrorSet(err, VIR_ERR_INVALID_ARG,
+                 _("The attribute 'token' of <%s:%s> is not 1 to %d printable characters"), REPL_PREFIX,
+                 (const char *)node->name, REPL_TOKEN_MAX_chars);
+    return -1;
+}
+
+static int
+replRequestReadAttrs(const xmlNode *node, ReplRequest *req, GError **err)
+{
+    int snapshots = REPL_SNAPSHOTS_KEEP;
+    int encryption = REPL_ENCRYPTION_KEEP;
+    int rekey = REPL_REKEY_FULL;
+
+    req->start = TRUE;
+    if (replElementYesNo(node, "async", &req->async, err) < 0 ||
+        replElementYesNo(node, "start", &req->start, err) < 0 ||
+        replElementYesNo(node, "fast-create", &req->fastCreate, err) < 0 ||
+        replElementWord(node, "snapshots", replSnapshotsFromString, &snapshots, err) < 0 ||
+        replElementWord(node, "encryption", replEncryptionFromString, &encryption, err) < 0 ||
+        replElementWord(node, "rekey", replRekeyFromString, &rekey, err) < 0 ||
+        replRequestReadToken(node, req, err) < 0)
+        return -1;
+    req->snapshots = snapshots;
+    req->encryption = encryption;
+    req->rekey = rekey;
+    return 0;
+}
+
+static int
+replRequestReadChildren(const xmlNode *node, ReplRequest *req, GError **err)
+{
+    const xmlNode *child;
+
+    if ((child = replElementChild(node, "description")) &&
+        !(req->description = replElementLimitedText(child, REPL_DESCRIPTION_MAX_bytes, err)))
+        return -1;
+    if (!(child = replElementChild(node, "bandwidth")))
+        return 0;
+    if (replElementBandwidth(child, &req->bandwidth_bytesPerSec, err) < 0)
+        return -1;
+    if (req->bandwidth_bytesPerSec == 0) {
+        replElementBadValue(child, NULL, "0", err);
+        return -1;
+    }
+    return 0;
+}
+
+/* A value of <target><encryption>, which is libvirt's. */
+static int
+replRequestBadTarget(const char *element, const char *attr, const char *value, GError **err)
+{
+    replErrorSet(err, VIR_ERR_INVALID_ARG,
+                 _("Value '%s' of attribute '%s' of <%s> in <target><encryption> is not valid"), value,
+                 attr, element);
+    return -1;
+}
+
+static int
+replRequestReadSecret(const xmlNode *encryption, ReplRequest *req, GError **err)
+{
+    const xmlNode *secret = replDocChild(encryption, "secret", NULL);
+    g_autofree char *type = secret ? replElementAttr(secret, "type") : NULL;
+    g_autofree char *uuid = NULL;
+
+    if (!secret || replDocChild(encryption, "secret", secret)) {
+        replErrorSet(err, VIR_ERR_XML_ERROR, "%s",
+                     _("<target><encryption> of a replication request needs exactly one <secret>"));
+        return -1;
+    }
+    if (!type || !g_str_equal(type, "passphrase"))
+        return replRequestBadTarget("secret", "type", type ? type : "", err);
+    uuid = replElementAttr(secret, "uuid");
+    req->secret.usage = replElementAttr(secret, "usage");
+    if (!uuid == !req->secret.usage) {
+        replErrorSet(err, VIR_ERR_XML_ERROR, "%s",
+                     _("<secret> in <target><encryption> needs one of the attributes 'uuid' and 'usage'"));
+        return -1;
+    }
+    if (uuid && !(req->secret.uuid = replUuidCanonical(uuid)))
+        return replRequestBadTarget("secret", "uuid", uuid, err);
+    if (req->secret.usage && !*req->secret.usage)
+        return replRequestBadTarget("secret", "usage", "", err);
+    return 0;
+}
+
+static int
+replRequestReadCipher(const xmlNode *encryption, ReplRequest *req, GError **err)
+{
+    const xmlNode *cipher = replDocChild(encryption, "cipher", NULL);
+    const xmlNode *ivgen = replDocChild(encryption, "ivgen", NULL);
+    g_autofree char *size = NULL;
+    guint64 bits;
+
+    if (cipher) {
+        req->cipherName = replElementAttr(cipher, "name");
+        req->cipherMode = replElementAttr(cipher, "mode");
+        req->cipherHash = replElementAttr(cipher, "hash");
+        size = replElementAttr(cipher, "size");
+        if (size && (!replParseDigits(size, G_MAXUINT, &bits) || bits == 0))
+            return replRequestBadTarget("cipher", "size", size, err);
+        req->cipherSize_bits = size ? (guint)bits : 0;
+    }
+    if (ivgen) {
+        req->ivgenName = replElementAttr(ivgen, "name");
+        req->ivgenHash = replElementAttr(ivgen, "hash");
+    }
+    if ((cipher && (!req->cipherName || !size)) || (ivgen && !req->ivgenName)) {
+        replErrorSet(err, VIR_ERR_XML_ERROR, "%s",
+                     _("In <target><encryption>, <cipher> needs the attributes 'name' and 'size', and "
+                       "<ivgen> the attribute 'name'"));
+        return -1;
+    }
+    return 0;
+}
+
+static int
+replRequestReadEncryption(const xmlNode *encryption, ReplRequest *req, GError **err)
+{
+    g_autofree char *format = replElementAttr(encryption, "format");
+    g_autofree char *engine = replElementAttr(encryption, "engine");
+
+    if (!format || !g_str_equal(format, "luks"))
+        return replRequestBadTarget("encryption", "format", format ? format : "", err);
+    if (engine && !g_str_equal(engine, "qemu"))
+        return replRequestBadTarget("encryption", "engine", engine, err);
+    if (replRequestReadSecret(encryption, req, err) < 0)
+        return -1;
+    return replRequestReadCipher(encryption, req, err);
+}
+
+/* The words of the request and <target><encryption> must say one thing. */
+static int
+replRequestSettleEncryption(const xmlNode *encryption, ReplRequest *req, GError **err)
+{
+    if (encryption && req->encryption == REPL_ENCRYPTION_KEEP)
+        req->encryption = REPL_ENCRYPTION_TARGET;
+    if (!encryption && req->encryption == REPL_ENCRYPTION_TARGET) {
+        replErrorSet(err, VIR_ERR_INVALID_ARG, "%s",
+                     _("Value 'target' of attribute 'encryption' of <replication:replicate> needs a "
+                       "<target><encryption>"));
+        return -1;
+    }
+    if (encryption && req->encryption != REPL_ENCRYPTION_TARGET) {
+        replErrorSet(err, VIR_ERR_INVALID_ARG,
+                     _("Value '%s' of attribute 'encryption' of <replication:replicate> contradicts "
+                       "<target><encryption>"),
+                     req->encryption == REPL_ENCRYPTION_NONE ? "none" : "default");
+        return -1;
+    }
+    if (req->rekey == REPL_REKEY_SLOT && (req->encryption == REPL_ENCRYPTION_NONE ||
+                                          req->encryption == REPL_ENCRYPTION_KEEP)) {
+        replErrorSet(err, VIR_ERR_INVALID_ARG, "%s",
+                     _("Value 'slot' of attribute 'rekey' of <replication:replicate> needs a new key: "
+                       "encryption 'default' or 'target'"));
+        return -1;
+    }
+    return 0;
+}
+
+char *
+replVolumeName(const xmlNode *root, GError **err)
+{
+    g_autofree char *name = replDocString(root, "name", NULL);
+
+    if (name ? replIsEntryName(name) : !replDocChild(root, "name", NULL))
+        return g_steal_pointer(&name);
+    replErrorSet(err, VIR_ERR_INVALID_ARG, _("Value '%s' of <name> cannot be the name of a volume"),
+                 name ? name : "");
+    return NULL;
+}
+
+/* Where there are several, libvirt takes the first that has what it looks for. */
+static int
+replRequestReadTarget(const xmlNode *root, ReplRequest *req, GError **err)
+{
+    const xmlNode *target = NULL;
+    const xmlNode *encryption = NULL;
+    const xmlNode *format = NULL;
+
+    while ((target = replDocChild(root, "target", target))) {
+        encryption = encryption ? encryption : replDocChild(target, "encryption", NULL);
+        format = format ? format : replDocChild(target, "format", NULL);
+    }
+    req->format = format ? replElementAttr(format, "type") : NULL;
+    if (encryption && replRequestReadEncryption(encryption, req, err) < 0)
+        return -1;
+    return replRequestSettleEncryption(encryption, req, err);
+}
+
+ReplRequest *
+replRequestRead(const xmlNode *node, const xmlNode *root, GError **err)
+{
+    static const char *const attrs[] = {"async",      "start",       "snapshots", "encryption",
+                                        "rekey",      "fast-create", "token",     NULL};
+    static const char *const children[] = {"description", "bandwidth", NULL};
+    static const ReplShape shape = {.attrs = attrs, .children = children};
+    g_autoptr(ReplRequest) req = g_new0(ReplRequest, 1);
+    g_autoptr(GError) badName = NULL;
+
+    if (replElementCheck(node, &shape, err) < 0 || replRequestReadAttrs(node, req, err) < 0 ||
+        replRequestReadChildren(node, req, err) < 0 || replRequestReadTarget(root, req, err) < 0 ||
+        replSchemaCheck(REPL_SCHEMA_REPLICATE, node, err) < 0)
+        return NULL;
+    req->name = replVolumeName(root, &badName);
+    if (badName) {
+        g_propagate_error(err, g_steal_pointer(&badName));
+        return NULL;
+    }
+    return g_steal_pointer(&req);
+}

@@ -1,0 +1,156 @@
+/*
+ * update.c: <replication:update>
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "model/label.h"
+#include "xml/doc.h"
+#include "xml/element.h"
+#include "xml/request.h"
+#include "xml/schema.h"
+#include "xml/xml.h"
+
+static gboolean
+replIsDisplayName(const char *text)
+{
+    const char *p;
+
+    for (p = text; *p; p = g_utf8_next_char(p)) {
+        if (g_unichar_iscntrl(g_utf8_get_char(p)))
+            return FALSE;
+    }
+    return p != text;
+}
+
+static int
+replUpdateReadTexts(const xmlNode *node, ReplUpdate *update, GError **err)
+{
+    const xmlNode *child;
+
+    if ((child = replElementChild(node, "name"))) {
+        if (!(update->name = replElementLimitedText(child, REPL_DISPLAY_NAME_MAX_bytes, err)))
+            return -1;
+        if (!replIsDisplayName(update->name)) {
+            replElementBadValue(child, NULL, update->name, err);
+            return -1;
+        }
+    }
+    if ((child = replElementChild(node, "description")) &&
+        !(update->description = replElementLimitedText(child, REPL_DESCRIPTION_MAX_bytes, err)))
+        return -1;
+    return 0;
+}
+
+static int
+replUpdateReadType(const xmlNode *node, ReplUpdate *update, GError **err)
+{
+    static const ReplShape shape = {.text = TRUE};
+    g_autofree char *text = NULL;
+    int type;
+
+    if (replElementCheck(node, &shape, err) < 0)
+        return -1;
+    text = replElementText(node);
+    if ((type = replImageTypeFromString(text)) < 0) {
+        replElementBadValue(node, NULL, text, err);
+        return -1;
+    }
+    update->type = type;
+    return 0;
+}
+
+static int
+replUpdateReadShare(const xmlNode *node, ReplUpdate *update, GError **err)
+{
+    static const char *const attrs[] = {"project", "state", NULL};
+    static const ReplShape shape = {.attrs = attrs};
+    g_autofree char *project = NULL;
+    g_autofree char *state = NULL;
+    int value = REPL_SHARE_OFFERED;
+
+    if (replElementCheck(node, &shape, err) < 0 ||
+        !(project = replElementNeedAttr(node, "project", err)) ||
+        !(state = replElementNeedAttr(node, "state", err)) ||
+        replElementLabel(node, "project", &project, err) < 0 ||
+        replElementWord(node, "state", replShareStateFromString, &value, err) < 0)
+        return -1;
+    update->share = replShareNew(project, value);
+    return 0;
+}
+
+static int
+replUpdateReadJob(const xmlNode *node, ReplUpdate *update, GError **err)
+{
+    static const char *const attrs[] = {"action", NULL};
+    static const ReplShape shape = {.attrs = attrs};
+    g_autofree char *action = NULL;
+    int verb = REPL_VERB_NONE;
+
+    if (replElementCheck(node, &shape, err) < 0 ||
+        !(action = replElementNeedAttr(node, "action", err)) ||
+        replElementWord(node, "action", replVerbFromString, &verb, err) < 0)
+        return -1;
+    update->verb = verb;
+    return 0;
+}
+
+static int
+replUpdateReadChildren(const xmlNode *node, ReplUpdate *update, GError **err)
+{
+    const xmlNode *child;
+    guint64 bandwidth;
+
+    if (replUpdateReadTexts(node, update, err) < 0)
+        return -1;
+    if ((child = replElementChild(node, "type")) && replUpdateReadType(child, update, err) < 0)
+        return -1;
+    if ((child = replElementChild(node, "share")) && replUpdateReadShare(child, update, err) < 0)
+        return -1;
+    if ((child = replElementChild(node, "job")) && replUpdateReadJob(child, update, err) < 0)
+        return -1;
+    if (!(child = replElementChild(node, "bandwidth")))
+        return 0;
+    if (replElementBandwidth(child, &bandwidth, err) < 0)
+        return -1;
+    update->bandwidth_bytesPerSec = (gint64)bandwidth;
+    return 0;
+}
+
+/* The name may be refused, or be missing. */
+static int
+replUpdateReadVolume(const xmlNode *root, ReplUpdate *update, GError **err)
+{
+    g_autoptr(GError) badName = NULL;
+
+    if ((update->volume = replVolumeName(root, &badName)))
+        return 0;
+    if (badName)
+        g_propagate_error(err, g_steal_pointer(&badName));
+    else
+        replErrorSet(err, VIR_ERR_XML_ERROR, "%s",
+                     _("<replication:update> needs the <name> of an existing volume"));
+    return -1;
+}
+
+ReplUpdate *
+replUpdateRead(const xmlNode *node, const xmlNode *root, GError **err)
+{
+    static const char *const children[] = {"name", "description", "type", "share", "job", "bandwidth",
+                                           NULL};
+    static const ReplShape shape = {.children = children};
+    g_autoptr(ReplUpdate) update = g_new0(ReplUpdate, 1);
+
+    update->bandwidth_bytesPerSec = -1;
+    if (replElementCheck(node, &shape, err) < 0 || replUpdateReadVolume(root, update, err) < 0 ||
+        replUpdateReadChildren(node, update, err) < 0 ||
+        replSchemaCheck(REPL_SCHEMA_UPDATE, node, err) < 0)
+        return NULL;
+    if (!xmlFirstElementChild((xmlNode *)node)) {
+        replErrorSet(err, VIR_ERR_XML_ERROR, "%s", _("<replication:update> says nothing to change"));
+        return NULL;
+    }
+    return g_steal_pointer(&update);
+}

@@ -1,0 +1,108 @@
+/*
+ * xml.h: our XML inside the XML of libvirt's storage pools and volumes
+ *
+ * In: a document of a client is split into what is ours (a label, a request, an update) and the stock
+ * XML, which goes down to the stock driver. Out: fragments that are put into what the stock driver's
+ * dumpxml returned. The shapes are those of the schemas in xml/, which are embedded.
+ *
+ * What is ours is decided on the parsed tree, read in the very way libvirt reads it, never on the text:
+ * an element is ours when its namespace is REPL_NAMESPACE, however prefix, entities or encoding
+ * spell it. So nothing can look like a stock call to us and like a request to somebody else. A
+ * document with a DOCTYPE and anything of ours is refused; what an entity's text would bring is
+ * never looked into, as the stock driver does not look into <metadata> at all.
+ *
+ * A document without anything of ours is not our business: it comes back as it is, malformed or not.
+ *
+ * Errors: VIR_ERR_XML_ERROR for structure (an element or attribute that is unknown, missing, there
+ * twice, or in the wrong place), VIR_ERR_INVALID_ARG for a value, VIR_ERR_NO_SUPPORT for what the
+ * contract has and this version does not. Each names the element, attribute and value. All
+ * functions are thread-safe; libxml2's global state is never touched.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "model/image.h"
+#include "model/label.h"
+#include "model/request.h"
+
+/* Longer documents are refused when something of ours may be in them: libvirt's own limit of a string
+ * in a call (REMOTE_STRING_MAX). */
+#define REPL_XML_MAX_bytes (4 * 1024 * 1024)
+
+#define REPL_TOKEN_MAX_chars 128
+#define REPL_DESCRIPTION_MAX_bytes 4096
+#define REPL_DISPLAY_NAME_MAX_bytes 255
+
+/* Parses the embedded schemas: happens by itself when they are first needed, but libxml2 sets up its
+ * own tables then without a lock, so call it while the daemon still starts. FALSE with @err set
+ * when libxml2 cannot parse them. */
+gboolean
+replXmlInit(GError **err);
+
+typedef struct {
+    char *stock;       /* for the stock driver: our elements taken out, and a <metadata> that
+                          is empty then; the caller's text when there was nothing of ours */
+    gboolean hasOurs;
+    ReplLabel *label;  /* NULL: none */
+    char *name;        /* these four as libvirt reads them; NULL: absent, or the XML is malformed */
+    char *uuid;
+    char *type;
+    char *targetPath;
+} ReplPoolXml;
+
+/* Returns NULL with @err set when what is ours is wrong. */
+ReplPoolXml *
+replPoolXmlParse(const char *xml, GError **err);
+
+/* Reads what the stock driver formatted: no label is looked for and "stock" is NULL. NULL with
+ * @err set when it is malformed. */
+ReplPoolXml *
+replPoolXmlParseStock(const char *xml, GError **err);
+
+void
+replPoolXmlFree(ReplPoolXml *xml);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplPoolXml, replPoolXmlFree)
+
+typedef struct {
+    char *stock; /* as for pools */
+    gboolean hasOurs;
+    char *name;           /* as libvirt reads it; NULL: absent, or the XML is malformed */
+    ReplRequest *request; /* NULL: none; name, format and encryption come from the stock XML */
+    ReplUpdate *update;   /* NULL: none; never both */
+} ReplVolXml;
+
+/* Returns NULL with @err set when what is ours is wrong. */
+ReplVolXml *
+replVolXmlParse(const char *xml, GError **err);
+
+void
+replVolXmlFree(ReplVolXml *xml);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplVolXml, replVolXmlFree)
+
+/* The volume XML of the placeholder of a replica: the stock XML of a request with this name, format raw
+ * and no bytes. Permissions and <nocow/> stay, and whatever is neither known nor of qcow2, so that
+ * the stock driver's VALIDATE flag still finds it. NULL with @err set when it is malformed. */
+char *
+replVolXmlComplete(const ReplVolXml *xml, const char *volumeName, GError **err);
+
+/* The <metadata> of a region pool, two spaces deep and with a line break at the end. @usage NULL: not
+ * shown. Parsing it again gives an equal label. */
+char *
+replFormatLabel(const ReplLabel *label, const ReplAmounts *usage);
+
+/* The <metadata> of a volume of a region pool. @project and @displayName stand where the image has none
+ * of its own; @snapshotVolumes are the layers below it, nearest first, NULL-terminated, NULL: none.
+ * Without @withJob the job is left out. Characters that XML cannot hold are replaced by U+FFFD. */
+char *
+replFormatImage(const ReplImage *image, const char *project, const char *displayName,
+                const char *const *snapshotVolumes, gboolean withJob);
+
+/* @stockXml with @fragment before the last closing tag of @root ("pool", "volume"): text work, nothing is
+ * parsed. @stockXml must be formatted by libvirt or by us. Without such a tag: a plain copy. */
+char *
+replXmlInsert(const char *stockXml, const char *root, const char *fragment);
