@@ -163,8 +163,8 @@ replRefusalTargetError(const ReplRefusal *r, const ReplPlanFacts *f, GError **er
         break;
     case REPL_REFUSE_NAME_TAKEN:
         replErrorSet(err, VIR_ERR_STORAGE_VOL_EXIST,
-                     _("Storage pool '%s' of region '%s' has a volume '%s' already"), pool, region,
-                     r->text);
+                     /* libvirt makes "storage volume %s already exists" of it. */
+                     _("'%s' in pool '%s' of region '%s'"), r->text, pool, region);
         break;
     case REPL_REFUSE_QUOTA_IMAGES:
         replErrorSet(err, VIR_ERR_OPERATION_DENIED,

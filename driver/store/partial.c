@@ -160,7 +160,7 @@ replPlaceholderCheck(int poolDirFd, const char *volume, struct stat *st, GError 
         return -1;
     }
     if (fd < 0 || !S_ISREG(st->st_mode) || lseek(fd, 0, SEEK_DATA) >= 0 || errno != ENXIO) {
-        replErrorSet(err, VIR_ERR_STORAGE_VOL_EXIST,
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                      _("Volume '%s' is not an empty placeholder any more; it is left as it is"),
                      volume);
         return -1;

@@ -22,7 +22,7 @@ replPartialOpen(ReplStaging *staging, const char *jobId, guint index, gboolean *
 /* Renames the partial file to @volume in @poolDirFd, over the placeholder of that name, whose owner,
  * group and mode it gets first; file and both directories are synced. Refused, with nothing changed:
  * VIR_ERR_NO_STORAGE_VOL when there is no such partial file (published already?) or no placeholder,
- * VIR_ERR_STORAGE_VOL_EXIST when what is there is not an empty regular file. The descriptor of
+ * VIR_ERR_OPERATION_INVALID when what is there is not an empty regular file. The descriptor of
  * replPartialOpen stays good. Returns 0 or -1. */
 int
 replPartialPublish(ReplStaging *staging, const char *jobId, guint index, int poolDirFd,

@@ -1,0 +1,120 @@
+/*
+ * ops_create.c: vol-create and vol-create-from: stock creation, requests and updates
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "stack/ops.h"
+
+#include <string.h>
+
+#include "stack/access.h"
+#include "stack/guard.h"
+#include "stack/region.h"
+#include "stack/replicate.h"
+#include "stack/report.h"
+#include "stack/update.h"
+#include "store/record.h"
+#include "xml/xml.h"
+
+static int
+replCreateOpsCheckName(const ReplRegion *region, const char *name)
+{
+    if (!region || !name || !g_str_equal(name, REPL_STAGING_NAME))
+        return 0;
+    replReportError(VIR_ERR_INVALID_ARG,
+                    _("A volume of region pool '%s' cannot be called '%s': it is the pool's staging "
+                      "folder"),
+                    region->name, name);
+    return -1;
+}
+
+/* A new volume is a new image: what an earlier one of the same name left behind is not its record. */
+static void
+replCreateOpsForget(const ReplRegion *region, virStorageVolPtr vol)
+{
+    g_autoptr(ReplStaging) staging = NULL;
+
+    if (!region || !vol || !region->dir || !(staging = replRegionStaging(region, FALSE, NULL)))
+        return;
+    replRecordDrop(staging, virStorageVolGetName(vol), NULL);
+}
+
+static virStorageVolPtr
+replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int flags)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplVolXml) xml = replVolXmlParse(desc, &err);
+    g_autoptr(ReplRegion) region = NULL;
+    virStorageVolPtr vol;
+
+    if (!xml) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    if (xml->update)
+        return replUpdateRun(pool, xml, flags);
+    if (xml->request) {
+        replReportError(VIR_ERR_INVALID_ARG, "%s",
+                        _("<replication:replicate> needs a source volume: use vol-create-from"));
+        return NULL;
+    }
+    region = replRegionOfPool(pool);
+    if (replCreateOpsCheckName(region, xml->name) < 0)
+        return NULL;
+    vol = replNext.storageVolCreateXML(pool, xml->stock, flags);
+    replCreateOpsForget(region, vol);
+    return vol;
+}
+
+static virStorageVolPtr
+replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorageVolPtr source,
+                            unsigned int flags)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplVolXml) xml = replVolXmlParse(desc, &err);
+    g_autoptr(ReplRegion) region = NULL;
+    g_autoptr(ReplRegion) sourceRegion = NULL;
+    virStorageVolPtr vol;
+
+    if (!xml) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    if (xml->update) {
+        replReportError(VIR_ERR_INVALID_ARG, "%s",
+                        _("<replication:update> changes an image in place: use vol-create"));
+        return NULL;
+    }
+    sourceRegion = replRegionOfVol(source);
+    if (sourceRegion && g_str_equal(virStorageVolGetName(source), REPL_STAGING_NAME)) {
+        replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching name '%s'"),
+                        REPL_STAGING_NAME);
+        return NULL;
+    }
+    region = replRegionOfPool(pool);
+    if (replCreateOpsCheckName(region, xml->name) < 0)
+        return NULL;
+    if (xml->request)
+        return replReplicate(pool, region, xml, source, sourceRegion, flags);
+    if (sourceRegion) {
+        g_autofree char *name = g_strdup(virStorageVolGetName(source));
+
+        if (replAccessVol(virStorageVolGetConnect(source), sourceRegion->uuid, name,
+                          replVirt.StorageVolDownloadEnsureACL) == 0 &&
+            replGuardPending(sourceRegion, name, &err) < 0) {
+            replReport(g_steal_pointer(&err));
+            return NULL;
+        }
+        virResetLastError();
+    }
+    vol = replNext.storageVolCreateXMLFrom(pool, xml->stock, source, flags);
+    replCreateOpsForget(region, vol);
+    return vol;
+}
+
+void
+replCreateOpsInstall(ReplVirtStorageDriver *table)
+{
+    table->storageVolCreateXML = replStorageVolCreateXML;
+    table->storageVolCreateXMLFrom = replStorageVolCreateXMLFrom;
+}

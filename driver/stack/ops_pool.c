@@ -1,0 +1,345 @@
+/*
+ * ops_pool.c: pools with a label: define, show, guard
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "stack/ops.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+#include "stack/access.h"
+#include "stack/events.h"
+#include "stack/region.h"
+#include "stack/report.h"
+#include "stack/resume.h"
+#include "stack/service.h"
+#include "stack/view.h"
+#include "xml/xml.h"
+
+/* The kinds of pool whose volumes are files in one directory. */
+static gboolean
+replPoolOpsIsFileBased(const char *type)
+{
+    static const char *const types[] = {"dir", "fs", "netfs", NULL};
+
+    return type && g_strv_contains(types, type);
+}
+
+/* Refuses to take the label off a pool, or to move it to another region or project, under its jobs. */
+static int
+replPoolOpsMayRelabel(const unsigned char *uuid, const ReplLabel *was, const ReplLabel *label)
+{
+    g_autofree char *job = NULL;
+    char uuidstr[VIR_UUID_STRING_BUFLEN];
+
+    if (!was || (label && g_str_equal(was->name, label->name) &&
+                 g_str_equal(was->project, label->project)))
+        return 0;
+    replUuidFormat(uuid, uuidstr);
+    if (!(job = replServicePoolJob(uuidstr)))
+        return 0;
+    replReportError(VIR_ERR_OPERATION_INVALID,
+                    _("The region label '%s' cannot be changed or taken off while replication job %s "
+                      "uses the pool"),
+                    was->name, job);
+    return -1;
+}
+
+static int
+replPoolOpsAclXml(virConnectPtr conn, const char *xml, ReplVirtPoolAcl check)
+{
+    ReplVirtPoolDef *def = replVirt.StoragePoolDefParse(xml, NULL, 0);
+    int ret;
+
+    if (!def)
+        return -1;
+    ret = check(conn, def);
+    replVirt.StoragePoolDefFree(def);
+    return ret < 0 ? -1 : 0;
+}
+
+/* The stock XML with a UUID in it, so that the label can be made durable before the pool is. */
+static char *
+replPoolOpsWithUuid(const ReplPoolXml *xml, unsigned char *uuid)
+{
+    g_autofree char *made = NULL;
+    g_autofree char *element = NULL;
+
+    if (xml->uuid && replUuidParse(xml->uuid, uuid))
+        return g_strdup(xml->stock);
+    made = g_uuid_string_random();
+    replUuidParse(made, uuid);
+    element = g_strdup_printf("  <uuid>%s</uuid>\n", made);
+    return replXmlInsert(xml->stock, "pool", element);
+}
+
+typedef virStoragePoolPtr (*ReplPoolOpsMake)(virConnectPtr, const char *, unsigned int);
+
+/* define and create: checks first, then the label is written aside, the pool made by the stock driver,
+ * and the label put in place. A failure on the way leaves the old label. */
+static virStoragePoolPtr
+replPoolOpsMakePool(virConnectPtr conn, const ReplPoolXml *xml, unsigned int flags,
+                    ReplVirtPoolAcl check, ReplPoolOpsMake make, gboolean persistent)
+{
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    g_autofree char *stock = replPoolOpsWithUuid(xml, uuid);
+    g_autoptr(ReplLabel) was = replLabelsGet(replRegionsLabels(), uuid, NULL);
+    ReplLabelChange *change = NULL;
+    g_autoptr(GError) err = NULL;
+    virStoragePoolPtr pool;
+
+    if (replPoolOpsAclXml(conn, stock, check) < 0)
+        return NULL;
+    if (xml->label && !replPoolOpsIsFileBased(xml->type)) {
+        replReportError(VIR_ERR_NO_SUPPORT,
+                        _("A pool of type '%s' cannot be a region pool: only dir, fs and netfs can"),
+                        xml->type);
+        return NULL;
+    }
+    if (replPoolOpsMayRelabel(uuid, was, xml->label) < 0)
+        return NULL;
+    if ((xml->label || was) && !(change = replLabelsPrepare(replRegionsLabels(), uuid, xml->label,
+                                                            persistent, &err))) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    if (!(pool = make(conn, stock, flags))) {
+        replLabelChangeAbort(change);
+        return NULL;
+    }
+    if (change && replLabelChangeCommit(change, &err) < 0) {
+        replReport(g_steal_pointer(&err));
+        virStoragePoolFree(pool);
+        return NULL;
+    }
+    return pool;
+}
+
+/* What only a region pool needs is done only when the XML or the pool has a label. */
+static gboolean
+replPoolOpsIsOurs(const ReplPoolXml *xml)
+{
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    g_autoptr(ReplLabel) was = NULL;
+
+    if (xml->hasOurs)
+        return TRUE;
+    if (!xml->uuid || !replUuidParse(xml->uuid, uuid))
+        return FALSE;
+    was = replLabelsGet(replRegionsLabels(), uuid, NULL);
+    return was != NULL;
+}
+
+static virStoragePoolPtr
+replStoragePoolDefineXML(virConnectPtr conn, const char *desc, unsigned int flags)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplPoolXml) xml = replPoolXmlParse(desc, &err);
+
+    if (!xml) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    if (!replRegionsLabels() || !replPoolOpsIsOurs(xml))
+        return replNext.storagePoolDefineXML(conn, desc, flags);
+    return replPoolOpsMakePool(conn, xml, flags, replVirt.StoragePoolDefineXMLEnsureACL,
+                               replNext.storagePoolDefineXML, TRUE);
+}
+
+static virStoragePoolPtr
+replStoragePoolCreateXML(virConnectPtr conn, const char *desc, unsigned int flags)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplPoolXml) xml = replPoolXmlParse(desc, &err);
+    g_autoptr(ReplPool) pool = NULL;
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    gboolean persistent = FALSE;
+
+    if (!xml) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    if (!replRegionsLabels() || !replPoolOpsIsOurs(xml))
+        return replNext.storagePoolCreateXML(conn, desc, flags);
+    if (xml->uuid && replUuidParse(xml->uuid, uuid)) {
+        g_auto(ReplPoolObjRef) obj = replVirt.StoragePoolObjFindPoolByUUID(uuid);
+
+        persistent = obj && replVirt.StoragePoolObjGetConfigFile(obj);
+    }
+    pool = replPoolOpsMakePool(conn, xml, flags, replVirt.StoragePoolCreateXMLEnsureACL,
+                               replNext.storagePoolCreateXML, persistent);
+    if (pool)
+        replResumePool(pool);
+    return g_steal_pointer(&pool);
+}
+
+static int
+replStoragePoolCreate(virStoragePoolPtr pool, unsigned int flags)
+{
+    if (replNext.storagePoolCreate(pool, flags) < 0)
+        return -1;
+    replResumePool(pool);
+    return 0;
+}
+
+/* The caller may do it, and no job of ours works in the pool. */
+static int
+replPoolOpsGuard(virStoragePoolPtr pool, const ReplRegion *region, ReplVirtPoolAcl check)
+{
+    g_autofree char *job = NULL;
+
+    if (replAccessPool(virStoragePoolGetConnect(pool), region->uuid, check) < 0)
+        return -1;
+    if (!(job = replServicePoolJob(region->uuidstr)))
+        return 0;
+    replReportError(VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is in use by replication job %s"),
+                    region->name, job);
+    return -1;
+}
+
+static int
+replStoragePoolBuild(virStoragePoolPtr pool, unsigned int flags)
+{
+    g_autoptr(ReplRegion) region = replRegionOfPool(pool);
+
+    if (region && replPoolOpsGuard(pool, region, replVirt.StoragePoolBuildEnsureACL) < 0)
+        return -1;
+    return replNext.storagePoolBuild(pool, flags);
+}
+
+/* The pool is gone; what is left of its label can do no harm, so failing to remove it fails nothing. */
+static void
+replPoolOpsUnlabel(const ReplRegion *region)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (replLabelsDrop(replRegionsLabels(), region->uuid, &err) < 0)
+        replWarn("The label of pool '%s' stays: %s", region->name, err->message);
+}
+
+static int
+replStoragePoolUndefine(virStoragePoolPtr pool)
+{
+    g_autoptr(ReplRegion) region = replRegionOfPool(pool);
+
+    if (region && replPoolOpsGuard(pool, region, replVirt.StoragePoolUndefineEnsureACL) < 0)
+        return -1;
+    if (replNext.storagePoolUndefine(pool) < 0)
+        return -1;
+    if (region)
+        replPoolOpsUnlabel(region);
+    return 0;
+}
+
+static int
+replStoragePoolDestroy(virStoragePoolPtr pool)
+{
+    g_autoptr(ReplRegion) region = replRegionOfPool(pool);
+    ReplVirtPoolObj *obj;
+
+    if (!region)
+        return replNext.storagePoolDestroy(pool);
+    if (replPoolOpsGuard(pool, region, replVirt.StoragePoolDestroyEnsureACL) < 0)
+        return -1;
+    /* Nothing of ours may keep the file system busy when the stock driver unmounts it. */
+    replPoolDirUnref(g_steal_pointer(&region->dir));
+    replRegionForget(region->uuid);
+    if (replNext.storagePoolDestroy(pool) < 0)
+        return -1;
+    /* A transient pool is gone now, and its label with it. */
+    if (!(obj = replVirt.StoragePoolObjFindPoolByUUID(region->uuid)))
+        replPoolOpsUnlabel(region);
+    else
+        replVirt.StoragePoolObjEndAPI(&obj);
+    return 0;
+}
+
+static int
+replStoragePoolDelete(virStoragePoolPtr pool, unsigned int flags)
+{
+    g_autoptr(ReplRegion) region = replRegionOfPool(pool);
+    g_autoptr(GError) err = NULL;
+
+    if (!region)
+        return replNext.storagePoolDelete(pool, flags);
+    if (replPoolOpsGuard(pool, region, replVirt.StoragePoolDeleteEnsureACL) < 0)
+        return -1;
+    if (!region->dir) {
+        /* Only a pool without volumes can be deleted; our folder must not be what is in the way. */
+        replRegionForget(region->uuid);
+        if (replRegionRemoveEmptyStaging(region, &err) < 0) {
+            replReport(g_steal_pointer(&err));
+            return -1;
+        }
+    }
+    return replNext.storagePoolDelete(pool, flags);
+}
+
+static int
+replStoragePoolRefresh(virStoragePoolPtr pool, unsigned int flags)
+{
+    g_autoptr(ReplRegion) region = NULL;
+
+    if (replNext.storagePoolRefresh(pool, flags) < 0)
+        return -1;
+    if ((region = replRegionOfPool(pool)))
+        replViewSweep(region);
+    return 0;
+}
+
+/* The stock figures are those of the last refresh; ours come after jobs that never refresh a pool. */
+static int
+replStoragePoolGetInfo(virStoragePoolPtr pool, virStoragePoolInfoPtr info)
+{
+    g_autoptr(ReplRegion) region = NULL;
+    struct statvfs st;
+
+    if (replNext.storagePoolGetInfo(pool, info) < 0)
+        return -1;
+    if (!(region = replRegionOfPool(pool)) || !region->dir || fstatvfs(region->dir->dirFd, &st) < 0)
+        return 0;
+    info->capacity = (unsigned long long)st.f_frsize * st.f_blocks;
+    info->available = (unsigned long long)st.f_frsize * st.f_bfree;
+    info->allocation = info->capacity - info->available;
+    return 0;
+}
+
+static char *
+replStoragePoolGetXMLDesc(virStoragePoolPtr pool, unsigned int flags)
+{
+    char *stock = replNext.storagePoolGetXMLDesc(pool, flags);
+    g_autoptr(ReplRegion) region = NULL;
+    g_autofree char *fragment = NULL;
+    ReplAmounts usage;
+    gboolean show;
+    char *ret;
+
+    if (!stock || !(region = replRegionOfPool(pool)))
+        return stock;
+    show = region->dir && !(flags & VIR_STORAGE_XML_INACTIVE);
+    if (show && replViewUsage(region, &usage) < 0)
+        show = FALSE;
+    fragment = replFormatLabel(region->label, show ? &usage : NULL);
+    ret = replXmlInsert(stock, "pool", fragment);
+    free(stock);
+    return ret;
+}
+
+void
+replPoolOpsInstall(ReplVirtStorageDriver *table)
+{
+    table->connectStoragePoolEventRegisterAny = replEventsRegister;
+    table->connectStoragePoolEventDeregisterAny = replEventsDeregister;
+    table->storagePoolCreateXML = replStoragePoolCreateXML;
+    table->storagePoolDefineXML = replStoragePoolDefineXML;
+    table->storagePoolBuild = replStoragePoolBuild;
+    table->storagePoolUndefine = replStoragePoolUndefine;
+    table->storagePoolCreate = replStoragePoolCreate;
+    table->storagePoolDestroy = replStoragePoolDestroy;
+    table->storagePoolDelete = replStoragePoolDelete;
+    table->storagePoolRefresh = replStoragePoolRefresh;
+    table->storagePoolGetInfo = replStoragePoolGetInfo;
+    table->storagePoolGetXMLDesc = replStoragePoolGetXMLDesc;
+}

@@ -1,0 +1,223 @@
+/*
+ * ops_vol.c: volumes of region pools: show them, and guard those that others need
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "stack/ops.h"
+
+#include <stdlib.h>
+
+#include "stack/access.h"
+#include "stack/guard.h"
+#include "stack/pending.h"
+#include "stack/region.h"
+#include "stack/report.h"
+#include "stack/service.h"
+#include "stack/view.h"
+#include "store/record.h"
+#include "xml/xml.h"
+
+/* The staging folder is no volume, whatever handle RPC builds for it. */
+static int
+replVolOpsCheckName(const ReplRegion *region, const char *volume)
+{
+    if (!region || !g_str_equal(volume, REPL_STAGING_NAME))
+        return 0;
+    replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching name '%s'"), volume);
+    return -1;
+}
+
+/* The caller may do it, and neither a job nor an overlay needs the volume as it is. */
+static int
+replVolOpsGuardChange(virStorageVolPtr vol, const ReplRegion *region, ReplVirtVolAcl check)
+{
+    const char *volume = virStorageVolGetName(vol);
+    g_autoptr(GError) err = NULL;
+
+    if (!region)
+        return 0;
+    if (replVolOpsCheckName(region, volume) < 0 ||
+        replAccessVol(virStorageVolGetConnect(vol), region->uuid, volume, check) < 0)
+        return -1;
+    if (replGuardPending(region, volume, &err) < 0 || replGuardPins(region, volume, &err) < 0 ||
+        replGuardDependents(region, volume, &err) < 0) {
+        replReport(g_steal_pointer(&err));
+        return -1;
+    }
+    return 0;
+}
+
+static int
+replStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
+{
+    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+    const char *volume = virStorageVolGetName(vol);
+    g_autoptr(ReplJob) job = NULL;
+    g_autoptr(GError) err = NULL;
+
+    if (!region)
+        return replNext.storageVolDelete(vol, flags);
+    if (replVolOpsCheckName(region, volume) < 0 ||
+        replAccessVol(virStorageVolGetConnect(vol), region->uuid, volume,
+                      replVirt.StorageVolDeleteEnsureACL) < 0)
+        return -1;
+    if ((job = replServiceFindJob(region->uuidstr, volume))) {
+        if (replPendingCancel(job, &err) < 0) {
+            replReport(g_steal_pointer(&err));
+            return -1;
+        }
+        return 0;
+    }
+    return replGuardDelete(vol, region, flags);
+}
+
+static int
+replStorageVolWipe(virStorageVolPtr vol, unsigned int flags)
+{
+    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+
+    if (replVolOpsGuardChange(vol, region, replVirt.StorageVolWipeEnsureACL) < 0)
+        return -1;
+    return replNext.storageVolWipe(vol, flags);
+}
+
+static int
+replStorageVolWipePattern(virStorageVolPtr vol, unsigned int algorithm, unsigned int flags)
+{
+    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+
+    if (replVolOpsGuardChange(vol, region, replVirt.StorageVolWipePatternEnsureACL) < 0)
+        return -1;
+    return replNext.storageVolWipePattern(vol, algorithm, flags);
+}
+
+static int
+replStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsigned int flags)
+{
+    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+
+    if (replVolOpsGuardChange(vol, region, replVirt.StorageVolResizeEnsureACL) < 0)
+        return -1;
+    return replNext.storageVolResize(vol, capacity, flags);
+}
+
+static int
+replStorageVolUpload(virStorageVolPtr vol, virStreamPtr stream, unsigned long long offset,
+                     unsigned long long length, unsigned int flags)
+{
+    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+
+    if (replVolOpsGuardChange(vol, region, replVirt.StorageVolUploadEnsureACL) < 0)
+        return -1;
+    return replNext.storageVolUpload(vol, stream, offset, length, flags);
+}
+
+static int
+replStorageVolDownload(virStorageVolPtr vol, virStreamPtr stream, unsigned long long offset,
+                       unsigned long long length, unsigned int flags)
+{
+    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+    const char *volume = virStorageVolGetName(vol);
+    g_autoptr(GError) err = NULL;
+
+    if (region) {
+        if (replVolOpsCheckName(region, volume) < 0 ||
+            replAccessVol(virStorageVolGetConnect(vol), region->uuid, volume,
+                          replVirt.StorageVolDownloadEnsureACL) < 0)
+            return -1;
+        if (replGuardPending(region, volume, &err) < 0) {
+            replReport(g_steal_pointer(&err));
+            return -1;
+        }
+    }
+    return replNext.storageVolDownload(vol, stream, offset, length, flags);
+}
+
+/* A pending replica has the size that it will have, and what is written so far as allocation. */
+static void
+replVolOpsPendingInfo(const ReplRegion *region, const char *volume, virStorageVolInfoPtr info,
+                      gboolean physical)
+{
+    g_autoptr(ReplJob) job = replServiceFindJob(region->uuidstr, volume);
+    guint64 capacity;
+    guint64 allocation;
+
+    if (!job)
+        return;
+    replPendingSizes(job, &capacity, &allocation);
+    info->capacity = capacity;
+    info->allocation = physical ? allocation : MIN(allocation, capacity);
+}
+
+static int
+replStorageVolGetInfo(virStorageVolPtr vol, virStorageVolInfoPtr info)
+{
+    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+
+    if (replVolOpsCheckName(region, virStorageVolGetName(vol)) < 0 ||
+        replNext.storageVolGetInfo(vol, info) < 0)
+        return -1;
+    if (region)
+        replVolOpsPendingInfo(region, virStorageVolGetName(vol), info, FALSE);
+    return 0;
+}
+
+static int
+replStorageVolGetInfoFlags(virStorageVolPtr vol, virStorageVolInfoPtr info, unsigned int flags)
+{
+    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+
+    if (replVolOpsCheckName(region, virStorageVolGetName(vol)) < 0 ||
+        replNext.storageVolGetInfoFlags(vol, info, flags) < 0)
+        return -1;
+    if (region)
+        replVolOpsPendingInfo(region, virStorageVolGetName(vol), info,
+                              flags & VIR_STORAGE_VOL_GET_PHYSICAL);
+    return 0;
+}
+
+static char *
+replStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
+{
+    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+    g_autofree char *fragment = NULL;
+    char *stock;
+    char *ret;
+
+    if (replVolOpsCheckName(region, virStorageVolGetName(vol)) < 0)
+        return NULL;
+    stock = replNext.storageVolGetXMLDesc(vol, flags);
+    if (!stock || !region || !region->dir ||
+        !(fragment = replViewImageXml(region, virStorageVolGetName(vol))))
+        return stock;
+    ret = replXmlInsert(stock, "volume", fragment);
+    free(stock);
+    return ret;
+}
+
+static char *
+replStorageVolGetPath(virStorageVolPtr vol)
+{
+    g_autoptr(ReplRegion) region = NULL;
+
+    if (g_str_equal(virStorageVolGetName(vol), REPL_STAGING_NAME) &&
+        (region = replRegionOfVol(vol)) &&
+        replVolOpsCheckName(region, virStorageVolGetName(vol)) < 0)
+        return NULL;
+    return replNext.storageVolGetPath(vol);
+}
+
+void
+replVolOpsInstall(ReplVirtStorageDriver *table)
+{
+    table->storageVolDownload = replStorageVolDownload;
+    table->storageVolUpload = replStorageVolUpload;
+    table->storageVolDelete = replStorageVolDelete;
+    table->storageVolWipe = replStorageVolWipe;
+    table->storageVolWipePattern = replStorageVolWipePattern;
+    table->storageVolGetInfo = replStorageVolGetInfo;
+    table->storageVolGetInfoFlags = replStorageVolGetInfoFlags;
+    table->storageVolGetXMLDesc = replStorageVolGetXMLDesc;
+    table->storageVolGetPath = replStorageVolGetPath;
+    table->storageVolResize = replStorageVolResize;
+}

@@ -1,0 +1,16 @@
+/*
+ * pending.h: what a client does with a replica that is not there yet
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "job/job.h"
+
+/* Cancels the job and waits until nothing is left of it. Returns 0, or -1 with @err set. */
+int
+replPendingCancel(ReplJob *job, GError **err);
+
+/* The virtual size that the replica will have, and the bytes written so far. */
+void
+replPendingSizes(ReplJob *job, guint64 *capacity_bytes, guint64 *allocation_bytes);

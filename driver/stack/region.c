@@ -1,0 +1,219 @@
+/*
+ * region.c: which pools are region pools, and where their volumes are
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "stack/region.h"
+
+#include <string.h>
+
+#include "stack/access.h"
+#include "stack/report.h"
+#include "xml/xml.h"
+
+static ReplLabels *replRegionLabels; /* thread-safe itself; set once at start */
+
+/* Guards the table: pool UUID -> ReplStaging. */
+static GMutex replRegionLock;
+static GHashTable *replRegionStagings;
+
+void
+replRegionFree(ReplRegion *region)
+{
+    if (!region)
+        return;
+    g_free(region->name);
+    replLabelFree(region->label);
+    if (region->dir)
+        replPoolDirUnref(region->dir);
+    g_free(region);
+}
+
+int
+replRegionsStart(const char *configDir, const char *runDir, GError **err)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&replRegionLock);
+
+    if (replRegionLabels)
+        return 0;
+    if (!(replRegionLabels = replLabelsNew(configDir, runDir, err)))
+        return -1;
+    replRegionStagings = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                               (GDestroyNotify)replStagingUnref);
+    return 0;
+}
+
+void
+replRegionsStop(void)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&replRegionLock);
+
+    if (replRegionStagings)
+        g_hash_table_remove_all(replRegionStagings);
+}
+
+ReplLabels *
+replRegionsLabels(void)
+{
+    return replRegionLabels;
+}
+
+/* Name and target path as the running definition has them; FALSE when the pool is gone. */
+static gboolean
+replRegionLocate(const unsigned char *uuid, char **name, char **path, gboolean *active)
+{
+    g_auto(ReplPoolObjRef) obj = replVirt.StoragePoolObjFindPoolByUUID(uuid);
+    g_autofree char *xml = NULL;
+    g_autoptr(ReplPoolXml) parsed = NULL;
+
+    *name = *path = NULL;
+    if (!obj || !(xml = replVirt.StoragePoolDefFormat(replVirt.StoragePoolObjGetDef(obj))) ||
+        !(parsed = replPoolXmlParseStock(xml, NULL)))
+        return FALSE;
+    *name = g_strdup(parsed->name);
+    *path = g_strdup(parsed->targetPath);
+    *active = replVirt.StoragePoolObjIsActive(obj);
+    return TRUE;
+}
+
+ReplRegion *
+replRegionOfUuid(const unsigned char *uuid)
+{
+    g_autoptr(ReplRegion) region = NULL;
+    g_autoptr(ReplLabel) label = NULL;
+    g_autofree char *path = NULL;
+    g_autoptr(GError) err = NULL;
+    gboolean active = FALSE;
+
+    if (!replRegionLabels || replLabelsCount(replRegionLabels) == 0 ||
+        !(label = replLabelsGet(replRegionLabels, uuid, NULL)))
+        return NULL;
+    region = g_new0(ReplRegion, 1);
+    memcpy(region->uuid, uuid, sizeof(region->uuid));
+    replUuidFormat(uuid, region->uuidstr);
+    region->label = g_steal_pointer(&label);
+    if (!replRegionLocate(uuid, &region->name, &path, &active))
+        return NULL;
+    if (active && path &&
+        !(region->dir = replPoolDirNew(region->uuidstr, region->name, path, region->label, &err)))
+        replWarn("The folder of region pool '%s' cannot be opened: %s", region->name, err->message);
+    return g_steal_pointer(&region);
+}
+
+ReplRegion *
+replRegionOfUuidString(const char *uuidstr)
+{
+    unsigned char uuid[VIR_UUID_BUFLEN];
+
+    return uuidstr && replUuidParse(uuidstr, uuid) ? replRegionOfUuid(uuid) : NULL;
+}
+
+ReplRegion *
+replRegionOfPool(virStoragePoolPtr pool)
+{
+    unsigned char uuid[VIR_UUID_BUFLEN];
+
+    if (!replRegionLabels || replLabelsCount(replRegionLabels) == 0 ||
+        virStoragePoolGetUUID(pool, uuid) < 0)
+        return NULL;
+    return replRegionOfUuid(uuid);
+}
+
+virStoragePoolPtr
+replPoolOfVol(virStorageVolPtr vol)
+{
+    g_auto(ReplIdentity) caller = replIdentityBecomeSystem();
+    virStoragePoolPtr pool = replNext.storagePoolLookupByVolume(vol);
+
+    if (!pool)
+        virResetLastError();
+    return pool;
+}
+
+ReplRegion *
+replRegionOfVol(virStorageVolPtr vol)
+{
+    g_autoptr(ReplPool) pool = NULL;
+
+    if (!replRegionLabels || replLabelsCount(replRegionLabels) == 0 ||
+        !(pool = replPoolOfVol(vol)))
+        return NULL;
+    return replRegionOfPool(pool);
+}
+
+static void
+replRegionAddTo(const unsigned char *uuid, const ReplLabel *label, gboolean persistent, void *opaque)
+{
+    g_autoptr(ReplRegion) region = replRegionOfUuid(uuid);
+
+    (void)label;
+    (void)persistent;
+    if (region && region->dir)
+        replPoolSetAdd(opaque, replPoolDirRef(region->dir));
+}
+
+ReplPoolSet *
+replRegionsSet(void)
+{
+    ReplPoolSet *set = replPoolSetNew();
+
+    if (!replRegionLabels)
+        return set;
+    replLabelsEach(replRegionLabels, replRegionAddTo, set);
+    return set;
+}
+
+ReplStaging *
+replRegionStaging(const ReplRegion *region, gboolean create, GError **err)
+{
+    g_autoptr(GMutexLocker) locker = NULL;
+    ReplStaging *staging;
+
+    if (!region->dir) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"),
+                     region->name);
+        return NULL;
+    }
+    locker = g_mutex_locker_new(&replRegionLock);
+    staging = g_hash_table_lookup(replRegionStagings, region->uuidstr);
+    /* A folder that was removed or mounted over since is not the pool's any more. */
+    if (staging && !replStagingIsCurrent(staging, region->dir->dirFd)) {
+        g_hash_table_remove(replRegionStagings, region->uuidstr);
+        staging = NULL;
+    }
+    if (!staging) {
+        if (!(staging = replStagingOpen(region->dir->dirFd, create, err)))
+            return NULL;
+        g_hash_table_insert(replRegionStagings, g_strdup(region->uuidstr), staging);
+    }
+    return replStagingRef(staging);
+}
+
+void
+replRegionForget(const unsigned char *uuid)
+{
+    char uuidstr[VIR_UUID_STRING_BUFLEN];
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&replRegionLock);
+
+    replUuidFormat(uuid, uuidstr);
+    if (replRegionStagings)
+        g_hash_table_remove(replRegionStagings, uuidstr);
+}
+
+int
+replRegionRemoveEmptyStaging(const ReplRegion *region, GError **err)
+{
+    g_autofree char *name = NULL;
+    g_autofree char *path = NULL;
+    g_autoptr(ReplPoolDir) dir = NULL;
+    gboolean active;
+    int empty;
+
+    /* A folder that is not there, or not readable, is for the stock driver to complain about. */
+    if (!replRegionLocate(region->uuid, &name, &path, &active) || !path ||
+        !(dir = replPoolDirNew(region->uuidstr, name, path, NULL, NULL)))
+        return 0;
+    if ((empty = replStagingIsEmptyPool(dir->dirFd, err)) <= 0)
+        return empty;
+    return replStagingRemove(dir->dirFd, err);
+}

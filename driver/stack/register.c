@@ -1,0 +1,60 @@
+/*
+ * register.c: the module's entry point: stacks on the stock storage driver, or steps aside
+ *
+ * libvirt's daemons dlopen libvirt_driver_storage.so and call storageRegister. Ours loads the stock
+ * module, lets it register itself, checks everything it is going to rely on, and only then puts its
+ * entries into the shared table. Whatever the doubt, the host keeps the stock driver.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "stack/ops.h"
+#include "stack/report.h"
+#include "stack/state.h"
+
+int
+storageRegister(void);
+
+/* One line in the daemon's log; the log function itself may be what is missing. */
+static void
+replRegisterStepAside(const char *why)
+{
+    if (replVirt.LogMessage)
+        replError("Image replication is off, the stock storage driver works alone: %s", why);
+    else
+        fprintf(stderr, "Image replication is off, the stock storage driver works alone: %s\n", why);
+}
+
+__attribute__((visibility("default"))) int
+storageRegister(void)
+{
+    g_autofree char *why = NULL;
+    void *stock = replVirtLoadStock(&why);
+    ReplVirtStorageDriver *table;
+
+    if (!stock) {
+        /* As without us: the daemon says that it has no storage driver. */
+        fprintf(stderr, "%s\n", why);
+        return -1;
+    }
+    if (replVirtLoad(stock, &why) < 0 || !(table = replVirtTable(stock, &why))) {
+        replRegisterStepAside(why);
+        return 0;
+    }
+    replLogSetSink(replReportLog);
+    /* Registered after the stock driver's: started after its autostart, cleaned up before it. */
+    if (replStateRegister() < 0) {
+        replRegisterStepAside(virGetLastErrorMessage());
+        virResetLastError();
+        return 0;
+    }
+    memcpy(&replNext, table, sizeof(replNext));
+    replPoolOpsInstall(table);
+    replListOpsInstall(table);
+    replVolOpsInstall(table);
+    replCreateOpsInstall(table);
+    replInfo("Image replication " REPL_VERSION " is stacked on the stock storage driver");
+    return 0;
+}

@@ -1,0 +1,368 @@
+/*
+ * replicate.c: vol-create-from with <replication:replicate>: checks, then a job
+ *
+ * The order: who may, what is there, is it on its way already, can it be done; then the replica's name
+ * is taken, and the job goes to the queue. Nothing is written before the last check.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "stack/replicate.h"
+
+#include "job/pins.h"
+#include "stack/access.h"
+#include "stack/report.h"
+#include "stack/service.h"
+#include "stack/view.h"
+#include "stack/work.h"
+#include "store/record.h"
+
+/* One request on its way to a job. */
+typedef struct {
+    virStoragePoolPtr pool;
+    virConnectPtr conn;
+    const ReplRegion *target;
+    const ReplRegion *source;
+    const ReplRequest *request;
+    char *volume;      /* the source's */
+    char *replica;     /* the replica's */
+    char *placeholder; /* XML of an empty volume of that name */
+    ReplImage *image;  /* of the source */
+    ReplStaging *staging;
+} ReplReplication;
+
+static void
+replReplicationClear(ReplReplication *r)
+{
+    g_free(r->volume);
+    g_free(r->replica);
+    g_free(r->placeholder);
+    replImageFree(r->image);
+    if (r->staging)
+        replStagingUnref(r->staging);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplReplication, replReplicationClear)
+
+static int
+replReplicateCheckFlags(unsigned int flags)
+{
+    /* Cloning is what we do anyway where the file system can. */
+    const unsigned int known = VIR_STORAGE_VOL_CREATE_REFLINK | VIR_STORAGE_VOL_CREATE_VALIDATE;
+
+    if (!(flags & ~known))
+        return 0;
+    replReportError(VIR_ERR_INVALID_ARG, _("Unsupported flags (0x%x) for a replication"), flags & ~known);
+    return -1;
+}
+
+/* The requester may make the replica and read the source's data. */
+static int
+replReplicateCheckAccess(const ReplReplication *r, virStorageVolPtr source, unsigned int flags)
+{
+    g_autoptr(ReplPool) sourcePool = NULL;
+    unsigned char uuid[VIR_UUID_BUFLEN];
+
+    if (virStoragePoolGetUUID(r->pool, uuid) < 0 ||
+        replAccessNewVol(r->conn, uuid, r->placeholder, flags & VIR_STORAGE_VOL_CREATE_VALIDATE,
+                         replVirt.StorageVolCreateXMLFromEnsureACL) < 0)
+        return -1;
+    if (!(sourcePool = replPoolOfVol(source))) {
+        replReportError(VIR_ERR_NO_STORAGE_POOL, _("There is no storage pool for source volume '%s'"),
+                        r->volume);
+        return -1;
+    }
+    if (virStoragePoolGetUUID(sourcePool, uuid) < 0)
+        return -1;
+    return replAccessVol(r->conn, uuid, r->volume, replVirt.StorageVolDownloadEnsureACL);
+}
+
+static int
+replReplicateCheckRegion(const char *pool, const ReplRegion *region, const char *role)
+{
+    if (region && region->dir)
+        return 0;
+    if (region)
+        replReportError(VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"), region->name);
+    else
+        replReportError(VIR_ERR_OPERATION_INVALID,
+                        _("The %s pool '%s' is not a region pool: it has no <replication:region> label"),
+                        role, pool);
+    return -1;
+}
+
+static int
+replReplicateCheckRegions(const ReplReplication *r, virStorageVolPtr source)
+{
+    g_autoptr(ReplPool) sourcePool = replPoolOfVol(source);
+
+    if (replReplicateCheckRegion(virStoragePoolGetName(r->pool), r->target, _("target")) < 0)
+        return -1;
+    return replReplicateCheckRegion(sourcePool ? virStoragePoolGetName(sourcePool) : r->volume,
+                                    r->source, _("source"));
+}
+
+/* --- idempotency --- */
+
+/* Whether the record is of the same request: the same source and the same wishes. */
+static gboolean
+replReplicateIsSame(const ReplReplication *r, const ReplJobRecord *record)
+{
+    const ReplRequest *a = r->request;
+    const ReplRequest *b = record->request;
+
+    return b && g_str_equal(record->sourcePoolUuid, r->source->uuidstr) &&
+           g_str_equal(record->sourceVolume, r->volume) && g_strcmp0(a->name, b->name) == 0 &&
+           g_strcmp0(a->format, b->format) == 0 && a->snapshots == b->snapshots &&
+           a->encryption == b->encryption && a->rekey == b->rekey && a->fastCreate == b->fastCreate &&
+           g_strcmp0(a->description, b->description) == 0 &&
+           g_strcmp0(a->secret.uuid, b->secret.uuid) == 0 &&
+           g_strcmp0(a->secret.usage, b->secret.usage) == 0;
+}
+
+/* The replica as a volume of this connection. */
+static virStorageVolPtr
+replReplicateVol(const ReplReplication *r, const char *replica)
+{
+    return replNext.storageVolLookupByName(r->pool, replica);
+}
+
+static virStorageVolPtr
+replReplicateFinish(const ReplReplication *r, ReplJob *job, const char *replica);
+
+/* Returns 1 with *vol set (NULL: the error is reported) when the token names an earlier request. */
+static int
+replReplicateByToken(const ReplReplication *r, virStorageVolPtr *vol)
+{
+    g_autoptr(ReplJobRecord) record = NULL;
+    g_autoptr(ReplJob) job = NULL;
+    g_autoptr(GError) err = NULL;
+
+    *vol = NULL;
+    if (!r->request->token)
+        return 0;
+    if (!(record = replJobRecordFindToken(r->staging, r->request->token, &err))) {
+        if (!err)
+            return 0;
+        replReport(g_steal_pointer(&err));
+        return 1;
+    }
+    /* What was cancelled, or failed and was cleaned up, has left nothing to return. */
+    job = replServiceFindJob(r->target->uuidstr, record->volume);
+    if (!job && record->info->state != REPL_JOB_COMPLETED)
+        return 0;
+    if (!replReplicateIsSame(r, record)) {
+        replReportError(VIR_ERR_OPERATION_INVALID,
+                        _("The token of this request was used for another one, that of job %s"),
+                        record->id);
+        return 1;
+    }
+    if (job) {
+        *vol = replReplicateFinish(r, job, record->volume);
+        return 1;
+    }
+    if (!(*vol = replReplicateVol(r, record->volume))) {
+        virResetLastError(); /* deleted since: a new request */
+        return 0;
+    }
+    return 1;
+}
+
+/* --- submitting --- */
+
+static char *
+replReplicateDescription(const ReplReplication *r)
+{
+    if (r->request->description)
+        return g_strdup(r->request->description);
+    return g_strdup_printf(_("Replicated from region %s, image %s"), r->source->label->name, r->image->id);
+}
+
+/* The replica's record as it will be once it is available. */
+static ReplImage *
+replReplicateImage(const ReplReplication *r, const char *id)
+{
+    ReplImage *image = replImageNew(id);
+
+    image->status = REPL_IMAGE_PENDING;
+    image->type = r->image->type;
+    image->typeIsSet = r->image->typeIsSet;
+    image->name = g_strdup(r->image->name ? r->image->name : r->volume);
+    image->description = replReplicateDescription(r);
+    image->fastCreate = r->request->fastCreate;
+    image->source.region = g_strdup(r->source->label->name);
+    image->source.id = g_strdup(r->image->id);
+    image->source.pool = g_strdup(r->source->name);
+    image->source.volume = g_strdup(r->volume);
+    return image;
+}
+
+static ReplJobRecord *
+replReplicateRecord(const ReplReplication *r, const char *imageId)
+{
+    g_autofree char *id = g_uuid_string_random();
+    ReplJobRecord *record = replJobRecordNew(id);
+
+    record->token = g_strdup(r->request->token);
+    record->sourcePool = g_strdup(r->source->name);
+    record->sourcePoolUuid = g_strdup(r->source->uuidstr);
+    record->sourceRegion = g_strdup(r->source->label->name);
+    record->sourceVolume = g_strdup(r->volume);
+    record->sourceId = g_strdup(r->image->id);
+    record->targetRegion = g_strdup(r->target->label->name);
+    record->volume = g_strdup(r->replica);
+    record->imageId = g_strdup(imageId);
+    record->request = replRequestCopy(r->request);
+    record->created_s = g_get_real_time() / G_USEC_PER_SEC;
+    record->sequence = g_get_real_time();
+    return record;
+}
+
+/* An id that another image refers to must not change any more. */
+static int
+replReplicateKeepSource(const ReplReplication *r, GError **err)
+{
+    g_autoptr(ReplStaging) staging = replRegionStaging(r->source, TRUE, err);
+    g_autoptr(ReplImage) known = NULL;
+    g_autoptr(ReplImage) image = NULL;
+
+    if (!staging)
+        return -1;
+    if ((known = replRecordLoad(staging, r->volume, NULL)))
+        return 0;
+    image = replImageNew(r->image->id);
+    image->type = r->image->type;
+    return replRecordSave(staging, r->volume, image, err);
+}
+
+/* Takes the replica's name in the pool; of two clients that race, one gets it. */
+static int
+replReplicateTakeName(const ReplReplication *r, ReplWork *work, GError **err)
+{
+    g_autoptr(ReplVol) vol = replNext.storageVolCreateXML(r->pool, r->placeholder, 0);
+
+    if (!vol) {
+        replTakeError(err);
+        return -1;
+    }
+    work->listed = TRUE;
+    return 0;
+}
+
+static int
+replReplicateSubmit(const ReplReplication *r, ReplWork *work, const ReplAttempt *plan, ReplJob **job,
+                    GError **err)
+{
+    ReplPins *pins = replServicePins();
+
+    if (replPinsClaim(pins, work->id, r->source->uuidstr, r->volume, r->target->label->name, err) < 0)
+        return -1;
+    replPinsAdd(pins, r->source->uuidstr, r->source->name, r->volume, work->id, REPL_PIN_SOURCE, NULL);
+    replAttemptRecord(work, plan);
+    /* The job is on record before its first file is there, so that nothing of it is ever left behind. */
+    work->record->holdsPlaceholder = TRUE;
+    if (replReplicateKeepSource(r, err) < 0 || replWorkSave(work, r->staging, err) < 0)
+        return -1;
+    if (replReplicateTakeName(r, work, err) < 0 ||
+        replRecordSave(r->staging, r->replica, work->image, err) < 0)
+        return -1;
+    *job = replWorkToJob(work);
+    return 0;
+}
+
+/* --- waiting --- */
+
+static virStorageVolPtr
+replReplicateFinish(const ReplReplication *r, ReplJob *job, const char *replica)
+{
+    g_autoptr(ReplConfig) config = replServiceConfig();
+    g_autoptr(GError) err = NULL;
+    int rc;
+
+    if (!r->request->async) {
+        if (replQueueEnterWait(replServiceQueue(), config->maxWaiting, &err) < 0) {
+            replReport(g_steal_pointer(&err));
+            return NULL;
+        }
+        rc = replJobWaitOrShutdown(job, &err);
+        replQueueLeaveWait(replServiceQueue());
+        if (rc < 0) {
+            replReport(g_steal_pointer(&err));
+            return NULL;
+        }
+    }
+    return replReplicateVol(r, replica);
+}
+
+static virStorageVolPtr
+replReplicateRun(const ReplReplication *r)
+{
+    g_autofree char *imageId = g_uuid_string_random();
+    ReplWork *work = replWorkNew(r->target, replReplicateRecord(r, imageId),
+                                 replReplicateImage(r, imageId), r->conn);
+    g_autoptr(ReplAttempt) plan = NULL;
+    g_autoptr(ReplJob) job = NULL;
+    g_autoptr(GPtrArray) steps = NULL;
+    g_autoptr(GError) err = NULL;
+
+    /* A first plan tells at once what is wrong; the job plans again when its turn has come. */
+    if ((plan = replAttemptNew(work, NULL, &err))) {
+        work->capacity_bytes = replChainLayer(plan->chain, 0)->virtualSize_bytes;
+        if (replReplicateSubmit(r, work, plan, &job, &err) < 0) {
+            replPublishUndo(work, TRUE);
+            replJobRecordDrop(r->staging, work->id, NULL);
+            replPinsDropJob(replServicePins(), work->id);
+        }
+    }
+    if (!job) {
+        replWorkFree(work);
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    steps = replAttemptSteps(plan);
+    replJobSetSteps(job, steps, plan->plan->peakSpace_bytes);
+    g_clear_pointer(&plan, replAttemptFree);
+    if (replQueueSubmit(replServiceQueue(), job, r->request->start, &err) < 0) {
+        replReport(g_steal_pointer(&err));
+        replServiceRemoveJob(r->target->uuidstr, r->replica, job);
+        replPublishUndo(work, TRUE);
+        replJobRecordDrop(r->staging, work->id, NULL);
+        replPinsDropJob(replServicePins(), work->id);
+        return NULL;
+    }
+    if (!r->request->start)
+        return replReplicateVol(r, r->replica);
+    return replReplicateFinish(r, job, r->replica);
+}
+
+virStorageVolPtr
+replReplicate(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *xml,
+              virStorageVolPtr source, const ReplRegion *sourceRegion, unsigned int flags)
+{
+    g_auto(ReplReplication) r = {.pool = pool, .conn = virStoragePoolGetConnect(pool),
+                                 .target = region, .source = sourceRegion, .request = xml->request};
+    gboolean inRegion = region && sourceRegion &&
+                        g_str_equal(region->label->name, sourceRegion->label->name);
+    g_autoptr(GError) err = NULL;
+    virStorageVolPtr vol;
+
+    r.volume = g_strdup(virStorageVolGetName(source));
+    r.replica = xml->request->name ? g_strdup(xml->request->name)
+                                   : replPlanDefaultName(sourceRegion ? sourceRegion->label->name : "",
+                                                         r.volume, inRegion);
+    r.placeholder = replVolXmlComplete(xml, r.replica, &err);
+    if (!r.placeholder) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    if (replReplicateCheckFlags(flags) < 0 || replReplicateCheckAccess(&r, source, flags) < 0 ||
+        replReplicateCheckRegions(&r, source) < 0)
+        return NULL;
+    if (!(r.image = replViewImage(sourceRegion, r.volume, &err)) ||
+        !(r.staging = replRegionStaging(region, TRUE, &err))) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    if (replReplicateByToken(&r, &vol))
+        return vol;
+    return replReplicateRun(&r);
+}

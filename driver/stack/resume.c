@@ -1,0 +1,200 @@
+/*
+ * resume.c: jobs that an earlier life of the daemon did not finish
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "stack/resume.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "job/pins.h"
+#include "stack/region.h"
+#include "stack/report.h"
+#include "stack/service.h"
+#include "stack/work.h"
+#include "store/partial.h"
+#include "store/record.h"
+
+/* The image is in place, with all its layers: only the end of the job was not recorded any more. */
+static gboolean
+replResumeIsDone(const ReplRegion *region, const ReplJobRecord *record)
+{
+    struct stat st;
+
+    return record->info->state == REPL_JOB_PUBLISHING &&
+           fstatat(region->dir->dirFd, record->volume, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           st.st_size > 0;
+}
+
+static void
+replResumeComplete(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *record)
+{
+    g_autoptr(ReplImage) image = replRecordLoad(staging, record->volume, NULL);
+    g_autoptr(GError) err = NULL;
+
+    record->info->state = REPL_JOB_COMPLETED;
+    record->info->ended_s = g_get_real_time() / G_USEC_PER_SEC;
+    record->holdsPlaceholder = FALSE;
+    if (image) {
+        image->status = REPL_IMAGE_AVAILABLE;
+        replJobInfoFree(image->job);
+        image->job = replJobInfoCopy(record->info);
+        if (replRecordSave(staging, record->volume, image, &err) < 0)
+            replWarn("The record of '%s' cannot be written: %s", record->volume, err->message);
+        g_clear_error(&err);
+    }
+    if (replPartialsDrop(staging, record->id, &err) < 0 ||
+        replJobRecordSave(staging, record, &err) < 0)
+        replWarn("Job %s of pool '%s' is not completed on disk: %s", record->id, region->name,
+                 err->message);
+    else
+        replInfo("Replication job %s had completed before the daemon ended", record->id);
+}
+
+/* The record of the replica is what the client was promised; without it the job is as good as new. */
+static ReplImage *
+replResumeImage(ReplStaging *staging, const ReplJobRecord *record)
+{
+    ReplImage *image = replRecordLoad(staging, record->volume, NULL);
+
+    if (image)
+        return image;
+    image = replImageNew(record->imageId);
+    image->status = REPL_IMAGE_PENDING;
+    image->source.region = g_strdup(record->sourceRegion);
+    image->source.id = g_strdup(record->sourceId);
+    image->source.pool = g_strdup(record->sourcePool);
+    image->source.volume = g_strdup(record->sourceVolume);
+    return image;
+}
+
+/* A source pool that is not active yet: the job waits for it. */
+static void
+replResumeHoldSource(const ReplWork *work)
+{
+    g_autoptr(ReplRegion) source = replRegionOfUuidString(work->sourceUuidstr);
+
+    if (!source || !source->dir)
+        replQueueHold(replServiceQueue(), work->sourceUuidstr);
+}
+
+static void
+replResumeJob(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *record)
+{
+    g_autoptr(ReplImage) image = replResumeImage(staging, record);
+    g_autoptr(ReplJob) job = NULL;
+    g_autoptr(GError) err = NULL;
+    struct stat st;
+    ReplWork *work;
+
+    if (!record->request) {
+        replWarn("Job %s of pool '%s' has no request in its record and cannot go on", record->id,
+                 region->name);
+        replJobRecordFree(record);
+        return;
+    }
+    /* The daemon ended before the request was accepted. */
+    if (fstatat(region->dir->dirFd, record->volume, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) {
+        replJobRecordDrop(staging, record->id, NULL);
+        replJobRecordFree(record);
+        return;
+    }
+    /* What was recorded before it was queued was to start at once. */
+    if (record->info->state == REPL_JOB_PLANNED && record->request->start)
+        record->info->state = REPL_JOB_QUEUED;
+    work = replWorkNew(region, record, g_steal_pointer(&image), NULL);
+    work->resumed = TRUE;
+    work->listed = TRUE;
+    job = replWorkToJob(work);
+    replJobRestore(job, record->info);
+    replPinsAdd(replServicePins(), region->uuidstr, region->name, record->volume, work->id,
+                REPL_PIN_TARGET, NULL);
+    replResumeHoldSource(work);
+    if (replQueueSubmit(replServiceQueue(), job, FALSE, &err) < 0) {
+        replWarn("Replication job %s does not go on: %s", work->id, err->message);
+        replServiceRemoveJob(region->uuidstr, work->replica, job);
+        replPinsDropJob(replServicePins(), work->id);
+    }
+}
+
+static gboolean
+replResumeKeeps(const char *jobId, void *opaque)
+{
+    GPtrArray *records = opaque;
+    guint i;
+
+    for (i = 0; i < records->len; i++) {
+        const ReplJobRecord *record = g_ptr_array_index(records, i);
+
+        if (record && g_str_equal(record->id, jobId))
+            return record->info->state != REPL_JOB_COMPLETED &&
+                   record->info->state != REPL_JOB_CANCELLED;
+    }
+    return FALSE;
+}
+
+static void
+replResumeRegion(const ReplRegion *region)
+{
+    g_autoptr(ReplStaging) staging = NULL;
+    g_autoptr(GPtrArray) records = NULL;
+    g_autoptr(GError) err = NULL;
+    guint unread = 0;
+    guint i;
+
+    if (!region->dir)
+        return;
+    replQueueRelease(replServiceQueue(), region->uuidstr);
+    if (!(staging = replRegionStaging(region, FALSE, &err)) ||
+        !(records = replJobRecordList(staging, &unread, &err))) {
+        if (err)
+            replWarn("The jobs of pool '%s' cannot be read: %s", region->name, err->message);
+        return;
+    }
+    /* A record that cannot be read may need its partial files. */
+    if (unread == 0)
+        replPartialsSweep(staging, replResumeKeeps, records, NULL);
+    for (i = 0; i < records->len; i++) {
+        ReplJobRecord *record = g_ptr_array_index(records, i);
+        g_autoptr(ReplJob) known = replQueueFind(replServiceQueue(), record->id);
+
+        if (known || record->info->state == REPL_JOB_COMPLETED ||
+            record->info->state == REPL_JOB_CANCELLED ||
+            (record->info->state == REPL_JOB_FAILED && !record->holdsPlaceholder))
+            continue;
+        if (replResumeIsDone(region, record))
+            replResumeComplete(region, staging, record);
+        else
+            replResumeJob(region, staging, replJobRecordCopy(record));
+    }
+}
+
+static void
+replResumeVisit(const unsigned char *uuid, const ReplLabel *label, gboolean persistent, void *opaque)
+{
+    g_autoptr(ReplRegion) region = replRegionOfUuid(uuid);
+
+    (void)label;
+    (void)persistent;
+    (void)opaque;
+    if (region)
+        replResumeRegion(region);
+}
+
+void
+replResumeAll(void)
+{
+    if (replRegionsLabels())
+        replLabelsEach(replRegionsLabels(), replResumeVisit, NULL);
+}
+
+void
+replResumePool(virStoragePoolPtr pool)
+{
+    g_autoptr(ReplRegion) region = replRegionOfPool(pool);
+
+    if (region)
+        replResumeRegion(region);
+}

@@ -1,0 +1,93 @@
+/*
+ * state.c: our state driver: when the daemon starts, reloads and stops
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "stack/state.h"
+
+#include "stack/events.h"
+#include "stack/region.h"
+#include "stack/report.h"
+#include "stack/resume.h"
+#include "stack/service.h"
+#include "xml/xml.h"
+
+/* Where libvirt keeps what is to last and what is not: with @root (embedded mode) all below it. */
+static void
+replStateDirs(bool privileged, const char *root, char **config, char **labels, char **run)
+{
+    if (root) {
+        *config = g_strdup_printf("%s/etc", root);
+        *run = g_strdup_printf("%s/run/storage-replication", root);
+    } else if (privileged) {
+        *config = g_strdup("/etc/libvirt");
+        *run = g_strdup("/run/libvirt/storage-replication");
+    } else {
+        *config = g_strdup_printf("%s/libvirt", g_get_user_config_dir());
+        *run = g_strdup_printf("%s/libvirt/storage-replication", g_get_user_runtime_dir());
+    }
+    *labels = g_strdup_printf("%s/storage-replication", *config);
+}
+
+static int
+replStateInitialize(bool privileged, const char *root, bool monolithic, ReplVirtInhibit callback,
+                    void *opaque)
+{
+    g_autofree char *config = NULL;
+    g_autofree char *labels = NULL;
+    g_autofree char *run = NULL;
+    g_autoptr(GError) err = NULL;
+    g_autoptr(GError) xmlErr = NULL;
+
+    (void)monolithic;
+    replStateDirs(privileged, root, &config, &labels, &run);
+    /* Without events or labels there are no region pools, but the host keeps its storage. */
+    if (replEventsStart() < 0) {
+        replError("Replication has no events: %s", virGetLastErrorMessage());
+        virResetLastError();
+    }
+    if (replRegionsStart(labels, run, &err) < 0)
+        replError("There are no region pools: %s", err->message);
+    if (!replXmlInit(&xmlErr))
+        replError("Region labels and requests cannot be read: %s", xmlErr->message);
+    replServiceStart(config, callback, opaque);
+    replResumeAll();
+    return REPL_VIRT_STATE_COMPLETE;
+}
+
+static int
+replStateReload(void)
+{
+    replServiceReload();
+    return 0;
+}
+
+/* Called in a thread of its own while the event loop still runs. */
+static int
+replStateShutdownWait(void)
+{
+    replServiceStop();
+    return 0;
+}
+
+static int
+replStateCleanup(void)
+{
+    replServiceStop();
+    replRegionsStop();
+    return 0;
+}
+
+int
+replStateRegister(void)
+{
+    static ReplVirtStateDriver driver = {
+        .name = "storage-replication",
+        .stateInitialize = replStateInitialize,
+        .stateCleanup = replStateCleanup,
+        .stateReload = replStateReload,
+        .stateShutdownWait = replStateShutdownWait,
+    };
+
+    return replVirt.RegisterStateDriver(&driver) < 0 ? -1 : 0;
+}

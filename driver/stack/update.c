@@ -1,0 +1,142 @@
+/*
+ * update.c: vol-create with <replication:update>: a change to an image that is there
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "stack/update.h"
+
+#include "stack/access.h"
+#include "stack/pending.h"
+#include "stack/region.h"
+#include "stack/report.h"
+#include "stack/service.h"
+#include "stack/view.h"
+#include "stack/work.h"
+#include "store/record.h"
+
+static int
+replUpdateJob(const ReplRegion *region, const ReplUpdate *update, GError **err)
+{
+    g_autoptr(ReplJob) job = NULL;
+
+    if (update->verb == REPL_VERB_NONE && update->bandwidth_bytesPerSec < 0)
+        return 0;
+    if (!(job = replServiceFindJob(region->uuidstr, update->volume))) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("Volume '%s' of pool '%s' has no replication job that has not ended"),
+                     update->volume, region->name);
+        return -1;
+    }
+    if (update->bandwidth_bytesPerSec >= 0 &&
+        replJobSetBandwidth(job, update->bandwidth_bytesPerSec, err) < 0)
+        return -1;
+    if (update->verb == REPL_VERB_CANCEL)
+        return replPendingCancel(job, err);
+    if (update->verb == REPL_VERB_START && replWorkCheckStart(job, err) < 0)
+        return -1;
+    return update->verb == REPL_VERB_NONE ? 0 : replJobDo(job, update->verb, err);
+}
+
+static void
+replUpdateString(char **where, const char *value)
+{
+    if (!value)
+        return;
+    g_free(*where);
+    *where = *value ? g_strdup(value) : NULL;
+}
+
+/* What a job keeps for the end of its work, so that the change is not undone by it. */
+static void
+replUpdateImage(ReplImage *image, const ReplUpdate *update)
+{
+    replUpdateString(&image->name, update->name);
+    replUpdateString(&image->description, update->description);
+    if (update->type != REPL_IMAGE_TYPE_UNKNOWN) {
+        image->type = update->type;
+        image->typeIsSet = TRUE;
+    }
+}
+
+static gboolean
+replUpdateChange(ReplImage **image, void *opaque, GError **err)
+{
+    (void)err;
+    replUpdateImage(*image, opaque);
+    return TRUE;
+}
+
+static int
+replUpdateRecord(const ReplRegion *region, const ReplUpdate *update, GError **err)
+{
+    g_autoptr(ReplImage) image = NULL;
+    g_autoptr(ReplImage) known = NULL;
+    g_autoptr(ReplStaging) staging = NULL;
+    g_autoptr(ReplJob) job = NULL;
+
+    if (!update->name && !update->description && update->type == REPL_IMAGE_TYPE_UNKNOWN)
+        return 0;
+    if (!(image = replViewImage(region, update->volume, err)) ||
+        !(staging = replRegionStaging(region, TRUE, err)))
+        return -1;
+    if ((job = replServiceFindJob(region->uuidstr, update->volume)))
+        replWorkUpdateImage(job, replUpdateImage, update);
+    /* The first change to an image makes its record. */
+    if (!(known = replRecordLoad(staging, update->volume, NULL))) {
+        replUpdateImage(image, update);
+        return replRecordSave(staging, update->volume, image, err);
+    }
+    return replRecordUpdate(staging, update->volume, replUpdateChange, (void *)update, err);
+}
+
+static int
+replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err)
+{
+    if (update->share) {
+        replErrorSet(err, VIR_ERR_NO_SUPPORT, _("Sharing image '%s' with project '%s'"), update->volume,
+                     update->share->project);
+        return -1;
+    }
+    if (replUpdateRecord(region, update, err) < 0)
+        return -1;
+    return replUpdateJob(region, update, err);
+}
+
+virStorageVolPtr
+replUpdateRun(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int flags)
+{
+    virConnectPtr conn = virStoragePoolGetConnect(pool);
+    const ReplUpdate *update = xml->update;
+    g_autoptr(ReplRegion) region = replRegionOfPool(pool);
+    g_autofree char *placeholder = NULL;
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplVol) vol = NULL;
+    unsigned char uuid[VIR_UUID_BUFLEN];
+
+    if (!(placeholder = replVolXmlComplete(xml, update->volume, &err))) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    if (virStoragePoolGetUUID(pool, uuid) < 0 ||
+        replAccessNewVol(conn, uuid, placeholder, flags & VIR_STORAGE_VOL_CREATE_VALIDATE,
+                         replVirt.StorageVolCreateXMLEnsureACL) < 0)
+        return NULL;
+    if (!region) {
+        replReportError(VIR_ERR_OPERATION_INVALID,
+                        _("Pool '%s' is not a region pool: it has no <replication:region> label"),
+                        virStoragePoolGetName(pool));
+        return NULL;
+    }
+    if (g_str_equal(update->volume, REPL_STAGING_NAME)) {
+        replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching name '%s'"),
+                        update->volume);
+        return NULL;
+    }
+    if (!(vol = replNext.storageVolLookupByName(pool, update->volume)))
+        return NULL;
+    if (replUpdateApply(region, update, &err) < 0) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    return g_steal_pointer(&vol);
+}

@@ -1,0 +1,13 @@
+/*
+ * update.h: vol-create with <replication:update>: a change to an image that is there
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "stack/virt.h"
+#include "xml/xml.h"
+
+/* Returns the volume, or NULL with the error reported. */
+virStorageVolPtr
+replUpdateRun(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int flags);

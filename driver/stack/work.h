@@ -1,0 +1,148 @@
+/*
+ * work.h: the work of one replication job: what it is, and one attempt at it
+ *
+ * submit (replicate.c, resume.c) -> attempt (attempt.c) -> transfer (transfer.c) -> publish (publish.c)
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "job/job.h"
+#include "plan/plan.h"
+#include "probe/chain.h"
+#include "stack/access.h"
+#include "stack/region.h"
+#include "store/jobrecord.h"
+
+/* One try, from prepare to clean. Belongs to the thread that makes it. */
+typedef struct {
+    gboolean became;      /* the thread acts as the requester until clean */
+    ReplIdentity before;  /* who it was, NULL: nobody */
+    ReplRegion *source;
+    ReplRegion *target;
+    ReplPoolSet *set;
+    const ReplPoolDir *sourceDir; /* of the set */
+    const ReplPoolDir *targetDir;
+    ReplStaging *staging; /* the target's */
+    ReplChain *chain;
+    GPtrArray *presentAs; /* an element for each layer of the chain, NULL: not there */
+    ReplPlan *plan;
+    GArray *held;         /* int: descriptors of locked placeholders */
+} ReplAttempt;
+
+/* What a restart must tell apart: whatever waits or works goes on in the same way. */
+typedef enum {
+    REPL_WORK_UNKNOWN,
+    REPL_WORK_PLANNED, /* waits for its start */
+    REPL_WORK_GOING,
+    REPL_WORK_PAUSED,
+    REPL_WORK_PUBLISHING,
+    REPL_WORK_ENDED,
+} ReplWorkPhase;
+
+typedef struct {
+    /* Fixed after creation. */
+    char *id;
+    unsigned char targetUuid[VIR_UUID_BUFLEN];
+    char *targetUuidstr;
+    char *sourceUuidstr;
+    char *replica;              /* volume in the target */
+    gboolean resumed;           /* taken up from a record: nobody waits for it */
+    ReplVirtIdentity *identity; /* the requester's, a reference; NULL: the daemon's */
+    virConnectPtr conn;         /* the requester's, a reference; NULL: one of the daemon's */
+
+    /* Guarded by lock. */
+    GMutex lock;
+    ReplJobRecord *record;
+    ReplImage *image;           /* the replica's record as it will be */
+    guint64 capacity_bytes;     /* virtual size of the replica */
+    gboolean listed;            /* the replica's name is held in the pool */
+    gint persisted;             /* ReplWorkPhase of the record on disk */
+    guint64 unsaved_bytes;      /* written since the record was saved */
+
+    /* The attempt's thread alone. */
+    ReplAttempt *attempt;
+} ReplWork;
+
+extern const ReplJobOps replWorkOps;
+
+/* Takes @record and @image over. @conn NULL: the daemon itself asks. */
+ReplWork *
+replWorkNew(const ReplRegion *target, ReplJobRecord *record, ReplImage *image, virConnectPtr conn);
+
+void
+replWorkFree(ReplWork *work);
+
+/* A job around @work, which it owns from now on; known to the service, not yet queued. */
+ReplJob *
+replWorkToJob(ReplWork *work);
+
+/* The phase of a record. */
+ReplWorkPhase
+replWorkPhase(const ReplJobRecord *record);
+
+/* Writes the record as it is now. Returns 0, or -1 with @err set. */
+int
+replWorkSave(ReplWork *work, ReplStaging *staging, GError **err);
+
+/* A planned job may start: its source and its target are what they were when it was planned. Returns 0, or
+ * -1 with VIR_ERR_OPERATION_INVALID that names what has changed. */
+int
+replWorkCheckStart(ReplJob *job, GError **err);
+
+/* Changes the record that the replica will have. */
+void
+replWorkUpdateImage(ReplJob *job, void (*change)(ReplImage *image, const ReplUpdate *update),
+                    const ReplUpdate *update);
+
+/* --- attempt.c --- */
+
+/* Opens, locks and plans for @job. Without one the plan is quick: layers in the target are found by what
+ * records say, and their contents are only read before a shortage is reported. NULL with @err set. */
+ReplAttempt *
+replAttemptNew(ReplWork *work, ReplJob *job, GError **err);
+
+void
+replAttemptFree(ReplAttempt *attempt);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplAttempt, replAttemptFree)
+
+/* The steps of the plan as a job shows them. */
+GPtrArray *
+replAttemptSteps(const ReplAttempt *attempt);
+
+/* Puts the plan into the record, keeping what an earlier attempt got done, and pins all volumes. */
+void
+replAttemptRecord(ReplWork *work, const ReplAttempt *attempt);
+
+/* Images, snapshots and bytes in the target now; the quota against them. 0, or -1 with @err set. */
+int
+replAttemptCheckQuota(const ReplWork *work, const ReplAttempt *attempt, GError **err);
+
+/* --- transfer.c --- */
+
+/* Writes all layers into partial files. */
+int
+replTransferRun(ReplJob *job, ReplWork *work, GError **err);
+
+/* Proves that sources did not change and partial files are what was planned. */
+int
+replTransferVerify(ReplJob *job, ReplWork *work, GError **err);
+
+/* --- publish.c --- */
+
+/* Makes the placeholders of the layers that are to be written, and locks all of them. */
+int
+replPublishHold(ReplWork *work, ReplAttempt *attempt, GError **err);
+
+/* Puts the layers in place, bases first, the image last. Contains the commit point. */
+int
+replPublishCommit(ReplJob *job, ReplWork *work, GError **err);
+
+/* Removes partial files and placeholders; with @all also layers already published. */
+void
+replPublishUndo(ReplWork *work, gboolean all);
+
+/* Removes the volume @name if it is an empty placeholder or, with @whatever, in any case. */
+void
+replPublishRemove(const ReplRegion *target, const char *name, gboolean whatever);
