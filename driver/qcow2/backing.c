@@ -23,10 +23,11 @@ replAlign8(guint64 n)
     return (n + 7) & ~G_GUINT64_CONSTANT(7);
 }
 
-/* Appends all extensions of @old but the backing format to @tail. Returns where the old list ends,
+/* Appends all extensions of @old but those that @edit sets to @tail. Returns where the old list ends,
  * with its marker. The header was judged before, so the list is well formed. */
 static guint64
-replQcow2CopyExtensions(const guint8 *old, guint64 cluster, const ReplQcow2Header *h, GByteArray *tail)
+replQcow2CopyExtensions(const guint8 *old, guint64 cluster, const ReplQcow2Header *h,
+                        const ReplQcow2Edit *edit, GByteArray *tail)
 {
     static const guint8 zeros[8];
     guint64 nameOffset = replGetBe64(old + 8);
@@ -35,7 +36,8 @@ replQcow2CopyExtensions(const guint8 *old, guint64 cluster, const ReplQcow2Heade
     ReplQcow2Extension ext;
 
     while (replQcow2ExtensionAt(old, cluster, limit, pos, &ext) == REPL_QCOW2_EXT_FOUND) {
-        if (ext.type != REPL_QCOW2_EXT_BACKING_FORMAT) {
+        if (!(edit->setBacking && ext.type == REPL_QCOW2_EXT_BACKING_FORMAT) &&
+            !(edit->setLuks && ext.type == REPL_QCOW2_EXT_LUKS)) {
             g_byte_array_append(tail, old + ext.offset, 8 + ext.length);
             g_byte_array_append(tail, zeros, ext.next - ext.offset - 8 - ext.length);
         }
@@ -54,6 +56,18 @@ replQcow2AppendFormat(GByteArray *tail, const char *format)
     replPutBe32(ext + 4, length);
     memcpy(ext + 8, format, length);
     g_byte_array_append(tail, ext, 8 + replAlign8(length));
+}
+
+static void
+replQcow2AppendLuks(GByteArray *tail, guint64 offset, guint64 length)
+{
+    guint8 ext[24] = {0};
+
+    replPutBe32(ext, REPL_QCOW2_EXT_LUKS);
+    replPutBe32(ext + 4, 16);
+    replPutBe64(ext + 8, offset);
+    replPutBe64(ext + 16, length);
+    g_byte_array_append(tail, ext, sizeof(ext));
 }
 
 static int
@@ -84,9 +98,9 @@ replQcow2LayOut(guint8 *buf, guint64 cluster, const ReplQcow2Header *h, const GB
 
     if (end + length > cluster) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Volume '%s' has no room for the backing name '%s': its header of %llu bytes would "
+                     _("The header of volume '%s' has no room: its cluster has %llu bytes and it would "
                        "need %llu"),
-                     what, backing ? backing : "", (unsigned long long)cluster,
+                     what, (unsigned long long)cluster,
                      (unsigned long long)(end + length));
         return -1;
     }
@@ -102,23 +116,26 @@ replQcow2LayOut(guint8 *buf, guint64 cluster, const ReplQcow2Header *h, const GB
 }
 
 guint8 *
-replQcow2HeaderWithBacking(int fd, const ReplQcow2Header *header, const char *backing,
-                           const char *format, const char *what, guint64 *used, GError **err)
+replQcow2HeaderRebuild(int fd, const ReplQcow2Header *header, const ReplQcow2Edit *edit, const char *what,
+                       guint64 *used, GError **err)
 {
     g_autoptr(GByteArray) tail = g_byte_array_new();
     guint64 cluster = replQcow2ClusterSize(header);
     g_autofree guint8 *buf = g_malloc0(cluster);
+    const char *backing = edit->setBacking ? edit->backing : header->backing;
     guint64 oldEnd;
 
-    if (replQcow2CheckReference(backing, format, what, err) < 0)
+    if (edit->setBacking && replQcow2CheckReference(backing, edit->format, what, err) < 0)
         return NULL;
     if (replPreadFull(fd, buf, cluster, 0) < 0) {
         replErrorSetSystem(err, errno, _("Cannot read volume '%s'"), what);
         return NULL;
     }
-    if (backing && format)
-        replQcow2AppendFormat(tail, format);
-    oldEnd = replQcow2CopyExtensions(buf, cluster, header, tail);
+    if (edit->setBacking && backing && edit->format)
+        replQcow2AppendFormat(tail, edit->format);
+    if (edit->setLuks && edit->luksLength > 0)
+        replQcow2AppendLuks(tail, edit->luksOffset, edit->luksLength);
+    oldEnd = replQcow2CopyExtensions(buf, cluster, header, edit, tail);
     if (header->backing)
         oldEnd = MAX(oldEnd, replGetBe64(buf + 8) + replGetBe32(buf + 16));
     if (oldEnd > cluster) {
@@ -127,6 +144,8 @@ replQcow2HeaderWithBacking(int fd, const ReplQcow2Header *header, const char *ba
     }
     if (replQcow2LayOut(buf, cluster, header, tail, backing, oldEnd, what, used, err) < 0)
         return NULL;
+    if (edit->setLuks)
+        replPutBe32(buf + 32, edit->luksLength ? REPL_QCOW2_CRYPT_LUKS : REPL_QCOW2_CRYPT_NONE);
     return g_steal_pointer(&buf);
 }
 
@@ -134,6 +153,7 @@ int
 replQcow2SetBacking(int fd, const char *backing, const char *format, const char *what, GError **err)
 {
     g_autoptr(ReplQcow2Header) header = replQcow2HeaderRead(fd, what, err);
+    ReplQcow2Edit edit = {.setBacking = TRUE, .backing = backing, .format = format};
     g_autofree guint8 *buf = NULL;
     guint64 used;
 
@@ -143,7 +163,7 @@ replQcow2SetBacking(int fd, const char *backing, const char *format, const char 
         (!backing || g_strcmp0(header->backingFormat, format) == 0) &&
         (backing || !header->backingFormat))
         return 0;
-    buf = replQcow2HeaderWithBacking(fd, header, backing, format, what, &used, err);
+    buf = replQcow2HeaderRebuild(fd, header, &edit, what, &used, err);
     if (!buf)
         return -1;
     if (replPwriteFull(fd, buf, used, 0) < 0) {

@@ -20,9 +20,19 @@
 int
 replQcow2SetBacking(int fd, const char *backing, const char *format, const char *what, GError **err);
 
-/* The first cluster of @fd as it would be with that backing reference: the cluster size in bytes (zeros
- * behind the end of the file). @used: bytes that differ from the file end before this offset.
- * NULL with @err set. For comparing and converting headers without writing. */
+/* What replQcow2HeaderRebuild changes; the rest stays. */
+typedef struct {
+    gboolean setBacking;
+    const char *backing; /* NULL: none */
+    const char *format;  /* NULL: not stated */
+    gboolean setLuks;    /* place of the LUKS header and the encryption method that goes with it */
+    guint64 luksOffset;
+    guint64 luksLength;  /* 0: not encrypted */
+} ReplQcow2Edit;
+
+/* The first cluster of @fd as it would be with @edit done: the cluster size in bytes (zeros behind the end
+ * of the file). What changes lies before *used. NULL with @err set. For comparing and converting headers
+ * without writing. */
 guint8 *
-replQcow2HeaderWithBacking(int fd, const ReplQcow2Header *header, const char *backing,
-                           const char *format, const char *what, guint64 *used, GError **err);
+replQcow2HeaderRebuild(int fd, const ReplQcow2Header *header, const ReplQcow2Edit *edit, const char *what,
+                       guint64 *used, GError **err);

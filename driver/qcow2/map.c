@@ -22,6 +22,7 @@ struct ReplQcow2Map {
     GHashTable *pages;  /* page number -> its ReplMapPage, owned here */
     GPtrArray *ordered; /* the same pages by number; not sorted while @unsorted */
     gboolean unsorted;
+    GArray *tables;     /* of ReplQcow2Range */
     ReplMapPage *last;  /* the page set last: tables come in runs */
 };
 
@@ -33,6 +34,7 @@ replQcow2MapNew(guint32 clusterBits)
     map->clusterBits = clusterBits;
     map->pages = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
     map->ordered = g_ptr_array_new();
+    map->tables = g_array_new(FALSE, FALSE, sizeof(ReplQcow2Range));
     return map;
 }
 
@@ -43,6 +45,7 @@ replQcow2MapFree(ReplQcow2Map *map)
         return;
     g_hash_table_unref(map->pages);
     g_ptr_array_unref(map->ordered);
+    g_array_unref(map->tables);
     g_free(map);
 }
 
@@ -120,9 +123,34 @@ replMapPageCompare(gconstpointer a, gconstpointer b)
     return (*pa)->number < (*pb)->number ? -1 : (*pa)->number > (*pb)->number;
 }
 
+static gint
+replMapRangeCompare(gconstpointer a, gconstpointer b)
+{
+    const ReplQcow2Range *ra = a;
+    const ReplQcow2Range *rb = b;
+
+    return ra->offset_bytes < rb->offset_bytes ? -1 : ra->offset_bytes > rb->offset_bytes;
+}
+
+void
+replQcow2MapAddTable(ReplQcow2Map *map, guint64 offset, guint64 bytes)
+{
+    ReplQcow2Range range = {.offset_bytes = offset, .length_bytes = bytes};
+
+    if (bytes > 0)
+        g_array_append_val(map->tables, range);
+}
+
+const GArray *
+replQcow2MapTables(const ReplQcow2Map *map)
+{
+    return map->tables;
+}
+
 void
 replQcow2MapSort(ReplQcow2Map *map)
 {
+    g_array_sort(map->tables, replMapRangeCompare);
     if (map->unsorted)
         g_ptr_array_sort(map->ordered, replMapPageCompare);
     map->unsorted = FALSE;

@@ -16,6 +16,10 @@ replQcow2MapNew(guint32 clusterBits);
 int
 replQcow2MapSet(ReplQcow2Map *map, guint64 cluster, ReplQcow2Class class);
 
+/* Notes the exact bytes of a table. */
+void
+replQcow2MapAddTable(ReplQcow2Map *map, guint64 offset, guint64 bytes);
+
 /* To be called once after the last Set: from then on the map is only read. */
 void
 replQcow2MapSort(ReplQcow2Map *map);

@@ -143,6 +143,7 @@ replQcow2SameLayer(int a, int b, const char *whatA, const char *whatB, const Rep
     g_autoptr(ReplQcow2Header) headerB = headerA ? replQcow2HeaderRead(b, whatB, err) : NULL;
     g_autofree guint8 *firstA = NULL;
     g_autofree guint8 *firstB = NULL;
+    const ReplQcow2Edit noBacking = {.setBacking = TRUE};
     guint64 cluster, used;
 
     if (!headerB)
@@ -153,8 +154,8 @@ replQcow2SameLayer(int a, int b, const char *whatA, const char *whatB, const Rep
     /* A layer with a backing file and one without are never the same. */
     if (!headerA->backing != !headerB->backing)
         return 0;
-    firstA = replQcow2HeaderWithBacking(a, headerA, NULL, NULL, whatA, &used, err);
-    firstB = firstA ? replQcow2HeaderWithBacking(b, headerB, NULL, NULL, whatB, &used, err) : NULL;
+    firstA = replQcow2HeaderRebuild(a, headerA, &noBacking, whatA, &used, err);
+    firstB = firstA ? replQcow2HeaderRebuild(b, headerB, &noBacking, whatB, &used, err) : NULL;
     if (!firstB)
         return -1;
     if (memcmp(firstA, firstB, cluster) != 0)

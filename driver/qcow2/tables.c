@@ -92,6 +92,16 @@ replWalkMarkOwn(ReplWalk *w, guint64 offset, guint64 bytes, ReplQcow2Class class
     return 0;
 }
 
+/* The same for a table that need not fill its last cluster. */
+static int
+replWalkMarkTable(ReplWalk *w, guint64 offset, guint64 bytes, ReplQcow2Class class, GError **err)
+{
+    if (replWalkMarkOwn(w, offset, bytes, class, err) < 0)
+        return -1;
+    replQcow2MapAddTable(w->map, offset, bytes);
+    return 0;
+}
+
 /* Reads table bytes; what lies behind the end of the file is zeros. */
 static int
 replWalkRead(ReplWalk *w, guint64 offset, guint8 *buf, gsize len, GError **err)
@@ -192,7 +202,7 @@ replWalkTable(ReplWalk *w, guint64 offset, guint64 count, guint64 mask,
 static int
 replWalkL1(ReplWalk *w, guint64 offset, guint32 entries, GError **err)
 {
-    if (replWalkMarkOwn(w, offset, (guint64)entries * 8, REPL_QCOW2_L1, err) < 0)
+    if (replWalkMarkTable(w, offset, (guint64)entries * 8, REPL_QCOW2_L1, err) < 0)
         return -1;
     return replWalkTable(w, offset, entries, REPL_QCOW2_OFFSET_MASK, replWalkL2, err);
 }
@@ -224,7 +234,7 @@ replWalkSnapshots(ReplWalk *w, GError **err)
     guint i;
 
     if (!snaps ||
-        (bytes && replWalkMarkOwn(w, w->h->snapshotsOffset, bytes, REPL_QCOW2_SNAPSHOT_TABLE, err) < 0))
+        replWalkMarkTable(w, w->h->snapshotsOffset, bytes, REPL_QCOW2_SNAPSHOT_TABLE, err) < 0)
         return -1;
     for (i = 0; i < snaps->len; i++) {
         const ReplQcow2Snapshot *snap = &g_array_index(snaps, ReplQcow2Snapshot, i);
@@ -244,7 +254,7 @@ replWalkBitmapData(ReplWalk *w, guint64 word, GError **err)
         return 0;
     if (offset % replQcow2ClusterSize(w->h) != 0)
         return replWalkBadEntry(w, w->h->bitmapDirOffset, err);
-    return replWalkMarkOwn(w, offset, 1, REPL_QCOW2_BITMAP, err);
+    return replWalkMarkOwn(w, offset, 1, REPL_QCOW2_BITMAP_DATA, err);
 }
 
 /* One directory entry: 24 fixed bytes (table offset 8, entries 4, flags 4, type 1, granularity 1, name
@@ -265,7 +275,7 @@ replWalkBitmap(ReplWalk *w, guint64 *pos, GError **err)
     if (*pos > end || table % replQcow2ClusterSize(w->h) != 0 || table >= w->h->fileSize_bytes ||
         entries * 8 > w->h->fileSize_bytes - table)
         return replWalkBadEntry(w, w->h->bitmapDirOffset, err);
-    if (replWalkMarkOwn(w, table, entries * 8, REPL_QCOW2_BITMAP, err) < 0)
+    if (replWalkMarkTable(w, table, entries * 8, REPL_QCOW2_BITMAP, err) < 0)
         return -1;
     return replWalkTable(w, table, entries, ~G_GUINT64_CONSTANT(0), replWalkBitmapData, err);
 }
@@ -278,7 +288,7 @@ replWalkBitmaps(ReplWalk *w, GError **err)
 
     if (w->h->bitmapCount == 0)
         return 0;
-    if (replWalkMarkOwn(w, pos, w->h->bitmapDirSize, REPL_QCOW2_BITMAP, err) < 0)
+    if (replWalkMarkTable(w, pos, w->h->bitmapDirSize, REPL_QCOW2_BITMAP, err) < 0)
         return -1;
     for (i = 0; i < w->h->bitmapCount; i++) {
         if (replWalkBitmap(w, &pos, err) < 0)

@@ -21,7 +21,8 @@ typedef enum {
     REPL_QCOW2_REFCOUNT_TABLE,
     REPL_QCOW2_REFCOUNT_BLOCK,
     REPL_QCOW2_SNAPSHOT_TABLE,
-    REPL_QCOW2_BITMAP, /* directory, tables and data of persistent bitmaps */
+    REPL_QCOW2_BITMAP, /* directory and tables of persistent bitmaps */
+    REPL_QCOW2_BITMAP_DATA,
     REPL_QCOW2_LUKS_HEADER,
     REPL_QCOW2_DATA,       /* guest data or VM state, the cluster as a whole or some subclusters of it */
     REPL_QCOW2_RESERVED,   /* allocated, but reads as zeros or from the backing file: content means nothing */
@@ -36,6 +37,13 @@ typedef struct {
     guint64 length_bytes;
     ReplQcow2Class class;
 } ReplQcow2Run;
+
+/* The exact bytes of a table; what follows in its last cluster was never written as part of it and may hold
+ * anything, guest data of former times included. */
+typedef struct {
+    guint64 offset_bytes;
+    guint64 length_bytes;
+} ReplQcow2Range;
 
 /* Lets the caller stop a walk; called for each table of a cluster. NULL members are not called. */
 typedef struct {
@@ -64,6 +72,11 @@ replQcow2MapClass(const ReplQcow2Map *map, guint64 offset);
 /* How many clusters of @class there are. */
 guint64
 replQcow2MapCount(const ReplQcow2Map *map, ReplQcow2Class class);
+
+/* The tables that do not fill their clusters, of the classes L1, SNAPSHOT_TABLE and BITMAP: ReplQcow2Range,
+ * ascending. */
+const GArray *
+replQcow2MapTables(const ReplQcow2Map *map);
 
 /* The run at or behind *pos (begin with 0; moved behind the run), ascending, NONE left out.
  * FALSE when there is no more. */
