@@ -60,15 +60,28 @@ replPwriteFull(int fd, const void *buf, size_t len, uint64_t offset)
     return 0;
 }
 
+/* Makes a file beside @name under a name of its own: two writers at once, perhaps on two hosts, must
+ * never rename each other's half. Returns its descriptor and name, or -1 with errno set. */
+static int
+replOpenAside(int dirfd, const char *name, char **aside)
+{
+    int tries = 16;
+    int fd;
+
+    do {
+        g_free(*aside);
+        *aside = g_strdup_printf("%s.%08x%08x.new", name, g_random_int(), g_random_int());
+        fd = openat(dirfd, *aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    } while (fd < 0 && errno == EEXIST && --tries > 0);
+    return fd;
+}
+
 int
 replWriteDurable(int dirfd, const char *name, const char *data, size_t len, GError **err)
 {
-    /* A name of its own: two writers at once, perhaps on two hosts, must never rename each other's half. */
-    g_autofree char *aside =
-        g_strdup_printf("%s.%08x%08x.new", name, g_random_int(), g_random_int());
-    g_auto(ReplFd) fd = -1;
+    g_autofree char *aside = NULL;
+    g_auto(ReplFd) fd = replOpenAside(dirfd, name, &aside);
 
-    fd = openat(dirfd, aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
         replErrorSetSystem(err, errno, _("Cannot create '%s'"), aside);
         return -1;

@@ -120,7 +120,7 @@ replLeaseRead(ReplStaging *staging, ReplLeaseText *text, GError **err)
 
 /* Whether no other host can reach the file system of @fd, so that a lock that we got tells all. */
 static gboolean
-replLeaseLockTells(int fd)
+replLeaseIsLocal(int fd)
 {
     /* ext2-4, xfs, btrfs, tmpfs, f2fs, zfs, overlayfs: statfs(2), linux/magic.h */
     static const guint32 local[] = {0xef53,     0x58465342, 0x9123683e, 0x01021994,
@@ -244,10 +244,16 @@ replLeaseConfirm(ReplLease *lease, GError **err)
 ReplLease *
 replLeaseTake(ReplStaging *staging, const char *hostId, GError **err)
 {
+    return replLeaseTakeOn(staging, replLeaseIsLocal(staging->fds[REPL_STAGING_TOP]), hostId, err);
+}
+
+ReplLease *
+replLeaseTakeOn(ReplStaging *staging, gboolean local, const char *hostId, GError **err)
+{
     g_auto(ReplFd) fd = -1;
     ReplLease *lease;
     int locked = replLeaseLock(staging, hostId, &fd, err);
-    gboolean tells = locked > 0 && replLeaseLockTells(fd);
+    gboolean tells = locked > 0 && local;
 
     if (locked < 0 || replLeaseJudge(staging, fd, tells, hostId, err) < 0)
         return NULL;

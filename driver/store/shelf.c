@@ -131,8 +131,8 @@ replShelfLoad(ReplShelf *shelf, const char *file, ReplShelfEntry *entry, GError 
     g_autoptr(GError) why = NULL;
     gsize len;
 
-    entry->settled =
-        entry->seen.mtime_ns < g_get_real_time() * 1000 - REPL_SHELF_SETTLED_ns;
+    entry->settled = MAX(entry->seen.mtime_ns, entry->seen.ctime_ns) <
+                     g_get_real_time() * 1000 - REPL_SHELF_SETTLED_ns;
     if (!(data = replReadLimited(shelf->dirFd, file, shelf->kind->max_bytes, &len, &why)) &&
         !g_error_matches(why, REPL_ERROR, VIR_ERR_OPERATION_INVALID)) {
         g_propagate_error(err, g_steal_pointer(&why));

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/fd.h"
+#include "store/lease.h"
 #include "store/shelf.h"
 #include "store/staging.h"
 
@@ -27,3 +28,7 @@ struct _ReplStaging {
 /* Of store/record.c and store/jobrecord.c. */
 extern const ReplShelfKind replRecordShelfKind;
 extern const ReplShelfKind replJobRecordShelfKind;
+
+/* replLeaseTake on a file system that no other host reaches, or on one that others may. */
+ReplLease *
+replLeaseTakeOn(ReplStaging *staging, gboolean local, const char *hostId, GError **err);

@@ -112,13 +112,16 @@ replTextString(ReplTextReader *reader, const char *group, const char *key)
     if (reader->fault)
         return NULL;
     value = g_key_file_get_string(reader->keys, group, key, &why);
-    if (value && strlen(value) <= REPL_TEXT_STRING_MAX_bytes)
-        return g_steal_pointer(&value);
-    if (value)
-        replTextFault(reader, group, key, _("the value is too long"));
-    else if (!g_error_matches(why, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_KEY_NOT_FOUND) &&
-             !g_error_matches(why, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND))
+    if (g_error_matches(why, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_KEY_NOT_FOUND) ||
+        g_error_matches(why, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND))
+        return NULL;
+    /* GLib returns a value together with its complaint about a wrong escape. */
+    if (why || !value)
         replTextFault(reader, group, key, _("the value is not a string"));
+    else if (strlen(value) > REPL_TEXT_STRING_MAX_bytes)
+        replTextFault(reader, group, key, _("the value is too long"));
+    else
+        return g_steal_pointer(&value);
     return NULL;
 }
 
