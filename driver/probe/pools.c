@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "probe/backing.h"
 #include "store/files.h"
 
 static void
@@ -133,7 +134,9 @@ replPoolDirOpen(const ReplPoolDir *pool, const char *name, GError **err)
     struct stat st;
 
     if (!replIsVolumeName(name)) {
-        replErrorSet(err, VIR_ERR_INVALID_ARG, _("'%s' cannot be the name of a volume"), name);
+        g_autofree char *shown = replPrintable(name);
+
+        replErrorSet(err, VIR_ERR_INVALID_ARG, _("'%s' cannot be the name of a volume"), shown);
         return -1;
     }
     /* Looked at before it is opened, since opening a device can do things by itself. */

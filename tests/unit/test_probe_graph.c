@@ -1,0 +1,341 @@
+/*
+ * test_probe_graph.c: who needs whom, over several pools, with headers read once
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "test_probe_util.h"
+
+#include "probe/graph.h"
+#include "qcow2/backing.h"
+
+static ReplGraph *
+scan(const TestPools *t)
+{
+    g_autoptr(ReplGraphCache) cache = replGraphCacheNew(REPL_GRAPH_CACHE_ENTRIES);
+    g_autoptr(GError) err = NULL;
+    ReplGraph *graph = replGraphScan(cache, t->set, t->a, &err);
+
+    g_assert_no_error(err);
+    return graph;
+}
+
+static void
+expectDependents(const ReplGraph *graph, const ReplPoolDir *pool, const char *volume, const char *want)
+{
+    g_autoptr(GPtrArray) nodes = replGraphDependents(graph, pool, volume);
+    g_autofree char *text = replGraphNames(nodes, pool);
+
+    g_assert_cmpstr(text, ==, want);
+}
+
+static void
+expectOrphans(const ReplGraph *graph, const ReplPoolDir *pool, const char *volume, const char *want)
+{
+    g_autoptr(GPtrArray) nodes = replGraphOrphans(graph, pool, volume);
+    g_autofree char *text = replGraphNames(nodes, pool);
+
+    g_assert_cmpstr(text, ==, want);
+}
+
+static void
+expectChain(const TestPools *t, const ReplGraph *graph, const ReplPoolDir *pool, const char *volume,
+            const char *want)
+{
+    g_autoptr(ReplGraphCache) cache = replGraphCacheNew(16);
+    g_auto(GStrv) slow = replGraphBackingChain(graph, pool, volume);
+    g_auto(GStrv) fast = replChainNames(cache, t->set, pool, volume);
+    g_autofree char *slowText = g_strjoinv(" ", slow);
+    g_autofree char *fastText = g_strjoinv(" ", fast);
+
+    g_assert_cmpstr(slowText, ==, want);
+    g_assert_cmpstr(fastText, ==, want);
+}
+
+/* qcow2 file @name, the way "pool/volume", over @backing as it is written. */
+static void
+over(const char *name, const char *backing)
+{
+    testRun("qemu-img create -q -f qcow2 -u -b '%s' -F qcow2 %s 1M", backing, name);
+}
+
+static void
+testFamily(TestPools *t, gconstpointer unused)
+{
+    g_autoptr(ReplGraph) graph = NULL;
+    g_autofree char *absolute = testPath("a/base.qcow2");
+    ReplAmounts usage;
+
+    testRun("qemu-img create -q -f qcow2 a/base.qcow2 1M && truncate -s 0 a/placeholder && "
+            "mkdir a/dir && ln -s base.qcow2 a/link && touch a/.replication/file");
+    over("a/mid.qcow2", "base.qcow2");
+    over("a/top.qcow2", "mid.qcow2");
+    over("a/side.qcow2", absolute);
+    over("b/far.qcow2", "../a/mid.qcow2");
+    over("c/illegal.qcow2", "../a/base.qcow2");
+    over("a/linked.qcow2", "link");
+    graph = scan(t);
+    expectDependents(graph, t->a, "base.qcow2", "linked.qcow2, mid.qcow2, side.qcow2, c/illegal.qcow2");
+    expectDependents(graph, t->a, "mid.qcow2", "top.qcow2, b/far.qcow2");
+    expectDependents(graph, t->a, "top.qcow2", "");
+    expectDependents(graph, t->a, "nobody", "");
+    expectOrphans(graph, t->a, "top.qcow2", "");
+    expectChain(t, graph, t->a, "top.qcow2", "mid.qcow2 base.qcow2");
+    expectChain(t, graph, t->b, "far.qcow2", "mid.qcow2 base.qcow2");
+    expectChain(t, graph, t->a, "base.qcow2", "");
+    usage = replGraphUsage(graph, t->a);
+    /* top, side, linked, placeholder; base, mid. */
+    g_assert_cmpint(usage.images, ==, 4);
+    g_assert_cmpint(usage.snapshots, ==, 2);
+    g_clear_pointer(&graph, replGraphFree);
+
+    testRun("rm b/far.qcow2 c/illegal.qcow2 a/side.qcow2 a/linked.qcow2");
+    graph = scan(t);
+    expectOrphans(graph, t->a, "top.qcow2", "mid.qcow2, base.qcow2");
+    expectOrphans(graph, t->a, "mid.qcow2", "base.qcow2");
+}
+
+static void
+testBytes(TestPools *t, gconstpointer unused)
+{
+    g_autoptr(ReplGraph) graph = NULL;
+    struct stat one, two;
+
+    testRun("qemu-img create -q -f raw a/x 1G && qemu-io -f raw -c 'write -q 0 3M' a/x && "
+            "qemu-img create -q -f qcow2 a/y 1M");
+    g_assert_cmpint(fstatat(t->a->dirFd, "x", &one, 0), ==, 0);
+    g_assert_cmpint(fstatat(t->a->dirFd, "y", &two, 0), ==, 0);
+    graph = scan(t);
+    g_assert_cmpint(replGraphUsage(graph, t->a).bytes, ==, (one.st_blocks + two.st_blocks) * 512);
+    g_assert_cmpint(replGraphUsage(graph, t->b).bytes, ==, 0);
+}
+
+/* Broken chains do not keep their files for ever, and hang nothing. */
+static void
+testLoops(TestPools *t, gconstpointer unused)
+{
+    g_autoptr(ReplGraph) graph = NULL;
+
+    over("a/self", "self");
+    over("a/x", "y");
+    over("a/y", "z");
+    over("a/z", "x");
+    over("a/out", "x");
+    over("a/lost", "gone");
+    over("a/passwd", "/etc/passwd");
+    over("a/json", "json:{\"file.filename\":\"x\"}");
+    testRun("truncate -s 90 a/lost2 && printf 'QFI\\373' | dd of=a/lost2 conv=notrunc status=none");
+    graph = scan(t);
+    expectDependents(graph, t->a, "self", "");
+    expectDependents(graph, t->a, "x", "out");
+    expectDependents(graph, t->a, "y", "");
+    expectDependents(graph, t->a, "z", "");
+    expectChain(t, graph, t->a, "self", "");
+    expectChain(t, graph, t->a, "x", "y z");
+    expectChain(t, graph, t->a, "out", "x y z");
+    expectChain(t, graph, t->a, "lost", "");
+    expectChain(t, graph, t->a, "passwd", "");
+    expectChain(t, graph, t->a, "json", "");
+    expectChain(t, graph, t->a, "lost2", "");
+    expectOrphans(graph, t->a, "lost", "");
+}
+
+/* Two names of one file are needed together. */
+static void
+testHardLinks(TestPools *t, gconstpointer unused)
+{
+    g_autoptr(ReplGraph) graph = NULL;
+
+    testRun("qemu-img create -q -f qcow2 a/one 1M && ln a/one b/two");
+    over("a/top", "one");
+    graph = scan(t);
+    expectDependents(graph, t->a, "one", "top");
+    expectDependents(graph, t->b, "two", "a/top");
+}
+
+/* Two pools in one directory are one. */
+static void
+testTwins(TestPools *t, gconstpointer unused)
+{
+    const ReplPoolDir *twin = testPool(t->set, "twin", "a", "north");
+    g_autoptr(ReplGraph) graph = NULL;
+
+    testRun("qemu-img create -q -f qcow2 a/one 1M");
+    over("a/top", "one");
+    graph = scan(t);
+    expectDependents(graph, twin, "one", "top");
+    g_assert_cmpint(replGraphUsage(graph, twin).images, ==, 1);
+}
+
+static void
+testManyNames(TestPools *t, gconstpointer unused)
+{
+    g_autoptr(ReplGraph) graph = NULL;
+
+    testRun("qemu-img create -q -f qcow2 a/base 1M && "
+            "qemu-img create -q -f qcow2 -u -b base -F qcow2 a/t0 1M && "
+            "for i in 1 2 3 4 5 6 7 8; do cp a/t0 a/t$i; done");
+    graph = scan(t);
+    expectDependents(graph, t->a, "base", "t0, t1, t2, t3, t4 and 4 more");
+}
+
+/* A directory that cannot be listed fails where it matters, and is left out elsewhere. */
+static void
+testGone(TestPools *t, gconstpointer unused)
+{
+    g_autoptr(ReplGraphCache) cache = replGraphCacheNew(16);
+    g_autoptr(ReplGraph) graph = NULL;
+    g_autoptr(GError) err = NULL;
+    ReplPoolDir *broken = replPoolDirNew("x", "x", testDir, NULL, NULL);
+
+    /* Nobody can list this. */
+    g_assert_cmpint(close(broken->dirFd), ==, 0);
+    broken->dirFd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    replPoolSetAdd(t->set, broken);
+    graph = replGraphScan(cache, t->set, t->a, &err);
+    g_assert_no_error(err);
+    g_assert_nonnull(graph);
+    g_assert_null(replGraphScan(cache, t->set, broken, &err));
+    g_assert_error(err, REPL_ERROR, VIR_ERR_SYSTEM_ERROR);
+}
+
+static void
+makeOld(const char *pool)
+{
+    testRun("find %s -type f -exec touch -d 2020-01-01 {} +", pool);
+    /* ctime cannot be set: wait until it is old enough to be believed. */
+    g_usleep(2100000);
+}
+
+static void
+expectStats(ReplGraphCache *cache, guint64 hits, guint64 misses, guint entries)
+{
+    ReplGraphCacheStats stats;
+
+    replGraphCacheGetStats(cache, &stats);
+    g_assert_cmpint(stats.hits, ==, hits);
+    g_assert_cmpint(stats.misses, ==, misses);
+    g_assert_cmpint(stats.entries, ==, entries);
+}
+
+static void
+testCache(TestPools *t, gconstpointer unused)
+{
+    g_autoptr(ReplGraphCache) cache = replGraphCacheNew(3);
+    g_autoptr(ReplGraph) graph = NULL;
+
+    testRun("qemu-img create -q -f qcow2 a/one 1M && qemu-img create -q -f qcow2 a/two 1M");
+    over("a/top", "one");
+    /* Too new to be believed. */
+    graph = replGraphScan(cache, t->set, t->a, NULL);
+    expectStats(cache, 0, 3, 0);
+    g_clear_pointer(&graph, replGraphFree);
+    makeOld("a");
+    graph = replGraphScan(cache, t->set, t->a, NULL);
+    expectStats(cache, 0, 6, 3);
+    g_clear_pointer(&graph, replGraphFree);
+    graph = replGraphScan(cache, t->set, t->a, NULL);
+    expectStats(cache, 3, 6, 3);
+    expectDependents(graph, t->a, "one", "top");
+    g_clear_pointer(&graph, replGraphFree);
+
+    /* A change of the same length and a faked mtime shows in the ctime. */
+    testRun("qemu-img rebase -u -f qcow2 -b two -F qcow2 a/top && touch -d 2020-01-01 a/top");
+    graph = replGraphScan(cache, t->set, t->a, NULL);
+    expectStats(cache, 5, 7, 3);
+    expectDependents(graph, t->a, "one", "");
+    expectDependents(graph, t->a, "two", "top");
+    g_clear_pointer(&graph, replGraphFree);
+
+    /* A fourth file: one of the others has to go. */
+    testRun("qemu-img create -q -f qcow2 a/zzz 1M");
+    makeOld("a");
+    graph = replGraphScan(cache, t->set, t->a, NULL);
+    expectStats(cache, 5, 11, 3);
+}
+
+/* Not a judgement, a measurement: it is printed. */
+static void
+testThousand(TestPools *t, gconstpointer unused)
+{
+    g_autoptr(ReplGraphCache) cache = replGraphCacheNew(REPL_GRAPH_CACHE_ENTRIES);
+    gint64 took_us[3], names_us;
+    guint i;
+
+    testRun("cd a && qemu-img create -q -f qcow2 base 1M && "
+            "qemu-img create -q -f qcow2 -u -b base -F qcow2 t1 1M && i=2 && "
+            "while [ $i -lt 1000 ]; do cp t1 t$i || exit 1; i=$((i+1)); done");
+    makeOld("a");
+    for (i = 0; i < G_N_ELEMENTS(took_us); i++) {
+        gint64 start_us = g_get_monotonic_time();
+        g_autoptr(ReplGraph) graph = replGraphScan(cache, t->set, t->a, NULL);
+        g_autoptr(GPtrArray) nodes = replGraphDependents(graph, t->a, "base");
+
+        took_us[i] = g_get_monotonic_time() - start_us;
+        g_assert_cmpint(nodes->len, ==, 999);
+    }
+    expectStats(cache, 2000, 1000, 1000);
+    names_us = g_get_monotonic_time();
+    for (i = 0; i < 1000; i++)
+        g_strfreev(replChainNames(cache, t->set, t->a, "t500"));
+    names_us = g_get_monotonic_time() - names_us;
+    g_test_message("1000 volumes: first scan %" G_GINT64_FORMAT " us, then %" G_GINT64_FORMAT
+                   " and %" G_GINT64_FORMAT " us; names of one chain %" G_GINT64_FORMAT " ns",
+                   took_us[0], took_us[1], took_us[2], names_us);
+}
+
+/* Scans, changes and look-ups from several threads at once. */
+typedef struct {
+    const TestPools *pools;
+    ReplGraphCache *cache;
+} Work;
+
+static gpointer
+workScan(gpointer opaque)
+{
+    Work *work = opaque;
+    guint i;
+
+    for (i = 0; i < 100; i++) {
+        g_autoptr(ReplGraph) graph = replGraphScan(work->cache, work->pools->set, NULL, NULL);
+        g_auto(GStrv) names = replChainNames(work->cache, work->pools->set, work->pools->a, "t3");
+
+        g_assert_cmpint(g_strv_length(names), ==, 1);
+        g_assert_nonnull(replGraphFind(graph, work->pools->a, "t4"));
+    }
+    return NULL;
+}
+
+static void
+testThreads(TestPools *t, gconstpointer unused)
+{
+    g_autoptr(ReplGraphCache) cache = replGraphCacheNew(8);
+    Work work = {t, cache};
+    GThread *threads[4];
+    guint i;
+
+    testRun("cd a && qemu-img create -q -f qcow2 base 1M && "
+            "qemu-img create -q -f qcow2 -u -b base -F qcow2 t1 1M && "
+            "for i in 2 3 4 5 6 7 8 9 10; do cp t1 t$i || exit 1; done");
+    makeOld("a");
+    for (i = 0; i < G_N_ELEMENTS(threads); i++)
+        threads[i] = g_thread_new("scan", workScan, &work);
+    for (i = 0; i < G_N_ELEMENTS(threads); i++)
+        g_thread_join(threads[i]);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    testAdd("/graph/family", testFamily);
+    testAdd("/graph/bytes", testBytes);
+    testAdd("/graph/loops", testLoops);
+    testAdd("/graph/hard-links", testHardLinks);
+    testAdd("/graph/twins", testTwins);
+    testAdd("/graph/many-names", testManyNames);
+    testAdd("/graph/gone", testGone);
+    testAdd("/graph/cache", testCache);
+    testAdd("/graph/thousand", testThousand);
+    testAdd("/graph/threads", testThreads);
+    return g_test_run();
+}
