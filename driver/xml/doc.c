@@ -38,7 +38,8 @@ replDocKeepError(void *opaque, ReplXmlError error)
     if (error->level < XML_ERR_ERROR || *message)
         return;
     text = g_strdup(error->message ? error->message : "?");
-    *message = g_strdup_printf(_("line %d: %s"), error->line, g_strchomp(text));
+    *message = g_strdup_printf(_("line %d: %s"), error->line,
+                               g_strdelimit(g_strchomp(text), "\n", ' '));
 }
 
 xmlDoc *

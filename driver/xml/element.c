@@ -183,7 +183,7 @@ replParseDigits(const char *text, guint64 max, guint64 *value)
     for (p = text; g_ascii_isdigit(*p); p++) {
         guint digit = *p - '0';
 
-        if (parsed > (max - digit) / 10)
+        if (digit > max || parsed > (max - digit) / 10)
             return FALSE;
         parsed = parsed * 10 + digit;
     }

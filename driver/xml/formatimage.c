@@ -126,7 +126,7 @@ replFormatJob(GString *out, const ReplJobInfo *job)
 
     replFormatBegin(out, 3, "job");
     replFormatJobAttrs(out, job);
-    if (job->steps->len == 0 && !job->error) {
+    if (job->steps->len == 0 && !job->error && !job->hasAfter) {
         replFormatEnd(out);
         return;
     }
@@ -140,6 +140,13 @@ replFormatJob(GString *out, const ReplJobInfo *job)
         replFormatAttr(out, "action", replStepActionToString(step->action));
         replFormatAttrNumber(out, "bytes", step->bytes);
         replFormatAttr(out, "state", replStepStateToString(step->state));
+        replFormatEnd(out);
+    }
+    if (job->hasAfter) {
+        replFormatBegin(out, 4, "usage");
+        replFormatAttrNumber(out, "images", job->after.images);
+        replFormatAttrNumber(out, "snapshots", job->after.snapshots);
+        replFormatAttrNumber(out, "bytes", job->after.bytes);
         replFormatEnd(out);
     }
     replFormatElement(out, 4, "error", job->error);

@@ -6,10 +6,10 @@
  * dumpxml returned. The shapes are those of the schemas in xml/, which are embedded.
  *
  * What is ours is decided on the parsed tree, read in the very way libvirt reads it, never on the text:
- * an element is ours when its namespace is REPL_NAMESPACE, however prefix, entities or encoding
- * spell it. So nothing can look like a stock call to us and like a request to somebody else. A
- * document with a DOCTYPE and anything of ours is refused; what an entity's text would bring is
- * never looked into, as the stock driver does not look into <metadata> at all.
+ * an element is ours when its namespace is REPL_NAMESPACE, however its prefix and character
+ * references spell it. Entities are never expanded, so what one would bring is not ours, and such a
+ * document with nothing else of ours is a stock call, which does not look into <metadata> at all:
+ * what is hidden is never half understood. A document with a DOCTYPE and anything of ours is refused.
  *
  * A document without anything of ours is not our business: it comes back as it is, malformed or not.
  *
