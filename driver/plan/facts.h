@@ -41,7 +41,7 @@ typedef struct {
 typedef struct {
     const char *pool; /* name */
     const char *poolUuid;
-    const ReplLabel *label;
+    const ReplLabel *label; /* never NULL: both ends are regions */
 } ReplPlanEnd;
 
 typedef struct {
@@ -51,7 +51,7 @@ typedef struct {
     const char *volume;     /* the source volume */
     const ReplImage *image; /* its record */
     const ReplPlanLayer *layers; /* top first */
-    guint layerCount;
+    guint layerCount;            /* at least 1 */
 
     ReplPlanEnd target;
     const char *const *taken; /* all names in the target's directory, NULL-terminated */

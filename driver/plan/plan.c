@@ -283,18 +283,3 @@ replPlanNew(const ReplPlanFacts *facts, GError **err)
         replRefusalSetError(&refusal, facts, err);
     return plan;
 }
-
-GPtrArray *
-replPlanToSteps(const ReplPlan *plan, const ReplPlanFacts *facts)
-{
-    GPtrArray *steps = g_ptr_array_new_with_free_func((GDestroyNotify)replStepFree);
-    guint i;
-
-    for (i = 0; i < plan->steps->len; i++) {
-        const ReplPlanStep *step = g_ptr_array_index(plan->steps, i);
-
-        g_ptr_array_add(steps, replStepNew(facts->layers[step->layer].volume, step->volume,
-                                           step->action, step->bytes));
-    }
-    return steps;
-}

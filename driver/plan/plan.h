@@ -109,10 +109,6 @@ replPlanFree(ReplPlan *plan);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplPlan, replPlanFree)
 
-/* The steps as a job shows them: a new array of ReplStep. */
-GPtrArray *
-replPlanToSteps(const ReplPlan *plan, const ReplPlanFacts *facts);
-
 /* The default name of a replica of @volume: its own across regions, "copy_<region>_<volume>" within
  * @region. */
 char *

@@ -42,8 +42,8 @@ const ReplGraphNode *
 replGraphFind(const ReplGraph *graph, const ReplPoolDir *pool, const char *volume);
 
 /* The volumes, in whatever pool, whose backing file @volume is: of const ReplGraphNode, borrowed from the
- * graph, in order of pool and name; empty when there is none. A volume of a loop does not count as needing what
- * is above it, or none of them could ever be deleted. */
+ * graph, in order of pool and name; empty when there is none. In a loop nobody needs anybody, or none of
+ * its volumes could ever be deleted. */
 GPtrArray *
 replGraphDependents(const ReplGraph *graph, const ReplPoolDir *pool, const char *volume);
 

@@ -199,6 +199,46 @@ testMadeUpNames(void)
     teardown(&s);
 }
 
+/* What an open chain tells. */
+static void
+testLayers(void)
+{
+    ReplPoolDir pool = {.uuid = (char *)"u"};
+    ReplQcow2Header luks = {.cryptMethod = REPL_QCOW2_CRYPT_LUKS, .snapshotCount = 3};
+    ReplLayer top = {.pool = &pool,
+                     .volume = (char *)"top",
+                     .format = Q,
+                     .qcow2 = &luks,
+                     .allocated_bytes = 5,
+                     .virtualSize_bytes = 6,
+                     .identity = {.ino = 7}};
+    ReplLayer base = {.pool = &pool, .volume = (char *)"base", .format = R};
+    gpointer both[] = {&top, &base};
+    GPtrArray array = {.pdata = both, .len = 2};
+    const ReplChain chain = {.layers = &array};
+    char *presentAs[] = {NULL, (char *)"there"};
+    const gboolean isImage[] = {FALSE, TRUE};
+    g_autofree ReplPlanLayer *layers = replPlanLayersNew(&chain, presentAs, isImage, TRUE);
+    g_autofree ReplPlanLayer *bare = replPlanLayersNew(&chain, NULL, NULL, FALSE);
+
+    g_assert_cmpstr(layers[0].volume, ==, "top");
+    g_assert_cmpstr(layers[0].poolUuid, ==, "u");
+    g_assert_cmpint(layers[0].snapshotCount, ==, 3);
+    g_assert_cmpint(layers[0].allocated_bytes, ==, 5);
+    g_assert_cmpint(layers[0].virtualSize_bytes, ==, 6);
+    g_assert_cmpint(layers[0].identity.ino, ==, 7);
+    g_assert_true(layers[0].encrypted && layers[0].compressed && layers[0].canClone);
+    g_assert_null(layers[0].presentAs);
+    g_assert_false(layers[1].encrypted || layers[1].compressed);
+    g_assert_cmpstr(layers[1].presentAs, ==, "there");
+    g_assert_true(layers[1].presentIsImage);
+    g_assert_false(bare[1].presentAs || bare[1].presentIsImage || bare[1].canClone);
+    base.format = REPL_FORMAT_LUKS;
+    g_free(bare);
+    bare = replPlanLayersNew(&chain, NULL, NULL, FALSE);
+    g_assert_true(bare[1].encrypted);
+}
+
 /* What the record of the replica gets. */
 static void
 testDescription(void)
@@ -259,6 +299,7 @@ main(int argc, char **argv)
         g_test_add_data_func(path, &cases[i], testCase);
     }
     g_test_add_func("/plan/made-up-names", testMadeUpNames);
+    g_test_add_func("/plan/layers", testLayers);
     g_test_add_func("/plan/description", testDescription);
     g_test_add_func("/plan/every-refusal", testEveryRefusal);
     return g_test_run();
