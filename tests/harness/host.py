@@ -304,9 +304,10 @@ class Host:
         uri = self.uri(readonly, driver)
         return libvirt.openReadOnly(uri) if readonly else libvirt.open(uri)
 
-    def virsh(self, *args, readonly=False, driver=None, env=None, input=None, timeout_s=60):
+    def virsh(self, *args, readonly=False, driver=None, env=None, input=None, timeout_s=60,
+              quiet=True):
         """Runs virsh against the host; never raises for its exit status."""
-        argv = ["virsh", "-q"] + (["-r"] if readonly else []) + ["-c", self.uri(readonly, driver)]
+        argv = ["virsh"] + (["-q"] if quiet else []) + (["-r"] if readonly else []) + ["-c", self.uri(readonly, driver)]
         proc = subprocess.run(argv + [str(a) for a in args], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, input=input, timeout=timeout_s,
                               errors="replace", env=dict(os.environ, LC_ALL="C", **(env or {})))

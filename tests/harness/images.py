@@ -155,6 +155,26 @@ def luks_write(path, passphrase, writes, backing=None):
         assert "failed" not in out, out
 
 
+def luks_check(path, passphrase):
+    with _secret(passphrase) as secret:
+        proc = qemu_img("check", "-U", "--object", f"secret,id=s,file={secret.name}", "--image-opts",
+                        luks_opts(path), check=False)
+    assert proc.returncode == 0, f"{path}: {proc.stdout}{proc.stderr}"
+
+
+def luks_digest(path, passphrase, backing=None, fmt="qcow2"):
+    """SHA-256 of what a guest would read; fails when the passphrase does not open the image."""
+    out = path + ".plain-tmp"
+    try:
+        with _secret(passphrase) as secret:
+            qemu_img("convert", "-U", "--object", f"secret,id=s,file={secret.name}", "--image-opts",
+                     "-O", "raw", luks_opts(path, backing, fmt), out)
+        return file_digest(out)
+    finally:
+        if os.path.exists(out):
+            os.unlink(out)
+
+
 def luks_opts(path, backing=None, fmt="qcow2"):
     """--image-opts for a LUKS image (secret "s"); `backing`: whether its bases use the same secret."""
     if fmt == "luks":

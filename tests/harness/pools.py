@@ -2,7 +2,10 @@
 """Pools of a host, labelled as regions or not, and the calls that tests make on them."""
 
 import os
+import re
 import time
+
+import libvirt
 
 from . import images, xmlio
 
@@ -54,22 +57,28 @@ class Pool:
         """vol-create-from into this pool; returns virsh's result."""
         with xmlio.xml_file(xml or xmlio.replicate(**options)) as f:
             return self.host.virsh("vol-create-from", self.name, f.name, volume,
-                                   "--inputpool", source.name, timeout_s=timeout_s)
+                                   "--inputpool", source.name, timeout_s=timeout_s, quiet=False)
 
     def replicate(self, source, volume, **options):
         """A replication that must work; returns the replica's volume name."""
         result = self.try_replicate(source, volume, **options)
         assert result.rc == 0, result.err
-        # "Vol web.qcow2 created from input vol web.qcow2"
-        return result.out.split()[1]
+        return re.match(r"Vol (.*) created from input vol ", result.out).group(1)
 
-    def refused(self, source, volume, **options):
-        """A replication that must fail and leave the target as it was; returns the message."""
+    def refusal(self, source, volume, xml=None, flags=0, **options):
+        """A replication that must fail and leave the target as it was; returns the libvirtError."""
         before = self.state()
-        result = self.try_replicate(source, volume, **options)
-        assert result.rc != 0, f"it worked: {result.out}"
-        assert self.state() == before, "the refused request changed the target"
-        return result.err
+        conn = self.host.connect()
+        try:
+            vol = conn.storagePoolLookupByName(source.name).storageVolLookupByName(volume)
+            conn.storagePoolLookupByName(self.name).createXMLFrom(
+                xml or xmlio.replicate(**options), vol, flags)
+        except libvirt.libvirtError as err:
+            assert self.state() == before, "the refused request changed the target"
+            return err
+        finally:
+            conn.close()
+        raise AssertionError("the replication was not refused")
 
     def update(self, volume, inner, check=True):
         with xmlio.xml_file(xmlio.update(volume, inner)) as f:
@@ -103,3 +112,17 @@ def two_regions(host, **kwargs):
     """The usual pair: pool beijing of region cn-north-1, pool shanghai of region cn-east-2."""
     return (Pool(host, "beijing", region="cn-north-1", **kwargs),
             Pool(host, "shanghai", region="cn-east-2", **kwargs))
+
+
+def wait_until(condition, timeout_s=10):
+    """Waits until condition() is true; returns whether it became so."""
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return bool(condition())
+
+
+def code(error):
+    return error.get_error_code()

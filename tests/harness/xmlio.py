@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """XML of pools, volumes and requests, and what the answers say (design: the XML contract)."""
 
-import os
 import tempfile
 import xml.etree.ElementTree as ET
 from xml.sax.saxutils import escape, quoteattr
@@ -126,9 +125,6 @@ def region_of(pool_xml):
     return None if element is None else element.get("name")
 
 
-def strip_ws(xml):
-    return "".join(line.strip() for line in xml.splitlines())
-
-
-def names(path):
-    return sorted(os.listdir(path))
+def metadata(xml):
+    """The <metadata> of a document, canonical."""
+    return ET.canonicalize(ET.tostring(ET.fromstring(xml).find("metadata")), strip_text=True)

@@ -4,7 +4,9 @@
 import itertools
 import os
 import sys
+import threading
 
+import libvirt
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -99,3 +101,22 @@ def small_ext4(scratch):
 @pytest.fixture
 def small_xfs(scratch):
     return lambda name="xfs": fs.xfs(os.path.join(scratch, name))
+
+
+@pytest.fixture(scope="module")
+def event_loop():
+    """libvirt's event loop in a thread, for tests that watch events; before they connect."""
+    libvirt.virEventRegisterDefaultImpl()
+    running = threading.Event()
+    running.set()
+
+    def loop():
+        while running.is_set():
+            libvirt.virEventRunDefaultImpl()
+
+    libvirt.virEventAddTimeout(50, lambda timer, opaque: None, None)  # so that the loop can end
+    thread = threading.Thread(target=loop, daemon=True)
+    thread.start()
+    yield
+    running.clear()
+    thread.join(5)

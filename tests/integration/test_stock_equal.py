@@ -4,13 +4,12 @@
 import os
 import re
 import shlex
-import threading
-import time
 
 import libvirt
 import pytest
 from harness import images
 from harness.host import STOCK
+from harness.pools import wait_until
 from stock_scenarios import FILES, IMAGES, SCENARIOS, UUID
 
 # What differs between any two runs of the same libvirt.
@@ -62,7 +61,8 @@ class Player:
         here = os.getcwd()
         os.chdir(self.folder)
         try:
-            rc, out, err = self.host.virsh(*words, readonly=readonly, env=env, input="n\n")
+            rc, out, err = self.host.virsh(*words, readonly=readonly, env=env, input="n\n",
+                                           quiet=False)
         finally:
             os.chdir(here)
         return rc, normal(out), normal(err)
@@ -208,30 +208,6 @@ def watch_events(host):
             errors.append((err.get_error_code(), err.get_error_domain()))
     conn.close()
     return seen, errors
-
-
-def wait_until(condition, timeout_s):
-    end = time.monotonic() + timeout_s
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-
-
-@pytest.fixture(scope="module")
-def event_loop():
-    libvirt.virEventRegisterDefaultImpl()
-    running = threading.Event()
-    running.set()
-
-    def loop():
-        while running.is_set():
-            libvirt.virEventRunDefaultImpl()
-
-    libvirt.virEventAddTimeout(50, lambda timer, opaque: None, None)  # so that the loop can end
-    thread = threading.Thread(target=loop, daemon=True)
-    thread.start()
-    yield
-    running.clear()
-    thread.join(5)
 
 
 def test_events_same_as_stock(new_host, event_loop):
