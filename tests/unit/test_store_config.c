@@ -143,7 +143,7 @@ testBadLines(Pool *pool, gconstpointer data)
         ReplConfig expected = defaults;
 
         expected.maxWaiting = 7;
-        g_test_message("%s", lines[i][0] == '\xff' ? "not UTF-8" : lines[i]);
+        g_test_message("%s", g_utf8_validate(lines[i], -1, NULL) ? lines[i] : "not UTF-8");
         assertConfig(config, &expected);
         g_assert_cmpint(logWarnings, ==, 1);
         g_assert_nonnull(strstr(logLast, "c.conf:3: "));

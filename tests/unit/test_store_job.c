@@ -363,7 +363,6 @@ testPruneAtSave(Pool *pool, gconstpointer data)
 {
     g_autofree char *first = idNumber(0);
     g_autofree char *second = idNumber(1);
-    g_autofree char *text = NULL;
     guint i;
 
     saveNumber(pool, 0, NULL, REPL_JOB_COMPLETED, FALSE);

@@ -252,8 +252,6 @@ testNoDirectory(Pool *pool, gconstpointer data)
     g_autofree char *file = g_build_filename(pool->path, "file", NULL);
     g_autofree char *below = g_build_filename(pool->path, "file", "labels", NULL);
     g_autofree char *transient = g_build_filename(pool->path, "run", NULL);
-    g_autoptr(ReplLabels) labels = NULL;
-    g_autoptr(ReplLabel) label = labelMake("r");
     g_autoptr(GError) err = NULL;
 
     fileWrite(pool->fd, "file", "x", 1);

@@ -425,7 +425,8 @@ testMutated(Pool *pool, gconstpointer data)
         valid++;
         g_assert_true(replIsUuid(got->id));
         g_assert_nonnull(replImageStatusToString(got->status));
-        g_assert_cmpint(replRecordSave(pool->staging, "w", got, NULL), ==, 0);
+        if (valid % 10 == 0)
+            g_assert_cmpint(replRecordSave(pool->staging, "w", got, NULL), ==, 0);
     }
     g_assert_cmpuint(valid, >, 0);
     g_assert_cmpuint(valid, <, 1000);
