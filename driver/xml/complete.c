@@ -61,7 +61,8 @@ replCompleteAddBytes(xmlNode *root, const char *name)
 static void
 replCompleteTarget(xmlNode *root)
 {
-    static const char *const drop[] = {"format", "encryption", "compat", "clusterSize", "features", NULL};
+    static const char *const drop[] = {"path",   "format",      "timestamps", "encryption",
+                                       "compat", "clusterSize", "features",   NULL};
     xmlNode *target = NULL;
     xmlNode *format;
 

@@ -39,6 +39,17 @@ replFormatChar(GString *out, const char *at, gunichar c)
         g_string_append_len(out, at, g_utf8_next_char(at) - at);
 }
 
+/* How many bytes are the same in XML. */
+static gsize
+replFormatPlain(const char *text)
+{
+    gsize len = 0;
+
+    while (g_ascii_isprint(text[len]) && !strchr("&<>'\"", text[len]))
+        len++;
+    return len;
+}
+
 static void
 replFormatText(GString *out, const char *text)
 {
@@ -47,8 +58,16 @@ replFormatText(GString *out, const char *text)
 
     if (!g_utf8_validate(text, -1, NULL))
         text = valid = g_utf8_make_valid(text, -1);
-    for (p = text; *p; p = g_utf8_next_char(p))
-        replFormatChar(out, p, g_utf8_get_char(p));
+    for (p = text; *p;) {
+        gsize plain = replFormatPlain(p);
+
+        g_string_append_len(out, p, plain);
+        p += plain;
+        if (*p) {
+            replFormatChar(out, p, g_utf8_get_char(p));
+            p = g_utf8_next_char(p);
+        }
+    }
 }
 
 static void

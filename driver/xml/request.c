@@ -39,6 +39,13 @@ replRekeyFromString(const char *str)
     return replWordValue(words, G_N_ELEMENTS(words), str);
 }
 
+/* As the schema has it: not of Unicode's category C. */
+static gboolean
+replIsPrintable(gunichar c)
+{
+    return g_unichar_isprint(c) && g_unichar_type(c) != G_UNICODE_PRIVATE_USE;
+}
+
 static int
 replRequestReadToken(const xmlNode *node, ReplRequest *req, GError **err)
 {
@@ -47,7 +54,7 @@ replRequestReadToken(const xmlNode *node, ReplRequest *req, GError **err)
     if (!(req->token = replElementAttr(node, "token")))
         return 0;
     for (p = req->token; *p; p = g_utf8_next_char(p)) {
-        if (!g_unichar_isprint(g_utf8_get_char(p)))
+        if (!replIsPrintable(g_utf8_get_char(p)))
             break;
     }
     if (!*p && p != req->token && g_utf8_strlen(req->token, -1) <= REPL_TOKEN_MAX_chars)

@@ -53,7 +53,7 @@ replUpdateReadType(const xmlNode *node, ReplUpdate *update, GError **err)
 
     if (replElementCheck(node, &shape, err) < 0)
         return -1;
-    text = replElementText(node);
+    text = g_strstrip(replElementText(node));
     if ((type = replImageTypeFromString(text)) < 0) {
         replElementBadValue(node, NULL, text, err);
         return -1;

@@ -49,6 +49,8 @@ static const struct {
      "<!DOCTYPE volume [<!ENTITY u 'urn:libvirt-repl'>]><volume><name>a</name><metadata>"
      "<r:replicate xmlns:r='&u;ication:1.0'/></metadata></volume>",
      "a"},
+    {"entity-name",
+     "<!DOCTYPE v [<!ENTITY e '.repli'>]><volume><name>&e;cation</name></volume>", ".replication"},
     {"in-entity",
      "<!DOCTYPE volume [<!ENTITY e '<r:replicate xmlns:r=\"urn:libvirt&#45;replication:1.0\"/>'>]>"
      "<volume><name>a</name><metadata>&e;</metadata></volume>",
@@ -304,7 +306,7 @@ testUpdate(void)
 {
     g_autoptr(GError) err = NULL;
     g_autoptr(ReplVolXml) xml = replVolXmlParse(
-        UPDATE("<r:job action='cancel'/><r:share project='p2' state='revoked'/><r:type>iso</r:type>"
+        UPDATE("<r:job action='cancel'/><r:share project='p2' state='revoked'/><r:type>\n iso </r:type>"
                "<r:description/><r:name>Web &amp; more</r:name><r:bandwidth>0</r:bandwidth>"),
         &err);
     const ReplUpdate *update;
@@ -421,6 +423,8 @@ main(int argc, char **argv)
     gsize i;
 
     g_test_init(&argc, &argv, NULL);
+    /* As the daemon does while it starts: libxml2 sets itself up without a lock. */
+    g_assert_true(replXmlInit(NULL));
     for (i = 0; i < G_N_ELEMENTS(notOurs); i++) {
         g_autofree char *path = g_strdup_printf("/xml/not-ours/%s", notOurs[i].name);
 

@@ -141,6 +141,8 @@ static const Bad badVolumes[] = {
     {"token-empty", REQUEST("token=''", ""), VIR_ERR_INVALID_ARG, "attribute 'token'"},
     {"token-control", REQUEST("token='a&#10;b'", ""), VIR_ERR_INVALID_ARG,
      "1 to 128 printable characters"},
+    {"token-private", REQUEST("token='a\xee\x80\x80'", ""), VIR_ERR_INVALID_ARG,
+     "1 to 128 printable characters"},
     {"token-long",
      REQUEST("token='0123456789012345678901234567890123456789012345678901234567890123456789"
              "01234567890123456789012345678901234567890123456789012345678'",
@@ -313,8 +315,8 @@ checkAgreement(const Bad *bads, gsize count, const char *rng)
     for (i = 0; i < count; i++) {
         g_autofree char *valid = g_strdup_printf("/%s.xml validates\n", bads[i].name);
 
-        if (strstr(said, valid) && !g_strv_contains(beyondSchemas, bads[i].name))
-            g_error("xml/%s accepts %s", rng, bads[i].xml);
+        if (!strstr(said, valid) != !g_strv_contains(beyondSchemas, bads[i].name))
+            g_error("xml/%s and the parser differ about %s: %s", rng, bads[i].name, said);
         g_assert_cmpint(g_unlink(g_ptr_array_index(argv, i + 5)), ==, 0);
     }
     g_assert_cmpint(g_rmdir(dir), ==, 0);

@@ -324,6 +324,7 @@ testComplete(void)
         "  <allocation>7</allocation>\n"
         "  <physical>7</physical>\n"
         "  <target>\n"
+        "    <path>/srv/x</path>\n"
         "    <format type='qcow2'/>\n"
         "    <permissions>\n      <mode>0600</mode>\n      <label>l</label>\n    </permissions>\n"
         "    <encryption format='luks'>\n      <secret type='passphrase' usage='u'/>\n    </encryption>\n"
