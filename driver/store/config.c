@@ -41,8 +41,8 @@ typedef struct {
         key, G_STRUCT_OFFSET(ReplConfig, member), 0, 0, 0, 0, 0, initial                           \
     }
 
-/* max_waiting: half of the 20 workers that a daemon has by default. max_size_gib: up to what a file can
- * have (2^63). The limits of helpers are those that OpenStack came to for untrusted images. */
+/* max_waiting: half of the 20 workers that a daemon has by default. max_size_gib: up to what a file
+ * can have (2^63). The limits of helpers are those that OpenStack came to for untrusted images. */
 static const ReplConfigKey replConfigKeys[] = {
     REPL_CONFIG_NUMBER("max_jobs", maxJobs, 2, 1, 64, 1),
     REPL_CONFIG_NUMBER("max_waiting", maxWaiting, 10, 0, 10000, 1),
@@ -114,8 +114,8 @@ replConfigFindKey(const char *name)
     return NULL;
 }
 
-/* The value of "value", 'value' or value, each perhaps with a comment behind; NULL when it is none. Works
- * in @text. */
+/* The value of "value", 'value' or value, each perhaps with a comment behind; NULL when it is none.
+ * Works in @text. */
 static char *
 replConfigValue(char *text)
 {
@@ -137,8 +137,8 @@ replConfigValue(char *text)
 
 /* A @value of NULL is one that could not be read. */
 static void
-replConfigApply(ReplConfig *config, const ReplConfigKey *key, const char *value, const char *path,
-                guint line)
+replConfigApply(
+    ReplConfig *config, const ReplConfigKey *key, const char *value, const char *path, guint line)
 {
     guint64 number;
 

@@ -1,9 +1,9 @@
 /*
  * config.h: the configuration file, storage-replication.conf
  *
- * Lines `key = value`, the value in quotes or not, `#` begins a comment: as libvirt's own files. A line that
- * cannot be used costs one log line and leaves the default. tools/storage-replication.conf documents
- * each key; a test holds it to the defaults here.
+ * Lines `key = value`, the value in quotes or not, `#` begins a comment: as libvirt's own files. A
+ * line that cannot be used costs one log line and leaves the default.
+ * tools/storage-replication.conf documents each key; a test holds it to the defaults here.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -13,17 +13,18 @@
 
 /* Fixed after loading. */
 typedef struct {
-    guint maxJobs;                 /* max_jobs: running at once in a daemon */
-    guint maxWaiting;              /* max_waiting: synchronous requests that may block a worker */
-    guint64 maxSize_bytes;         /* max_size_gib: virtual size of a replica within a region */
-    char *defaultKey;              /* default_key: usage name of the secret of encryption='default' */
+    guint maxJobs;         /* max_jobs: running at once in a daemon */
+    guint maxWaiting;      /* max_waiting: synchronous requests that may block a worker */
+    guint64 maxSize_bytes; /* max_size_gib: virtual size of a replica within a region */
+    char *defaultKey;      /* default_key: usage name of the secret of encryption='default' */
     guint64 bandwidth_bytesPerSec; /* bandwidth_mib_per_s: of all jobs together, 0: no limit */
-    guint64 checkpoint_bytes;      /* checkpoint_mib: at most this much is copied again after a crash */
-    guint helperTime_s;            /* qemu_img_seconds: CPU time of a look at an untrusted image */
-    guint64 helperMemory_bytes;    /* qemu_img_memory_mib: its address space */
+    guint64 checkpoint_bytes; /* checkpoint_mib: at most this much is copied again after a crash */
+    guint helperTime_s;       /* qemu_img_seconds: CPU time of a look at an untrusted image */
+    guint64 helperMemory_bytes; /* qemu_img_memory_mib: its address space */
 } ReplConfig;
 
-/* Never NULL: a file that is missing means the defaults, one that cannot be read the same and a log line. */
+/* Never NULL: a file that is missing means the defaults, one that cannot be read the same and a log
+ * line. */
 ReplConfig *
 replConfigLoad(const char *path);
 
@@ -32,7 +33,7 @@ replConfigFree(ReplConfig *config);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplConfig, replConfigFree)
 
-/* Where the file is: /etc/libvirt/storage-replication.conf for the system daemon (@privileged), else in
- * $XDG_CONFIG_HOME/libvirt. */
+/* Where the file is: /etc/libvirt/storage-replication.conf for the system daemon (@privileged),
+ * else in $XDG_CONFIG_HOME/libvirt. */
 char *
 replConfigPath(gboolean privileged);

@@ -76,7 +76,9 @@ replBytesOthers(int fd, off_t base, unsigned perms)
 void
 replImageUnlock(int fd)
 {
-    struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = REPL_LOCK_DOES,
+    struct flock lock = {.l_type = F_UNLCK,
+                         .l_whence = SEEK_SET,
+                         .l_start = REPL_LOCK_DOES,
                          .l_len = REPL_LOCK_FORBIDS + REPL_PERM_COUNT - REPL_LOCK_DOES};
 
     while (fcntl(fd, F_OFD_SETLK, &lock) < 0 && errno == EINTR)
@@ -87,14 +89,15 @@ static int
 replImageLockFailed(const char *what, int errnum, GError **err)
 {
     if (replFileLockUnsupported(errnum)) {
-        replWarn(_("Volume '%s' is on a file system without locks: a process that opens it is not noticed"),
+        replWarn(_("Volume '%s' is on a file system without locks: a process that opens it is not "
+                   "noticed"),
                  what);
         return 0;
     }
     if (errnum == EAGAIN || errnum == EACCES) {
         /* Nobody of QEMU's kind takes these bytes for itself. */
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("volume '%s' is locked by another process"), what);
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("volume '%s' is locked by another process"),
+                     what);
         return -1;
     }
     replErrorSetSystem(err, errnum, _("Cannot lock volume '%s'"), what);
@@ -111,8 +114,8 @@ replImageLockRefuse(const char *what, unsigned does, unsigned forbids, GError **
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                      _("volume '%s' is locked by another process that lets nobody read it"), what);
     else
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("volume '%s' is open in another process"), what);
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("volume '%s' is open in another process"),
+                     what);
     return -1;
 }
 

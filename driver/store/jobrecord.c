@@ -81,7 +81,9 @@ replJobRecordFree(ReplJobRecord *record)
 }
 
 ReplJobLayer *
-replJobLayerNew(const char *sourceVolume, const char *sourcePoolUuid, const char *volume,
+replJobLayerNew(const char *sourceVolume,
+                const char *sourcePoolUuid,
+                const char *volume,
                 ReplStepAction action)
 {
     ReplJobLayer *layer = g_new0(ReplJobLayer, 1);

@@ -1,8 +1,8 @@
 /*
  * jobrecord.h: the records of jobs, in the staging folder of their target
  *
- * A record is enough to plan and go on with a job after a restart. Ended ones are kept for the look-up of
- * tokens, the newest 1000.
+ * A record is enough to plan and go on with a job after a restart. Ended ones are kept for the
+ * look-up of tokens, the newest 1000.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -22,33 +22,33 @@
 
 typedef struct {
     char *sourceVolume;
-    char *sourcePoolUuid;  /* the chain may lead through several pools of the source's region */
-    char *volume;          /* in this pool */
+    char *sourcePoolUuid; /* the chain may lead through several pools of the source's region */
+    char *volume;         /* in this pool */
     ReplStepAction action;
-    gboolean placeholder;  /* an empty file of ours holds the name */
-    gboolean published;    /* renamed into place */
-    gboolean done;         /* written and synced */
-    ReplFileIdentity source; /* the source's file when it was planned */
+    gboolean placeholder;     /* an empty file of ours holds the name */
+    gboolean published;       /* renamed into place */
+    gboolean done;            /* written and synced */
+    ReplFileIdentity source;  /* the source's file when it was planned */
     guint64 checkpoint_bytes; /* everything below is on disk */
 } ReplJobLayer;
 
 typedef struct {
-    char *id;    /* UUID */
-    char *token; /* NULL: none */
+    char *id;         /* UUID */
+    char *token;      /* NULL: none */
     char *sourcePool; /* name */
     char *sourcePoolUuid;
     char *sourceRegion;
     char *sourceVolume;
     char *sourceId; /* of the source image */
     char *targetRegion;
-    char *volume;  /* the replica's name in this pool */
-    char *imageId; /* of the replica */
-    ReplRequest *request; /* NULL: none kept */
-    ReplJobInfo *info;    /* never NULL; its id is that of the record */
-    GPtrArray *layers;    /* of ReplJobLayer, bases first */
-    gint64 created_s;     /* UNIX time */
+    char *volume;              /* the replica's name in this pool */
+    char *imageId;             /* of the replica */
+    ReplRequest *request;      /* NULL: none kept */
+    ReplJobInfo *info;         /* never NULL; its id is that of the record */
+    GPtrArray *layers;         /* of ReplJobLayer, bases first */
+    gint64 created_s;          /* UNIX time */
     gboolean holdsPlaceholder; /* some name in the pool is held by an empty file of this job */
-    guint64 sequence;     /* order of the queue over restarts */
+    guint64 sequence;          /* order of the queue over restarts */
 } ReplJobRecord;
 
 /* With an info in state planned and no layers. */
@@ -64,7 +64,9 @@ replJobRecordFree(ReplJobRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplJobRecord, replJobRecordFree)
 
 ReplJobLayer *
-replJobLayerNew(const char *sourceVolume, const char *sourcePoolUuid, const char *volume,
+replJobLayerNew(const char *sourceVolume,
+                const char *sourcePoolUuid,
+                const char *volume,
                 ReplStepAction action);
 
 void
@@ -74,9 +76,9 @@ replJobLayerFree(ReplJobLayer *layer);
 gboolean
 replJobStateIsEnd(ReplJobState state);
 
-/* Writes the record durably, and when it is one of an ended job, prunes. VIR_ERR_INVALID_ARG, and the
- * old record stays, when it could not be loaded again: see the rules at replRecordSave; @volume and those
- * of the layers are needed. Returns 0 or -1. */
+/* Writes the record durably, and when it is one of an ended job, prunes. VIR_ERR_INVALID_ARG, and
+ * the old record stays, when it could not be loaded again: see the rules at replRecordSave; @volume
+ * and those of the layers are needed. Returns 0 or -1. */
 int
 replJobRecordSave(ReplStaging *staging, const ReplJobRecord *record, GError **err);
 
@@ -84,7 +86,8 @@ replJobRecordSave(ReplStaging *staging, const ReplJobRecord *record, GError **er
 ReplJobRecord *
 replJobRecordLoad(ReplStaging *staging, const char *id, GError **err);
 
-/* All readable records (of ReplJobRecord, the caller's), oldest created first, equal ones by sequence.
+/* All readable records (of ReplJobRecord, the caller's), oldest created first, equal ones by
+ * sequence.
  * @unread (may be NULL) is the number of those that are there but cannot be read now. */
 GPtrArray *
 replJobRecordList(ReplStaging *staging, guint *unread, GError **err);
@@ -96,11 +99,12 @@ replJobRecordDrop(ReplStaging *staging, const char *id, GError **err);
 ReplJobRecord *
 replJobRecordFindToken(ReplStaging *staging, const char *token, GError **err);
 
-/* Drops the records of ended jobs beyond the newest @keep, but none that still holds a placeholder. */
+/* Drops the records of ended jobs beyond the newest @keep, but none that still holds a placeholder.
+ */
 int
 replJobRecordPrune(ReplStaging *staging, guint keep, GError **err);
 
-/* Returns 0, or -1 with VIR_ERR_OPERATION_INVALID that names a job that has not ended or says that there
- * are records that cannot be read. */
+/* Returns 0, or -1 with VIR_ERR_OPERATION_INVALID that names a job that has not ended or says that
+ * there are records that cannot be read. */
 int
 replJobRecordsRefuseUnfinished(ReplStaging *staging, GError **err);

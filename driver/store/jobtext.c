@@ -158,7 +158,8 @@ replRequestFromText(ReplTextReader *r)
     req->format = replTextString(r, group, "format");
     req->async = replTextFlag(r, group, "async");
     req->start = replTextFlag(r, group, "start");
-    req->snapshots = replTextWord(r, group, "snapshots", replSnapshotsFromString, REPL_SNAPSHOTS_KEEP);
+    req->snapshots =
+        replTextWord(r, group, "snapshots", replSnapshotsFromString, REPL_SNAPSHOTS_KEEP);
     req->encryption =
         replTextWord(r, group, "encryption", replEncryptionFromString, REPL_ENCRYPTION_KEEP);
     req->rekey = replTextWord(r, group, "rekey", replRekeyFromString, REPL_REKEY_FULL);

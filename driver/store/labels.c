@@ -26,7 +26,7 @@ struct _ReplLabels {
     char *dirs[2]; /* fixed after creation; [persistent] */
 
     GMutex writeLock; /* held over disk I/O; guards fds */
-    ReplFd fds[2]; /* -1: not there yet */
+    ReplFd fds[2];    /* -1: not there yet */
 
     GMutex lock; /* guards table, never held over disk I/O; taken with writeLock held or alone */
     GHashTable *table; /* UUID as text -> ReplLabelEntry */
@@ -257,7 +257,9 @@ replLabelsCount(ReplLabels *labels)
 
 void
 replLabelsEach(ReplLabels *labels,
-               void (*visit)(const unsigned char *uuid, const ReplLabel *label, gboolean persistent,
+               void (*visit)(const unsigned char *uuid,
+                             const ReplLabel *label,
+                             gboolean persistent,
                              void *opaque),
                void *opaque)
 {
@@ -323,8 +325,11 @@ replLabelChangeFree(ReplLabelChange *change)
 }
 
 ReplLabelChange *
-replLabelsPrepare(ReplLabels *labels, const unsigned char *uuid, const ReplLabel *label,
-                  gboolean persistent, GError **err)
+replLabelsPrepare(ReplLabels *labels,
+                  const unsigned char *uuid,
+                  const ReplLabel *label,
+                  gboolean persistent,
+                  GError **err)
 {
     ReplLabelChange *change = g_new0(ReplLabelChange, 1);
     int ret = 0;
@@ -343,7 +348,8 @@ replLabelsPrepare(ReplLabels *labels, const unsigned char *uuid, const ReplLabel
     return change;
 }
 
-/* Removes the label file of one of the directories; 0 also when there is none. With writeLock held. */
+/* Removes the label file of one of the directories; 0 also when there is none. With writeLock held.
+ */
 static int
 replLabelsUnlink(ReplLabels *labels, const char *id, gboolean persistent, GError **err)
 {
@@ -419,8 +425,11 @@ replLabelChangeAbort(ReplLabelChange *change)
 }
 
 int
-replLabelsSet(ReplLabels *labels, const unsigned char *uuid, const ReplLabel *label,
-              gboolean persistent, GError **err)
+replLabelsSet(ReplLabels *labels,
+              const unsigned char *uuid,
+              const ReplLabel *label,
+              gboolean persistent,
+              GError **err)
 {
     ReplLabelChange *change = replLabelsPrepare(labels, uuid, label, persistent, err);
 

@@ -1,8 +1,8 @@
 /*
  * labels.h: the labels of pools, by pool UUID, kept outside the pools
  *
- * Persistent labels stand in one directory, those of transient pools in another below /run. All are read
- * once and then served from memory: looking one up never waits for a disk. Thread-safe.
+ * Persistent labels stand in one directory, those of transient pools in another below /run. All are
+ * read once and then served from memory: looking one up never waits for a disk. Thread-safe.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -19,9 +19,9 @@ typedef struct _ReplLabels ReplLabels;
 /* A change that is written aside and takes effect when it is committed. */
 typedef struct _ReplLabelChange ReplLabelChange;
 
-/* Reads all labels. The directories need not exist: they are made (0700) when first written to. A label
- * that cannot be read costs one log line and is skipped; a damaged one is renamed to "NAME.bad".
- * NULL with @err set when a directory is there and cannot be read. */
+/* Reads all labels. The directories need not exist: they are made (0700) when first written to. A
+ * label that cannot be read costs one log line and is skipped; a damaged one is renamed to
+ * "NAME.bad". NULL with @err set when a directory is there and cannot be read. */
 ReplLabels *
 replLabelsNew(const char *persistentDir, const char *transientDir, GError **err);
 
@@ -41,19 +41,24 @@ replLabelsCount(ReplLabels *labels);
 /* Calls @visit for each label as they are at the call; it may call the other functions. */
 void
 replLabelsEach(ReplLabels *labels,
-               void (*visit)(const unsigned char *uuid, const ReplLabel *label, gboolean persistent,
+               void (*visit)(const unsigned char *uuid,
+                             const ReplLabel *label,
+                             gboolean persistent,
                              void *opaque),
                void *opaque);
 
-/* Writes the new @label (NULL: none, takes it off) of a pool aside, durably. The returned change ends with
- * exactly one commit or abort; one that a crash left behind is removed at the next start. NULL with @err
- * set. */
+/* Writes the new @label (NULL: none, takes it off) of a pool aside, durably. The returned change
+ * ends with exactly one commit or abort; one that a crash left behind is removed at the next start.
+ * NULL with @err set. */
 ReplLabelChange *
-replLabelsPrepare(ReplLabels *labels, const unsigned char *uuid, const ReplLabel *label,
-                  gboolean persistent, GError **err);
+replLabelsPrepare(ReplLabels *labels,
+                  const unsigned char *uuid,
+                  const ReplLabel *label,
+                  gboolean persistent,
+                  GError **err);
 
-/* Puts the change in place, replacing any label the pool has, persistent or not, and frees it. 0, or
- * -1 with @err set and the old label still there. */
+/* Puts the change in place, replacing any label the pool has, persistent or not, and frees it. 0,
+ * or -1 with @err set and the old label still there. */
 int
 replLabelChangeCommit(ReplLabelChange *change, GError **err);
 
@@ -63,8 +68,11 @@ replLabelChangeAbort(ReplLabelChange *change);
 
 /* Prepare and commit at once. Return 0 or -1. */
 int
-replLabelsSet(ReplLabels *labels, const unsigned char *uuid, const ReplLabel *label,
-              gboolean persistent, GError **err);
+replLabelsSet(ReplLabels *labels,
+              const unsigned char *uuid,
+              const ReplLabel *label,
+              gboolean persistent,
+              GError **err);
 int
 replLabelsDrop(ReplLabels *labels, const unsigned char *uuid, GError **err);
 

@@ -54,8 +54,8 @@ replLeaseTextClear(ReplLeaseText *text)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplLeaseText, replLeaseTextClear)
 
-/* Changes with each boot; NULL when the system does not tell. For whoever reads the file: ours is not
- * compared, the lock says more. */
+/* Changes with each boot; NULL when the system does not tell. For whoever reads the file: ours is
+ * not compared, the lock says more. */
 static char *
 replLeaseBootId(void)
 {
@@ -97,8 +97,8 @@ replLeaseRead(ReplStaging *staging, ReplLeaseText *text, GError **err)
     ReplTextReader reader = {0};
     gsize len;
 
-    data = replReadLimited(staging->fds[REPL_STAGING_TOP], REPL_LEASE_FILE, REPL_LEASE_MAX_bytes, &len,
-                           &why);
+    data = replReadLimited(staging->fds[REPL_STAGING_TOP], REPL_LEASE_FILE, REPL_LEASE_MAX_bytes,
+                           &len, &why);
     if (!data && g_error_matches(why, REPL_ERROR, VIR_ERR_NO_STORAGE_VOL))
         return 0;
     if (data)
@@ -135,7 +135,8 @@ replLeaseIsLocal(int fd)
     return FALSE;
 }
 
-/* How long ago, by the clock that stamps files here, the lease was written; -1 when it cannot be told. */
+/* How long ago, by the clock that stamps files here, the lease was written; -1 when it cannot be
+ * told. */
 static gint64
 replLeaseAge(ReplStaging *staging, int lockFd)
 {

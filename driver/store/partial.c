@@ -1,8 +1,8 @@
 /*
  * partial.c: layers that are being written
  *
- * Opening and sweeping race: who opens locks and then looks whether the name still leads to what it has
- * locked; who sweeps removes a name only while it holds the lock on what the name leads to.
+ * Opening and sweeping race: who opens locks and then looks whether the name still leads to what it
+ * has locked; who sweeps removes a name only while it holds the lock on what the name leads to.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -46,8 +46,8 @@ replPartialIsName(const char *name)
     guint64 index;
 
     return strlen(name) > REPL_UUID_LEN + 1 && replIsUuid(id) && name[REPL_UUID_LEN] == '.' &&
-           g_ascii_string_to_unsigned(name + REPL_UUID_LEN + 1, 10, 0, REPL_JOB_LAYERS_MAX - 1, &index,
-                                      NULL);
+           g_ascii_string_to_unsigned(name + REPL_UUID_LEN + 1, 10, 0, REPL_JOB_LAYERS_MAX - 1,
+                                      &index, NULL);
 }
 
 /* Whether @name of @dirFd is the file behind @fd. */
@@ -103,7 +103,8 @@ replPartialOpenOrMake(int dirFd, const char *name, gboolean *existed, GError **e
 }
 
 int
-replPartialOpen(ReplStaging *staging, const char *jobId, guint index, gboolean *existed, GError **err)
+replPartialOpen(
+    ReplStaging *staging, const char *jobId, guint index, gboolean *existed, GError **err)
 {
     int dirFd = staging->fds[REPL_STAGING_PARTIAL];
     g_autofree char *name = replPartialName(jobId, index, err);
@@ -134,12 +135,13 @@ replPartialOpen(ReplStaging *staging, const char *jobId, guint index, gboolean *
     }
     if (name)
         replErrorSet(err, VIR_ERR_OPERATION_FAILED,
-                     _("The partial file '%s' is removed by another process again and again"), name);
+                     _("The partial file '%s' is removed by another process again and again"),
+                     name);
     return -1;
 }
 
-/* Looks at what holds the name: 0 with *st filled when it is an empty file, which has no data even when
- * it was given a size. */
+/* Looks at what holds the name: 0 with *st filled when it is an empty file, which has no data even
+ * when it was given a size. */
 static int
 replPlaceholderCheck(int poolDirFd, const char *volume, struct stat *st, GError **err)
 {
@@ -178,8 +180,8 @@ replPartialAdopt(int fd, const char *volume, const struct stat *as, GError **err
         ((st.st_uid != as->st_uid || st.st_gid != as->st_gid) &&
          fchown(fd, as->st_uid, as->st_gid) < 0) ||
         fchmod(fd, as->st_mode & 07777) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot give volume '%s' owner %u:%u and mode %04o"), volume,
-                           (unsigned)as->st_uid, (unsigned)as->st_gid,
+        replErrorSetSystem(err, errno, _("Cannot give volume '%s' owner %u:%u and mode %04o"),
+                           volume, (unsigned)as->st_uid, (unsigned)as->st_gid,
                            (unsigned)(as->st_mode & 07777));
         return -1;
     }
@@ -187,8 +189,12 @@ replPartialAdopt(int fd, const char *volume, const struct stat *as, GError **err
 }
 
 int
-replPartialPublish(ReplStaging *staging, const char *jobId, guint index, int poolDirFd,
-                   const char *volume, GError **err)
+replPartialPublish(ReplStaging *staging,
+                   const char *jobId,
+                   guint index,
+                   int poolDirFd,
+                   const char *volume,
+                   GError **err)
 {
     int dirFd = staging->fds[REPL_STAGING_PARTIAL];
     g_autofree char *name = replPartialName(jobId, index, err);
@@ -257,7 +263,9 @@ replPartialSweepOne(int dirFd, const char *name)
 }
 
 int
-replPartialsSweep(ReplStaging *staging, gboolean (*keep)(const char *jobId, void *opaque), void *opaque,
+replPartialsSweep(ReplStaging *staging,
+                  gboolean (*keep)(const char *jobId, void *opaque),
+                  void *opaque,
                   GError **err)
 {
     int dirFd = staging->fds[REPL_STAGING_PARTIAL];

@@ -1,8 +1,9 @@
 /*
  * partial.h: layers that are being written, partial/JOB.N in the staging folder
  *
- * Whoever writes one holds an OFD write lock on its byte 0 (qemu's image locks use bytes from 100 on).
- * A lock goes with its last descriptor, so after a crash of the daemon what nobody locks is nobody's.
+ * Whoever writes one holds an OFD write lock on its byte 0 (qemu's image locks use bytes from 100
+ * on). A lock goes with its last descriptor, so after a crash of the daemon what nobody locks is
+ * nobody's.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -13,27 +14,34 @@
 #include "store/staging.h"
 
 /* Opens, or makes, the partial file of layer @index of job @jobId (a UUID) and locks it. Returns a
- * descriptor open for reading and writing (mode 0600; it holds the lock), *existed (may be NULL) tells
- * whether the file was there before; or -1 with @err set: VIR_ERR_OPERATION_FAILED when somebody else
- * holds the lock. */
+ * descriptor open for reading and writing (mode 0600; it holds the lock), *existed (may be NULL)
+ * tells whether the file was there before; or -1 with @err set: VIR_ERR_OPERATION_FAILED when
+ * somebody else holds the lock. */
 int
-replPartialOpen(ReplStaging *staging, const char *jobId, guint index, gboolean *existed, GError **err);
+replPartialOpen(
+    ReplStaging *staging, const char *jobId, guint index, gboolean *existed, GError **err);
 
-/* Renames the partial file to @volume in @poolDirFd, over the placeholder of that name, whose owner,
- * group and mode it gets first; file and both directories are synced. Refused, with nothing changed:
- * VIR_ERR_NO_STORAGE_VOL when there is no such partial file (published already?) or no placeholder,
- * VIR_ERR_OPERATION_INVALID when what is there is not an empty regular file. The descriptor of
- * replPartialOpen stays good. Returns 0 or -1. */
+/* Renames the partial file to @volume in @poolDirFd, over the placeholder of that name, whose
+ * owner, group and mode it gets first; file and both directories are synced. Refused, with nothing
+ * changed: VIR_ERR_NO_STORAGE_VOL when there is no such partial file (published already?) or no
+ * placeholder, VIR_ERR_OPERATION_INVALID when what is there is not an empty regular file. The
+ * descriptor of replPartialOpen stays good. Returns 0 or -1. */
 int
-replPartialPublish(ReplStaging *staging, const char *jobId, guint index, int poolDirFd,
-                   const char *volume, GError **err);
+replPartialPublish(ReplStaging *staging,
+                   const char *jobId,
+                   guint index,
+                   int poolDirFd,
+                   const char *volume,
+                   GError **err);
 
 /* Removes all partial files of @jobId, locked or not: its owner calls this. Returns 0 or -1. */
 int
 replPartialsDrop(ReplStaging *staging, const char *jobId, GError **err);
 
-/* Removes partial files that @keep (may be NULL: keep none) does not want and nobody locks, and what
- * killed writers of records left. Returns the number of removed partial files, or -1. */
+/* Removes partial files that @keep (may be NULL: keep none) does not want and nobody locks, and
+ * what killed writers of records left. Returns the number of removed partial files, or -1. */
 int
-replPartialsSweep(ReplStaging *staging, gboolean (*keep)(const char *jobId, void *opaque), void *opaque,
+replPartialsSweep(ReplStaging *staging,
+                  gboolean (*keep)(const char *jobId, void *opaque),
+                  void *opaque,
                   GError **err);

@@ -1,8 +1,8 @@
 /*
  * record.c: the records of images
  *
- * A volume's name may be longer than what is left of a file name for ".bad", so the file is named by its
- * SHA-256; the name itself stands inside and must fit.
+ * A volume's name may be longer than what is left of a file name for ".bad", so the file is named
+ * by its SHA-256; the name itself stands inside and must fit.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -169,7 +169,8 @@ replImageFromText(ReplTextReader *r)
     if (status < 0)
         replTextFault(r, "image", "status", _("the value is missing"));
     image->status = status;
-    image->type = replTextWord(r, "image", "type", replImageTypeFromString, REPL_IMAGE_TYPE_UNKNOWN);
+    image->type =
+        replTextWord(r, "image", "type", replImageTypeFromString, REPL_IMAGE_TYPE_UNKNOWN);
     image->typeIsSet = replTextFlag(r, "image", "type-is-set");
     image->name = replTextString(r, "image", "name");
     image->description = replTextString(r, "image", "description");
@@ -244,8 +245,10 @@ replRecordSave(ReplStaging *staging, const char *volume, const ReplImage *image,
 }
 
 int
-replRecordUpdate(ReplStaging *staging, const char *volume,
-                 gboolean (*change)(ReplImage **image, void *opaque, GError **err), void *opaque,
+replRecordUpdate(ReplStaging *staging,
+                 const char *volume,
+                 gboolean (*change)(ReplImage **image, void *opaque, GError **err),
+                 void *opaque,
                  GError **err)
 {
     g_autoptr(GError) why = NULL;

@@ -10,25 +10,28 @@
 #include "model/image.h"
 #include "store/staging.h"
 
-/* The record of @volume: a copy that the caller owns. NULL without @err when there is none or a damaged
- * one was moved aside; NULL with @err when it cannot be read now (VIR_ERR_NO_SUPPORT: written by a newer
- * version). Costs one fstatat while the file is the same. */
+/* The record of @volume: a copy that the caller owns. NULL without @err when there is none or a
+ * damaged one was moved aside; NULL with @err when it cannot be read now (VIR_ERR_NO_SUPPORT:
+ * written by a newer version). Costs one fstatat while the file is the same. */
 ReplImage *
 replRecordLoad(ReplStaging *staging, const char *volume, GError **err);
 
-/* Writes the record of @volume durably. VIR_ERR_INVALID_ARG, and the old record stays, when it could not
- * be read back: ids that are not UUIDs in lower case, a name that is not one of a directory entry,
- * strings over 64 KiB or not UTF-8, over 1000 shares or conversions, over 256 job steps, over 1 MiB in
- * all. Returns 0 or -1. */
+/* Writes the record of @volume durably. VIR_ERR_INVALID_ARG, and the old record stays, when it
+ * could not be read back: ids that are not UUIDs in lower case, a name that is not one of a
+ * directory entry, strings over 64 KiB or not UTF-8, over 1000 shares or conversions, over 256 job
+ * steps, over 1 MiB in all. Returns 0 or -1. */
 int
 replRecordSave(ReplStaging *staging, const char *volume, const ReplImage *image, GError **err);
 
-/* Changes a record while no other thread does (through this function): @change gets the record, *image
- * is NULL when there is none, and may change, replace (and free) or drop (free and NULL) it. Nothing is
- * written when it returns FALSE with @err set. @change must not call replRecordUpdate. Returns 0 or -1. */
+/* Changes a record while no other thread does (through this function): @change gets the record,
+ * *image is NULL when there is none, and may change, replace (and free) or drop (free and NULL) it.
+ * Nothing is written when it returns FALSE with @err set. @change must not call replRecordUpdate.
+ * Returns 0 or -1. */
 int
-replRecordUpdate(ReplStaging *staging, const char *volume,
-                 gboolean (*change)(ReplImage **image, void *opaque, GError **err), void *opaque,
+replRecordUpdate(ReplStaging *staging,
+                 const char *volume,
+                 gboolean (*change)(ReplImage **image, void *opaque, GError **err),
+                 void *opaque,
                  GError **err);
 
 /* Forgets @volume durably; 0 also when it has no record. */
@@ -40,7 +43,7 @@ GPtrArray *
 replRecordList(ReplStaging *staging, GError **err);
 
 /* The id that a volume without a record has: made from what does not change while the file is the
- * same one, so that pools that we cannot write to show stable ids, too. @btime_ns is 0 where the file
- * system does not tell. UUID version 5 in form (SHA-1). */
+ * same one, so that pools that we cannot write to show stable ids, too. @btime_ns is 0 where the
+ * file system does not tell. UUID version 5 in form (SHA-1). */
 char *
 replImageDerivedId(const unsigned char *poolUuid, const char *volume, guint64 ino, gint64 btime_ns);

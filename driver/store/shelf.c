@@ -1,9 +1,9 @@
 /*
  * shelf.c: one directory of records of one kind
  *
- * Nothing is read or written with the lock held, so a slow disk delays nobody else. Two threads that
- * load one file at once both keep what they read under the identity from before they read: if it
- * was an older one, the next look finds another identity and reads again.
+ * Nothing is read or written with the lock held, so a slow disk delays nobody else. Two threads
+ * that load one file at once both keep what they read under the identity from before they read: if
+ * it was an older one, the next look finds another identity and reads again.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -32,11 +32,12 @@ struct _ReplShelf {
     int dirFd;
     const ReplShelfKind *kind;
 
-    GMutex lock; /* guards entries and what is in it */
+    GMutex lock;         /* guards entries and what is in it */
     GHashTable *entries; /* file name -> ReplShelfEntry */
 };
 
-/* What was found in a file. Neither record nor error: it was damaged and could not be moved aside. */
+/* What was found in a file. Neither record nor error: it was damaged and could not be moved aside.
+ */
 typedef struct {
     ReplFileIdentity seen;
     gboolean settled;
@@ -86,9 +87,11 @@ replShelfForget(ReplShelf *shelf, const char *file)
     g_mutex_unlock(&shelf->lock);
 }
 
-/* What the directory says of @file now: 1, 0 when there is none, -1 with @err set. @regular may be NULL. */
+/* What the directory says of @file now: 1, 0 when there is none, -1 with @err set. @regular may be
+ * NULL. */
 static int
-replShelfLook(ReplShelf *shelf, const char *file, ReplFileIdentity *now, gboolean *regular, GError **err)
+replShelfLook(
+    ReplShelf *shelf, const char *file, ReplFileIdentity *now, gboolean *regular, GError **err)
 {
     struct stat st;
 
@@ -107,7 +110,10 @@ replShelfLook(ReplShelf *shelf, const char *file, ReplFileIdentity *now, gboolea
 
 /* Out of the way, kept for whoever wants to know; unless it is another file by now. */
 static void
-replShelfMoveAside(ReplShelf *shelf, const char *file, const ReplFileIdentity *seen, const char *why)
+replShelfMoveAside(ReplShelf *shelf,
+                   const char *file,
+                   const ReplFileIdentity *seen,
+                   const char *why)
 {
     g_autofree char *aside = g_strdup_printf("%s.bad", file);
     ReplFileIdentity now;
@@ -121,8 +127,8 @@ replShelfMoveAside(ReplShelf *shelf, const char *file, const ReplFileIdentity *s
              shelf->kind->kind, file, why, aside);
 }
 
-/* Reads @file, which was @entry->seen before. Returns 0 with the entry filled, or -1 with @err set when
- * it cannot be read for now. */
+/* Reads @file, which was @entry->seen before. Returns 0 with the entry filled, or -1 with @err set
+ * when it cannot be read for now. */
 static int
 replShelfLoad(ReplShelf *shelf, const char *file, ReplShelfEntry *entry, GError **err)
 {
@@ -147,8 +153,8 @@ replShelfLoad(ReplShelf *shelf, const char *file, ReplShelfEntry *entry, GError 
     return 0;
 }
 
-/* Brings the entry of @file up to date. 1: there is one, locked (the caller unlocks the shelf); 0: no
- * such file; -1 with @err set. */
+/* Brings the entry of @file up to date. 1: there is one, locked (the caller unlocks the shelf); 0:
+ * no such file; -1 with @err set. */
 static int
 replShelfFind(ReplShelf *shelf, const char *file, ReplShelfEntry **found, GError **err)
 {
@@ -247,8 +253,11 @@ replShelfDrop(ReplShelf *shelf, const char *file, GError **err)
 }
 
 int
-replShelfEach(ReplShelf *shelf, gboolean (*visit)(const char *file, gconstpointer record, void *opaque),
-              void *opaque, guint *unread, GError **err)
+replShelfEach(ReplShelf *shelf,
+              gboolean (*visit)(const char *file, gconstpointer record, void *opaque),
+              void *opaque,
+              guint *unread,
+              GError **err)
 {
     g_autoptr(GPtrArray) files = replDirList(shelf->dirFd, shelf->kind->isFile, err);
     gboolean more = TRUE;

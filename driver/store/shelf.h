@@ -19,8 +19,8 @@ typedef struct _ReplShelf ReplShelf;
 
 /* What is on a shelf; the functions may be called by several threads at once. */
 typedef struct {
-    const char *kind; /* as it stands in the texts and log lines: "image" */
-    gsize max_bytes;  /* of a file */
+    const char *kind;                     /* as it stands in the texts and log lines: "image" */
+    gsize max_bytes;                      /* of a file */
     gboolean (*isFile)(const char *file); /* whether a directory entry is one of the records */
     /* The record, or NULL with VIR_ERR_INTERNAL_ERROR set when a value is wrong. */
     gpointer (*decode)(GKeyFile *keys, const char *file, GError **err);
@@ -48,12 +48,15 @@ replShelfPut(ReplShelf *shelf, const char *file, GKeyFile *keys, GError **err);
 int
 replShelfDrop(ReplShelf *shelf, const char *file, GError **err);
 
-/* Shows every readable record to @visit, in order of the file names, until it returns FALSE. @visit runs
- * with the shelf locked: it must be short and not call the shelf. @unread (may be NULL) counts
+/* Shows every readable record to @visit, in order of the file names, until it returns FALSE. @visit
+ * runs with the shelf locked: it must be short and not call the shelf. @unread (may be NULL) counts
  * those that are there but cannot be read (newer version, I/O error). Returns 0 or -1. */
 int
-replShelfEach(ReplShelf *shelf, gboolean (*visit)(const char *file, gconstpointer record, void *opaque),
-              void *opaque, guint *unread, GError **err);
+replShelfEach(ReplShelf *shelf,
+              gboolean (*visit)(const char *file, gconstpointer record, void *opaque),
+              void *opaque,
+              guint *unread,
+              GError **err);
 
 /* Removes what writers left behind when they were killed: ".new" files over an hour old. */
 void

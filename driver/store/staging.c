@@ -33,7 +33,8 @@ static gboolean
 replStagingWeAre(int dirFd, uid_t uid)
 {
     g_autofree char *probe = g_strdup_printf("owner.%08x%08x.new", g_random_int(), g_random_int());
-    g_auto(ReplFd) fd = openat(dirFd, probe, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    g_auto(ReplFd) fd =
+        openat(dirFd, probe, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     struct stat st;
     gboolean same;
 
@@ -55,8 +56,8 @@ replStagingCheckOwner(int fd, const char *name, GError **err)
     }
     if (st.st_mode & (S_IWGRP | S_IWOTH)) {
         replErrorSet(err, VIR_ERR_OPERATION_DENIED,
-                     _("The staging folder '%s' has mode %04o: other users could write to it"), name,
-                     (unsigned)(st.st_mode & 07777));
+                     _("The staging folder '%s' has mode %04o: other users could write to it"),
+                     name, (unsigned)(st.st_mode & 07777));
         return -1;
     }
     if (st.st_uid != geteuid() && !replStagingWeAre(fd, st.st_uid)) {
@@ -68,16 +69,20 @@ replStagingCheckOwner(int fd, const char *name, GError **err)
     return 0;
 }
 
-/* Opens directory @name of @parent. 1 with *fd set, 0 when it is not there and cannot or shall not be
- * made, -1 with @err set. */
+/* Opens directory @name of @parent. 1 with *fd set, 0 when it is not there and cannot or shall not
+ * be made, -1 with @err set. */
 static int
 replStagingOpenDir(int parent, const char *name, gboolean create, ReplFd *fd, GError **err)
 {
-    if (create && mkdirat(parent, name, 0700) < 0 && errno != EEXIST && errno != EROFS) {
-        replErrorSetSystem(err, errno, _("Cannot make the staging folder '%s'"), name);
+    int made = create ? mkdirat(parent, name, 0700) : 0;
+    int why = made < 0 ? errno : 0;
+
+    /* On a read-only file system one that is there will do. */
+    *fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (*fd < 0 && why && why != EEXIST) {
+        replErrorSetSystem(err, why, _("Cannot make the staging folder '%s'"), name);
         return -1;
     }
-    *fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (*fd < 0 && errno == ENOENT && !create)
         return 0;
     if (*fd < 0 && (errno == ELOOP || errno == ENOTDIR)) {
@@ -223,7 +228,8 @@ replStagingRemove(int poolDirFd, GError **err)
     if (replStagingEmptyDir(top, REPL_STAGING_DEPTH_MAX, err) < 0)
         return -1;
     if (unlinkat(poolDirFd, REPL_STAGING_NAME, AT_REMOVEDIR) < 0 || fsync(poolDirFd) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot remove the staging folder '%s'"), REPL_STAGING_NAME);
+        replErrorSetSystem(err, errno, _("Cannot remove the staging folder '%s'"),
+                           REPL_STAGING_NAME);
         return -1;
     }
     return 0;

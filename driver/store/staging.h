@@ -29,11 +29,12 @@ typedef enum {
     REPL_STAGING_PLACES,
 } ReplStagingPlace;
 
-/* Opens the staging folder of the pool directory @poolDirFd (opened O_RDONLY, not O_PATH; borrowed for
- * the call), with @create makes what is missing. NULL without @err when it is not there and not to be
- * made; NULL with @err set when it is a symbolic link, no directory, belongs to another user or can
- * be written by other users (VIR_ERR_OPERATION_DENIED), or on system errors. A file system that gives
- * our files another owner (root squashed, fixed uid=) is fine: new files have the same owner then. */
+/* Opens the staging folder of the pool directory @poolDirFd (opened O_RDONLY, not O_PATH; borrowed
+ * for the call), with @create makes what is missing. NULL without @err when it is not there and not
+ * to be made; NULL with @err set when it is a symbolic link, no directory, belongs to another user
+ * or can be written by other users (VIR_ERR_OPERATION_DENIED), or on system errors. A file system
+ * that gives our files another owner (root squashed, fixed uid=) is fine: new files have the same
+ * owner then. */
 ReplStaging *
 replStagingOpen(int poolDirFd, gboolean create, GError **err);
 
@@ -49,12 +50,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplStaging, replStagingUnref)
 int
 replStagingFd(const ReplStaging *staging, ReplStagingPlace place);
 
-/* Whether @staging is still what @poolDirFd holds, not one that was removed or covered by a mount. */
+/* Whether @staging is still what @poolDirFd holds, not one that was removed or covered by a mount.
+ */
 gboolean
 replStagingIsCurrent(const ReplStaging *staging, int poolDirFd);
 
 /* Removes the staging folder with all records; 0 also when there is none. Refused with
- * VIR_ERR_OPERATION_INVALID while it has records of jobs that have not ended or that cannot be read. */
+ * VIR_ERR_OPERATION_INVALID while it has records of jobs that have not ended or that cannot be
+ * read. */
 int
 replStagingRemove(int poolDirFd, GError **err);
 

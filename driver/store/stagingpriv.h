@@ -20,7 +20,8 @@ struct _ReplStaging {
 
     GMutex updateLock; /* held over read-change-write of an image record, disk I/O included */
 
-    GMutex leaseLock; /* guards the fields below: what a foreign lease looked like, and since when */
+    GMutex
+        leaseLock; /* guards the fields below: what a foreign lease looked like, and since when */
     char *leaseSeen;
     gint64 leaseSince_us; /* of the monotonic clock */
 };

@@ -74,8 +74,8 @@ replTextUnseal(const char *data, gsize len, const char *kind, GError **err)
     version = g_key_file_get_integer(keys, REPL_TEXT_GROUP, "version", NULL);
     if (version > REPL_TEXT_VERSION) {
         replErrorSet(err, VIR_ERR_NO_SUPPORT,
-                     _("A record of kind '%s' has version %d, this host knows those up to %d"), kind,
-                     version, REPL_TEXT_VERSION);
+                     _("A record of kind '%s' has version %d, this host knows those up to %d"),
+                     kind, version, REPL_TEXT_VERSION);
         return NULL;
     }
     if (version < 1) {
@@ -183,7 +183,11 @@ replTextUint(ReplTextReader *reader, const char *group, const char *key, guint64
 }
 
 gint64
-replTextInt(ReplTextReader *reader, const char *group, const char *key, gint64 min, gint64 max,
+replTextInt(ReplTextReader *reader,
+            const char *group,
+            const char *key,
+            gint64 min,
+            gint64 max,
             gint64 absent)
 {
     g_autofree char *value = replTextString(reader, group, key);
@@ -205,8 +209,11 @@ replTextFlag(ReplTextReader *reader, const char *group, const char *key)
 }
 
 int
-replTextWord(ReplTextReader *reader, const char *group, const char *key,
-             int (*fromString)(const char *), int absent)
+replTextWord(ReplTextReader *reader,
+             const char *group,
+             const char *key,
+             int (*fromString)(const char *),
+             int absent)
 {
     g_autofree char *value = replTextString(reader, group, key);
     int word = value ? fromString(value) : absent;

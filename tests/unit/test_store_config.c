@@ -58,13 +58,14 @@ shipped(void)
     return text;
 }
 
-/* The file as it is, and with every "#key = value" put in force, says the defaults, for all keys. */
+/* The file as it is, and with every "#key = value" put in force, says the defaults, for all keys.
+ */
 static void
 testShipped(Pool *pool, gconstpointer data)
 {
-    static const char *const keys[] = {"max_jobs", "max_waiting", "max_size_gib", "default_key",
-                                       "bandwidth_mib_per_s", "checkpoint_mib", "qemu_img_seconds",
-                                       "qemu_img_memory_mib"};
+    static const char *const keys[] = {"max_jobs",         "max_waiting",         "max_size_gib",
+                                       "default_key",      "bandwidth_mib_per_s", "checkpoint_mib",
+                                       "qemu_img_seconds", "qemu_img_memory_mib"};
     g_autofree char *text = shipped();
     g_autoptr(GRegex) regex = g_regex_new("^#([a-z_]+ = )", G_REGEX_MULTILINE, 0, NULL);
     g_autofree char *inForce = g_regex_replace(regex, text, -1, 0, "\\1", 0, NULL);
@@ -127,13 +128,30 @@ static void
 testBadLines(Pool *pool, gconstpointer data)
 {
     static const char *const lines[] = {
-        "max_jobs = 0",        "max_jobs = 65",     "max_jobs = -1",          "max_jobs = two",
-        "max_jobs =",          "max_jobs = 2 3",    "max_jobs = \"2",         "max_jobs = \"2\" 3",
-        "max_jobs = 4294967298", "max_jobs = 18446744073709551618",           "max_jobs",
-        "max_job = 3",         "MAX_JOBS = 3",      "= 3",                    "checkpoint_mib = 65",
-        "max_size_gib = 0",    "max_size_gib = 8589934592",                   "default_key = \"\"",
-        "default_key = a\"b",  "qemu_img_seconds = 1.5", "\xff = 3",          "max_jobs = \xff",
-        "qemu_img_memory_mib = 255", "bandwidth_mib_per_s = 1048577",
+        "max_jobs = 0",
+        "max_jobs = 65",
+        "max_jobs = -1",
+        "max_jobs = two",
+        "max_jobs =",
+        "max_jobs = 2 3",
+        "max_jobs = \"2",
+        "max_jobs = \"2\" 3",
+        "max_jobs = 4294967298",
+        "max_jobs = 18446744073709551618",
+        "max_jobs",
+        "max_job = 3",
+        "MAX_JOBS = 3",
+        "= 3",
+        "checkpoint_mib = 65",
+        "max_size_gib = 0",
+        "max_size_gib = 8589934592",
+        "default_key = \"\"",
+        "default_key = a\"b",
+        "qemu_img_seconds = 1.5",
+        "\xff = 3",
+        "max_jobs = \xff",
+        "qemu_img_memory_mib = 255",
+        "bandwidth_mib_per_s = 1048577",
     };
     guint i;
 
@@ -186,9 +204,9 @@ testRandom(Pool *pool, gconstpointer data)
         guint n = g_rand_int_range(rand, 1, 200);
 
         while (n--)
-            bad[g_rand_int_range(rand, 0, len)] =
-                g_rand_boolean(rand) ? "\n=#\"' 0m"[g_rand_int_range(rand, 0, 8)]
-                                     : g_rand_int_range(rand, 1, 256);
+            bad[g_rand_int_range(rand, 0, len)] = g_rand_boolean(rand)
+                                                      ? "\n=#\"' 0m"[g_rand_int_range(rand, 0, 8)]
+                                                      : g_rand_int_range(rand, 1, 256);
         config = parse(pool, bad, len);
         g_assert_cmpuint(config->maxJobs, >=, 1);
         g_assert_cmpuint(config->maxJobs, <=, 64);

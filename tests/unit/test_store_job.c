@@ -400,7 +400,7 @@ testPruneAtSave(Pool *pool, gconstpointer data)
 static void
 testRemoveRefused(Pool *pool, gconstpointer data)
 {
-    static const ReplJobState states[] = {REPL_JOB_PLANNED, REPL_JOB_QUEUED, REPL_JOB_RUNNING,
+    static const ReplJobState states[] = {REPL_JOB_PLANNED,   REPL_JOB_QUEUED,     REPL_JOB_RUNNING,
                                           REPL_JOB_VERIFYING, REPL_JOB_PUBLISHING, REPL_JOB_PAUSED};
     guint i;
 

@@ -89,8 +89,8 @@ run(const char *a, const char *b, const char *c, const char *d, const char *e)
     int status;
 
     g_spawn_sync(NULL, (char **)argv, NULL,
-                 G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL, NULL,
-                 NULL, NULL, NULL, &status, &err);
+                 G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL,
+                 NULL, NULL, NULL, NULL, &status, &err);
     g_assert_no_error(err);
     return WEXITSTATUS(status);
 }
@@ -213,9 +213,20 @@ testGuestThere(Pool *pool, gconstpointer data)
         return;
     drive = g_strdup_printf("file=%s,format=raw,if=ide", path);
     {
-        const char *const argv[] = {"qemu-system-x86_64", "-S",     "-nodefaults", "-display", "none",
-                                    "-accel",             "tcg",    "-m",          "32",       "-qmp",
-                                    "stdio",              "-drive", drive,         NULL};
+        const char *const argv[] = {"qemu-system-x86_64",
+                                    "-S",
+                                    "-nodefaults",
+                                    "-display",
+                                    "none",
+                                    "-accel",
+                                    "tcg",
+                                    "-m",
+                                    "32",
+                                    "-qmp",
+                                    "stdio",
+                                    "-drive",
+                                    drive,
+                                    NULL};
 
         childStart(&child, argv);
     }

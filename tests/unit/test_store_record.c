@@ -203,7 +203,8 @@ static void
 testNames(Pool *pool, gconstpointer data)
 {
     g_autofree char *longest = g_strnfill(255, 'x');
-    const char *names[] = {longest, ".hidden", "a.new", "a.bad", "100% \"x\"", "\xe6\x98\xa0.qcow2", "a b", "A B"};
+    const char *names[] = {longest, ".hidden", "a.new", "a.bad", "100% \"x\"", "\xe6\x98\xa0.qcow2",
+                           "a b",   "A B"};
     g_autoptr(GPtrArray) listed = NULL;
     guint i;
 
@@ -267,7 +268,8 @@ testRefused(Pool *pool, gconstpointer data)
     g_assert_cmpstr(got->description, ==, "old");
 }
 
-/* The record in @file is damaged: one log line, moved aside, none there then, and a new one can be made. */
+/* The record in @file is damaged: one log line, moved aside, none there then, and a new one can be
+ * made. */
 static void
 assertMovedAside(Pool *pool, const char *volume)
 {
@@ -339,34 +341,20 @@ static void
 testWrongValues(Pool *pool, gconstpointer data)
 {
     static const Change changes[] = {
-        {"image", "volume", "other"},
-        {"image", "volume", "../v"},
-        {"image", "volume", NULL},
-        {"image", "id", NULL},
-        {"image", "id", "/etc/passwd"},
-        {"image", "status", NULL},
-        {"image", "status", "ready"},
-        {"image", "type", "floppy"},
-        {"image", "type-is-set", "2"},
-        {"image", "name", "a\\qb"},
-        {"image", "secret", "x"},
-        {"image", "shares", "4294967297"},
-        {"image", "shares", "3"},
-        {"image", "shares", "-1"},
-        {"image", "conversions", "2"},
-        {"image", "conversions", "18446744073709551615"},
-        {"share 0", "state", NULL},
-        {"share 0", "state", "given"},
-        {"share 0", "project", NULL},
-        {"conversion 0", "when", "-5"},
-        {"source", "volume", "a/b"},
-        {"job", "id", NULL},
-        {"job", "state", "lost"},
-        {"job", "total", "9223372036854775808"},
-        {"job", "steps", "257"},
-        {"step 0", "volume", ".."},
-        {"step 0", "action", "eat"},
-        {"origin", "size", "99999999999999999999"},
+        {"image", "volume", "other"},   {"image", "volume", "../v"},
+        {"image", "volume", NULL},      {"image", "id", NULL},
+        {"image", "id", "/etc/passwd"}, {"image", "status", NULL},
+        {"image", "status", "ready"},   {"image", "type", "floppy"},
+        {"image", "type-is-set", "2"},  {"image", "name", "a\\qb"},
+        {"image", "secret", "x"},       {"image", "shares", "4294967297"},
+        {"image", "shares", "3"},       {"image", "shares", "-1"},
+        {"image", "conversions", "2"},  {"image", "conversions", "18446744073709551615"},
+        {"share 0", "state", NULL},     {"share 0", "state", "given"},
+        {"share 0", "project", NULL},   {"conversion 0", "when", "-5"},
+        {"source", "volume", "a/b"},    {"job", "id", NULL},
+        {"job", "state", "lost"},       {"job", "total", "9223372036854775808"},
+        {"job", "steps", "257"},        {"step 0", "volume", ".."},
+        {"step 0", "action", "eat"},    {"origin", "size", "99999999999999999999"},
     };
     g_autofree char *file = fileOf("v");
     g_autoptr(ReplImage) full = imageFull();
@@ -383,7 +371,8 @@ testWrongValues(Pool *pool, gconstpointer data)
 static void
 mutateSome(GKeyFile *keys, gconstpointer opaque)
 {
-    static const char *const values[] = {"", "-1", "0", "true", "x", "18446744073709551616", "\\", "a\\n", ID};
+    static const char *const values[] = {"",   "-1",   "0", "true", "x", "18446744073709551616",
+                                         "\\", "a\\n", ID};
     GRand *rand = (GRand *)opaque;
     g_auto(GStrv) groups = g_key_file_get_groups(keys, NULL);
     guint i;
@@ -481,7 +470,8 @@ testTooLarge(Pool *pool, gconstpointer data)
     assertMovedAside(pool, "v");
 }
 
-/* Another host changes records: seen at once, although sizes, and often inodes and times, are the same. */
+/* Another host changes records: seen at once, although sizes, and often inodes and times, are the
+ * same. */
 static void
 testTwoHosts(Pool *pool, gconstpointer data)
 {
@@ -696,8 +686,9 @@ testDerivedId(void)
 
     for (i = 0; i < 16; i++)
         pool[i] = i;
-    /* python3: d = bytearray(hashlib.sha1(bytes(range(16)) + struct.pack("<QQ", 42, 7) + b"web.qcow2").digest());
-     * d[6] = d[6] & 15 | 0x50; d[8] = d[8] & 63 | 0x80; uuid.UUID(bytes=bytes(d[:16])) */
+    /* python3: d = bytearray(hashlib.sha1(bytes(range(16)) + struct.pack("<QQ", 42, 7) +
+     * b"web.qcow2").digest()); d[6] = d[6] & 15 | 0x50; d[8] = d[8] & 63 | 0x80;
+     * uuid.UUID(bytes=bytes(d[:16])) */
     id = replImageDerivedId(pool, "web.qcow2", 42, 7);
     g_assert_cmpstr(id, ==, "d27e9251-67a4-514f-9987-26e23b544245");
     g_assert_true(replIsUuid(id));

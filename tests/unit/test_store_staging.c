@@ -5,6 +5,8 @@
  */
 #include "storefiles.h"
 
+#include <sys/fsuid.h>
+
 #include "model/label.h"
 #include "store/jobrecord.h"
 #include "store/partial.h"
@@ -104,6 +106,45 @@ testForeign(Pool *pool, gconstpointer data)
     g_assert_cmpint(mkdirat(pool->fd, REPL_STAGING_NAME, 0700), ==, 0);
     g_assert_cmpint(fchownat(pool->fd, REPL_STAGING_NAME, 12345, 12345, 0), ==, 0);
     refusedOpen(pool);
+}
+
+/* As on a root-squashed export: we are root, but what we make belongs to somebody else. */
+static void
+testSquashed(Pool *pool, gconstpointer data)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplStaging) made = NULL;
+    g_autoptr(ReplStaging) again = NULL;
+    g_autoptr(ReplStaging) asRoot = NULL;
+
+    if (geteuid() != 0) {
+        g_test_skip("only root can act for other users");
+        return;
+    }
+    g_assert_cmpint(fchown(pool->fd, 12345, 12345), ==, 0);
+    setfsuid(12345);
+    made = replStagingOpen(pool->fd, TRUE, &err);
+    again = replStagingOpen(pool->fd, FALSE, NULL);
+    setfsuid(0);
+    g_assert_no_error(err);
+    g_assert_nonnull(made);
+    g_assert_nonnull(again);
+    asRoot = replStagingOpen(pool->fd, FALSE, &err); /* not squashed: a foreign folder */
+    g_assert_null(asRoot);
+    g_assert_error(err, REPL_ERROR, VIR_ERR_OPERATION_DENIED);
+}
+
+/* A place where nothing can be made: an error only when it should be. */
+static void
+testReadOnly(Pool *pool, gconstpointer data)
+{
+    g_autoptr(GError) err = NULL;
+    g_auto(ReplFd) readOnly = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    g_assert_null(replStagingOpen(readOnly, FALSE, &err));
+    g_assert_no_error(err);
+    g_assert_null(replStagingOpen(readOnly, TRUE, &err));
+    g_assert_error(err, REPL_ERROR, VIR_ERR_SYSTEM_ERROR);
 }
 
 static void
@@ -213,7 +254,8 @@ testPartialRefused(Pool *pool, gconstpointer data)
     g_assert_error(err, REPL_ERROR, VIR_ERR_INVALID_ARG);
     g_clear_error(&err);
     fileWrite(pool->fd, "victim", "x", 1);
-    g_assert_cmpint(linkat(pool->fd, "victim", pool->fd, ".replication/partial/" JOB ".0", 0), ==, 0);
+    g_assert_cmpint(linkat(pool->fd, "victim", pool->fd, ".replication/partial/" JOB ".0", 0), ==,
+                    0);
     g_assert_cmpint(replPartialOpen(pool->staging, JOB, 0, NULL, &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_OPERATION_DENIED);
     g_clear_error(&err);
@@ -361,8 +403,10 @@ testSweepRace(Pool *pool, gconstpointer data)
     g_assert_cmpuint(opened, >, 0);
 }
 
-#define ADD(name, func) g_test_add("/store/staging/" name, Pool, NULL, poolSetUp, func, poolTearDown)
-#define BARE(name, func) g_test_add("/store/staging/" name, Pool, NULL, bareSetUp, func, poolTearDown)
+#define ADD(name, func)                                                                            \
+    g_test_add("/store/staging/" name, Pool, NULL, poolSetUp, func, poolTearDown)
+#define BARE(name, func)                                                                           \
+    g_test_add("/store/staging/" name, Pool, NULL, bareSetUp, func, poolTearDown)
 
 int
 main(int argc, char **argv)
@@ -375,6 +419,8 @@ main(int argc, char **argv)
     BARE("not-a-directory", testNotADirectory);
     BARE("writable", testWritable);
     BARE("foreign", testForeign);
+    BARE("squashed", testSquashed);
+    BARE("read-only", testReadOnly);
     BARE("inner-link", testInnerLink);
     BARE("half-made", testHalfMade);
     ADD("current", testCurrent);

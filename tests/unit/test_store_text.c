@@ -34,9 +34,23 @@ static void
 testStrings(void)
 {
     static const char *const values[] = {
-        "",      " ",       "  x  ",       "\t\n\r",    "a\nb\n[c]\nd=e", "# sha256 0",  "\\",
-        "\\n\\", ";a;b;",   "\"quoted\"",  "\xc3\xa9t\xc3\xa9", "a=b",    "\x01\x02\x7f", "\xf0\x9f\x98\x80",
-        "x\r\n", "\n# sha256 ", "[record]\nkind=other",
+        "",
+        " ",
+        "  x  ",
+        "\t\n\r",
+        "a\nb\n[c]\nd=e",
+        "# sha256 0",
+        "\\",
+        "\\n\\",
+        ";a;b;",
+        "\"quoted\"",
+        "\xc3\xa9t\xc3\xa9",
+        "a=b",
+        "\x01\x02\x7f",
+        "\xf0\x9f\x98\x80",
+        "x\r\n",
+        "\n# sha256 ",
+        "[record]\nkind=other",
     };
     guint i;
 
@@ -124,8 +138,8 @@ testKindAndVersion(void)
 static void
 testValues(void)
 {
-    static const char *const bad[] = {"", "-1", "+1", " 1", "1 ", "0x1", "101", "1e1",
-                                      "99999999999999999999999", "one"};
+    static const char *const bad[] = {
+        "", "-1", "+1", " 1", "1 ", "0x1", "101", "1e1", "99999999999999999999999", "one"};
     guint i;
 
     for (i = 0; i < G_N_ELEMENTS(bad); i++) {
