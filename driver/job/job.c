@@ -9,7 +9,10 @@
 #include "job/jobpriv.h"
 
 ReplJob *
-replJobNew(const char *id, const char *lane, const ReplJobOps *ops, void *opaque,
+replJobNew(const char *id,
+           const char *lane,
+           const ReplJobOps *ops,
+           void *opaque,
            guint64 bandwidth_bytesPerSec)
 {
     ReplJob *job = g_new0(ReplJob, 1);

@@ -1,8 +1,8 @@
 /*
  * jobpriv.h: the inside of a job, for job.c and attempt.c, and what the queue does with one
  *
- * Locks, in the order in which they may be taken: queue, job->order, job->monitor, a limiter. Ops are
- * called with none of them held, but for record, which is called with job->order.
+ * Locks, in the order in which they may be taken: job->order, the queue's, job->monitor, a limiter's.
+ * Ops are called with none of them held, but record and describe, which are with job->order.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -68,7 +68,8 @@ replLanesPush(ReplLanes *lanes, const char *name, void *item)
     g_queue_push_tail(&((ReplLane *)link->data)->items, item);
 }
 
-/* Takes @item out of the lane at @link, which goes to the end of the ring, or away when it is empty. */
+/* Takes @item out of the lane at @link, which goes to the end of the ring, or away when it is
+ * empty. */
 static void
 replLanesTake(ReplLanes *lanes, GList *link, GList *item, gboolean turn)
 {
@@ -116,8 +117,10 @@ replLanesPick(ReplLanes *lanes, ReplLanesEligible eligible, void *opaque)
 
 /* The next eligible item from @item on; those passed over are visited. */
 static GList *
-replLanesSkip(GList *item, ReplLanesEligible eligible,
-              void (*visit)(void *item, guint place, void *opaque), void *opaque)
+replLanesSkip(GList *item,
+              ReplLanesEligible eligible,
+              void (*visit)(void *item, guint place, void *opaque),
+              void *opaque)
 {
     for (; item && !eligible(item->data, opaque); item = item->next)
         visit(item->data, 0, opaque);
@@ -125,8 +128,10 @@ replLanesSkip(GList *item, ReplLanesEligible eligible,
 }
 
 void
-replLanesPlaces(ReplLanes *lanes, ReplLanesEligible eligible,
-                void (*visit)(void *item, guint place, void *opaque), void *opaque)
+replLanesPlaces(ReplLanes *lanes,
+                ReplLanesEligible eligible,
+                void (*visit)(void *item, guint place, void *opaque),
+                void *opaque)
 {
     g_autoptr(GPtrArray) cursors = g_ptr_array_new(); /* of GList of items, one a lane */
     guint place = 0, before, i;

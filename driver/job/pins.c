@@ -21,7 +21,7 @@ struct _ReplPins {
     ReplMonitor monitor;
 
     /* guarded by monitor */
-    GHashTable *volumes; /* "poolUuid/volume" -> GPtrArray of ReplPin, the oldest first; never empty */
+    GHashTable *volumes; /* "poolUuid/volume" -> GPtrArray of ReplPin, never empty, oldest first */
     GHashTable *claims;  /* "poolUuid/volume/region" -> job id */
 };
 
@@ -87,8 +87,13 @@ replPinsHave(const GPtrArray *list, const char *jobId, ReplPinKind kind, const c
 }
 
 void
-replPinsAdd(ReplPins *pins, const char *poolUuid, const char *poolName, const char *volume,
-            const char *jobId, ReplPinKind kind, const char *of)
+replPinsAdd(ReplPins *pins,
+            const char *poolUuid,
+            const char *poolName,
+            const char *volume,
+            const char *jobId,
+            ReplPinKind kind,
+            const char *of)
 {
     g_autofree char *key = replPinKey(poolUuid, volume);
     GPtrArray *list;
@@ -156,7 +161,8 @@ replPinSentence(ReplPinKind kind)
         return _("Volume '%1$s' of pool '%2$s' is being read by replication job %3$s as base of "
                  "'%5$s' since %4$s");
     case REPL_PIN_TARGET:
-        return _("Volume '%1$s' of pool '%2$s' is being written by replication job %3$s since %4$s");
+        return _(
+            "Volume '%1$s' of pool '%2$s' is being written by replication job %3$s since %4$s");
     case REPL_PIN_LAYER:
         return _("Volume '%1$s' of pool '%2$s' is being written by replication job %3$s as base of "
                  "'%5$s' since %4$s");
@@ -222,8 +228,12 @@ replPinsPoolJobs(ReplPins *pins, const char *poolUuid)
 }
 
 int
-replPinsClaim(ReplPins *pins, const char *jobId, const char *srcPoolUuid, const char *volume,
-              const char *targetRegion, GError **err)
+replPinsClaim(ReplPins *pins,
+              const char *jobId,
+              const char *srcPoolUuid,
+              const char *volume,
+              const char *targetRegion,
+              GError **err)
 {
     g_autofree char *key = replClaimKey(srcPoolUuid, volume, targetRegion);
     const char *owner;
@@ -243,7 +253,9 @@ replPinsClaim(ReplPins *pins, const char *jobId, const char *srcPoolUuid, const 
 }
 
 char *
-replPinsFindRunning(ReplPins *pins, const char *srcPoolUuid, const char *volume,
+replPinsFindRunning(ReplPins *pins,
+                    const char *srcPoolUuid,
+                    const char *volume,
                     const char *targetRegion)
 {
     g_autofree char *key = replClaimKey(srcPoolUuid, volume, targetRegion);

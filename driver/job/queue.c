@@ -9,11 +9,9 @@
  */
 #include "job/queue.h"
 
-#include <signal.h>
-
-#include "base/log.h"
 #include "job/jobpriv.h"
 #include "job/lanes.h"
+#include "job/workers.h"
 
 typedef struct {
     ReplJob *job;
@@ -26,6 +24,7 @@ struct _ReplQueue {
     /* fixed after creation */
     ReplQueueHooks hooks;
     ReplLimiter *limiter;
+    ReplWorkers *workers;
 
     ReplMonitor inhibitLock; /* before monitor */
     gboolean inhibited;      /* guarded by inhibitLock: what the hook was told last */
@@ -38,10 +37,8 @@ struct _ReplQueue {
     GHashTable *held;    /* set of char * */
     guint64 nextSeq;
     guint maxRunning;
-    guint running;   /* slots in use */
-    guint threads;   /* that are not about to end */
-    GPtrArray *done; /* of GThread that are, to be joined */
-    GQueue stranded; /* of ReplJob: have a slot, but no thread could be had for them */
+    guint running;    /* slots in use */
+    GQueue stranded;  /* of ReplJob: have a slot, but no thread could be had for them */
     gboolean failing; /* somebody works off stranded */
     guint live;
     guint waiting; /* blocked synchronous requests */
@@ -53,69 +50,6 @@ replEntryFree(ReplEntry *entry)
 {
     replJobUnref(entry->job);
     g_free(entry);
-}
-
-/* --- threads --- */
-
-/* Joins threads that are at their end; the monitor is not held. */
-static void
-replQueueReap(ReplQueue *queue)
-{
-    g_autoptr(GPtrArray) done = NULL;
-    guint i;
-
-    replMonitorLock(&queue->monitor);
-    done = queue->done;
-    queue->done = g_ptr_array_new();
-    replMonitorUnlock(&queue->monitor);
-    for (i = 0; i < done->len; i++)
-        g_thread_join(g_ptr_array_index(done, i));
-}
-
-typedef struct {
-    ReplQueue *queue;
-    ReplJob *job;
-} ReplWorker;
-
-static gpointer
-replQueueWorker(gpointer opaque)
-{
-    g_autofree ReplWorker *worker = opaque;
-    ReplQueue *queue = worker->queue;
-
-    replJobAttempt(worker->job);
-    replJobUnref(worker->job);
-    replQueueReap(queue);
-    replMonitorLock(&queue->monitor);
-    g_ptr_array_add(queue->done, g_thread_self());
-    queue->threads--;
-    replMonitorWake(&queue->monitor);
-    replMonitorUnlock(&queue->monitor);
-    return NULL;
-}
-
-/* Starts a thread for @job; signals are the business of the daemon's own threads. */
-static gboolean
-replQueueSpawn(ReplQueue *queue, ReplJob *job)
-{
-    g_autofree char *name = g_strdup_printf("repl-%.8s", replJobId(job));
-    g_autoptr(GError) err = NULL;
-    ReplWorker *worker = g_new0(ReplWorker, 1);
-    sigset_t all, old;
-    GThread *thread;
-
-    worker->queue = queue;
-    worker->job = replJobRef(job);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    thread = g_thread_try_new(name, replQueueWorker, worker, &err);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (thread) /* which hands itself over to queue->done */
-        return TRUE;
-    replWarn("no thread for replication job %s: %s", replJobId(job), err->message);
-    replJobUnref(job);
-    g_free(worker);
-    return FALSE;
 }
 
 /* --- the line; called with the monitor held --- */
@@ -152,6 +86,24 @@ replQueueUnlist(ReplQueue *queue, ReplEntry *entry)
     entry->listed = FALSE;
 }
 
+static void
+replQueueWork(void *opaque)
+{
+    g_autoptr(ReplJob) job = opaque;
+
+    replJobAttempt(job);
+}
+
+static void
+replQueueStart(ReplQueue *queue, ReplJob *job)
+{
+    g_autofree char *name = g_strdup_printf("repl-%.8s", replJobId(job));
+    ReplJob *ref = replJobRef(job);
+
+    if (!replWorkersRun(queue->workers, name, replQueueWork, ref))
+        g_queue_push_tail(&queue->stranded, ref);
+}
+
 /* Gives free slots away. */
 static void
 replQueueFill(ReplQueue *queue)
@@ -167,12 +119,8 @@ replQueueFill(ReplQueue *queue)
         if (grant == REPL_GRANT_REFUSED)
             continue;
         queue->running++;
-        if (grant == REPL_GRANT_RESUMED)
-            continue;
-        if (replQueueSpawn(queue, entry->job))
-            queue->threads++;
-        else
-            g_queue_push_tail(&queue->stranded, replJobRef(entry->job));
+        if (grant == REPL_GRANT_START)
+            replQueueStart(queue, entry->job);
     }
     replLanesPlaces(queue->lanes, replQueueIsEligible, replQueueShowPlace, queue);
 }
@@ -195,8 +143,9 @@ replQueueSyncInhibit(ReplQueue *queue)
         queue->hooks.inhibit(live, queue->hooks.opaque);
 }
 
-/* Starts what can start. A job that no thread could be had for fails, which frees its slot and comes
- * back here: one caller works them off in a loop, so that a long line does not become a deep stack. */
+/* Starts what can start. A job that no thread could be had for fails, which frees its slot and
+ * comes back here: one caller works them off in a loop, so that a long line does not become a deep
+ * stack. */
 static void
 replQueueDispatch(ReplQueue *queue)
 {
@@ -288,7 +237,7 @@ replQueueNew(guint maxRunning, const ReplQueueHooks *hooks)
         g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)replEntryFree);
     queue->held = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     queue->lanes = replLanesNew();
-    queue->done = g_ptr_array_new();
+    queue->workers = replWorkersNew();
     g_queue_init(&queue->stranded);
     queue->maxRunning = MAX(maxRunning, 1);
     return queue;
@@ -307,13 +256,9 @@ replQueueStop(ReplQueue *queue)
     for (i = 0; i < jobs->len; i++)
         replJobInterrupt(g_ptr_array_index(jobs, i));
 
-    replMonitorLock(&queue->monitor);
-    while (queue->threads > 0)
-        replMonitorWait(&queue->monitor);
-    replMonitorUnlock(&queue->monitor);
+    replWorkersJoin(queue->workers);
     for (i = 0; i < jobs->len; i++) /* cancels under way in threads of others */
         replJobWaitIdle(g_ptr_array_index(jobs, i));
-    replQueueReap(queue);
     replQueueSyncInhibit(queue);
 }
 
@@ -332,7 +277,7 @@ replQueueFree(ReplQueue *queue)
     replLanesFree(queue->lanes);
     g_hash_table_unref(queue->entries);
     g_hash_table_unref(queue->held);
-    g_ptr_array_unref(queue->done);
+    replWorkersFree(queue->workers);
     replLimiterUnref(queue->limiter);
     replMonitorClear(&queue->monitor);
     replMonitorClear(&queue->inhibitLock);
@@ -396,7 +341,6 @@ replQueueSubmit(ReplQueue *queue, ReplJob *job, gboolean start, GError **err)
 {
     int rc;
 
-    replQueueReap(queue);
     replMonitorLock(&queue->monitor);
     rc = replQueueAdd(queue, job, err);
     replMonitorUnlock(&queue->monitor);
@@ -450,6 +394,8 @@ replQueueList(ReplQueue *queue)
 gboolean
 replQueueForget(ReplQueue *queue, const char *id)
 {
+    /* The last reference goes after the lock: the ops' release is called then. */
+    g_autoptr(ReplJob) job G_GNUC_UNUSED = replQueueFind(queue, id);
     ReplEntry *entry;
 
     REPL_GUARD(&queue->monitor);

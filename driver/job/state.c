@@ -71,6 +71,5 @@ replJobStateIsEnded(ReplJobState state)
 gboolean
 replJobStateIsActive(ReplJobState state)
 {
-    return state == REPL_JOB_RUNNING || state == REPL_JOB_VERIFYING ||
-           state == REPL_JOB_PUBLISHING;
+    return state == REPL_JOB_RUNNING || state == REPL_JOB_VERIFYING || state == REPL_JOB_PUBLISHING;
 }

@@ -151,12 +151,16 @@ fakeAbort(ReplJob *job, void *opaque, const GError *why, gboolean keepPartials)
     g_assert_nonnull(why);
     g_assert_cmpint(replJobState(job), !=, REPL_JOB_COMPLETED);
     fakeNote(opaque, keepPartials ? FAKE_ABORT_KEEP : FAKE_ABORT_DROP);
+    if (keepPartials && ((Fake *)opaque)->blockAt == FAKE_ABORT_KEEP)
+        fakeBlock(job, opaque, NULL);
 }
 
 static void
 fakeClean(ReplJob *job, void *opaque)
 {
     fakeNote(opaque, FAKE_CLEAN);
+    if (((Fake *)opaque)->blockAt == FAKE_CLEAN)
+        fakeBlock(job, opaque, NULL);
 }
 
 static void

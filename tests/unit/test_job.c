@@ -334,6 +334,42 @@ testPauseWhileCancelled(void)
     g_assert_cmpint(replJobState(job), ==, REPL_JOB_CANCELLED);
 }
 
+/* A cancel that comes while a failure is being dealt with is obeyed after it; a pause is refused,
+ * and a retry starts when all is cleaned up. */
+static void
+testLate(void)
+{
+    static const struct {
+        FakeCall at;
+        ReplVerb verb;
+        const char *calls, *states;
+    } cases[] = {
+        {FAKE_ABORT_KEEP, REPL_VERB_CANCEL, "pracAc", "QRX"},
+        {FAKE_ABORT_KEEP, REPL_VERB_PAUSE, "prac", "QRF"},
+        {FAKE_CLEAN, REPL_VERB_CANCEL, "pracAc", "QRFX"},
+        {FAKE_CLEAN, REPL_VERB_RETRY, "pracprac", "QRFQRF"},
+    };
+    gsize i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(ReplQueue) queue = replQueueNew(1, NULL);
+        Fake *fake;
+        g_autoptr(ReplJob) job = fakeJobNew(ID, "north", &fake);
+
+        fake->failAt = FAKE_RUN;
+        fake->blockAt = cases[i].at;
+        fake->deaf = TRUE;
+        g_assert_cmpint(replQueueSubmit(queue, job, TRUE, NULL), ==, 0);
+        fakeAwait(fake);
+        g_assert_false(replJobWaitFor(job, 1)); /* has failed, but is not over */
+        g_assert_cmpint(replJobDo(job, cases[i].verb, NULL), ==,
+                        cases[i].verb == REPL_VERB_PAUSE ? -1 : 0);
+        fakeOpen(fake);
+        g_assert_cmpint(replJobWait(job, NULL), ==, -1);
+        fakeAssert(fake, cases[i].calls, cases[i].states);
+    }
+}
+
 /* --- pause --- */
 
 static void
@@ -561,6 +597,7 @@ main(int argc, char **argv)
     g_test_add_func("/job/cancel/queued-and-failed", testCancelQueuedAndFailed);
     g_test_add_func("/job/cancel/deaf", testCancelDeaf);
     g_test_add_func("/job/cancel/no-pause", testPauseWhileCancelled);
+    g_test_add_func("/job/late", testLate);
     g_test_add_func("/job/pause/runs", testPauseRuns);
     g_test_add_func("/job/pause/deaf", testPauseDeaf);
     g_test_add_func("/job/pause/fails", testPauseFails);

@@ -13,15 +13,12 @@
 
 /* The tables of state.h once more, as text: rows and columns in the order of the enumerations. */
 static const char *const moves[REPL_JOB_STATE_LAST] = {
-    /*            PQRVUSCFX  planned queued running verifying pUblishing pauSed completed failed X */
-    [REPL_JOB_PLANNED] = ".x......x",
-    [REPL_JOB_QUEUED] = "..x..x.xx",
-    [REPL_JOB_RUNNING] = ".x.x.x.xx",
-    [REPL_JOB_VERIFYING] = ".x..x..xx",
-    [REPL_JOB_PUBLISHING] = ".x....xx.",
-    [REPL_JOB_PAUSED] = ".x.....xx",
-    [REPL_JOB_COMPLETED] = ".........",
-    [REPL_JOB_FAILED] = ".x......x",
+    /*            PQRVUSCFX  planned queued running verifying pUblishing pauSed completed failed X
+     */
+    [REPL_JOB_PLANNED] = ".x......x",    [REPL_JOB_QUEUED] = "..x..x.xx",
+    [REPL_JOB_RUNNING] = ".x.x.x.xx",    [REPL_JOB_VERIFYING] = ".x..x..xx",
+    [REPL_JOB_PUBLISHING] = ".x....xx.", [REPL_JOB_PAUSED] = ".x.....xx",
+    [REPL_JOB_COMPLETED] = ".........",  [REPL_JOB_FAILED] = ".x......x",
     [REPL_JOB_CANCELLED] = ".........",
 };
 
@@ -45,8 +42,8 @@ testMoves(void)
 
     for (from = -1; from <= REPL_JOB_STATE_LAST; from++) {
         for (to = -1; to <= REPL_JOB_STATE_LAST; to++) {
-            gboolean inside = from >= 0 && from < REPL_JOB_STATE_LAST && to >= 0 &&
-                              to < REPL_JOB_STATE_LAST;
+            gboolean inside =
+                from >= 0 && from < REPL_JOB_STATE_LAST && to >= 0 && to < REPL_JOB_STATE_LAST;
             gboolean want = inside && moves[from][to] == 'x';
 
             g_assert_cmpint(replJobMayMove(from, to), ==, want);
@@ -292,12 +289,12 @@ isEligible(void *item, void *opaque)
 }
 
 static char *
-pickAll(ReplLanes *lanes, const char *not)
+pickAll(ReplLanes *lanes, const char * not )
 {
     g_autoptr(GString) order = g_string_new(NULL);
     const char *item;
 
-    while ((item = replLanesPick(lanes, isEligible, (void *)not)))
+    while ((item = replLanesPick(lanes, isEligible, (void *)not )))
         g_string_append(order, item);
     return g_string_free(g_steal_pointer(&order), FALSE);
 }
