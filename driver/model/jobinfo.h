@@ -7,6 +7,8 @@
 
 #include <glib.h>
 
+#include "model/label.h"
+
 /* The life of a job:
  *
  *   planned -> queued -> running -> verifying -> publishing -> completed
@@ -63,6 +65,8 @@ typedef struct {
     gint64 ended_s;         /* UNIX time, 0: not yet */
     guint64 bandwidth_bytesPerSec;  /* 0: no limit */
     guint64 peakSpace_bytes;        /* what the plan needs at most on the target */
+    gboolean hasAfter;
+    ReplAmounts after;      /* usage of the target once the job is completed; of a planned job */
     GPtrArray *steps;       /* of ReplStep, bases first */
     int errorCode;          /* virErrorNumber */
     char *error;            /* NULL: none */

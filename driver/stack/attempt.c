@@ -3,7 +3,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "copy/copy.h"
 #include "job/pins.h"
@@ -189,8 +191,26 @@ replAttemptCanClone(const ReplAttempt *attempt)
     return replCopyCanClone(attempt->sourceDir->dirFd, attempt->targetDir->dirFd);
 }
 
+/* What partial files of an earlier attempt hold already. */
+static guint64
+replAttemptPartials(const ReplWork *work, const ReplAttempt *attempt)
+{
+    guint64 bytes = 0;
+    struct stat st;
+    guint i;
+
+    for (i = 0; i < attempt->chain->layers->len; i++) {
+        g_autofree char *name = g_strdup_printf("%s.%u", work->id, i);
+
+        if (fstatat(replStagingFd(attempt->staging, REPL_STAGING_PARTIAL), name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+            bytes += st.st_blocks * G_GUINT64_CONSTANT(512);
+    }
+    return bytes;
+}
+
 static int
-replAttemptPlan(ReplWork *work, ReplAttempt *attempt, gboolean quick, GError **err)
+replAttemptPlan(ReplWork *work, ReplAttempt *attempt, const ReplJob *job, gboolean quick,
+                GError **err)
 {
     g_autoptr(ReplConfig) config = replServiceConfig();
     g_autoptr(ReplGraph) graph = replGraphScan(replServiceCache(), attempt->set, attempt->targetDir, err);
@@ -216,6 +236,8 @@ replAttemptPlan(ReplWork *work, ReplAttempt *attempt, gboolean quick, GError **e
     facts.target = (ReplPlanEnd){attempt->target->name, work->targetUuidstr, attempt->target->label};
     facts.taken = (const char *const *)taken;
     facts.usage = replGraphUsage(graph, attempt->targetDir);
+    replWorkCorrectUsage(work->targetUuidstr, job, TRUE, &facts.usage);
+    facts.partial_bytes = replAttemptPartials(work, attempt);
     facts.placeholder = work->listed ? work->replica : NULL;
     facts.inRegionMax_bytes = config->maxSize_bytes;
     facts.inRegionSupported = FALSE;
@@ -245,12 +267,12 @@ replAttemptNew(ReplWork *work, ReplJob *job, GError **err)
     if (job && replClaimsTake(job, work->targetUuidstr, attempt->chain, err) < 0)
         return NULL;
     if (replAttemptFindPresent(&ask, err) < 0 ||
-        (rc = replAttemptPlan(work, attempt, ask.quick, err)) < 0)
+        (rc = replAttemptPlan(work, attempt, job, ask.quick, err)) < 0)
         return NULL;
     if (rc > 0) {
         ask.quick = FALSE;
         g_clear_pointer(&attempt->presentAs, g_ptr_array_unref);
-        if (replAttemptFindPresent(&ask, err) < 0 || replAttemptPlan(work, attempt, FALSE, err) < 0)
+        if (replAttemptFindPresent(&ask, err) < 0 || replAttemptPlan(work, attempt, job, FALSE, err) < 0)
             return NULL;
     }
     return g_steal_pointer(&attempt);
@@ -363,17 +385,17 @@ replAttemptRecord(ReplWork *work, const ReplAttempt *attempt)
     earlier = work->record->layers;
     work->record->layers = layers;
     work->capacity_bytes = replChainLayer(attempt->chain, 0)->virtualSize_bytes;
+    work->adds = attempt->plan->adds;
     g_mutex_unlock(&work->lock);
     replAttemptPin(work, attempt);
 }
 
 int
-replAttemptCheckQuota(const ReplWork *work, const ReplAttempt *attempt, GError **err)
+replAttemptCheckQuota(ReplJob *job, const ReplWork *work, const ReplAttempt *attempt, GError **err)
 {
     g_autoptr(ReplGraph) graph = replGraphScan(replServiceCache(), attempt->set, attempt->targetDir, err);
     g_auto(ReplRefusal) refusal = {0};
     ReplPlanFacts facts = {0};
-    guint i;
 
     if (!graph)
         return -1;
@@ -381,13 +403,7 @@ replAttemptCheckQuota(const ReplWork *work, const ReplAttempt *attempt, GError *
     facts.target = (ReplPlanEnd){attempt->target->name, work->targetUuidstr, attempt->target->label};
     facts.usage = replGraphUsage(graph, attempt->targetDir);
     facts.placeholder = work->replica;
-    /* The placeholders of the layers look like images until the replica needs them. */
-    for (i = 0; i < work->record->layers->len; i++) {
-        const ReplJobLayer *layer = g_ptr_array_index(work->record->layers, i);
-
-        if (layer->placeholder && !g_str_equal(layer->volume, work->replica))
-            facts.usage.images--;
-    }
+    replWorkCorrectUsage(work->targetUuidstr, job, TRUE, &facts.usage);
     if (replPlanCheckQuota(&facts, &attempt->plan->adds, &refusal) == 0)
         return 0;
     replRefusalSetError(&refusal, &facts, err);

@@ -22,7 +22,7 @@ static GHashTable *replEventsIds; /* stock's callback id -> ours */
 int
 replEventsStart(void)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&replEventsLock);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&replEventsLock);
 
     if (replEventsState)
         return 0;

@@ -213,8 +213,7 @@ replPublishCommit(ReplJob *job, ReplWork *work, GError **err)
     ReplAttempt *attempt = work->attempt;
     guint i;
 
-    (void)job;
-    if (replAttemptCheckQuota(work, attempt, err) < 0 || replPublishPrepareRecord(work, err) < 0)
+    if (replAttemptCheckQuota(job, work, attempt, err) < 0 || replPublishPrepareRecord(work, err) < 0)
         return -1;
     for (i = 0; i < attempt->plan->steps->len; i++) {
         const ReplPlanStep *step = g_ptr_array_index(attempt->plan->steps, i);

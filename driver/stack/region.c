@@ -32,7 +32,7 @@ replRegionFree(ReplRegion *region)
 int
 replRegionsStart(const char *configDir, const char *runDir, GError **err)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&replRegionLock);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&replRegionLock);
 
     if (replRegionLabels)
         return 0;
@@ -46,7 +46,7 @@ replRegionsStart(const char *configDir, const char *runDir, GError **err)
 void
 replRegionsStop(void)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&replRegionLock);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&replRegionLock);
 
     if (replRegionStagings)
         g_hash_table_remove_all(replRegionStagings);
@@ -122,7 +122,7 @@ replRegionOfPool(virStoragePoolPtr pool)
 virStoragePoolPtr
 replPoolOfVol(virStorageVolPtr vol)
 {
-    g_auto(ReplIdentity) caller = replIdentityBecomeSystem();
+    g_auto(ReplIdentity) caller G_GNUC_UNUSED = replIdentityBecomeSystem();
     virStoragePoolPtr pool = replNext.storagePoolLookupByVolume(vol);
 
     if (!pool)
@@ -166,7 +166,7 @@ replRegionsSet(void)
 ReplStaging *
 replRegionStaging(const ReplRegion *region, gboolean create, GError **err)
 {
-    g_autoptr(GMutexLocker) locker = NULL;
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = NULL;
     ReplStaging *staging;
 
     if (!region->dir) {
@@ -193,7 +193,7 @@ void
 replRegionForget(const unsigned char *uuid)
 {
     char uuidstr[VIR_UUID_STRING_BUFLEN];
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&replRegionLock);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&replRegionLock);
 
     replUuidFormat(uuid, uuidstr);
     if (replRegionStagings)

@@ -169,6 +169,23 @@ replReplicateByToken(const ReplReplication *r, virStorageVolPtr *vol)
 
 /* --- submitting --- */
 
+/* The replica shows what every layer holds, and the layers may lie in several pools. */
+static int
+replReplicateCheckLayers(const ReplReplication *r, const ReplChain *chain)
+{
+    guint i;
+
+    for (i = 1; i < chain->layers->len; i++) {
+        const ReplLayer *layer = replChainLayer(chain, i);
+        unsigned char uuid[VIR_UUID_BUFLEN];
+
+        if (replUuidParse(layer->pool->uuid, uuid) &&
+            replAccessVol(r->conn, uuid, layer->volume, replVirt.StorageVolDownloadEnsureACL) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static char *
 replReplicateDescription(const ReplReplication *r)
 {
@@ -260,7 +277,8 @@ replReplicateSubmit(const ReplReplication *r, ReplWork *work, const ReplAttempt 
     replAttemptRecord(work, plan);
     /* The job is on record before its first file is there, so that nothing of it is ever left behind. */
     work->record->holdsPlaceholder = TRUE;
-    if (replReplicateKeepSource(r, err) < 0 || replWorkSave(work, r->staging, err) < 0)
+    if (replWorkLease(work, r->staging, TRUE, err) < 0 || replReplicateKeepSource(r, err) < 0 ||
+        replWorkSave(work, r->staging, err) < 0)
         return -1;
     if (replReplicateTakeName(r, work, err) < 0 ||
         replRecordSave(r->staging, r->replica, work->image, err) < 0)
@@ -306,6 +324,10 @@ replReplicateRun(const ReplReplication *r)
 
     /* A first plan tells at once what is wrong; the job plans again when its turn has come. */
     if ((plan = replAttemptNew(work, NULL, &err))) {
+        if (replReplicateCheckLayers(r, plan->chain) < 0) {
+            replWorkFree(work);
+            return NULL;
+        }
         work->capacity_bytes = replChainLayer(plan->chain, 0)->virtualSize_bytes;
         if (replReplicateSubmit(r, work, plan, &job, &err) < 0) {
             replPublishUndo(work, TRUE);
@@ -329,8 +351,10 @@ replReplicateRun(const ReplReplication *r)
         replPinsDropJob(replServicePins(), work->id);
         return NULL;
     }
-    if (!r->request->start)
+    if (!r->request->start) {
+        replWorkLease(work, NULL, FALSE, NULL);
         return replReplicateVol(r, r->replica);
+    }
     return replReplicateFinish(r, job, r->replica);
 }
 

@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "job/pins.h"
+#include "stack/lease.h"
 #include "stack/region.h"
 #include "stack/report.h"
 #include "stack/service.h"
@@ -80,6 +82,34 @@ replResumeHoldSource(const ReplWork *work)
         replQueueHold(replServiceQueue(), work->sourceUuidstr);
 }
 
+/* Bytes of data in a partial file; what was only reserved reads as a hole. */
+static guint64
+replResumeData(int dirFd, const char *name)
+{
+    g_auto(ReplFd) fd = openat(dirFd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    guint64 bytes = 0;
+    off_t data, hole = 0;
+
+    while (fd >= 0 && (data = lseek(fd, hole, SEEK_DATA)) >= 0 && (hole = lseek(fd, data, SEEK_HOLE)) > data)
+        bytes += hole - data;
+    return bytes;
+}
+
+/* What an interrupted job has written, so that its progress does not seem to go back. */
+static guint64
+replResumeWritten(ReplStaging *staging, const ReplJobRecord *record)
+{
+    guint64 bytes = 0;
+    guint i;
+
+    for (i = 0; i < record->layers->len; i++) {
+        g_autofree char *name = g_strdup_printf("%s.%u", record->id, i);
+
+        bytes += replResumeData(replStagingFd(staging, REPL_STAGING_PARTIAL), name);
+    }
+    return bytes;
+}
+
 static void
 replResumeJob(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *record)
 {
@@ -87,6 +117,7 @@ replResumeJob(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *rec
     g_autoptr(ReplJob) job = NULL;
     g_autoptr(GError) err = NULL;
     struct stat st;
+    ReplWorkPhase phase;
     ReplWork *work;
 
     if (!record->request) {
@@ -104,9 +135,15 @@ replResumeJob(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *rec
     /* What was recorded before it was queued was to start at once. */
     if (record->info->state == REPL_JOB_PLANNED && record->request->start)
         record->info->state = REPL_JOB_QUEUED;
+    record->info->processed_bytes = MIN(record->info->total_bytes,
+                                        MAX(record->info->processed_bytes,
+                                            replResumeWritten(staging, record)));
     work = replWorkNew(region, record, g_steal_pointer(&image), NULL);
     work->resumed = TRUE;
     work->listed = TRUE;
+    phase = replWorkPhase(record);
+    if (phase != REPL_WORK_PLANNED && phase != REPL_WORK_ENDED)
+        replWorkLease(work, staging, TRUE, NULL);
     job = replWorkToJob(work);
     replJobRestore(job, record->info);
     replPinsAdd(replServicePins(), region->uuidstr, region->name, record->volume, work->id,
@@ -136,6 +173,43 @@ replResumeKeeps(const char *jobId, void *opaque)
 }
 
 static void
+replResumeAgain(const char *poolUuid);
+
+/* On shared storage only one host goes on with the jobs; the other looks again later. */
+static gboolean
+replResumeMay(const ReplRegion *region, ReplStaging *staging)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (replLeasesHold(region->uuidstr, staging, &err) == 0)
+        return TRUE;
+    replInfo("The jobs of pool '%s' are left alone for now: %s", region->name, err->message);
+    replLeasesWatch(region->uuidstr, replResumeAgain);
+    return FALSE;
+}
+
+static gboolean
+replResumeIsOpen(const ReplJobRecord *record)
+{
+    ReplJobState state = record->info->state;
+
+    return state != REPL_JOB_COMPLETED && state != REPL_JOB_CANCELLED &&
+           !(state == REPL_JOB_FAILED && !record->holdsPlaceholder);
+}
+
+static gboolean
+replResumeAnyOpen(const GPtrArray *records)
+{
+    guint i;
+
+    for (i = 0; i < records->len; i++) {
+        if (replResumeIsOpen(g_ptr_array_index(records, i)))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void
 replResumeRegion(const ReplRegion *region)
 {
     g_autoptr(ReplStaging) staging = NULL;
@@ -153,6 +227,8 @@ replResumeRegion(const ReplRegion *region)
             replWarn("The jobs of pool '%s' cannot be read: %s", region->name, err->message);
         return;
     }
+    if (!replResumeAnyOpen(records) || !replResumeMay(region, staging))
+        return;
     /* A record that cannot be read may need its partial files. */
     if (unread == 0)
         replPartialsSweep(staging, replResumeKeeps, records, NULL);
@@ -160,15 +236,24 @@ replResumeRegion(const ReplRegion *region)
         ReplJobRecord *record = g_ptr_array_index(records, i);
         g_autoptr(ReplJob) known = replQueueFind(replServiceQueue(), record->id);
 
-        if (known || record->info->state == REPL_JOB_COMPLETED ||
-            record->info->state == REPL_JOB_CANCELLED ||
-            (record->info->state == REPL_JOB_FAILED && !record->holdsPlaceholder))
+        if (known || !replResumeIsOpen(record))
             continue;
         if (replResumeIsDone(region, record))
             replResumeComplete(region, staging, record);
         else
             replResumeJob(region, staging, replJobRecordCopy(record));
     }
+    /* The jobs hold it for themselves now. */
+    replLeasesDrop(region->uuidstr);
+}
+
+static void
+replResumeAgain(const char *poolUuid)
+{
+    g_autoptr(ReplRegion) region = replRegionOfUuidString(poolUuid);
+
+    if (region)
+        replResumeRegion(region);
 }
 
 static void

@@ -5,6 +5,7 @@
  */
 #include "stack/service.h"
 
+#include "stack/lease.h"
 #include "stack/report.h"
 
 static char *replServiceConfigPath; /* set at start */
@@ -14,8 +15,15 @@ static ReplQueue *replServiceQueueAll; /* these four: made at start, thread-safe
 static ReplPins *replServicePinsAll;
 static ReplGraphCache *replServiceHeads;
 
-/* Guards the two below. */
+/* Before a job has shown better: what a sparse copy reaches on a plain disk. */
+#define REPL_SERVICE_RATE_bytesPerSec (400 * 1024 * G_GUINT64_CONSTANT(1024))
+
+/* Shorter jobs measure their own start and end more than the disk. */
+#define REPL_SERVICE_RATE_MIN_bytes (256 * 1024 * G_GUINT64_CONSTANT(1024))
+
+/* Guards the three below. */
 static GMutex replServiceLock;
+static guint64 replServiceRate = REPL_SERVICE_RATE_bytesPerSec;
 static ReplConfig *replServiceConf;
 static GHashTable *replServiceJobs; /* "pool UUID/volume" -> ReplJob, a reference */
 
@@ -60,6 +68,7 @@ replServiceStop(void)
 {
     if (replServiceQueueAll)
         replQueueStop(replServiceQueueAll);
+    replLeasesStop();
 }
 
 void
@@ -153,10 +162,56 @@ replServiceFindJob(const char *poolUuid, const char *volume)
     return job;
 }
 
+GPtrArray *
+replServiceJobsOf(const char *poolUuid)
+{
+    GPtrArray *jobs = g_ptr_array_new_with_free_func((GDestroyNotify)replJobUnref);
+    GHashTableIter iter;
+    gpointer key, job;
+
+    g_mutex_lock(&replServiceLock);
+    g_hash_table_iter_init(&iter, replServiceJobs);
+    while (g_hash_table_iter_next(&iter, &key, &job)) {
+        if (g_str_has_prefix(key, poolUuid))
+            g_ptr_array_add(jobs, replJobRef(job));
+    }
+    g_mutex_unlock(&replServiceLock);
+    return jobs;
+}
+
 char *
 replServicePoolJob(const char *poolUuid)
 {
     g_auto(GStrv) jobs = replPinsPoolJobs(replServicePinsAll, poolUuid);
 
     return g_strdup(jobs[0]);
+}
+
+void
+replServiceLearnRate(const ReplJobInfo *info)
+{
+    gint64 took_s = info->ended_s - info->started_s;
+
+    if (took_s <= 0 || info->bandwidth_bytesPerSec > 0 ||
+        info->processed_bytes < REPL_SERVICE_RATE_MIN_bytes)
+        return;
+    g_mutex_lock(&replServiceLock);
+    replServiceRate = (replServiceRate + info->processed_bytes / took_s) / 2;
+    g_mutex_unlock(&replServiceLock);
+}
+
+gint64
+replServiceEstimate(const ReplJobInfo *info)
+{
+    guint64 left = info->total_bytes - MIN(info->processed_bytes, info->total_bytes);
+    guint64 rate;
+
+    g_mutex_lock(&replServiceLock);
+    rate = MAX(replServiceRate, 1);
+    if (replServiceConf->bandwidth_bytesPerSec > 0)
+        rate = MIN(rate, replServiceConf->bandwidth_bytesPerSec);
+    g_mutex_unlock(&replServiceLock);
+    if (info->bandwidth_bytesPerSec > 0)
+        rate = MIN(rate, info->bandwidth_bytesPerSec);
+    return left / rate;
 }

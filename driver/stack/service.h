@@ -48,6 +48,18 @@ replServiceRemoveJob(const char *poolUuid, const char *volume, ReplJob *job);
 ReplJob *
 replServiceFindJob(const char *poolUuid, const char *volume);
 
+/* The jobs that make volumes of the pool (of ReplJob, referenced). */
+GPtrArray *
+replServiceJobsOf(const char *poolUuid);
+
 /* The id of a job that works in the pool now, or NULL. */
 char *
 replServicePoolJob(const char *poolUuid);
+
+/* Remembers the rate that a job reached, to estimate the time of the next ones. */
+void
+replServiceLearnRate(const ReplJobInfo *info);
+
+/* Seconds that a job with so much to do may take, within its limit; 0 for less than one. */
+gint64
+replServiceEstimate(const ReplJobInfo *info);

@@ -14,6 +14,7 @@
 #include "probe/kind.h"
 #include "stack/report.h"
 #include "stack/service.h"
+#include "stack/work.h"
 #include "store/record.h"
 #include "xml/xml.h"
 
@@ -84,6 +85,24 @@ replViewDerive(const ReplRegion *region, const char *volume, const struct statx 
     return replImageNew(id);
 }
 
+/* What a plan promises: how long it would take, and what the pool holds afterwards. */
+static void
+replViewAddPlan(const ReplRegion *region, ReplJob *job, ReplJobInfo *info)
+{
+    ReplAmounts adds = replWorkAdds(job);
+
+    if (info->state != REPL_JOB_PLANNED && info->state != REPL_JOB_QUEUED)
+        return;
+    info->eta_s = replServiceEstimate(info);
+    if (info->state != REPL_JOB_PLANNED || replViewUsage(region, &info->after) < 0)
+        return;
+    info->hasAfter = TRUE;
+    /* The replica's placeholder is counted as an image already. */
+    info->after.images += adds.images - 1;
+    info->after.snapshots += adds.snapshots;
+    info->after.bytes += adds.bytes;
+}
+
 /* A job that has not ended well tells more than the record that it wrote last. */
 static void
 replViewAddJob(const ReplRegion *region, const char *volume, ReplImage *image)
@@ -94,6 +113,7 @@ replViewAddJob(const ReplRegion *region, const char *volume, ReplImage *image)
         return;
     replJobInfoFree(image->job);
     image->job = replJobInfo(job);
+    replViewAddPlan(region, job, image->job);
     image->status = image->job->state == REPL_JOB_FAILED ? REPL_IMAGE_ERROR : REPL_IMAGE_PENDING;
 }
 
@@ -188,6 +208,7 @@ replViewUsage(const ReplRegion *region, ReplAmounts *usage)
         return -1;
     }
     *usage = replGraphUsage(graph, dir);
+    replWorkCorrectUsage(region->uuidstr, NULL, FALSE, usage);
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "job/pins.h"
 #include "stack/claims.h"
 #include "stack/events.h"
+#include "stack/lease.h"
 #include "stack/report.h"
 #include "stack/service.h"
 #include "store/record.h"
@@ -42,6 +43,7 @@ replWorkFree(ReplWork *work)
     if (!work)
         return;
     replAttemptFree(work->attempt);
+    replWorkLease(work, NULL, FALSE, NULL);
     replJobRecordFree(work->record);
     replImageFree(work->image);
     if (work->identity)
@@ -93,6 +95,29 @@ replWorkPhase(const ReplJobRecord *record)
 }
 
 int
+replWorkLease(ReplWork *work, ReplStaging *staging, gboolean on, GError **err)
+{
+    gboolean was;
+
+    g_mutex_lock(&work->lock);
+    was = work->leased;
+    work->leased = on;
+    g_mutex_unlock(&work->lock);
+    if (was == on)
+        return 0;
+    if (!on) {
+        replLeasesDrop(work->targetUuidstr);
+        return 0;
+    }
+    if (replLeasesHold(work->targetUuidstr, staging, err) == 0)
+        return 0;
+    g_mutex_lock(&work->lock);
+    work->leased = FALSE;
+    g_mutex_unlock(&work->lock);
+    return -1;
+}
+
+int
 replWorkSave(ReplWork *work, ReplStaging *staging, GError **err)
 {
     g_autoptr(ReplJobRecord) copy = NULL;
@@ -114,6 +139,55 @@ replWorkUpdateImage(ReplJob *job, void (*change)(ReplImage *image, const ReplUpd
     g_mutex_lock(&work->lock);
     change(work->image, update);
     g_mutex_unlock(&work->lock);
+}
+
+/* Called with the work's lock held. */
+static guint
+replWorkLayerPlaceholders(const ReplWork *work)
+{
+    guint count = 0;
+    guint i;
+
+    for (i = 0; i < work->record->layers->len; i++) {
+        const ReplJobLayer *layer = g_ptr_array_index(work->record->layers, i);
+
+        if (layer->placeholder && !layer->published && !g_str_equal(layer->volume, work->replica))
+            count++;
+    }
+    return count;
+}
+
+void
+replWorkCorrectUsage(const char *poolUuid, const ReplJob *except, gboolean reserve, ReplAmounts *usage)
+{
+    g_autoptr(GPtrArray) jobs = replServiceJobsOf(poolUuid);
+    guint i;
+
+    for (i = 0; i < jobs->len; i++) {
+        ReplJob *job = g_ptr_array_index(jobs, i);
+        ReplWork *work = replJobOpaque(job);
+
+        g_mutex_lock(&work->lock);
+        usage->images -= replWorkLayerPlaceholders(work);
+        /* The replica itself is there as a placeholder already; what is published is counted. */
+        if (reserve && job != except && work->listed) {
+            usage->snapshots += work->adds.snapshots;
+            usage->bytes += work->adds.bytes;
+        }
+        g_mutex_unlock(&work->lock);
+    }
+}
+
+ReplAmounts
+replWorkAdds(ReplJob *job)
+{
+    ReplWork *work = replJobOpaque(job);
+    ReplAmounts adds;
+
+    g_mutex_lock(&work->lock);
+    adds = work->adds;
+    g_mutex_unlock(&work->lock);
+    return adds;
 }
 
 /* Compares the plan that was shown with the one that would be made now. */
@@ -187,6 +261,9 @@ replWorkPrepare(ReplJob *job, void *opaque, GError **err)
         return -1;
     if (replPinsClaim(replServicePins(), work->id, work->sourceUuidstr, work->record->sourceVolume,
                       work->record->targetRegion, err) < 0)
+        return -1;
+    /* A retry has let go of it. */
+    if (replWorkLease(work, attempt->staging, TRUE, err) < 0)
         return -1;
     work->attempt = g_steal_pointer(&attempt);
     replWorkBecome(work, work->attempt);
@@ -288,12 +365,16 @@ replWorkRecord(ReplJob *job, const ReplJobInfo *info, void *opaque)
     if (target && (staging = replRegionStaging(target, FALSE, NULL)) &&
         replWorkSave(work, staging, &err) < 0)
         replWarn("The record of job %s cannot be written: %s", work->id, err->message);
-    if (!replJobStateIsEnded(info->state))
+    if (phase == REPL_WORK_PLANNED || phase == REPL_WORK_ENDED)
+        replWorkLease(work, NULL, FALSE, NULL);
+    if (phase != REPL_WORK_ENDED)
         return;
     if (staging && (listed || info->state == REPL_JOB_COMPLETED))
         replWorkRecordImage(work, staging, info);
     if (info->state != REPL_JOB_FAILED || !listed)
         replServiceRemoveJob(work->targetUuidstr, work->replica, job);
+    if (info->state == REPL_JOB_COMPLETED)
+        replServiceLearnRate(info);
     if (target)
         replEventsRefresh(target->name, target->uuid);
 }

@@ -58,6 +58,8 @@ typedef struct {
     guint64 capacity_bytes;     /* virtual size of the replica */
     gboolean listed;            /* the replica's name is held in the pool */
     gint persisted;             /* ReplWorkPhase of the record on disk */
+    ReplAmounts adds;           /* what the target's usage grows by, as planned */
+    gboolean leased;            /* this host holds the target's staging folder for it */
     guint64 unsaved_bytes;      /* written since the record was saved */
 
     /* The attempt's thread alone. */
@@ -81,6 +83,10 @@ replWorkToJob(ReplWork *work);
 ReplWorkPhase
 replWorkPhase(const ReplJobRecord *record);
 
+/* Holds the target's staging folder for this host, or lets go of it. Returns 0, or -1 with @err set. */
+int
+replWorkLease(ReplWork *work, ReplStaging *staging, gboolean on, GError **err);
+
 /* Writes the record as it is now. Returns 0, or -1 with @err set. */
 int
 replWorkSave(ReplWork *work, ReplStaging *staging, GError **err);
@@ -89,6 +95,15 @@ replWorkSave(ReplWork *work, ReplStaging *staging, GError **err);
  * -1 with VIR_ERR_OPERATION_INVALID that names what has changed. */
 int
 replWorkCheckStart(ReplJob *job, GError **err);
+
+/* Corrects @usage, as counted from the directory, for the jobs that make volumes of the pool: placeholders
+ * of layers are no images. With @reserve also what they, all but @except, are still going to add. */
+void
+replWorkCorrectUsage(const char *poolUuid, const ReplJob *except, gboolean reserve, ReplAmounts *usage);
+
+/* What the job adds to the usage of its target. */
+ReplAmounts
+replWorkAdds(ReplJob *job);
 
 /* Changes the record that the replica will have. */
 void
@@ -117,7 +132,7 @@ replAttemptRecord(ReplWork *work, const ReplAttempt *attempt);
 
 /* Images, snapshots and bytes in the target now; the quota against them. 0, or -1 with @err set. */
 int
-replAttemptCheckQuota(const ReplWork *work, const ReplAttempt *attempt, GError **err);
+replAttemptCheckQuota(ReplJob *job, const ReplWork *work, const ReplAttempt *attempt, GError **err);
 
 /* --- transfer.c --- */
 
