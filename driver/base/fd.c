@@ -60,8 +60,8 @@ replPwriteFull(int fd, const void *buf, size_t len, uint64_t offset)
     return 0;
 }
 
-/* Makes a file beside @name under a name of its own: two writers at once, perhaps on two hosts, must
- * never rename each other's half. Returns its descriptor and name, or -1 with errno set. */
+/* Makes a file beside @name under a name of its own: two writers at once, perhaps on two hosts,
+ * must never rename each other's half. Returns its descriptor and name, or -1 with errno set. */
 static int
 replOpenAside(int dirfd, const char *name, char **aside)
 {

@@ -38,9 +38,9 @@ replPreadFull(int fd, void *buf, size_t len, uint64_t offset);
 int
 replPwriteFull(int fd, const void *buf, size_t len, uint64_t offset);
 
-/* Puts @data durably behind @name in @dirfd: written to "@name.XXXX.new" (mode 0600, XXXX at random),
- * synced, renamed, and the directory synced. Never follows a symbolic link. What a crash leaves behind
- * ends in ".new" and is worthless. Returns 0 or -1 with @err set. */
+/* Puts @data durably behind @name in @dirfd: written to "@name.XXXX.new" (mode 0600, XXXX at
+ * random), synced, renamed, and the directory synced. Never follows a symbolic link. What a crash
+ * leaves behind ends in ".new" and is worthless. Returns 0 or -1 with @err set. */
 int
 replWriteDurable(int dirfd, const char *name, const char *data, size_t len, GError **err);
 
