@@ -65,17 +65,39 @@ def create(path, size="32M", fmt="qcow2", backing=None, backing_fmt="qcow2", opt
     return path
 
 
+_made = {}
+
+
+def _once(key, paths, make):
+    """Runs make() the first time; later calls get copies of what it made at `paths`."""
+    if key not in _made:
+        make()
+        folder = os.path.join(space.enter(), f"made{len(_made)}")
+        os.makedirs(folder)
+        _made[key] = folder
+        space.run("cp", "--sparse=auto", "--reflink=never", *paths, folder + "/")
+    else:
+        space.run("cp", "--sparse=auto", "--reflink=never",
+                  *[os.path.join(_made[key], os.path.basename(path)) for path in paths],
+                  os.path.dirname(paths[0]) + "/")
+
+
 def base(path, size_mib=32, seed=0, options="", compressed=False, fmt="qcow2"):
     """An image with an ext4 file system and real files inside."""
+    _once(("base", os.path.basename(path), size_mib, seed, options, compressed, fmt), [path],
+          lambda: _make_base(path, size_mib, seed, options, compressed, fmt))
+    return path
+
+
+def _make_base(path, size_mib, seed, options, compressed, fmt):
     raw = path + ".raw-tmp"
     ext4_raw(raw, size_mib, seed)
     if fmt == "raw":
         os.rename(raw, path)
-        return path
+        return
     args = ["convert", "-q", "-f", "raw", "-O", fmt] + (["-c"] if compressed else [])
     qemu_img(*args, *(["-o", options] if options else []), raw, path)
     os.unlink(raw)
-    return path
 
 
 def overlay(path, backing, size="32M", backing_fmt="qcow2", options="", writes=()):
@@ -118,18 +140,26 @@ def chain(folder, names=("base.qcow2", "mid.qcow2", "web.qcow2"), size_mib=32, s
     """A base with real files and overlays over it, each with writes of its own. The middle has an
     internal snapshot with a content of its own, the last one a bitmap. Returns the last one's path."""
     paths = [os.path.join(folder, name) for name in names]
-    base(paths[0], size_mib, seed, options if base_fmt == "qcow2" else "", fmt=base_fmt)
-    for depth in range(1, len(names)):
-        overlay(paths[depth], names[depth - 1], f"{size_mib}M",
+    _once(("chain", tuple(names), size_mib, seed, options, base_fmt), paths,
+          lambda: _make_chain(paths, size_mib, seed, options, base_fmt))
+    return paths[-1]
+
+
+def _make_chain(paths, size_mib, seed, options, base_fmt):
+    def place(mib):
+        return mib % (size_mib - 2) * MIB
+
+    _make_base(paths[0], size_mib, seed, options if base_fmt == "qcow2" else "", False, base_fmt)
+    for depth in range(1, len(paths)):
+        overlay(paths[depth], os.path.basename(paths[depth - 1]), f"{size_mib}M",
                 base_fmt if depth == 1 else "qcow2", options)
-        write_random(paths[depth], depth * 3 * MIB + 4096, MIB, seed * 100 + depth)
-        write(paths[depth], [(depth * 5 * MIB, 256 << 10, 0)])
+        write_random(paths[depth], place(3 * depth) + 4096, MIB, seed * 100 + depth)
+        write(paths[depth], [(place(5 * depth), 256 << 10, 0)])
         if depth == 1:
             snapshot(paths[depth], "before-update")
-            write_random(paths[depth], 20 * MIB, MIB // 2, seed * 100 + 50)
-    if "compat=0.10" not in options and len(names) > 1:
+            write_random(paths[depth], place(20), MIB // 2, seed * 100 + 50)
+    if "compat=0.10" not in options and len(paths) > 1:
         bitmap(paths[-1], "backup-1")
-    return paths[-1]
 
 
 def luks(path, size_mib, passphrase, fmt="qcow2", backing=None, backing_fmt="qcow2", extra=""):

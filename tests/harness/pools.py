@@ -55,7 +55,7 @@ class Pool:
 
     def try_replicate(self, source, volume, xml=None, timeout_s=60, **options):
         """vol-create-from into this pool; returns virsh's result."""
-        with xmlio.xml_file(xml or xmlio.replicate(**options)) as f:
+        with xmlio.xml_file(xmlio.replicate(**options) if xml is None else xml) as f:
             return self.host.virsh("vol-create-from", self.name, f.name, volume,
                                    "--inputpool", source.name, timeout_s=timeout_s, quiet=False)
 
@@ -72,7 +72,7 @@ class Pool:
         try:
             vol = conn.storagePoolLookupByName(source.name).storageVolLookupByName(volume)
             conn.storagePoolLookupByName(self.name).createXMLFrom(
-                xml or xmlio.replicate(**options), vol, flags)
+                xmlio.replicate(**options) if xml is None else xml, vol, flags)
         except libvirt.libvirtError as err:
             assert self.state() == before, "the refused request changed the target"
             return err
