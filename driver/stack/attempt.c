@@ -240,7 +240,7 @@ replAttemptPlan(ReplWork *work, ReplAttempt *attempt, const ReplJob *job, gboole
     facts.partial_bytes = replAttemptPartials(work, attempt);
     facts.placeholder = work->listed ? work->replica : NULL;
     facts.inRegionMax_bytes = config->maxSize_bytes;
-    facts.inRegionSupported = FALSE;
+    facts.inRegionSupported = TRUE;
     facts.canConvert = FALSE;
     if (replPoolDirFree(attempt->targetDir, &facts.free_bytes, err) < 0)
         return -1;

@@ -12,7 +12,9 @@
 #include "stack/region.h"
 #include "stack/replicate.h"
 #include "stack/report.h"
+#include "stack/secrets.h"
 #include "stack/update.h"
+#include "stack/view.h"
 #include "store/record.h"
 #include "xml/xml.h"
 
@@ -39,6 +41,30 @@ replCreateOpsForget(const ReplRegion *region, virStorageVolPtr vol)
     replRecordDrop(staging, virStorageVolGetName(vol), NULL);
 }
 
+/* libvirt knows the secret of a volume until the next pool-refresh; the record knows it for good. */
+static void
+replCreateOpsBind(const ReplRegion *region, virStorageVolPtr vol)
+{
+    g_autofree char *xml = region && vol && region->dir ? replNext.storageVolGetXMLDesc(vol, 0) : NULL;
+    g_autofree char *secret = xml ? replSecretsOfXml(xml) : NULL;
+    g_autoptr(ReplStaging) staging = NULL;
+    g_autoptr(ReplImage) image = NULL;
+    g_autoptr(GError) err = NULL;
+
+    if (!secret)
+        return;
+    if (!(image = replViewImage(region, virStorageVolGetName(vol), &err)) ||
+        !(staging = replRegionStaging(region, TRUE, &err))) {
+        replWarn("The secret of '%s' is not remembered: %s", virStorageVolGetName(vol), err->message);
+        return;
+    }
+    /* What looking found is looked for again when the volume has content. */
+    image->type = REPL_IMAGE_TYPE_UNKNOWN;
+    image->secret = g_steal_pointer(&secret);
+    if (replRecordSave(staging, virStorageVolGetName(vol), image, &err) < 0)
+        replWarn("The secret of '%s' is not remembered: %s", virStorageVolGetName(vol), err->message);
+}
+
 static virStorageVolPtr
 replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int flags)
 {
@@ -63,6 +89,8 @@ replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int f
         return NULL;
     vol = replNext.storageVolCreateXML(pool, xml->stock, flags);
     replCreateOpsForget(region, vol);
+    if (strstr(xml->stock, "encryption"))
+        replCreateOpsBind(region, vol);
     return vol;
 }
 
@@ -109,6 +137,8 @@ replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorage
     }
     vol = replNext.storageVolCreateXMLFrom(pool, xml->stock, source, flags);
     replCreateOpsForget(region, vol);
+    if (strstr(xml->stock, "encryption"))
+        replCreateOpsBind(region, vol);
     return vol;
 }
 

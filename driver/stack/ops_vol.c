@@ -12,6 +12,7 @@
 #include "stack/pending.h"
 #include "stack/region.h"
 #include "stack/report.h"
+#include "stack/secrets.h"
 #include "stack/service.h"
 #include "stack/view.h"
 #include "store/record.h"
@@ -62,11 +63,12 @@ replStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
                       replVirt.StorageVolDeleteEnsureACL) < 0)
         return -1;
     if ((job = replServiceFindJob(region->uuidstr, volume))) {
-        if (replPendingCancel(job, &err) < 0) {
+        int rc = replPendingCancel(job, &err);
+
+        if (rc < 0)
             replReport(g_steal_pointer(&err));
-            return -1;
-        }
-        return 0;
+        if (rc <= 0)
+            return rc;
     }
     return replGuardDelete(vol, region, flags);
 }
@@ -181,6 +183,7 @@ replStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
 {
     g_autoptr(ReplRegion) region = replRegionOfVol(vol);
     g_autofree char *fragment = NULL;
+    g_autofree char *secret = NULL;
     char *stock;
     char *ret;
 
@@ -188,8 +191,9 @@ replStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
         return NULL;
     stock = replNext.storageVolGetXMLDesc(vol, flags);
     if (!stock || !region || !region->dir ||
-        !(fragment = replViewImageXml(region, virStorageVolGetName(vol))))
+        !(fragment = replViewImageXml(region, virStorageVolGetName(vol), &secret)))
         return stock;
+    stock = replSecretsIntoXml(stock, secret);
     ret = replXmlInsert(stock, "volume", fragment);
     free(stock);
     return ret;

@@ -13,8 +13,15 @@
 int
 replPendingCancel(ReplJob *job, GError **err)
 {
-    if (replJobDo(job, REPL_VERB_CANCEL, err) < 0)
+    g_autoptr(GError) refused = NULL;
+
+    if (replJobDo(job, REPL_VERB_CANCEL, &refused) < 0) {
+        /* It is past the point of return, and will have ended in a moment. */
+        if (replJobWaitFor(job, REPL_PENDING_CANCEL_MS) && replJobState(job) == REPL_JOB_COMPLETED)
+            return 1;
+        g_propagate_error(err, g_steal_pointer(&refused));
         return -1;
+    }
     if (replJobWaitFor(job, REPL_PENDING_CANCEL_MS))
         return 0;
     replErrorSet(err, VIR_ERR_OPERATION_TIMEOUT,

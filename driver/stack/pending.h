@@ -7,7 +7,8 @@
 
 #include "job/job.h"
 
-/* Cancels the job and waits until nothing is left of it. Returns 0, or -1 with @err set. */
+/* Cancels the job and waits until nothing is left of it. Returns 0; 1 when it completed instead, because it
+ * was publishing already; or -1 with @err set. */
 int
 replPendingCancel(ReplJob *job, GError **err);
 

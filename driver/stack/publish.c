@@ -164,6 +164,17 @@ replPublishIdentity(int dirFd, const char *volume, ReplFileIdentity *identity)
     identity->ctime_ns = st.st_ctim.tv_sec * G_GINT64_CONSTANT(1000000000) + st.st_ctim.tv_nsec;
 }
 
+/* The secret that opens the layer in the source's pool, or NULL. */
+static char *
+replPublishSourceSecret(const ReplLayer *source)
+{
+    g_autoptr(ReplRegion) region = replRegionOfUuidString(source->pool->uuid);
+    g_autoptr(ReplStaging) staging = region ? replRegionStaging(region, FALSE, NULL) : NULL;
+    g_autoptr(ReplImage) image = staging ? replRecordLoad(staging, source->volume, NULL) : NULL;
+
+    return image ? g_strdup(image->secret) : NULL;
+}
+
 /* The record of a layer that is now in place: where its content came from, and what it is now. */
 static void
 replPublishRecord(ReplWork *work, const ReplPlanStep *step)
@@ -184,6 +195,10 @@ replPublishRecord(ReplWork *work, const ReplPlanStep *step)
         image->source.region = g_strdup(attempt->source->label->name);
         image->source.pool = g_strdup(source->pool->name);
         image->source.volume = g_strdup(source->volume);
+    }
+    if (step->action != REPL_STEP_CONVERT) {
+        g_free(image->secret);
+        image->secret = replPublishSourceSecret(source);
     }
     image->hasOrigin = TRUE;
     image->originPool = g_strdup(source->pool->uuid);

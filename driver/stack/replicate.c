@@ -247,7 +247,6 @@ replReplicateKeepSource(const ReplReplication *r, GError **err)
     if ((known = replRecordLoad(staging, r->volume, NULL)))
         return 0;
     image = replImageNew(r->image->id);
-    image->type = r->image->type;
     return replRecordSave(staging, r->volume, image, err);
 }
 

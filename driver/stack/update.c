@@ -15,6 +15,17 @@
 #include "store/record.h"
 
 static int
+replUpdateCancel(ReplJob *job, GError **err)
+{
+    int rc = replPendingCancel(job, err);
+
+    if (rc > 0)
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("Replication job '%s' completed before it could be cancelled"), replJobId(job));
+    return rc == 0 ? 0 : -1;
+}
+
+static int
 replUpdateJob(const ReplRegion *region, const ReplUpdate *update, GError **err)
 {
     g_autoptr(ReplJob) job = NULL;
@@ -31,7 +42,7 @@ replUpdateJob(const ReplRegion *region, const ReplUpdate *update, GError **err)
         replJobSetBandwidth(job, update->bandwidth_bytesPerSec, err) < 0)
         return -1;
     if (update->verb == REPL_VERB_CANCEL)
-        return replPendingCancel(job, err);
+        return replUpdateCancel(job, err);
     if (update->verb == REPL_VERB_START && replWorkCheckStart(job, err) < 0)
         return -1;
     return update->verb == REPL_VERB_NONE ? 0 : replJobDo(job, update->verb, err);
@@ -83,6 +94,8 @@ replUpdateRecord(const ReplRegion *region, const ReplUpdate *update, GError **er
         replWorkUpdateImage(job, replUpdateImage, update);
     /* The first change to an image makes its record. */
     if (!(known = replRecordLoad(staging, update->volume, NULL))) {
+        if (!image->typeIsSet)
+            image->type = REPL_IMAGE_TYPE_UNKNOWN; /* what looking found is no record's business */
         replUpdateImage(image, update);
         return replRecordSave(staging, update->volume, image, err);
     }

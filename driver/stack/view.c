@@ -179,7 +179,7 @@ replViewSnapshots(const ReplRegion *region, const char *volume, const ReplImage 
 }
 
 char *
-replViewImageXml(const ReplRegion *region, const char *volume)
+replViewImageXml(const ReplRegion *region, const char *volume, char **secret)
 {
     g_autoptr(GError) err = NULL;
     g_autoptr(ReplImage) image = replViewImage(region, volume, &err);
@@ -189,6 +189,7 @@ replViewImageXml(const ReplRegion *region, const char *volume)
         replDebug("No image record is shown for '%s': %s", volume, err->message);
         return NULL;
     }
+    *secret = g_strdup(image->secret);
     snapshots = replViewSnapshots(region, volume, image);
     return replFormatImage(image, image->project ? image->project : region->label->project,
                            image->name ? image->name : volume, (const char *const *)snapshots, TRUE);

@@ -13,9 +13,10 @@
 ReplImage *
 replViewImage(const ReplRegion *region, const char *volume, GError **err);
 
-/* The <metadata> of a volume; NULL when there is nothing to show (logged). */
+/* The <metadata> of a volume; NULL when there is nothing to show (logged). *secret gets the UUID of the
+ * secret that opens it, or NULL. */
 char *
-replViewImageXml(const ReplRegion *region, const char *volume);
+replViewImageXml(const ReplRegion *region, const char *volume, char **secret);
 
 /* Images, snapshots and bytes of the pool, counted now. Returns 0, or -1 (logged). */
 int

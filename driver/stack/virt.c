@@ -61,6 +61,7 @@ static const struct {
     SYM(StoragePoolDefFormat),
     SYM(StoragePoolDefFree),
     SYM(StorageVolDefParse),
+    SYM(StorageVolDefFormat),
     SYM(StorageVolDefFree),
     SYM(ConnectStoragePoolEventDeregisterAnyEnsureACL),
     SYM(StoragePoolDefineXMLEnsureACL),

@@ -171,6 +171,7 @@ typedef struct {
     void (*StoragePoolDefFree)(ReplVirtPoolDef *);
     ReplVirtVolDef *(*StorageVolDefParse)(ReplVirtPoolDef *, const char *, const char *,
                                           unsigned int);
+    char *(*StorageVolDefFormat)(ReplVirtPoolDef *, ReplVirtVolDef *);
     void (*StorageVolDefFree)(ReplVirtVolDef *);
 
     ReplVirtConnectAcl ConnectStoragePoolEventDeregisterAnyEnsureACL;
