@@ -1,0 +1,75 @@
+/*
+ * convert.h: layers are encrypted, decrypted and given other keys
+ *
+ * The form is qcow2 with LUKS1 inside. A layer keeps its layout, its internal snapshots with their VM
+ * state and its bitmaps; each copy with a full conversion gets a volume key of its own. L1, L2, refcounts,
+ * snapshot names, bitmaps and backing names are plain text in an encrypted layer: QEMU has it so.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "base/secretbuf.h"
+#include "copy/copy.h"
+#include "luks/header.h"
+
+/* How a layer can become another one. */
+typedef enum {
+    REPL_LUKS_BY_ENGINE,   /* replLuksConvert: exact */
+    REPL_LUKS_BY_QEMU_IMG, /* another cipher, legacy AES or no room in the header: qemu-img convert */
+    REPL_LUKS_BY_COPY,     /* both plain: nothing to convert */
+} ReplLuksWay;
+
+typedef struct {
+    ReplLuksWay way;
+    gboolean losesSnapshots; /* BY_QEMU_IMG, which drops internal snapshots, and there are some */
+    gboolean isEncrypted;    /* the source */
+    gboolean keepsVmState;   /* a snapshot has VM state, which the engine carries over and encrypts like data; but
+                              * QEMU (7.2 and before at least) aborts on loadvm from an encrypted qcow2 file */
+    const char *why;         /* translated, for BY_QEMU_IMG; NULL otherwise */
+} ReplLuksVerdict;
+
+/* Judges the qcow2 or raw LUKS file @src (anything else is taken for raw) without a key. Returns 0, or -1 with @err set. */
+int
+replLuksJudge(int src, const char *what, gboolean encrypt, ReplLuksVerdict *verdict, GError **err);
+
+/* Whether @passphrase opens the qcow2 or raw LUKS file @fd. 0, or -1 with @err set: VIR_ERR_AUTH_FAILED when
+ * it does not, VIR_ERR_NO_SUPPORT when the file's encryption is not LUKS1. */
+int
+replLuksTryPassphrase(int fd, const char *what, const ReplSecretBuf *passphrase, GError **err);
+
+typedef struct {
+    const char *what;            /* the source's name for messages */
+    const ReplSecretBuf *source; /* passphrase of an encrypted source, NULL: plain */
+    const ReplSecretBuf *target; /* passphrase of the target, NULL: plain */
+    ReplLuksKdf kdf;             /* how good the target's passphrase is */
+    gsize keyBytes;              /* of the target's volume key: 32 or 64; 0: 64 (AES-256) */
+    const ReplCopyWatch *watch;  /* NULL: nobody looks */
+} ReplLuksConvert;
+
+/* Converts qcow2 layer @src into @dst, an empty regular file opened read-write: the same layer with the same
+ * backing reference, encrypted with a new key, or plain. Synced; the header is written last, so that what is
+ * interrupted is no image. Whatever nothing refers to is not carried over. Returns 0, or -1 with @err set:
+ * VIR_ERR_AUTH_FAILED for a wrong passphrase, VIR_ERR_INVALID_SECRET when one is missing, VIR_ERR_NO_SUPPORT where
+ * replLuksJudge says qemu-img or the file is too large (about 1 TiB of 64 KiB clusters). */
+int
+replLuksConvert(int src, int dst, const ReplLuksConvert *params, GError **err);
+
+/* Bytes of data and tables that replLuksConvert will carry (for a plan's progress and space), in *bytes. Walks all
+ * tables. */
+int
+replLuksConvertBytes(int src, const char *what, gboolean encrypt, guint64 *bytes, GError **err);
+
+/* Gives @fd, a finished byte copy (or clone) of an encrypted layer, qcow2 or raw LUKS, the passphrase @fresh in place of
+ * all that it had; data and volume key stay as they are. Synced. Returns 0, or -1 with @err set: VIR_ERR_INVALID_ARG
+ * when both passphrases are the same, VIR_ERR_AUTH_FAILED when @old does not open it, VIR_ERR_OPERATION_INVALID when it
+ * has compressed clusters, which are clear text. */
+int
+replLuksRekeySlot(int fd, const char *what, const ReplSecretBuf *old, const ReplSecretBuf *fresh,
+                  ReplLuksKdf kdf, GError **err);
+
+/* The refusals of replLuksRekeySlot that need no key, for plans. */
+int
+replLuksCheckRekeySlot(int fd, const char *what, GError **err);

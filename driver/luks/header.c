@@ -1,0 +1,348 @@
+/*
+ * header.c: LUKS headers, by libcryptsetup
+ *
+ * libcryptsetup wants a path; /proc/self/fd leads it to the memfd. It keeps passphrases and keys in
+ * locked, wiped memory itself. Its one-time initialisation is not guarded against threads, and
+ * key derivation by two jobs at once gains nothing on a busy host: one lock covers all of it.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "luks/header.h"
+
+#include <errno.h>
+#include <libcryptsetup.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+#define REPL_LUKS_HASH "sha256"
+/* RFC 2898 and libcryptsetup allow no fewer. */
+#define REPL_LUKS_MIN_ITERATIONS 1000
+/* What cryptsetup aims at by default. */
+#define REPL_LUKS_TIME_MS 2000
+
+struct ReplLuksHeader {
+    int fd; /* memfd */
+    struct crypt_device *cd;
+    ReplLuksInfo info;
+};
+
+/* Guards libcryptsetup and the calibrated count. */
+static GMutex replLuksLock;
+static guint32 replLuksIterations; /* 0: not calibrated yet in this process */
+
+/* libcryptsetup prints what nobody catches. */
+static void
+replLuksQuiet(int level, const char *msg, void *opaque)
+{
+    (void)level;
+    (void)msg;
+    (void)opaque;
+}
+
+void
+replLuksInfoFree(ReplLuksInfo *info)
+{
+    if (!info)
+        return;
+    g_free(info->cipher);
+    g_free(info->mode);
+    g_free(info);
+}
+
+gboolean
+replLuksInfoIsOurs(const ReplLuksInfo *info)
+{
+    return info->version == 1 && g_str_equal(info->cipher, "aes") &&
+           g_str_equal(info->mode, "xts-plain64") && (info->keyBytes == 32 || info->keyBytes == 64);
+}
+
+void
+replLuksHeaderFree(ReplLuksHeader *header)
+{
+    if (!header)
+        return;
+    if (header->cd) {
+        g_mutex_lock(&replLuksLock);
+        crypt_free(header->cd);
+        g_mutex_unlock(&replLuksLock);
+    }
+    replFdClose(header->fd);
+    g_free(header->info.cipher);
+    g_free(header->info.mode);
+    g_free(header);
+}
+
+const ReplLuksInfo *
+replLuksHeaderInfo(const ReplLuksHeader *header)
+{
+    return &header->info;
+}
+
+guint64
+replLuksHeaderLength(const ReplLuksHeader *header)
+{
+    return header->info.payload_bytes;
+}
+
+/* A memfd of @size bytes with a crypt_device on it. Called with the lock held. */
+static ReplLuksHeader *
+replLuksHeaderNew(guint64 size, GError **err)
+{
+    ReplLuksHeader *header = g_new0(ReplLuksHeader, 1);
+    char path[64];
+
+    header->fd = memfd_create("luks-header", MFD_CLOEXEC);
+    if (header->fd < 0 || ftruncate(header->fd, size) < 0) {
+        replErrorSetSystem(err, errno, _("Cannot get memory for a LUKS header"));
+    } else {
+        int rc;
+
+        g_snprintf(path, sizeof(path), "/proc/self/fd/%d", header->fd);
+        crypt_set_log_callback(NULL, replLuksQuiet, NULL);
+        rc = crypt_init(&header->cd, path);
+        if (rc == 0) {
+            crypt_set_log_callback(header->cd, replLuksQuiet, NULL);
+            return header;
+        }
+        header->cd = NULL;
+        replErrorSetSystem(err, -rc, _("Cannot work on a LUKS header in memory"));
+    }
+    replFdClose(header->fd);
+    g_free(header);
+    return NULL;
+}
+
+/* Called with the lock held. */
+static void
+replLuksHeaderLearn(ReplLuksHeader *header)
+{
+    g_free(header->info.cipher);
+    g_free(header->info.mode);
+    header->info.cipher = g_strdup(crypt_get_cipher(header->cd));
+    header->info.mode = g_strdup(crypt_get_cipher_mode(header->cd));
+    header->info.version = g_strcmp0(crypt_get_type(header->cd), CRYPT_LUKS1) == 0 ? 1 : 2;
+    header->info.keyBytes = crypt_get_volume_key_size(header->cd);
+    header->info.payload_bytes = crypt_get_data_offset(header->cd) * 512;
+}
+
+static int
+replLuksCopyIn(ReplLuksHeader *header, int fd, guint64 offset, guint64 length, const char *what,
+               GError **err)
+{
+    g_autofree guint8 *buf = g_malloc(length);
+    ssize_t n = replPreadFull(fd, buf, length, offset);
+
+    if (n < 0 || replPwriteFull(header->fd, buf, n, 0) < 0) {
+        replErrorSetSystem(err, errno, _("Cannot read the LUKS header of volume '%s'"), what);
+        return -1;
+    }
+    return 0;
+}
+
+ReplLuksHeader *
+replLuksHeaderRead(int fd, guint64 offset, guint64 length, const char *what, GError **err)
+{
+    g_autoptr(ReplLuksHeader) header = NULL;
+    int rc;
+
+    length = MIN(length, REPL_LUKS_MAX_HEADER_BYTES);
+    g_mutex_lock(&replLuksLock);
+    header = replLuksHeaderNew(length, err);
+    g_mutex_unlock(&replLuksLock);
+    if (!header || replLuksCopyIn(header, fd, offset, length, what, err) < 0)
+        return NULL;
+    g_mutex_lock(&replLuksLock);
+    /* Version 2 only to tell it apart: loading it would want to lock a device. */
+    rc = crypt_load(header->cd, CRYPT_LUKS1, NULL);
+    if (rc == 0)
+        replLuksHeaderLearn(header);
+    g_mutex_unlock(&replLuksLock);
+    if (rc < 0 || header->info.payload_bytes > REPL_LUKS_MAX_HEADER_BYTES || !header->info.cipher ||
+        !header->info.mode) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("Volume '%s' has no valid LUKS header of version 1"), what);
+        return NULL;
+    }
+    return g_steal_pointer(&header);
+}
+
+static int
+replLuksAuthFailed(const char *what, GError **err)
+{
+    replErrorSet(err, VIR_ERR_AUTH_FAILED, _("The passphrase does not open volume '%s'"), what);
+    return -1;
+}
+
+ReplSecretBuf *
+replLuksHeaderOpen(ReplLuksHeader *header, const ReplSecretBuf *passphrase, const char *what,
+                   GError **err)
+{
+    g_autoptr(ReplSecretBuf) key = NULL;
+    size_t length = header->info.keyBytes;
+    int rc;
+
+    if (!(key = replSecretBufNew(length, err)))
+        return NULL;
+    g_mutex_lock(&replLuksLock);
+    rc = crypt_volume_key_get(header->cd, CRYPT_ANY_SLOT, (char *)key->data, &length,
+                              (const char *)passphrase->data, passphrase->length);
+    g_mutex_unlock(&replLuksLock);
+    if (rc == -EPERM || rc == -ENOENT) {
+        replLuksAuthFailed(what, err);
+        return NULL;
+    }
+    if (rc < 0 || length != key->length) {
+        replErrorSetSystem(err, rc < 0 ? -rc : EINVAL, _("Cannot open the LUKS header of volume '%s'"),
+                           what);
+        return NULL;
+    }
+    return g_steal_pointer(&key);
+}
+
+/* Sets the iterations of the next slot. Called with the lock held. */
+static int
+replLuksSetKdf(struct crypt_device *cd, ReplLuksKdf kdf, gsize keyBytes)
+{
+    struct crypt_pbkdf_type type = {
+        .type = CRYPT_KDF_PBKDF2,
+        .hash = REPL_LUKS_HASH,
+        .time_ms = REPL_LUKS_TIME_MS,
+        .iterations = REPL_LUKS_MIN_ITERATIONS,
+        .flags = CRYPT_PBKDF_NO_BENCHMARK,
+    };
+    int rc;
+
+    if (kdf == REPL_LUKS_KDF_PASSPHRASE) {
+        if (replLuksIterations == 0) {
+            struct crypt_pbkdf_type measured = {
+                .type = CRYPT_KDF_PBKDF2, .hash = REPL_LUKS_HASH, .time_ms = REPL_LUKS_TIME_MS};
+
+            rc = crypt_benchmark_pbkdf(cd, &measured, "foobarfo", 8, "0123456789abcdef", 16, keyBytes, NULL,
+                                       NULL);
+            if (rc < 0)
+                return rc;
+            replLuksIterations = MAX(measured.iterations, REPL_LUKS_MIN_ITERATIONS);
+        }
+        type.iterations = replLuksIterations;
+    }
+    return crypt_set_pbkdf_type(cd, &type);
+}
+
+/* Called with the lock held; *volumeKey is filled. */
+static int
+replLuksFormat(ReplLuksHeader *header, const ReplSecretBuf *passphrase, ReplLuksKdf kdf,
+               ReplSecretBuf *key)
+{
+    struct crypt_params_luks1 params = {.hash = REPL_LUKS_HASH, .data_alignment = 8};
+    size_t length = key->length;
+    int rc;
+
+    /* The digest of a random volume key gains nothing from slowness either way. */
+    if ((rc = replLuksSetKdf(header->cd, REPL_LUKS_KDF_RANDOM, key->length)) < 0)
+        return rc;
+    rc = crypt_format(header->cd, CRYPT_LUKS1, "aes", "xts-plain64", NULL, NULL, key->length, &params);
+    if (rc < 0 || (rc = replLuksSetKdf(header->cd, kdf, key->length)) < 0)
+        return rc;
+    rc = crypt_keyslot_add_by_volume_key(header->cd, 0, NULL, 0, (const char *)passphrase->data,
+                                         passphrase->length);
+    if (rc < 0)
+        return rc;
+    return crypt_volume_key_get(header->cd, 0, (char *)key->data, &length,
+                                (const char *)passphrase->data, passphrase->length);
+}
+
+ReplLuksHeader *
+replLuksHeaderCreate(gsize keyBytes, const ReplSecretBuf *passphrase, ReplLuksKdf kdf,
+                     ReplSecretBuf **volumeKey, GError **err)
+{
+    g_autoptr(ReplSecretBuf) key = replSecretBufNew(keyBytes, err);
+    g_autoptr(ReplLuksHeader) header = NULL;
+    int rc = -EINVAL;
+
+    if (!key)
+        return NULL;
+    g_mutex_lock(&replLuksLock);
+    header = replLuksHeaderNew(REPL_LUKS_MAX_HEADER_BYTES, err);
+    if (header)
+        rc = replLuksFormat(header, passphrase, kdf, key);
+    if (header && rc >= 0)
+        replLuksHeaderLearn(header);
+    g_mutex_unlock(&replLuksLock);
+    if (!header)
+        return NULL;
+    if (rc < 0) {
+        replErrorSetSystem(err, -rc, _("Cannot make a LUKS header"));
+        return NULL;
+    }
+    *volumeKey = g_steal_pointer(&key);
+    return g_steal_pointer(&header);
+}
+
+/* Called with the lock held. Returns 0, -EPERM when @old opens nothing, or another -errno. */
+static int
+replLuksReplaceSlots(ReplLuksHeader *header, const ReplSecretBuf *old, const ReplSecretBuf *fresh,
+                     ReplLuksKdf kdf, ReplSecretBuf *key)
+{
+    size_t length = key->length;
+    int slot, added, rc;
+
+    rc = crypt_volume_key_get(header->cd, CRYPT_ANY_SLOT, (char *)key->data, &length,
+                              (const char *)old->data, old->length);
+    if (rc < 0)
+        return rc == -ENOENT ? -EPERM : rc;
+    /* All old slots first: eight may be in use, and what is interrupted is only a copy in memory. */
+    for (slot = 0; slot < crypt_keyslot_max(CRYPT_LUKS1); slot++) {
+        crypt_keyslot_info status = crypt_keyslot_status(header->cd, slot);
+
+        if (status != CRYPT_SLOT_INACTIVE && (rc = crypt_keyslot_destroy(header->cd, slot)) < 0)
+            return rc;
+    }
+    if ((rc = replLuksSetKdf(header->cd, kdf, key->length)) < 0)
+        return rc;
+    added = crypt_keyslot_add_by_volume_key(header->cd, 0, (const char *)key->data, key->length,
+                                            (const char *)fresh->data, fresh->length);
+    return added < 0 ? added : 0;
+}
+
+int
+replLuksHeaderReplaceSlots(ReplLuksHeader *header, const ReplSecretBuf *old,
+                           const ReplSecretBuf *fresh, ReplLuksKdf kdf, const char *what, GError **err)
+{
+    g_autoptr(ReplSecretBuf) key = replSecretBufNew(header->info.keyBytes, err);
+    int rc;
+
+    if (!key)
+        return -1;
+    if (replSecretBufEqual(old, fresh)) {
+        replErrorSet(err, VIR_ERR_INVALID_ARG,
+                     _("The new passphrase of volume '%s' is the same as the old one"), what);
+        return -1;
+    }
+    g_mutex_lock(&replLuksLock);
+    rc = replLuksReplaceSlots(header, old, fresh, kdf, key);
+    g_mutex_unlock(&replLuksLock);
+    if (rc == -EPERM)
+        return replLuksAuthFailed(what, err);
+    if (rc < 0) {
+        replErrorSetSystem(err, -rc, _("Cannot change the key slots of volume '%s'"), what);
+        return -1;
+    }
+    return 0;
+}
+
+int
+replLuksHeaderWrite(ReplLuksHeader *header, int fd, guint64 offset, const char *what, GError **err)
+{
+    guint64 length = replLuksHeaderLength(header);
+    g_autofree guint8 *buf = g_malloc0(length);
+
+    if (replPreadFull(header->fd, buf, length, 0) < 0 || replPwriteFull(fd, buf, length, offset) < 0) {
+        replErrorSetSystem(err, errno, _("Cannot write the LUKS header of volume '%s'"), what);
+        return -1;
+    }
+    return 0;
+}
