@@ -43,7 +43,7 @@ typedef struct {
 /* How the owner of a copy follows and steers it; every member but opaque may be NULL. Each function is
  * called by one thread at a time, but from changing threads, and two different ones may run at once. */
 typedef struct {
-    /* Asked before each block of @bytes (at most 8 MiB) is read; may wait (pause, bandwidth limit):
+    /* Asked before each block of @bytes (at most 2 MiB) is read; may wait (pause, bandwidth limit):
      * what is on its way is written meanwhile. Returns 0 to go on, or -1 with @err set, which ends the copy
      * within one block. An error elsewhere is told only when this returns. */
     int (*admit)(void *opaque, guint64 bytes, GError **err);
@@ -65,7 +65,7 @@ typedef struct {
      * same extents; what it holds outside of them stays. */
     guint64 start_bytes;
     /* At least this much data between two checkpoints; 0: none. An interruption loses at most twice
-     * this, or this and 32 MiB, whichever is more. */
+     * this, or this and 16 MiB, whichever is more. */
     guint64 checkpoint_bytes;
 } ReplCopyJob;
 
@@ -80,7 +80,7 @@ gboolean
 replCopyCanClone(int srcdir, int dstdir);
 
 /* Copies @src to @dst as @job says: holes stay holes, reading and writing overlap, O_DIRECT where it
- * helps and works, 32 MiB of memory and three threads more, which have ended and whose
+ * helps and works, 18 MiB of memory and seven threads more, which have ended and whose
  * memory is given back when it returns; ends with fsync of @dst. Both must be regular files opened by
  * the caller, @dst read-write; the caller's descriptors keep their flags. On a file system without
  * SEEK_DATA blocks of zeros are not written (but with a transform all is). Where blocks lie in the page

@@ -10,7 +10,7 @@
 
 #include "copy/copy.h"
 
-/* 256 clusters of 64 KiB fill more than one block. */
+/* Enough clusters of 8 KiB to fill a block. */
 #define REPL_PIECE_PARTS 256
 
 /* One run of the target and where its bytes come from: the parts follow each other without a gap. */

@@ -222,7 +222,8 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    isPrivate = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+    isPrivate =
+        unshare(CLONE_NEWNS) == 0 && mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0;
     g_test_add_func("/copy/no-space/tmpfs", testNoSpaceTmpfs);
     g_test_add_func("/copy/no-space/ext4", testNoSpaceExt4);
     g_test_add_func("/copy/tmpfs", testTmpfs);
