@@ -6,7 +6,9 @@
 #include "stack/access.h"
 
 #include <glib-object.h>
+#include <libxml/parser.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "stack/report.h"
 
@@ -85,21 +87,34 @@ replAccessVol(virConnectPtr conn, const unsigned char *uuid, const char *volume,
 }
 
 int
+replAccessValidate(const char *xml)
+{
+    xmlDocPtr doc = xmlReadMemory(xml, strlen(xml), "volume.xml", NULL,
+                                  XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOERROR);
+    int ret;
+
+    if (!doc) {
+        replReportError(VIR_ERR_XML_ERROR, "%s", _("The volume XML is malformed"));
+        return -1;
+    }
+    ret = replVirt.XMLValidateAgainstSchema(REPL_LIBVIRT_SCHEMAS "/storagevol.rng", doc);
+    xmlFreeDoc(doc);
+    return ret;
+}
+
+int
 replAccessNewVol(virConnectPtr conn, const unsigned char *uuid, const char *xml, gboolean validate,
                  ReplVirtVolAcl check)
 {
     g_auto(ReplPoolObjRef) obj = replAccessFindPool(uuid);
-    unsigned int flags = REPL_VIRT_VOL_PARSE_NO_CAPACITY;
     ReplVirtPoolDef *pooldef;
     ReplVirtVolDef *voldef;
     int ret;
 
-    if (!obj)
+    if (!obj || (validate && replAccessValidate(xml) < 0))
         return -1;
-    if (validate)
-        flags |= REPL_VIRT_VOL_PARSE_VALIDATE;
     pooldef = replVirt.StoragePoolObjGetDef(obj);
-    if (!(voldef = replVirt.StorageVolDefParse(pooldef, xml, NULL, flags)))
+    if (!(voldef = replVirt.StorageVolDefParse(pooldef, xml, NULL, REPL_VIRT_VOL_PARSE_NO_CAPACITY)))
         return -1;
     ret = check(conn, pooldef, voldef) < 0 ? -1 : 0;
     replVirt.StorageVolDefFree(voldef);

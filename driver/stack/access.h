@@ -24,13 +24,13 @@ typedef virStorageVol ReplVol;
 static inline void
 replPoolUnref(ReplPool *pool)
 {
-    virStoragePoolFree(pool);
+    replVirt.ObjectUnref(pool);
 }
 
 static inline void
 replVolUnref(ReplVol *vol)
 {
-    virStorageVolFree(vol);
+    replVirt.ObjectUnref(vol);
 }
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplPool, replPoolUnref)
@@ -63,6 +63,11 @@ replAccessPool(virConnectPtr conn, const unsigned char *uuid, ReplVirtPoolAcl ch
 int
 replAccessVol(virConnectPtr conn, const unsigned char *uuid, const char *volume,
               ReplVirtVolAcl check);
+
+/* What VALIDATE means for volume XML. libvirt 9.0.0 refuses its own flag ("unsupported flags (0x4) in function
+ * virStorageVolDefParseXML"), so for region pools we do it. Returns 0, or -1 with the error reported. */
+int
+replAccessValidate(const char *xml);
 
 /* Asks @check about a volume that @xml describes; @validate against libvirt's schema too. Returns 0, or
  * -1 with the error reported. */

@@ -65,6 +65,16 @@ replCreateOpsBind(const ReplRegion *region, virStorageVolPtr vol)
         replWarn("The secret of '%s' is not remembered: %s", virStorageVolGetName(vol), err->message);
 }
 
+/* Takes VALIDATE out of @flags for a region pool, once the XML has been held against libvirt's schema. */
+static int
+replCreateOpsValidate(const ReplRegion *region, const char *xml, unsigned int *flags)
+{
+    if (!region || !(*flags & VIR_STORAGE_VOL_CREATE_VALIDATE))
+        return 0;
+    *flags &= ~VIR_STORAGE_VOL_CREATE_VALIDATE;
+    return replAccessValidate(xml);
+}
+
 static virStorageVolPtr
 replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int flags)
 {
@@ -85,7 +95,8 @@ replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int f
         return NULL;
     }
     region = replRegionOfPool(pool);
-    if (replCreateOpsCheckName(region, xml->name) < 0)
+    if (replCreateOpsCheckName(region, xml->name) < 0 ||
+        replCreateOpsValidate(region, xml->stock, &flags) < 0)
         return NULL;
     vol = replNext.storageVolCreateXML(pool, xml->stock, flags);
     replCreateOpsForget(region, vol);
@@ -135,6 +146,8 @@ replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorage
         }
         virResetLastError();
     }
+    if (replCreateOpsValidate(region, xml->stock, &flags) < 0)
+        return NULL;
     vol = replNext.storageVolCreateXMLFrom(pool, xml->stock, source, flags);
     replCreateOpsForget(region, vol);
     if (strstr(xml->stock, "encryption"))

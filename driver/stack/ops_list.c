@@ -100,7 +100,7 @@ replStoragePoolListAllVolumes(virStoragePoolPtr pool, virStorageVolPtr **vols, u
         list = *vols;
     for (i = 0; i < count; i++) {
         if (g_str_equal(virStorageVolGetName(list[i]), REPL_STAGING_NAME)) {
-            virStorageVolFree(list[i]);
+            replVolUnref(list[i]);
             memmove(list + i, list + i + 1, (count - i - 1) * sizeof(*list));
             list[--count] = NULL;
             break;
@@ -108,7 +108,7 @@ replStoragePoolListAllVolumes(virStoragePoolPtr pool, virStorageVolPtr **vols, u
     }
     if (!vols) {
         for (i = 0; i < count; i++)
-            virStorageVolFree(list[i]);
+            replVolUnref(list[i]);
         free(list);
     }
     return count;
@@ -123,7 +123,7 @@ replListChecked(virStorageVolPtr vol, const char *what)
     if (!vol || !g_str_equal(virStorageVolGetName(vol), REPL_STAGING_NAME) ||
         !(region = replRegionOfVol(vol)))
         return vol;
-    virStorageVolFree(vol);
+    replVolUnref(vol);
     replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching %s"), what);
     return NULL;
 }

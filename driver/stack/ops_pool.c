@@ -111,7 +111,7 @@ replPoolOpsMakePool(virConnectPtr conn, const ReplPoolXml *xml, unsigned int fla
     }
     if (change && replLabelChangeCommit(change, &err) < 0) {
         replReport(g_steal_pointer(&err));
-        virStoragePoolFree(pool);
+        replPoolUnref(pool);
         return NULL;
     }
     return pool;

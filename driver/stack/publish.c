@@ -43,9 +43,9 @@ replPublishMake(ReplWork *work, const char *volume, const struct stat *like, GEr
     if (!vol)
         replTakeError(err);
     if (conn && !work->conn) {
-        g_clear_pointer(&vol, virStorageVolFree);
-        g_clear_pointer(&pool, virStoragePoolFree);
-        virConnectClose(conn);
+        g_clear_pointer(&vol, replVolUnref);
+        g_clear_pointer(&pool, replPoolUnref);
+        replVirt.ObjectUnref(conn);
         return err && *err ? -1 : 0;
     }
     return vol ? 0 : -1;

@@ -22,7 +22,7 @@ typedef virSecret ReplSecret;
 static inline void
 replSecretUnref(ReplSecret *secret)
 {
-    virSecretFree(secret);
+    replVirt.ObjectUnref(secret);
 }
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplSecret, replSecretUnref)
@@ -32,7 +32,7 @@ typedef virConnect ReplConn;
 static inline void
 replConnUnref(ReplConn *conn)
 {
-    virConnectClose(conn);
+    replVirt.ObjectUnref(conn);
 }
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplConn, replConnUnref)

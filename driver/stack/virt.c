@@ -37,6 +37,8 @@ static const struct {
     SYM(RegisterStateDriver),
     SYM(LogMessage),
     SYM(ReportErrorHelper),
+    SYM(ObjectUnref),
+    SYM(XMLValidateAgainstSchema),
     SYM(GetStorageVol),
     SYM(GetConnectSecret),
     SYM(GetConnectStorage),

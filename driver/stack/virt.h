@@ -13,6 +13,7 @@
 #include <glib.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
+#include <libxml/tree.h>
 #include <stdbool.h>
 
 /* virStoragePoolObj (locked and referenced when we hold one), virStoragePoolDef, virStorageVolDef. */
@@ -123,9 +124,8 @@ typedef struct {
     unsigned int serial;
 } ReplVirtLogSource;
 
-/* virStorageVolDefParse: a missing <capacity> is fine; check against libvirt's schema. */
+/* virStorageVolDefParse: a missing <capacity> is fine. */
 #define REPL_VIRT_VOL_PARSE_NO_CAPACITY (1 << 0)
-#define REPL_VIRT_VOL_PARSE_VALIDATE (1 << 2)
 
 typedef int (*ReplVirtConnectAcl)(virConnectPtr);
 typedef int (*ReplVirtPoolAcl)(virConnectPtr, ReplVirtPoolDef *);
@@ -140,6 +140,8 @@ typedef struct {
     void (*ReportErrorHelper)(int, int, const char *, const char *, size_t, const char *, ...)
         G_GNUC_PRINTF(6, 7);
 
+    void (*ObjectUnref)(void *); /* unlike the public functions, it leaves the thread's error alone */
+    int (*XMLValidateAgainstSchema)(const char *, xmlDocPtr);
     virStorageVolPtr (*GetStorageVol)(virConnectPtr, const char *, const char *, const char *,
                                       void *, virFreeCallback);
     virConnectPtr (*GetConnectSecret)(void);

@@ -49,7 +49,7 @@ replWorkFree(ReplWork *work)
     if (work->identity)
         g_object_unref(work->identity);
     if (work->conn)
-        virConnectClose(work->conn);
+        replVirt.ObjectUnref(work->conn);
     g_free(work->id);
     g_free(work->targetUuidstr);
     g_free(work->sourceUuidstr);
