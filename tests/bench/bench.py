@@ -1,0 +1,95 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Measures the module and prints a table in markdown; run.sh is the way to start it.
+
+Each name is a function of copies.py, queries.py or jobs.py: (lab, table), which makes what it needs,
+adds rows to the table, and removes it again.
+"""
+
+import argparse
+import os
+import platform
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import libvirt  # noqa: E402
+
+import copies  # noqa: E402
+import jobs  # noqa: E402
+import queries  # noqa: E402
+from harness import space  # noqa: E402
+from lab import Lab  # noqa: E402
+from measure import Table, say  # noqa: E402
+
+BENCHES = {bench.__name__: bench for bench in (
+    copies.xfs, copies.ext4, copies.second, copies.growth, queries.lists,
+    jobs.queue, jobs.query, jobs.cancel, jobs.limit, jobs.many)}
+
+# Full and quick values.
+SIZES = {
+    "runs": (5, 2, "turns of each contender"),
+    "size_mib": (4096, 64, "data in a chain"),
+    "volumes": (1000, 60, "volumes of the pools that are listed"),
+    "jobs": (100, 6, "jobs that are queued at once"),
+    "job_mib": (32, 4, "data of each of them"),
+    "window_s": (10, 2, "seconds that a limit is watched"),
+    "replications": (200, 10, "replications for growth"),
+    "many": (500, 20, "jobs for growth"),
+}
+
+
+def parse():
+    names = "\n".join(f"  {name:8} {bench.__doc__}" for name, bench in BENCHES.items())
+    parser = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     description="Measures image replication.", epilog="names:\n" + names)
+    parser.add_argument("names", nargs="*", metavar="name", help="all when none is given")
+    parser.add_argument("--quick", action="store_true", help="small, to see that it works")
+    parser.add_argument("--output", metavar="FILE", help="write the table there too")
+    parser.add_argument("--check", action="store_true", help="fail when a wanted value is missed")
+    for name, (full, quick, text) in SIZES.items():
+        parser.add_argument("--" + name.replace("_", "-"), type=int, metavar="N",
+                            help=f"{text} ({full}; quick: {quick})")
+    options = parser.parse_args()
+    for name, (full, quick, _) in SIZES.items():
+        if getattr(options, name) is None:
+            setattr(options, name, quick if options.quick else full)
+    for name in options.names:
+        if name not in BENCHES:
+            parser.error(f"there is no benchmark {name!r}")
+    return options
+
+
+def machine():
+    version = libvirt.getVersion()
+    qemu = space.run("qemu-img", "--version").stdout.split()[2]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
+    return (f"{os.cpu_count()} cores, {memory} GiB, Linux {platform.release()}, libvirt "
+            f"{version // 1000000}.{version // 1000 % 1000}.{version % 1000}, qemu-img {qemu}")
+
+
+def main():
+    options = parse()
+    table = Table()
+    lab = Lab(options)
+    try:
+        for name in options.names or BENCHES:
+            say(f"{name}: {BENCHES[name].__doc__}")
+            BENCHES[name](lab, table)
+    finally:
+        lab.close()
+        space.leave()
+    text = f"{machine()}; medians of {options.runs}\n\n{table.markdown()}\n"
+    print(text)
+    if options.output:
+        with open(options.output, "w") as f:
+            f.write(text)
+    for what in table.missed:
+        say(f"missed: {what}")
+    return 1 if options.check and table.missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is measured: hosts with and without the module, region pools, chains of any size."""
+
+import os
+import random
+import time
+
+import libvirt
+from harness import images, pools, space, xmlio
+from harness.host import STOCK, Host
+from measure import MIB
+
+LAYERS = ("base.qcow2", "update.qcow2", "setup.qcow2", "web.qcow2")
+RUNNING = ("queued", "running", "verifying", "publishing")
+
+
+class Lab:
+    """Hosts and folders of one run. `ours` and `stock` are started when they are first needed."""
+
+    def __init__(self, options):
+        self.options = options
+        self.dir = os.path.join(space.enter(), "bench")
+        os.makedirs(self.dir)
+        self.blob = os.path.join(self.dir, "blob")
+        with open(self.blob, "wb") as f:
+            f.write(os.urandom(16 * MIB))
+        self._hosts = {}
+        self._conns = {}
+
+    def host(self, module="ours"):
+        if module not in self._hosts:
+            name = "stock" if module is STOCK else "ours"
+            self._hosts[module] = Host(name, module=module).start()
+            self._conns[module] = self._hosts[module].connect()
+        return self._hosts[module]
+
+    @property
+    def ours(self):
+        return self.host()
+
+    @property
+    def stock(self):
+        return self.host(STOCK)
+
+    def conn(self, module="ours"):
+        self.host(module)
+        return self._conns[module]
+
+    def pool(self, name, region=None, path=None, module="ours"):
+        return pools.Pool(self.host(module), name, region=region, path=path or self.folder(name))
+
+    def folder(self, name):
+        path = os.path.join(self.dir, name)
+        os.makedirs(path, exist_ok=True)
+        return path
+
+    def drop(self, *made):
+        """Pools, with what is in them."""
+        for pool in made:
+            pool.host.ok("pool-destroy", pool.name)
+            pool.host.ok("pool-undefine", pool.name)
+            empty(pool.path)
+
+    def close(self):
+        for module, host in self._hosts.items():
+            self._conns[module].close()
+            host.close()
+
+    # ---- images
+
+    def fill(self, path, data_mib, size_mib, seed):
+        """Writes `data_mib` of random bytes in pieces of 1 MiB all over a qcow2 image."""
+        rng = random.Random(seed)
+        places = sorted(rng.sample(range(size_mib), data_mib))
+        for first in range(0, len(places), 256):
+            argv = ["qemu-io", "-f", "qcow2", "-t", "writeback"]
+            for place in places[first:first + 256]:
+                argv += ["-c", f"write -q -s {self._piece(rng)} {place}M 1M"]
+            space.run(*argv, path)
+
+    def _piece(self, rng):
+        """One of 64 files of random bytes: what is in them does not matter, only that it is not zero."""
+        number = rng.randrange(64)
+        path = f"{self.blob}.{number}"
+        if not os.path.exists(path):
+            with open(self.blob, "rb") as blob, open(path, "wb") as f:
+                blob.seek(rng.randrange(15 * MIB // 512) * 512)
+                f.write(blob.read(MIB))
+        return path
+
+    def chain(self, folder, data_mib, names=LAYERS, seed=1):
+        """A base with 3/4 of the data and overlays that share the rest; returns the paths, base first."""
+        size_mib = data_mib * 2
+        share = data_mib // 4 // (len(names) - 1) if len(names) > 1 else 0
+        paths = [os.path.join(folder, name) for name in names]
+        for depth, path in enumerate(paths):
+            images.create(path, f"{size_mib}M", backing=names[depth - 1] if depth else None)
+            self.fill(path, share if depth else data_mib - share * (len(names) - 1), size_mib,
+                      seed * 100 + depth)
+        return paths
+
+    def image(self, path, data_mib, seed):
+        images.create(path, f"{data_mib}M")
+        self.fill(path, data_mib, data_mib, seed)
+        return path
+
+    # ---- replication through the API, as a client of libvirt does it
+
+    def replicate(self, target, source, volume, **options):
+        conn = self.conn()
+        vol = conn.storagePoolLookupByName(source.name).storageVolLookupByName(volume)
+        return conn.storagePoolLookupByName(target.name).createXMLFrom(xmlio.replicate(**options), vol, 0)
+
+    def remove(self, target, volume):
+        """The image with the layers that nothing else needs."""
+        vol = self.conn().storagePoolLookupByName(target.name).storageVolLookupByName(volume)
+        vol.delete(libvirt.VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS)
+
+    def wait(self, vol, states=("completed",), timeout_s=600):
+        end = time.monotonic() + timeout_s
+        while (state := (job := xmlio.Image(vol.XMLDesc()).job)["state"]) not in states:
+            assert state in RUNNING, f"{vol.name()}: {job}"
+            assert time.monotonic() < end, f"{vol.name()} is still {state}"
+            time.sleep(0.005)
+
+
+def allocated(paths):
+    return sum(images.allocated_bytes(path) for path in paths)
+
+
+def empty(folder):
+    """All files of a folder, given back to the disk before anybody's next turn."""
+    images.remove(folder)
+    os.makedirs(folder)
+    space.run("sync", "-f", folder)
+
+
+def tree_bytes(folder):
+    return allocated(os.path.join(root, name) for root, _, files in os.walk(folder) for name in files)
