@@ -104,7 +104,8 @@ class Pool:
             job = self.image(volume).job
             if job and job["state"] in states:
                 return job
-            assert time.monotonic() < end, f"job of {volume} is still {job}"
+            ended = job and job["state"] in ("completed", "failed", "cancelled")
+            assert not ended and time.monotonic() < end, f"job of {volume} is {job}"
             time.sleep(0.05)
 
 

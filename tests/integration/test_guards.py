@@ -179,6 +179,13 @@ def test_pending_replica_is_not_for_use(host, copying, new_pool, scratch):
     assert target.image("web.qcow2").status == "pending"
 
 
+def test_layers_that_are_not_there_yet_are_not_available(copying):
+    source, target, job = copying
+    for volume in target.volumes():
+        if target.image(volume).status == "available":
+            images.compare(source.file(volume), target.file(volume))
+
+
 def test_guest_cannot_write_below_a_copy(copying):
     """The layers are held with qemu's own image locks."""
     source, target, job = copying

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Access control by polkit: asked before any guard or message, and for reading the source's data.
+
+A message bus and polkitd of the host's own, in its namespaces; each of the users below has all of
+libvirt's rights on storage but those named.
+"""
+
+import os
+import subprocess
+import time
+
+import pytest
+from harness import images, space, xmlio
+from harness.pools import wait_until
+
+PERMISSIONS = {
+    "connect": "getattr read search-storage-pools detect-storage-pools",
+    "storage-pool": "getattr read write save delete start stop refresh format search-storage-vols",
+    "storage-vol": "getattr read create delete format resize data-read data-write",
+    "secret": "getattr read write save delete get-secure",
+}
+LACKS = {
+    "daemon": [],
+    "bin": ["storage-vol.data-read"],
+    "sys": ["storage-vol.create"],
+    "games": ["storage-vol.delete", "storage-vol.format", "storage-vol.resize", "storage-vol.data-write"],
+    "man": ["storage-pool.stop", "storage-pool.delete", "storage-pool.save", "storage-pool.write",
+            "storage-pool.format", "storage-pool.start"],
+    "lp": ["storage-vol.getattr", "storage-pool.getattr"],
+}
+DENIED = "access denied"
+
+
+def policy():
+    actions = "".join(
+        f"<action id='org.libvirt.api.{kind}.{name}'><description>x</description><message>x</message>"
+        "<defaults><allow_any>no</allow_any><allow_inactive>no</allow_inactive><allow_active>no"
+        "</allow_active></defaults></action>"
+        for kind, names in PERMISSIONS.items() for name in names.split())
+    return ('<?xml version="1.0" encoding="UTF-8"?><!DOCTYPE policyconfig PUBLIC "-//freedesktop//DTD '
+            'PolicyKit Policy Configuration 1.0//EN" "http://www.freedesktop.org/standards/PolicyKit/1.0/'
+            f'policyconfig.dtd"><policyconfig>{actions}</policyconfig>')
+
+
+def rules():
+    lacks = ",".join(f'"{user}": [{",".join(repr(name) for name in names)}]' for user, names in LACKS.items())
+    return ("polkit.addRule(function(action, subject) {\n"
+            f"    var lacks = {{{lacks}}};\n"
+            '    if (action.id.indexOf("org.libvirt.api.") != 0 || !(subject.user in lacks))\n'
+            "        return polkit.Result.NOT_HANDLED;\n"
+            '    var name = action.id.substr("org.libvirt.api.".length);\n'
+            "    return lacks[subject.user].indexOf(name) >= 0 ? polkit.Result.NO : polkit.Result.YES;\n"
+            "});\n")
+
+
+class Polkit:
+    """A message bus and polkitd inside a host's namespaces."""
+
+    def __init__(self, host):
+        self.host = host
+        self.processes = []
+        folder = os.path.join(host.dir, "polkit")
+        for part, name, text in (("actions", "org.libvirt.api.policy", policy()),
+                                 ("rules", "50-test.rules", rules())):
+            os.makedirs(os.path.join(folder, part))
+            with open(os.path.join(folder, part, name), "w") as f:
+                f.write(text)
+        space.run("chmod", "-R", "a+rX", folder)
+        host.run("mkdir", "-p", "/run/dbus", "/etc/polkit-1/rules.d", "/usr/share/polkit-1/actions")
+        host.run("mount", "--bind", folder + "/actions", "/usr/share/polkit-1/actions")
+        host.run("mount", "--bind", folder + "/rules", "/etc/polkit-1/rules.d")
+        self._spawn("dbus-daemon", "--system", "--nofork", "--nopidfile", "--nosyslog",
+                    "--address=unix:path=/run/dbus/system_bus_socket")
+        assert wait_until(lambda: os.path.exists(os.path.join(host.dir, "run/dbus/system_bus_socket")))
+        polkitd = next(path for path in ("/usr/lib/polkit-1/polkitd", "/usr/libexec/polkitd")
+                       if os.path.exists(path))
+        self._spawn(polkitd, "--no-debug")
+
+        def owned():
+            return "true" in host.run(
+                "dbus-send", "--system", "--print-reply", "--dest=org.freedesktop.DBus",
+                "/org/freedesktop/DBus", "org.freedesktop.DBus.NameHasOwner",
+                "string:org.freedesktop.PolicyKit1", check=False).stdout
+
+        assert wait_until(owned), "polkitd is not on the bus"
+
+    def _spawn(self, *argv):
+        self.processes.append(subprocess.Popen(
+            self.host.enter_argv() + list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, preexec_fn=space.die_with_parent))
+
+    def close(self):
+        for process in reversed(self.processes):
+            process.terminate()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def host(new_host):
+    # stock asks polkit about a volume that has no key yet, and GLib complains
+    host = new_host(expected="g_variant_new_string", conf={"access_drivers": ["polkit"], "unix_sock_rw_perms": "0777"})
+    os.chmod(host.dir, 0o755)
+    polkit = Polkit(host)
+    host.start()
+    yield host
+    polkit.close()
+
+
+def as_user(host, user, *args):
+    """virsh run by another user, inside the host."""
+    argv = host.enter_argv() + ["setpriv", f"--reuid={user}", "--clear-groups", "virsh", "-q", "-c",
+                                "storage:///system"] + [str(arg) for arg in args]
+    return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
+                          env=dict(os.environ, LC_ALL="C", HOME="/nonexistent"))
+
+
+def replicate_as(host, user, source, target, volume="web.qcow2", **options):
+    with xmlio.xml_file(xmlio.replicate(**options)) as f:
+        os.chmod(f.name, 0o644)
+        return as_user(host, user, "vol-create-from", target.name, f.name, volume,
+                       "--inputpool", source.name)
+
+
+@pytest.fixture
+def chained(regions):
+    regions[0].chain()
+    return regions
+
+
+def test_polkit_decides(host):
+    assert as_user(host, "daemon", "pool-list").returncode == 0
+    assert as_user(host, "mail", "pool-list").returncode != 0
+
+
+def test_allowed_user_replicates(host, chained):
+    result = replicate_as(host, "daemon", *chained)
+    assert result.returncode == 0, result.stderr
+    images.assert_faithful(chained[0].file("web.qcow2"), chained[1].file("web.qcow2"))
+
+
+@pytest.mark.parametrize("user", ["bin", "sys"])
+def test_replication_needs_data_read_and_create(host, chained, user):
+    result = replicate_as(host, user, *chained)
+    assert result.returncode != 0 and DENIED in result.stderr
+    assert chained[1].volumes() == []
+
+
+def test_denied_before_anything_is_told(host, chained):
+    """No message about names, labels, quotas or chains for who may not do it anyway."""
+    source, target = chained
+    images.create(target.file("web.qcow2"), "1M")
+    target.refresh()
+    assert DENIED in replicate_as(host, "bin", source, target).stderr
+    assert DENIED in replicate_as(host, "sys", source, target).stderr
+    assert "exists" in replicate_as(host, "daemon", source, target).stderr
+
+
+def test_guards_come_after_access(host, chained):
+    source = chained[0]
+    for args in (("vol-delete", "base.qcow2", source.name), ("vol-wipe", "base.qcow2", source.name),
+                 ("vol-resize", "base.qcow2", "64M", "--pool", source.name),
+                 ("vol-upload", "base.qcow2", "/dev/null", "--pool", source.name)):
+        denied, guarded = as_user(host, "games", *args), as_user(host, "daemon", *args)
+        assert DENIED in denied.stderr, denied.stderr
+        assert "mid.qcow2" not in denied.stderr
+        assert guarded.returncode != 0 and "mid.qcow2" in guarded.stderr, guarded.stderr
+
+
+def test_delete_snapshots_asks_for_every_layer(host, chained):
+    source = chained[0]
+    assert DENIED in as_user(host, "games", "vol-delete", "web.qcow2", source.name, "--delete-snapshots").stderr
+    assert len(source.volumes()) == 3
+    assert as_user(host, "daemon", "vol-delete", "web.qcow2", source.name, "--delete-snapshots").returncode == 0
+    assert source.volumes() == []
+
+
+def test_pool_guards_come_after_access(host, chained):
+    source, target = chained
+    target.replicate(source, "web.qcow2", async_="yes", bandwidth=("KiB/s", 512))
+    job = target.wait_job("web.qcow2", ("running",))
+    for call in ("pool-destroy", "pool-build", "pool-delete"):
+        denied = as_user(host, "man", call, target.name)
+        assert DENIED in denied.stderr and job["id"] not in denied.stderr, denied.stderr
+        assert as_user(host, "daemon", call, target.name).returncode != 0
+    host.ok("vol-delete", "web.qcow2", target.name)
+    wait_until(lambda: target.volumes() == [], 5)
+
+
+def test_defining_a_region_needs_the_pool_rights(host, scratch):
+    with xmlio.xml_file(xmlio.pool("denied", scratch, xmlio.region("r"))) as f:
+        os.chmod(f.name, 0o644)
+        assert DENIED in as_user(host, "man", "pool-define", f.name).stderr
+        assert DENIED in as_user(host, "man", "pool-create", f.name).stderr
+    assert "denied" not in host.ok("pool-list", "--all", "--name").split()
+
+
+def test_update_needs_rights_on_the_volume(host, chained):
+    source = chained[0]
+    with xmlio.xml_file(xmlio.update("web.qcow2", "<replication:name>x</replication:name>")) as f:
+        os.chmod(f.name, 0o644)
+        assert DENIED in as_user(host, "sys", "vol-create", source.name, f.name).stderr
+        assert source.image("web.qcow2").text("name") == "web.qcow2"
+        assert as_user(host, "daemon", "vol-create", source.name, f.name).returncode == 0
+    assert source.image("web.qcow2").text("name") == "x"
+
+
+def test_records_are_shown_to_who_may_see_the_volume(host, chained):
+    source = chained[0]
+    assert "replication:image" in as_user(host, "bin", "vol-dumpxml", "web.qcow2", source.name).stdout
+    assert "replication" not in as_user(host, "lp", "vol-dumpxml", "web.qcow2", source.name).stdout
+    assert "replication" not in as_user(host, "lp", "pool-dumpxml", source.name).stdout
+
+
+def test_job_goes_on_with_the_requesters_rights_after_it_left(host, chained):
+    source, target = chained
+    result = replicate_as(host, "daemon", source, target, async_="yes", bandwidth=("KiB/s", 4096))
+    assert result.returncode == 0, result.stderr
+    time.sleep(0.2)
+    target.wait_job("web.qcow2")
+    images.assert_faithful(source.file("web.qcow2"), target.file("web.qcow2"))
+
+
+def test_plain_pools_are_as_stock(host, new_pool):
+    pool = new_pool(None)
+    pool.chain()
+    assert DENIED in as_user(host, "games", "vol-delete", "base.qcow2", pool.name).stderr
+    assert as_user(host, "daemon", "vol-delete", "base.qcow2", pool.name).returncode == 0
+
+
