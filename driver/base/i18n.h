@@ -9,3 +9,8 @@
 
 #define _(str) dgettext(GETTEXT_PACKAGE, str)
 #define N_(str) str
+
+/* Binds the module's text domain to the folder that its catalogues are installed in. The locale is the
+ * daemon's. Once, before the first message. */
+void
+replI18nInit(void);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/i18n.h"
 #include "stack/ops.h"
 #include "stack/report.h"
 #include "stack/state.h"
@@ -31,10 +32,11 @@ __attribute__((visibility("default"))) int
 storageRegister(void)
 {
     g_autofree char *why = NULL;
-    void *stock = replVirtLoadStock(&why);
     ReplVirtStorageDriver *table;
+    void *stock;
 
-    if (!stock) {
+    replI18nInit();
+    if (!(stock = replVirtLoadStock(&why))) {
         /* As without us: the daemon says that it has no storage driver. */
         fprintf(stderr, "%s\n", why);
         return -1;
