@@ -12,7 +12,14 @@ say() {
 
 # Shows a command as one would type it, and runs it.
 run() {
-    printf '$ %s\n' "$*"
+    printf '$'
+    for word in "$@"; do
+        case $word in
+        *[!A-Za-z0-9_./=:,-]*) printf " '%s'" "$word" ;;
+        *) printf ' %s' "$word" ;;
+        esac
+    done
+    echo
     "$@"
 }
 
@@ -39,8 +46,8 @@ done
 say "An image: an ext4 file system with real files, two overlays, an internal snapshot"
 tree=$HOST_DIR/tree
 mkdir "$tree"
-cp -a /etc "$tree/etc"
-cp -a /usr/share/common-licenses "$tree/licenses"
+cp -a /usr/share/perl5 "$tree/perl5"
+cp -a /usr/share/zoneinfo "$tree/zoneinfo"
 head -c 8M /dev/urandom >"$tree/data"
 run mke2fs -q -t ext4 -L demo -d "$tree" "$HOST_DIR/base.raw" 128M
 run qemu-img convert -f raw -O qcow2 "$HOST_DIR/base.raw" "$beijing/base.qcow2"

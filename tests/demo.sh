@@ -19,5 +19,5 @@ build_module "$build"
 
 status=0
 REPL_BUILD=$(realpath "$build") /usr/bin/python3 -B tests/harness/host_command.py \
-    sh tests/demo-tour.sh "$@" || status=$?
+    sh "$PWD/tests/demo-tour.sh" "$@" || status=$?
 exit $status

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=sh disable=SC2034
 # What the build, the demo and the tests need from Debian: the one list. To be sourced.
 
 packages_build="gcc libc6-dev meson ninja-build pkg-config gettext libvirt-dev libglib2.0-dev libxml2-dev
