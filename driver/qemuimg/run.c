@@ -1,0 +1,263 @@
+/*
+ * run.c: qemu-img is run once, within limits, and followed
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "qemuimg/run.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "qemuimg/child.h"
+
+#define REPL_RUN_MAX_OUTPUT_BYTES (1U << 20)
+#define REPL_RUN_MAX_MESSAGE_BYTES 4096U
+#define REPL_RUN_TICK_MS 50
+/* The watch is asked for blocks of at most this. */
+#define REPL_RUN_BLOCK_BYTES (G_GUINT64_CONSTANT(2) << 20)
+
+typedef struct {
+    const ReplQemuRun *run;
+    const char *what;
+    ReplQemuChild child;
+    GString *out, *errors;
+    guint64 base_bytes;  /* of the meter's file before */
+    guint64 moved_bytes; /* told to the watch */
+    gint64 started_us;
+    guint64 seen;        /* sum of all signs of progress */
+    double seenCpu_s;    /* when there was the last one */
+} ReplQemuWatch;
+
+int
+replQemuProgress(const char *text)
+{
+    const char *p = g_strrstr(text, "/100%)");
+    guint64 whole, part;
+
+    if (!p)
+        return -1;
+    while (p > text && (g_ascii_isdigit(p[-1]) || p[-1] == '.'))
+        p--;
+    whole = g_ascii_strtoull(p, (char **)&p, 10);
+    part = *p == '.' && g_ascii_isdigit(p[1]) && g_ascii_isdigit(p[2])
+               ? (guint64)((p[1] - '0') * 10 + (p[2] - '0'))
+               : 0;
+    return whole >= 100 ? 10000 : (int)(whole * 100 + part);
+}
+
+int
+replQemuNumber(const char *json, const char *key, guint64 *value)
+{
+    g_autofree char *start = g_strdup_printf("\n    \"%s\": ", key);
+    const char *p = strstr(json, start);
+    char *end;
+
+    if (!p || !g_ascii_isdigit(p[strlen(start)]))
+        return -1;
+    errno = 0;
+    *value = g_ascii_strtoull(p + strlen(start), &end, 10);
+    return errno ? -1 : 0;
+}
+
+/* Takes what there is; of messages and output the first @max bytes are kept, of progress what is new. */
+static gboolean
+replRunDrain(int fd, GString *text, gsize max)
+{
+    char buf[4096];
+    gboolean any = FALSE;
+    ssize_t n;
+
+    while ((n = read(fd, buf, sizeof(buf))) > 0 || (n < 0 && errno == EINTR)) {
+        if (n > 0 && text->len < max)
+            g_string_append_len(text, buf, MIN((gsize)n, max - text->len));
+        any = any || n > 0;
+    }
+    return any;
+}
+
+static guint64
+replRunMeter(const ReplQemuRun *run)
+{
+    struct stat st;
+
+    return run->meterFd >= 0 && fstat(run->meterFd, &st) == 0 ? (guint64)st.st_blocks * 512 : 0;
+}
+
+/* How much of the whole is done, as far as one can see from outside. */
+static guint64
+replRunMoved(ReplQemuWatch *w)
+{
+    guint64 grown = replRunMeter(w->run);
+    guint64 moved = grown > w->base_bytes ? grown - w->base_bytes : 0;
+    int percent = w->run->watch ? replQemuProgress(w->out->str) : -1;
+
+    w->seen += moved != w->moved_bytes;
+    if (percent > 0)
+        moved = MAX(moved, (guint64)((double)w->run->total_bytes * percent / 10000));
+    /* Only the latest progress matters. */
+    if (w->run->watch && w->out->len > 4096)
+        g_string_erase(w->out, 0, (gssize)w->out->len - 64);
+    return MIN(moved, w->run->total_bytes);
+}
+
+/* Asks the watch for what has moved since, with the child stopped, since the watch may wait. */
+static int
+replRunAdmit(ReplQemuWatch *w, guint64 moved_bytes, GError **err)
+{
+    const ReplCopyWatch *watch = w->run->watch;
+    int ret = 0;
+
+    if (!watch->admit)
+        return 0;
+    replQemuChildSignal(&w->child, SIGSTOP);
+    do {
+        guint64 part = MIN(moved_bytes, REPL_RUN_BLOCK_BYTES);
+
+        ret = watch->admit(watch->opaque, part, err);
+        moved_bytes -= part;
+    } while (ret == 0 && moved_bytes > 0);
+    replQemuChildSignal(&w->child, SIGCONT);
+    return ret;
+}
+
+/* Tells the watch of everything up to @moved_bytes. */
+static int
+replRunFollow(ReplQemuWatch *w, guint64 moved_bytes, GError **err)
+{
+    const ReplCopyWatch *watch = w->run->watch;
+    guint64 more;
+
+    if (!watch)
+        return 0;
+    more = moved_bytes > w->moved_bytes ? moved_bytes - w->moved_bytes : 0;
+    if (replRunAdmit(w, more, err) < 0)
+        return -1;
+    if (more > 0 && watch->advance)
+        watch->advance(watch->opaque, more);
+    w->moved_bytes += more;
+    return 0;
+}
+
+static int
+replRunTooLong(const ReplQemuWatch *w, const char *kind, guint limit_s, GError **err)
+{
+    replErrorSet(err, VIR_ERR_OPERATION_FAILED,
+                 _("qemu-img was ended at volume '%s': it took more than %u seconds %s"), w->what, limit_s,
+                 kind);
+    return -1;
+}
+
+static int
+replRunCheckTime(ReplQemuWatch *w, gboolean alive, GError **err)
+{
+    double cpu_s;
+
+    if (w->run->wall_s && g_get_monotonic_time() - w->started_us > w->run->wall_s * G_USEC_PER_SEC)
+        return replRunTooLong(w, _("in all"), w->run->wall_s, err);
+    if (!w->run->stall_s || (cpu_s = replQemuChildCpu(&w->child)) < 0)
+        return 0;
+    if (alive)
+        w->seenCpu_s = cpu_s;
+    else if (cpu_s - w->seenCpu_s > w->run->stall_s)
+        return replRunTooLong(w, _("without any progress"), w->run->stall_s, err);
+    return 0;
+}
+
+/* Follows the child until it has ended by itself. */
+static int
+replRunLoop(ReplQemuWatch *w, GError **err)
+{
+    gboolean ended;
+
+    do {
+        struct pollfd fds[] = {{w->child.outFd, POLLIN, 0}, {w->child.errFd, POLLIN, 0}};
+        guint64 seen = w->seen;
+        gboolean alive;
+
+        ended = replQemuChildEnded(&w->child);
+        if (!ended)
+            poll(fds, G_N_ELEMENTS(fds), REPL_RUN_TICK_MS);
+        alive = replRunDrain(w->child.outFd, w->out, REPL_RUN_MAX_OUTPUT_BYTES);
+        alive = replRunDrain(w->child.errFd, w->errors, REPL_RUN_MAX_MESSAGE_BYTES) || alive;
+        if (ended)
+            return 0;
+        if (replRunFollow(w, replRunMoved(w), err) < 0 ||
+            replRunCheckTime(w, alive || seen != w->seen, err) < 0)
+            return -1;
+        /* Pipes that are closed at both ends make poll() return at once: no spinning until it is reaped. */
+        if ((fds[0].revents & POLLHUP) || (fds[0].revents & POLLIN))
+            g_usleep(2000);
+    } while (!ended);
+    return 0;
+}
+
+/* What qemu-img said, fit for a message: one line, printable. */
+static char *
+replRunMessage(const GString *errors)
+{
+    g_autofree char *valid = g_utf8_make_valid(errors->str, (gssize)errors->len);
+    char *p;
+
+    g_strchomp(valid);
+    for (p = valid; *p; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = *p == '\n' ? ' ' : '?';
+    }
+    return g_steal_pointer(&valid);
+}
+
+static int
+replRunJudge(ReplQemuWatch *w, int *status, GError **err)
+{
+    g_autofree char *message = replRunMessage(w->errors);
+    int how = w->child.status;
+
+    if (WIFSIGNALED(how) && WTERMSIG(how) == SIGXCPU)
+        return replRunTooLong(w, _("of CPU time"), w->run->cpu_s, err);
+    if (WIFSIGNALED(how)) {
+        replErrorSet(err, VIR_ERR_OPERATION_FAILED, _("qemu-img was ended by signal %d at volume '%s': %s"),
+                     WTERMSIG(how), w->what, message);
+        return -1;
+    }
+    if (status)
+        *status = WEXITSTATUS(how);
+    if (WEXITSTATUS(how) == 0 || (status && WEXITSTATUS(how) < 125))
+        return 0;
+    replErrorSet(err, VIR_ERR_OPERATION_FAILED, _("qemu-img failed with status %d at volume '%s': %s"),
+                 WEXITSTATUS(how), w->what, message);
+    return -1;
+}
+
+int
+replQemuImgRun(const ReplQemuCommand *command, const ReplQemuRun *run, const char *what, char **output,
+               int *status, GError **err)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+    g_autoptr(GString) errors = g_string_new(NULL);
+    ReplQemuWatch w = {.run = run, .what = what, .out = out, .errors = errors};
+    int ret;
+
+    w.base_bytes = replRunMeter(run);
+    w.started_us = g_get_monotonic_time();
+    /* Nobody pays for a child that is not wanted any more. */
+    if (run->watch && run->watch->admit && run->watch->admit(run->watch->opaque, 0, err) < 0)
+        return -1;
+    if (replQemuChildStart(&w.child, command, run, err) < 0)
+        return -1;
+    ret = replRunLoop(&w, err);
+    replQemuChildEnd(&w.child);
+    if (ret < 0 || replRunJudge(&w, status, err) < 0)
+        return -1;
+    if ((!status || *status == 0) && replRunFollow(&w, run->total_bytes, err) < 0)
+        return -1;
+    if (output)
+        *output = g_string_free(g_steal_pointer(&out), FALSE);
+    return 0;
+}
