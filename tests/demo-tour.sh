@@ -47,7 +47,7 @@ say "An image: an ext4 file system with real files, two overlays, an internal sn
 tree=$HOST_DIR/tree
 mkdir "$tree"
 cp -a /usr/share/perl5 "$tree/perl5"
-cp -a /usr/share/zoneinfo "$tree/zoneinfo"
+cp -a /usr/share/common-licenses "$tree/licenses"
 head -c 8M /dev/urandom >"$tree/data"
 run mke2fs -q -t ext4 -L demo -d "$tree" "$HOST_DIR/base.raw" 128M
 run qemu-img convert -f raw -O qcow2 "$HOST_DIR/base.raw" "$beijing/base.qcow2"
