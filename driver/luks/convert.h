@@ -14,11 +14,12 @@
 #include "base/secretbuf.h"
 #include "copy/copy.h"
 #include "luks/header.h"
+#include "qcow2/format.h"
 
 /* How a layer can become another one. */
 typedef enum {
-    REPL_LUKS_BY_ENGINE,   /* replLuksConvert: exact */
-    REPL_LUKS_BY_QEMU_IMG, /* another cipher, legacy AES or no room in the header: qemu-img convert */
+    REPL_LUKS_BY_ENGINE,   /* replLuksConvert (qcow2) or replLuksConvertRaw: exact */
+    REPL_LUKS_BY_QEMU_IMG, /* another format or cipher, legacy AES, no room in the header: qemu-img convert */
     REPL_LUKS_BY_COPY,     /* both plain: nothing to convert */
 } ReplLuksWay;
 
@@ -31,9 +32,11 @@ typedef struct {
     const char *why;         /* translated, for BY_QEMU_IMG; NULL otherwise */
 } ReplLuksVerdict;
 
-/* Judges the qcow2 or raw LUKS file @src (anything else is taken for raw) without a key. Returns 0, or -1 with @err set. */
+/* Judges the file @src without a key. @format is what the pool takes it for, never a guess from the bytes of a raw disk,
+ * which are its guest's; other formats than RAW, LUKS and QCOW2 are for qemu-img. Returns 0, or -1 with @err set. */
 int
-replLuksJudge(int src, const char *what, gboolean encrypt, ReplLuksVerdict *verdict, GError **err);
+replLuksJudge(int src, const char *what, ReplFormat format, gboolean encrypt, ReplLuksVerdict *verdict,
+              GError **err);
 
 /* Whether @passphrase opens the qcow2 or raw LUKS file @fd. 0, or -1 with @err set: VIR_ERR_AUTH_FAILED when
  * it does not, VIR_ERR_NO_SUPPORT when the file's encryption is not LUKS1. */
@@ -56,6 +59,15 @@ typedef struct {
  * replLuksJudge says qemu-img or the file is too large (about 1 TiB of 64 KiB clusters). */
 int
 replLuksConvert(int src, int dst, const ReplLuksConvert *params, GError **err);
+
+/* Converts a raw (@from is REPL_FORMAT_RAW) or raw LUKS (REPL_FORMAT_LUKS) file into a qcow2 layer, plain or encrypted, or into raw
+ * or raw LUKS again (@to). A qcow2 target is laid out in one go: metadata in front, then data without gaps; holes stay holes where
+ * the source is plain. A raw LUKS target is written in full, since holes in it would read as noise. Otherwise as
+ * replLuksConvert; @to LUKS needs params->target, RAW needs it to be NULL. Sizes that are no multiple of 512 are rounded up,
+ * as QEMU does. */
+int
+replLuksConvertRaw(int src, ReplFormat from, int dst, ReplFormat to, const ReplLuksConvert *params,
+                   GError **err);
 
 /* Bytes of data and tables that replLuksConvert will carry (for a plan's progress and space), in *bytes. Walks all
  * tables. */

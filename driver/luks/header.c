@@ -2,8 +2,8 @@
  * header.c: LUKS headers, by libcryptsetup
  *
  * libcryptsetup wants a path; /proc/self/fd leads it to the memfd. It keeps passphrases and keys in
- * locked, wiped memory itself. Its one-time initialisation is not guarded against threads, and
- * key derivation by two jobs at once gains nothing on a busy host: one lock covers all of it.
+ * locked, wiped memory itself. Its one-time initialisation (with the first context and the first load)
+ * is not guarded against threads, so one lock covers what makes contexts and changes headers.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -17,10 +17,18 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "qcow2/bytes.h"
 
 #define REPL_LUKS_HASH "sha256"
 /* RFC 2898 and libcryptsetup allow no fewer. */
 #define REPL_LUKS_MIN_ITERATIONS 1000
+/* More than any sane calibration gives (half a minute here): a hostile header could ask for an hour. */
+#define REPL_LUKS_MAX_ITERATIONS (64U << 20)
+/* LUKS1 on disk: eight key slots of 48 bytes (active, iterations, salt, …). */
+#define REPL_LUKS_DIGEST_ITERATIONS 164
+#define REPL_LUKS_SLOTS 208
+#define REPL_LUKS_SLOT_BYTES 48
+#define REPL_LUKS_SLOT_COUNT 8
 /* What cryptsetup aims at by default. */
 #define REPL_LUKS_TIME_MS 2000
 
@@ -143,6 +151,30 @@ replLuksCopyIn(ReplLuksHeader *header, int fd, guint64 offset, guint64 length, c
     return 0;
 }
 
+/* Whether opening it takes a bearable time. */
+static int
+replLuksCheckIterations(const ReplLuksHeader *header, const char *what, GError **err)
+{
+    guint8 buf[REPL_LUKS_SLOTS + REPL_LUKS_SLOT_COUNT * REPL_LUKS_SLOT_BYTES] = {0};
+    guint32 worst;
+    int i;
+
+    if (replPreadFull(header->fd, buf, sizeof(buf), 0) < 0) {
+        replErrorSetSystem(err, errno, _("Cannot read the LUKS header of volume '%s'"), what);
+        return -1;
+    }
+    worst = replGetBe32(buf + REPL_LUKS_DIGEST_ITERATIONS);
+    for (i = 0; i < REPL_LUKS_SLOT_COUNT; i++)
+        worst = MAX(worst, replGetBe32(buf + REPL_LUKS_SLOTS + i * REPL_LUKS_SLOT_BYTES + 4));
+    if (worst > REPL_LUKS_MAX_ITERATIONS) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("The LUKS header of volume '%s' asks for %u rounds of key derivation, more than %u"),
+                     what, worst, REPL_LUKS_MAX_ITERATIONS);
+        return -1;
+    }
+    return 0;
+}
+
 ReplLuksHeader *
 replLuksHeaderRead(int fd, guint64 offset, guint64 length, const char *what, GError **err)
 {
@@ -167,6 +199,8 @@ replLuksHeaderRead(int fd, guint64 offset, guint64 length, const char *what, GEr
                      _("Volume '%s' has no valid LUKS header of version 1"), what);
         return NULL;
     }
+    if (replLuksCheckIterations(header, what, err) < 0)
+        return NULL;
     return g_steal_pointer(&header);
 }
 
@@ -187,10 +221,9 @@ replLuksHeaderOpen(ReplLuksHeader *header, const ReplSecretBuf *passphrase, cons
 
     if (!(key = replSecretBufNew(length, err)))
         return NULL;
-    g_mutex_lock(&replLuksLock);
+    /* Slow, and the context is the caller's alone: no lock. */
     rc = crypt_volume_key_get(header->cd, CRYPT_ANY_SLOT, (char *)key->data, &length,
                               (const char *)passphrase->data, passphrase->length);
-    g_mutex_unlock(&replLuksLock);
     if (rc == -EPERM || rc == -ENOENT) {
         replLuksAuthFailed(what, err);
         return NULL;

@@ -134,14 +134,12 @@ replLuksJudgeQcow2(int src, const char *what, gboolean encrypt, ReplLuksVerdict 
 }
 
 int
-replLuksJudge(int src, const char *what, gboolean encrypt, ReplLuksVerdict *verdict, GError **err)
+replLuksJudge(int src, const char *what, ReplFormat format, gboolean encrypt, ReplLuksVerdict *verdict,
+              GError **err)
 {
     g_autoptr(ReplLuksHeader) luks = NULL;
-    ReplFormat format;
 
     *verdict = (ReplLuksVerdict){.way = REPL_LUKS_BY_COPY};
-    if (replFormatProbe(src, what, &format, err) < 0)
-        return -1;
     if (format == REPL_FORMAT_QCOW2)
         return replLuksJudgeQcow2(src, what, encrypt, verdict, err);
     if (format == REPL_FORMAT_LUKS) {
@@ -149,6 +147,8 @@ replLuksJudge(int src, const char *what, gboolean encrypt, ReplLuksVerdict *verd
             return -1;
         verdict->isEncrypted = TRUE;
         verdict->why = replLuksWhyNotOurs(luks);
+    } else if (format != REPL_FORMAT_RAW) {
+        verdict->why = _("it has another format than qcow2 and raw");
     }
     if (verdict->why)
         verdict->way = REPL_LUKS_BY_QEMU_IMG;

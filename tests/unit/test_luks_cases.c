@@ -43,12 +43,12 @@ testOverlay(void)
 static void
 testFromQemu(void)
 {
-    testRun("qemu-img create -q -f qcow2 " TEST_SECRETS " -o encrypt.format=luks,encrypt.key-secret=abc,"
+    testRun("retry qemu-img create -q -f qcow2 " TEST_SECRETS " -o encrypt.format=luks,encrypt.key-secret=abc,"
             "encrypt.iter-time=10 q.luks 16M && qemu-io " TEST_SECRETS " -c 'write -q -P 7 1M 1M' --image-opts "
             "driver=qcow2,file.filename=q.luks,encrypt.key-secret=abc");
     testConvert("q.luks", "abc", "q2.luks", "xyz");
     testConvert("q.luks", "abc", "q.plain", NULL);
-    testRun("qemu-img create -q -f qcow2 " TEST_SECRETS " -o encrypt.format=luks,encrypt.key-secret=abc,"
+    testRun("retry qemu-img create -q -f qcow2 " TEST_SECRETS " -o encrypt.format=luks,encrypt.key-secret=abc,"
             "encrypt.iter-time=10,encrypt.cipher-alg=aes-128,preallocation=metadata q.luks 4M && "
             "qemu-io " TEST_SECRETS " -c 'write -q -P 7 1M 1M' --image-opts "
             "driver=qcow2,file.filename=q.luks,encrypt.key-secret=abc");
@@ -75,7 +75,7 @@ testVmState(void)
             "-drive file=vm.qcow2,format=qcow2 -monitor stdio >/dev/null");
     testRun("qemu-img snapshot -l vm.qcow2 | grep -q snap");
     fd = testOpen("vm.qcow2", O_RDONLY);
-    g_assert_cmpint(replLuksJudge(fd, "vm", TRUE, &verdict, &err), ==, 0);
+    g_assert_cmpint(replLuksJudge(fd, "vm", REPL_FORMAT_QCOW2, TRUE, &verdict, &err), ==, 0);
     g_assert_true(verdict.keepsVmState);
     testConvert("vm.qcow2", NULL, "vm.luks", "abc");
     testConvert("vm.luks", "abc", "vm2.luks", "xyz");
@@ -127,9 +127,9 @@ testRefusals(void)
     g_autoptr(GError) err = NULL;
 
     testRun("test -e cbc.qcow2 && exit; "
-            "qemu-img create -q -f qcow2 p.qcow2 1M && qemu-img create -q -f qcow2 " TEST_SECRETS
+            "qemu-img create -q -f qcow2 p.qcow2 1M && retry qemu-img create -q -f qcow2 " TEST_SECRETS
             " -o encrypt.format=luks,encrypt.key-secret=abc,encrypt.iter-time=10 l.qcow2 1M && "
-            "qemu-img create -q -f qcow2 " TEST_SECRETS " -o encrypt.format=luks,encrypt.key-secret=abc,"
+            "retry qemu-img create -q -f qcow2 " TEST_SECRETS " -o encrypt.format=luks,encrypt.key-secret=abc,"
             "encrypt.iter-time=10,encrypt.cipher-mode=cbc,encrypt.ivgen-alg=plain64 cbc.qcow2 1M");
     g_assert_cmpint(testTryConvert("l.qcow2", "xyz", "t", NULL, &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_AUTH_FAILED);
@@ -149,7 +149,7 @@ testVerdict(const char *name, gboolean encrypt, ReplLuksWay way, gboolean loses)
     g_autoptr(GError) err = NULL;
     ReplLuksVerdict verdict;
 
-    g_assert_cmpint(replLuksJudge(fd, name, encrypt, &verdict, &err), ==, 0);
+    g_assert_cmpint(replLuksJudge(fd, name, REPL_FORMAT_QCOW2, encrypt, &verdict, &err), ==, 0);
     g_assert_no_error(err);
     g_assert_cmpint(verdict.way, ==, way);
     g_assert_cmpint(verdict.losesSnapshots, ==, loses);

@@ -213,7 +213,7 @@ testSlots(void)
             "qemu-img snapshot -c s1 s.qcow2 && qemu-io -c 'write -q -P 6 1M 70k' s.qcow2 && "
             "qemu-img bitmap --add s.qcow2 b");
     testConvert("s.qcow2", NULL, "s.luks", "abc");
-    testRun("qemu-img amend --object secret,id=third,data=third " TEST_SECRETS " --image-opts "
+    testRun("retry qemu-img amend --object secret,id=third,data=third " TEST_SECRETS " --image-opts "
             "driver=qcow2,file.filename=s.luks,encrypt.key-secret=abc -o encrypt.state=active,"
             "encrypt.new-secret=third,encrypt.iter-time=10 && cp s.luks before.luks");
     g_assert_cmpint(testOpens("s.luks", "third"), ==, 0);

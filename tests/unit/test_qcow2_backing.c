@@ -77,7 +77,7 @@ testExtensionsStay(void)
     g_autoptr(ReplQcow2Header) h = NULL;
     g_autoptr(GError) err = NULL;
 
-    testRun("truncate -s 4M one.raw && qemu-img create -q -f qcow2 --object secret,id=s,data=abc -o "
+    testRun("truncate -s 4M one.raw && retry qemu-img create -q -f qcow2 --object secret,id=s,data=abc -o "
             "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 ext.qcow2 4M && "
             "qemu-io --object secret,id=s,data=abc -c 'write -q -P 7 1M 64k' "
             "--image-opts driver=qcow2,encrypt.key-secret=s,file.filename=ext.qcow2 && "

@@ -165,7 +165,7 @@ testEncrypted(void)
     ReplGuestKind kind;
     gsize got;
 
-    testRun("qemu-img create -q -f qcow2 --object secret,id=s,data=abc -o "
+    testRun("retry qemu-img create -q -f qcow2 --object secret,id=s,data=abc -o "
             "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 enc.qcow2 8M && "
             "qemu-io --object secret,id=s,data=abc -c 'write -q -P 7 1M 64k' "
             "--image-opts driver=qcow2,encrypt.key-secret=s,file.filename=enc.qcow2");

@@ -71,7 +71,7 @@ testLuks(void)
     g_autoptr(ReplQcow2Header) h = NULL;
     guint8 magic[6];
 
-    testRun("qemu-img create -q -f qcow2 --object secret,id=s,data=abc -o "
+    testRun("retry qemu-img create -q -f qcow2 --object secret,id=s,data=abc -o "
             "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 luks.qcow2 8M");
     fd = testOpen("luks.qcow2", O_RDONLY);
     h = replQcow2HeaderRead(fd, "luks", &err);
@@ -255,7 +255,7 @@ testFormats(void)
         g_autoptr(GError) err = NULL;
         ReplFormat format;
 
-        testRun("qemu-img create -q -f %s %s probe 4M", formats[i],
+        testRun("retry qemu-img create -q -f %s %s probe 4M", formats[i],
                 g_str_equal(formats[i], "luks")
                     ? "--object secret,id=s,data=a -o key-secret=s,iter-time=10"
                     : "");

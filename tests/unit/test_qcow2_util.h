@@ -51,11 +51,16 @@ testPath(const char *name)
     return g_build_filename(testDir, name, NULL);
 }
 
+/* On a busy machine qemu-img's calibration of key derivation fails now and then ("Unable to get accurate CPU
+ * usage"): commands that make LUKS files are called through this. */
+#define TEST_RETRY "retry() { n=0; until \"$@\"; do n=$((n+1)); [ $n -lt 20 ] || return 1; done; }; "
+
 /* Runs a shell command in the scratch directory; returns its exit status, *out its stdout. */
 static int
 testShellV(char **out, const char *cmd)
 {
-    const char *argv[] = {"/bin/sh", "-c", cmd, NULL};
+    g_autofree char *script = g_strconcat(TEST_RETRY, cmd, NULL);
+    const char *argv[] = {"/bin/sh", "-c", script, NULL};
     g_autoptr(GError) err = NULL;
     g_autofree char *messages = NULL;
     int status;
