@@ -2,7 +2,8 @@
  * convert.c: which layers have to be written in another form
  *
  * Within a chain only the image itself changes its format at request; a raw layer that gets encrypted becomes
- * qcow2, since a LUKS header inside qcow2 is the form of an encrypted layer.
+ * qcow2, since a LUKS header inside qcow2 is the form of an encrypted layer, and a layer that is neither
+ * raw nor qcow2 becomes qcow2.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -42,27 +43,55 @@ replStaysEncrypted(const ReplRequest *request, gboolean encrypted)
     return replAsksForKey(request);
 }
 
+/* Whether what layer @index of @form holds is encrypted, on the source's side: flattened, it holds what all do. */
+static gboolean
+replIsEncrypted(const ReplPlanFacts *facts, const ReplForm *form, guint index)
+{
+    return form->flatten ? replAnyEncrypted(facts) : facts->layers[index].encrypted;
+}
+
 /* The format the replica gets, given the one asked for ("raw", which means raw LUKS when encrypted) or
  * the source's. */
 static int
-replFormFormat(const ReplPlanFacts *facts, ReplFormat *format, ReplRefusal *refusal)
+replFormFormat(const ReplPlanFacts *facts, ReplForm *form, ReplRefusal *refusal)
 {
     const ReplPlanLayer *top = &facts->layers[0];
+    ReplFormat *format = &form->format;
     const char *asked = facts->request->format;
-    gboolean encrypted = replStaysEncrypted(facts->request, top->encrypted);
+    gboolean encrypted = replStaysEncrypted(facts->request, replIsEncrypted(facts, form, 0));
     int value = asked ? replFormatFromString(asked) : -1;
 
     if (asked && value != REPL_FORMAT_RAW && value != REPL_FORMAT_QCOW2)
         return replRefuse(refusal, REPL_REFUSE_FORMAT, asked);
     if (asked)
         *format = value;
-    else if (!replIsRawFormat(top->format) || (encrypted && !top->encrypted))
+    else if (!replIsRawFormat(top->format) || form->contiguous || (encrypted && !top->encrypted))
         *format = REPL_FORMAT_QCOW2;
     else
         *format = REPL_FORMAT_RAW;
     if (*format == REPL_FORMAT_RAW && encrypted)
         *format = REPL_FORMAT_LUKS;
     return 0;
+}
+
+/* The format of layer @index in the new chain. */
+static ReplFormat
+replLayerFormat(const ReplPlanFacts *facts, const ReplForm *form, guint index, gboolean encrypted)
+{
+    ReplFormat format = facts->layers[index].format;
+
+    if (index == 0)
+        return form->format;
+    if (format == REPL_FORMAT_QCOW2 || format == REPL_FORMAT_LUKS)
+        return format;
+    return format == REPL_FORMAT_RAW && !encrypted ? REPL_FORMAT_RAW : REPL_FORMAT_QCOW2;
+}
+
+static gboolean
+replChangesKey(const ReplPlanFacts *facts, const ReplConvert *convert)
+{
+    return convert->fromEncrypted != convert->toEncrypted ||
+           (convert->toEncrypted && facts->request->encryption != REPL_ENCRYPTION_KEEP);
 }
 
 /* What layer @index becomes; nothing is refused here. */
@@ -75,19 +104,16 @@ replConvertFill(const ReplPlanFacts *facts, const ReplForm *form, guint index, R
     convert->fromFormat = layer->format;
     convert->flatten = form->flatten;
     convert->contiguous = form->contiguous;
-    convert->fromEncrypted = form->flatten ? replAnyEncrypted(facts) : layer->encrypted;
-    convert->toEncrypted = replStaysEncrypted(facts->request, layer->encrypted);
-    convert->toFormat = layer->format;
-    if (index == 0)
-        convert->toFormat = form->format;
-    else if (convert->toEncrypted && layer->format == REPL_FORMAT_RAW)
-        convert->toFormat = REPL_FORMAT_QCOW2;
+    convert->fromEncrypted = replIsEncrypted(facts, form, index);
+    convert->toEncrypted = replStaysEncrypted(facts->request, convert->fromEncrypted);
+    convert->toFormat = replLayerFormat(facts, form, index, convert->toEncrypted);
     /* Compressed clusters are plaintext inside LUKS: they have to be written anew. */
     convert->rekey = layer->encrypted && !layer->compressed && convert->toFormat == layer->format
                          ? facts->request->rekey
                          : REPL_REKEY_FULL;
     convert->snapshotsLost = 0;
-    if (form->flatten || form->contiguous || convert->toFormat != layer->format) {
+    if (form->flatten || form->contiguous || convert->toFormat != layer->format ||
+        (layer->byQemu && convert->rekey == REPL_REKEY_FULL && replChangesKey(facts, convert))) {
         for (i = index; i < (form->flatten ? facts->layerCount : index + 1); i++)
             convert->snapshotsLost += facts->layers[i].snapshotCount;
     }
@@ -97,17 +123,14 @@ int
 replPlanConvert(const ReplPlanFacts *facts, const ReplForm *form, guint index, ReplConvert *convert,
                 ReplRefusal *refusal)
 {
-    gboolean newKey, newCrypt;
     ReplRefusalKind kind;
 
     replConvertFill(facts, form, index, convert);
-    newKey = convert->toEncrypted && facts->request->encryption != REPL_ENCRYPTION_KEEP;
-    newCrypt = newKey || convert->fromEncrypted != convert->toEncrypted;
     if (convert->flatten)
         kind = REPL_REFUSE_CONVERT_FLATTEN;
     else if (convert->contiguous)
         kind = REPL_REFUSE_CONVERT_FAST;
-    else if (newCrypt)
+    else if (replChangesKey(facts, convert))
         kind = REPL_REFUSE_CONVERT_ENCRYPTION;
     else if (convert->toFormat != convert->fromFormat)
         kind = REPL_REFUSE_CONVERT_FORMAT;
@@ -126,7 +149,7 @@ replPlanForm(const ReplPlanFacts *facts, ReplForm *form, ReplRefusal *refusal)
     form->contiguous = request->fastCreate;
     form->flatten = facts->layerCount > 1 &&
                     (request->fastCreate || request->snapshots == REPL_SNAPSHOTS_FLATTEN);
-    if (replFormFormat(facts, &form->format, refusal) < 0)
+    if (replFormFormat(facts, form, refusal) < 0)
         return -1;
     if (replIsRawFormat(form->format) && request->snapshots != REPL_SNAPSHOTS_FLATTEN &&
         !request->fastCreate && (facts->layerCount > 1 || facts->layers[0].snapshotCount > 0))

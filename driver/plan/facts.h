@@ -30,6 +30,7 @@ typedef struct {
     guint snapshotCount;   /* internal snapshots */
     guint64 allocated_bytes;
     guint64 virtualSize_bytes;
+    gboolean byQemu;       /* a change of its encryption is qemu-img's work, which keeps no internal snapshots */
     guint64 written_bytes; /* what a converted layer will allocate, 0: take allocated_bytes for it */
     gboolean canClone;     /* the target's file system can share this file's blocks */
     const char *presentAs; /* volume of the target that is this layer already, NULL: none; see
@@ -70,8 +71,8 @@ typedef struct {
 
 /* The layers' facts from an open chain. @presentAs and @presentIsImage have an element for each layer;
  * either may be NULL. @canClone goes for all layers: a file that cannot be cloned after all is copied.
- * compressed is set for every qcow2 layer, since only a walk over its tables could deny it; it and
- * written_bytes are left for the caller. The result has an element for each layer, borrows from
+ * compressed is set for every qcow2 layer, since only a walk over its tables could deny it; it, byQemu and
+ * written_bytes are left for replConvertFacts(). The result has an element for each layer, borrows from
  * @chain and @presentAs, and is freed with g_free(). */
 ReplPlanLayer *
 replPlanLayersNew(const ReplChain *chain, char *const *presentAs, const gboolean *presentIsImage,

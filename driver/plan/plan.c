@@ -10,6 +10,9 @@
 #include "plan/planpriv.h"
 #include "probe/backing.h"
 
+/* Room for the header of a raw LUKS file. */
+#define REPL_PLAN_LUKS_BYTES (G_GUINT64_CONSTANT(16) << 20)
+
 static void
 replPlanStepFree(gpointer opaque)
 {
@@ -90,13 +93,18 @@ replPlanCheckEnds(const ReplPlanFacts *facts, gboolean inRegion, ReplRefusal *re
     return 0;
 }
 
-/* What a converted layer will allocate: as estimated, or what its data allocates now. */
+/* What a converted layer will allocate: as estimated, or what its data allocates now. Raw LUKS has no holes, and
+ * with the metadata in front that of all of the disk is written: 8 bytes for a cluster of 64 KiB, and
+ * refcounts. */
 static guint64
 replConvertBytes(const ReplPlanFacts *facts, guint index, const ReplConvert *convert)
 {
-    guint64 sum_bytes = 0;
+    guint64 size_bytes = facts->layers[index].virtualSize_bytes;
+    guint64 sum_bytes = convert->contiguous ? size_bytes / 4096 : 0;
     guint i;
 
+    if (convert->toFormat == REPL_FORMAT_LUKS && convert->rekey == REPL_REKEY_FULL)
+        return replSum(size_bytes, REPL_PLAN_LUKS_BYTES);
     for (i = index; i < (convert->flatten ? facts->layerCount : index + 1); i++) {
         const ReplPlanLayer *layer = &facts->layers[i];
 
@@ -130,7 +138,9 @@ replPlanStep(const ReplPlanFacts *facts, const ReplForm *form, guint index, cons
     if (step->action != REPL_STEP_REUSE)
         step->added_bytes = convert ? replConvertBytes(facts, index, &step->convert)
                                     : layer->allocated_bytes;
-    if (step->action == REPL_STEP_COPY || step->action == REPL_STEP_CONVERT)
+    /* A layer that gets a new key slot and nothing else may be cloned, too. */
+    if (step->action == REPL_STEP_COPY ||
+        (convert && !(step->convert.rekey == REPL_REKEY_SLOT && layer->canClone)))
         step->bytes = step->added_bytes;
     return g_steal_pointer(&step);
 }

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "probe/foreign.h"
 #include "qcow2/header.h"
 #include "store/files.h"
 
@@ -77,6 +78,27 @@ replHeadTakeQcow2(ReplHead *head, int fd, const char *what, GError **err)
     return 0;
 }
 
+/* Formats that are only read to be converted; one that cannot be is malformed to us. */
+static int
+replHeadTakeForeign(ReplHead *head, int fd, const char *what, GError **err)
+{
+    g_autoptr(GError) local = NULL;
+    g_autoptr(ReplForeign) foreign = replForeignRead(fd, head->format, what, &local);
+
+    if (!foreign && g_error_matches(local, REPL_ERROR, VIR_ERR_SYSTEM_ERROR)) {
+        g_propagate_error(err, g_steal_pointer(&local));
+        return -1;
+    }
+    if (!foreign) {
+        head->malformed = TRUE;
+        return 0;
+    }
+    head->virtualSize_bytes = foreign->virtualSize_bytes;
+    head->backing = g_steal_pointer(&foreign->backing);
+    head->backingFormat = g_strdup(foreign->backingFormat);
+    return 0;
+}
+
 ReplHead *
 replHeadRead(int fd, const char *what, GError **err)
 {
@@ -90,6 +112,8 @@ replHeadRead(int fd, const char *what, GError **err)
     if (replFormatProbe(fd, what, &head->format, err) < 0)
         return NULL;
     if (head->format == REPL_FORMAT_QCOW2 && replHeadTakeQcow2(head, fd, what, err) < 0)
+        return NULL;
+    if (replIsForeign(head->format) && replHeadTakeForeign(head, fd, what, err) < 0)
         return NULL;
     if (head->format == REPL_FORMAT_RAW)
         head->virtualSize_bytes = st.st_size;

@@ -18,7 +18,7 @@
 /* What we need of a header. Immutable; shared by counted references. */
 typedef struct {
     ReplFormat format;
-    gboolean malformed; /* a qcow2 file whose header cannot be used; all below is empty */
+    gboolean malformed; /* a header that cannot be used; all below is empty */
     gboolean encrypted;
     guint32 snapshotCount; /* internal ones */
     guint64 virtualSize_bytes; /* 0: not known */

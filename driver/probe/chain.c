@@ -24,6 +24,7 @@ replLayerFree(gpointer opaque)
     g_free(layer->volume);
     replFdClose(layer->fd);
     replQcow2HeaderFree(layer->qcow2);
+    replForeignFree(layer->foreign);
     g_free(layer->backingVolume);
     g_free(layer);
 }
@@ -79,6 +80,21 @@ replChainCheckLoop(const ReplChain *chain, const ReplLayer *layer, GError **err)
     return 0;
 }
 
+/* The backing name and its format as @layer has them, NULL: none, and not stated. */
+static const char *
+replChainBacking(const ReplLayer *layer, const char **stated)
+{
+    *stated = NULL;
+    if (layer->foreign) {
+        *stated = layer->foreign->backingFormat;
+        return layer->foreign->backing;
+    }
+    if (!layer->qcow2)
+        return NULL;
+    *stated = layer->qcow2->backingFormat;
+    return layer->qcow2->backing;
+}
+
 /* What the format of a backing file is, of which the layer above says @stated (NULL: nothing). */
 static int
 replChainBackingFormat(const ReplChain *chain, ReplLayer *layer, const char *stated, GError **err)
@@ -90,7 +106,7 @@ replChainBackingFormat(const ReplChain *chain, ReplLayer *layer, const char *sta
     if (!stated)
         return replFormatProbe(layer->fd, layer->volume, &layer->format, err);
     format = replFormatFromString(stated);
-    if (format != REPL_FORMAT_RAW && format != REPL_FORMAT_QCOW2) {
+    if (format != REPL_FORMAT_RAW && format != REPL_FORMAT_QCOW2 && !above->foreign) {
         replErrorSet(err, VIR_ERR_NO_SUPPORT,
                      _("Volume '%s' has a backing file '%s' of format '%s', only qcow2 and raw are "
                        "supported"),
@@ -110,8 +126,17 @@ replChainCheckGuess(const ReplChain *chain, const ReplLayer *layer, GError **err
     const ReplLayer *above = replChainLayer(chain, chain->layers->len - 2);
 
     if (layer->format == REPL_FORMAT_RAW ||
-        (layer->format == REPL_FORMAT_QCOW2 && !layer->qcow2->backing))
+        (layer->format == REPL_FORMAT_QCOW2 && !layer->qcow2->backing) ||
+        (above->foreign && layer->format == above->format && !layer->foreign->backing))
         return 0;
+    if (above->foreign) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("The format '%s' of volume '%s' does not say the format of its backing file '%s', which "
+                       "looks like '%s' but may be raw; convert the volume to qcow2 first"),
+                     replFormatToString(above->format), above->volume, layer->volume,
+                     replFormatToString(layer->format));
+        return -1;
+    }
     replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                  _("Volume '%s' does not say the format of its backing file '%s', which looks like "
                    "'%s' but may be raw; state it with 'qemu-img rebase -u -F'"),
@@ -124,6 +149,11 @@ replChainReadHeader(ReplLayer *layer, GError **err)
 {
     if (layer->format == REPL_FORMAT_RAW || layer->format == REPL_FORMAT_LUKS)
         layer->virtualSize_bytes = layer->st.st_size;
+    if (replIsForeign(layer->format)) {
+        if (!(layer->foreign = replForeignRead(layer->fd, layer->format, layer->volume, err)))
+            return -1;
+        layer->virtualSize_bytes = layer->foreign->virtualSize_bytes;
+    }
     if (layer->format != REPL_FORMAT_QCOW2)
         return 0;
     if (!(layer->qcow2 = replQcow2HeaderRead(layer->fd, layer->volume, err)))
@@ -161,10 +191,12 @@ replChainDescend(ReplChain *chain, const ReplPoolSet *set, GError **err)
 {
     const ReplLayer *above = replChainLayer(chain, chain->layers->len - 1);
     const ReplLayer *top = replChainLayer(chain, 0);
+    const char *stated;
+    const char *backing = replChainBacking(above, &stated);
     const ReplPoolDir *pool;
     ReplLayer *layer;
 
-    if (!above->qcow2 || !above->qcow2->backing)
+    if (!backing)
         return 0;
     if (chain->layers->len == REPL_CHAIN_MAX) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
@@ -173,17 +205,17 @@ replChainDescend(ReplChain *chain, const ReplPoolSet *set, GError **err)
                      top->volume, top->pool->name, REPL_CHAIN_MAX);
         return -1;
     }
-    pool = replBackingResolve(set, above->pool, above->volume, above->qcow2->backing,
+    pool = replBackingResolve(set, above->pool, above->volume, backing,
                               &((ReplLayer *)above)->backingVolume, err);
     if (!pool)
         return -1;
     if (!(layer = replChainAddBacking(chain, pool, above, err)))
         return -1;
     if (replChainCheckLoop(chain, layer, err) < 0 ||
-        replChainBackingFormat(chain, layer, above->qcow2->backingFormat, err) < 0 ||
+        replChainBackingFormat(chain, layer, stated, err) < 0 ||
         replChainReadHeader(layer, err) < 0)
         return -1;
-    if (!above->qcow2->backingFormat && replChainCheckGuess(chain, layer, err) < 0)
+    if (!stated && replChainCheckGuess(chain, layer, err) < 0)
         return -1;
     return 1;
 }

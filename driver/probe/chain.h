@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "model/image.h"
+#include "probe/foreign.h"
 #include "probe/pools.h"
 #include "qcow2/format.h"
 #include "qcow2/header.h"
@@ -28,8 +29,9 @@ typedef struct {
     ReplFileIdentity identity;
     ReplFormat format;
     ReplQcow2Header *qcow2; /* NULL: not qcow2 */
+    ReplForeign *foreign;   /* NULL: raw, qcow2 or raw LUKS */
     guint64 allocated_bytes;
-    guint64 virtualSize_bytes; /* of raw LUKS the file's size; 0: not known (other formats) */
+    guint64 virtualSize_bytes; /* of raw LUKS the file's size; 0: not known (vhdx, vpc) */
     char *backingVolume; /* name of the next layer, NULL: none */
 } ReplLayer;
 
@@ -39,14 +41,15 @@ typedef struct {
 
 /* Opens @volume of @pool and all layers below. Returns NULL with @err set:
  *   VIR_ERR_NO_STORAGE_VOL      the volume or a layer below is not there
- *   VIR_ERR_NO_SUPPORT          protocol backing names, external data files, layers that are neither
- *                               qcow2 nor raw
+ *   VIR_ERR_NO_SUPPORT          protocol backing names, external data files, layers of qcow2 ones that are
+ *                               neither qcow2 nor raw, what foreign.h says
  *   VIR_ERR_OPERATION_INVALID   outside of the region's pools, links and special files, loops, more
  *                               than REPL_CHAIN_MAX layers, malformed headers, a layer without
  *                               explicit format that is not safe to guess
  *   VIR_ERR_INVALID_ARG         @volume cannot be a volume's name
  *   VIR_ERR_SYSTEM_ERROR        anything else
- * A volume of another format than qcow2 and raw is a chain of one layer. */
+ * A volume of another format has what is below it if the format has such a thing (qcow, qed, vmdk): files of the same
+ * format, and raw or qcow2 at the end. */
 ReplChain *
 replChainOpen(const ReplPoolSet *set, const ReplPoolDir *pool, const char *volume, GError **err);
 

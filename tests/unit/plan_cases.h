@@ -172,8 +172,8 @@ static const Case cases[] = {
     {.name = "raw-luks",
      .layers = {{.volume = "web", .format = R}},
      .request = {.encryption = REPL_ENCRYPTION_DEFAULT, .format = (char *)"raw"},
-     .plan = "convert web 0M > web.qcow2 luks (raw plain>luks luks full)\n"
-             "web.qcow2: 1 images 0 snapshots 0M bytes, 0M moved, 0M peak\n"},
+     .plan = "convert web 16M > web.qcow2 luks (raw plain>luks luks full)\n"
+             "web.qcow2: 1 images 0 snapshots 16M bytes, 16M moved, 16M peak\n"},
     {.name = "raw-luks-decrypted",
      .layers = {{.volume = "web", .format = REPL_FORMAT_LUKS, .encrypted = TRUE}},
      .request = {.encryption = REPL_ENCRYPTION_NONE},
@@ -210,6 +210,28 @@ static const Case cases[] = {
      .layers = {{.volume = "web.vmdk", .format = REPL_FORMAT_VMDK, .allocated_bytes = MIB}},
      .plan = "convert web.vmdk 1M > web.qcow2 qcow2 (vmdk plain>qcow2 plain full)\n"
              "web.qcow2: 1 images 0 snapshots 1M bytes, 1M moved, 1M peak\n"},
+    {.name = "other-format-chain",
+     .layers = {{.volume = "web.vmdk", .format = REPL_FORMAT_VMDK, .allocated_bytes = MIB},
+                {.volume = "base.vmdk", .format = REPL_FORMAT_VMDK, .written_bytes = 2 * MIB}},
+     .plan = "convert base.vmdk 2M > base.vmdk qcow2 (vmdk plain>qcow2 plain full)\n"
+             "convert web.vmdk 1M > web.qcow2 qcow2 on base.vmdk qcow2 (vmdk plain>qcow2 plain full)\n"
+             "web.qcow2: 1 images 1 snapshots 3M bytes, 3M moved, 3M peak\n"},
+    {.name = "flatten-does-not-decrypt",
+     .layers = {{.volume = "web.qcow2", .format = Q, .allocated_bytes = MIB},
+                {.volume = "base.qcow2", .format = Q, .encrypted = TRUE}},
+     .request = {.snapshots = REPL_SNAPSHOTS_FLATTEN},
+     .plan = "convert web.qcow2 1M > web.qcow2 qcow2 (qcow2 luks>qcow2 luks full flat)\n"
+             "web.qcow2: 1 images 0 snapshots 1M bytes, 1M moved, 1M peak\n"},
+    {.name = "by-qemu-loses-snapshots",
+     .layers = {{.volume = "web.qcow2", .format = Q, .encrypted = TRUE, .byQemu = TRUE, .snapshotCount = 3}},
+     .request = {.encryption = REPL_ENCRYPTION_NONE},
+     .plan = "convert web.qcow2 0M > web.qcow2 qcow2 (qcow2 luks>qcow2 plain full loses 3)\n"
+             "web.qcow2: 1 images 0 snapshots 0M bytes, 0M moved, 0M peak\n"},
+    {.name = "fast-create-of-raw",
+     .layers = {{.volume = "web.raw", .format = R, .allocated_bytes = MIB, .virtualSize_bytes = 8 * GIB}},
+     .request = {.fastCreate = TRUE},
+     .plan = "convert web.raw 3M > web.qcow2 qcow2 (raw plain>qcow2 plain full contiguous)\n"
+             "web.qcow2: 1 images 0 snapshots 3M bytes, 3M moved, 3M peak\n"},
     {.name = "raw-asked-as-qcow2",
      .layers = {{.volume = "web.raw", .format = R, .allocated_bytes = MIB}},
      .request = {.format = (char *)"qcow2"},
