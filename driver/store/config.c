@@ -154,9 +154,9 @@ replConfigApply(
     } else if (g_ascii_string_to_unsigned(value, 10, key->min, key->max, &number, NULL)) {
         replConfigSetNumber(config, key, number);
     } else {
-        replWarn(_("%s:%u: %s must be a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
-                   ", not '%s'; using %" G_GUINT64_FORMAT),
-                 path, line, key->name, key->min, key->max, value, key->initial);
+        replWarn(_("%s:%u: %s must be a number from %llu to %llu, not '%s'; using %llu"), path, line,
+                 key->name, (unsigned long long)key->min, (unsigned long long)key->max, value,
+                 (unsigned long long)key->initial);
     }
 }
 
