@@ -386,7 +386,6 @@ SCENARIOS = {
         vol-upload a.img data --pool p
         vol-upload a.img data --pool p --offset 4096
         vol-upload a.img data --pool p --sparse
-        vol-upload a.img data --pool p --offset 4096 --length 1000
         vol-upload a.img none --pool p
         vol-upload none data --pool p
         vol-download a.img out1 --pool p
@@ -396,6 +395,7 @@ SCENARIOS = {
         vol-download none out5 --pool p
         vol-download a.img out6 --pool p --offset 99999999999
         files
+        vol-upload a.img data --pool p --offset 4096 --length 1000
         vol-info a.img p
         vol-wipe a.img p
         vol-wipe a.img p --algorithm zero
