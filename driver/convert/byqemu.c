@@ -1,0 +1,195 @@
+/*
+ * byqemu.c: conversions that qemu-img does
+ *
+ * A layer on top of others is written on top of the source's own lower layers: what a guest sees there is the same as
+ * in the target's, and they are complete and open already. The target then gets its real backing
+ * reference, so QEMU never opens a file of the target but the one it writes.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <string.h>
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "convert/convertpriv.h"
+
+/* CPU time that a conversion may spend without anything to be seen of it: decompressing or encrypting a percent of
+ * a large image takes seconds. */
+#define REPL_CONVERT_STALL_S 300
+/* libcryptsetup's idea of a key that needs no stretching. */
+#define REPL_CONVERT_RANDOM_ITER_MS 10
+
+/* What qemu-img leaves of persistent bitmaps is a matter of one option, which is only allowed where there are some. */
+typedef struct {
+    const ReplConvertJob *job;
+    const ReplLayer *layer;
+    const ReplConvert *convert;
+    ReplQemuFile *files;
+    ReplQemuChain chain;
+    ReplQemuTarget target;
+    ReplConvertCipher cipher;
+    guint64 told_bytes;
+} ReplByQemu;
+
+guint64
+replConvertMemory(guint layers)
+{
+    /* Code, stacks and buffers of 16 coroutines and its worker threads; each layer's tables. */
+    return (G_GUINT64_CONSTANT(4) << 30) + layers * (G_GUINT64_CONSTANT(64) << 20);
+}
+
+ReplQemuFile *
+replConvertFiles(const ReplChain *chain, guint index, const ReplSecretBuf *const *sources, guint *count)
+{
+    ReplQemuFile *files = g_new0(ReplQemuFile, chain->layers->len - index);
+    guint i;
+
+    *count = chain->layers->len - index;
+    for (i = 0; i < *count; i++) {
+        const ReplLayer *layer = replChainLayer(chain, index + i);
+
+        files[i].fd = layer->fd;
+        files[i].format = layer->format;
+        files[i].secret = sources ? sources[index + i] : NULL;
+        files[i].legacyAes = layer->qcow2 && layer->qcow2->cryptMethod == REPL_QCOW2_CRYPT_AES;
+    }
+    return files;
+}
+
+static gboolean
+replByQemuIsEncrypted(const ReplLayer *layer)
+{
+    return layer->format == REPL_FORMAT_LUKS ||
+           (layer->qcow2 && layer->qcow2->cryptMethod != REPL_QCOW2_CRYPT_NONE);
+}
+
+/* QEMU takes passphrases as text. */
+static int
+replByQemuCheckSecret(const ReplSecretBuf *secret, const char *volume, GError **err)
+{
+    if (!secret) {
+        replErrorSet(err, VIR_ERR_INVALID_SECRET, _("Volume '%s' is encrypted, and its secret is missing"),
+                     volume);
+        return -1;
+    }
+    if (g_utf8_validate((const char *)secret->data, (gssize)secret->length, NULL))
+        return 0;
+    replErrorSet(err, VIR_ERR_INVALID_SECRET,
+                 _("The secret of volume '%s' is no UTF-8 text, which qemu-img needs to convert it"), volume);
+    return -1;
+}
+
+static int
+replByQemuCheckSecrets(const ReplByQemu *q, GError **err)
+{
+    guint i;
+
+    for (i = 0; i < q->chain.count; i++) {
+        const ReplLayer *layer = replChainLayer(q->job->chain, q->job->step->layer + i);
+
+        if (replByQemuIsEncrypted(layer) &&
+            replByQemuCheckSecret(q->files[i].secret, layer->volume, err) < 0)
+            return -1;
+    }
+    return q->convert->toEncrypted ? replByQemuCheckSecret(q->job->secret, q->job->step->volume, err) : 0;
+}
+
+/* The form of the new layer: that of a qcow2 source, so far as it is kept. */
+static int
+replByQemuTarget(ReplByQemu *q, GError **err)
+{
+    const ReplQcow2Header *header = q->layer->qcow2;
+    ReplQemuTarget *target = &q->target;
+
+    target->fd = q->job->target;
+    target->format = q->convert->toFormat;
+    target->preallocate = q->convert->contiguous && target->format == REPL_FORMAT_QCOW2;
+    if (header && !q->convert->contiguous) {
+        target->clusterBits = header->clusterBits;
+        target->refcountOrder = header->refcountOrder;
+        target->lazyRefcounts = header->version >= 3 && (header->compatible & REPL_QCOW2_COMPAT_LAZY_REFCOUNTS);
+        target->extendedL2 = replQcow2IsExtendedL2(header);
+        target->zstd = header->compression == REPL_QCOW2_COMPRESSION_ZSTD;
+    }
+    if (!q->convert->toEncrypted)
+        return 0;
+    if (replConvertCipher(q->job->request, &q->cipher, &target->luks, err) < 0)
+        return -1;
+    target->luks.secret = q->job->secret;
+    if (q->job->kdf == REPL_LUKS_KDF_RANDOM)
+        target->luks.iterTime_ms = REPL_CONVERT_RANDOM_ITER_MS;
+    return 0;
+}
+
+static int
+replByQemuRun(const ReplByQemu *q, const ReplQemuCommand *command, guint64 bytes, GError **err)
+{
+    const ReplQemuRun run = {
+        .memory_bytes = replConvertMemory(q->chain.count),
+        .stall_s = REPL_CONVERT_STALL_S,
+        .watch = q->job->watch,
+        .meterFd = bytes ? q->job->target : -1,
+        .total_bytes = bytes,
+    };
+
+    return replQemuImgRun(command, &run, q->layer->volume, NULL, NULL, err);
+}
+
+static int
+replByQemuConvert(const ReplByQemu *q, GError **err)
+{
+    gboolean onTop = q->chain.count > 1 && !q->convert->flatten;
+    gboolean bitmaps = q->layer->qcow2 && q->layer->qcow2->bitmapCount > 0 && !onTop &&
+                       q->convert->toFormat == REPL_FORMAT_QCOW2;
+    g_autoptr(ReplQemuCommand) create = NULL, convert = NULL;
+
+    if (!onTop) {
+        convert = replQemuArgvConvert(&q->chain, &q->target, bitmaps);
+        return replByQemuRun(q, convert, q->job->step->bytes, err);
+    }
+    create = replQemuArgvCreate(&q->target, q->layer->virtualSize_bytes);
+    convert = replQemuArgvConvertLayer(&q->chain, &q->target);
+    if (replByQemuRun(q, create, 0, err) < 0)
+        return -1;
+    return replByQemuRun(q, convert, q->job->step->bytes, err);
+}
+
+/* Opens what was made as anybody would, and looks for errors. (Leaked clusters, status 3, are none.) */
+static int
+replByQemuCheck(const ReplByQemu *q, GError **err)
+{
+    const ReplQemuFile file = {.fd = q->target.fd, .format = q->target.format, .secret = q->target.luks.secret};
+    const ReplQemuRun run = {.memory_bytes = replConvertMemory(1), .stall_s = REPL_CONVERT_STALL_S,
+                             .watch = q->job->watch, .meterFd = -1};
+    g_autoptr(ReplQemuCommand) command = replQemuArgvCheck(&file);
+    int status;
+
+    if (file.format != REPL_FORMAT_QCOW2)
+        return 0;
+    if (replQemuImgRun(command, &run, q->job->step->volume, NULL, &status, err) < 0)
+        return -1;
+    if (status == 0 || status == 3)
+        return 0;
+    replErrorSet(err, VIR_ERR_OPERATION_FAILED,
+                 _("The converted layer '%s' is not in order: qemu-img check ended with status %d"),
+                 q->job->step->volume, status);
+    return -1;
+}
+
+int
+replConvertByQemu(const ReplConvertJob *job, ReplConvertResult *result, GError **err)
+{
+    ReplByQemu q = {.job = job, .layer = replChainLayer(job->chain, job->step->layer),
+                    .convert = &job->step->convert};
+    g_autofree ReplQemuFile *files = NULL;
+    int ret = -1;
+
+    q.files = files = replConvertFiles(job->chain, job->step->layer, job->sources, &q.chain.count);
+    q.chain.files = files;
+    if (replByQemuCheckSecrets(&q, err) == 0 && replByQemuTarget(&q, err) == 0 &&
+        replByQemuConvert(&q, err) == 0 && replByQemuCheck(&q, err) == 0)
+        ret = 0;
+    g_free(q.cipher.cipher);
+    return ret;
+}

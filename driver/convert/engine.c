@@ -1,0 +1,74 @@
+/*
+ * engine.c: conversions that our own engine does: the only file here that calls luks/
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "luks/convert.h"
+
+#include "convert/convertpriv.h"
+
+/* Raw files are flat: they lie at the bottom of a chain, and have nothing to lose. */
+static gboolean
+replEngineIsFlat(ReplFormat format)
+{
+    return format == REPL_FORMAT_RAW || format == REPL_FORMAT_LUKS;
+}
+
+int
+replConvertIsOurs(const ReplLayer *layer, const ReplConvert *convert, const ReplRequest *request,
+                  GError **err)
+{
+    gsize keyBytes;
+    ReplLuksVerdict verdict;
+
+    if (convert->flatten || (convert->toEncrypted && !replConvertCipherIsOurs(request, &keyBytes)))
+        return 0;
+    if (!replEngineIsFlat(convert->fromFormat) &&
+        (convert->contiguous || convert->fromFormat != REPL_FORMAT_QCOW2 ||
+         convert->toFormat != REPL_FORMAT_QCOW2))
+        return 0;
+    if (replLuksJudge(layer->fd, layer->volume, convert->fromFormat, convert->toEncrypted, &verdict, err) < 0)
+        return -1;
+    return verdict.way == REPL_LUKS_BY_ENGINE ||
+           (verdict.way == REPL_LUKS_BY_COPY && replEngineIsFlat(convert->fromFormat));
+}
+
+static const ReplSecretBuf *
+replEngineSource(const ReplConvertJob *job)
+{
+    return job->sources ? job->sources[job->step->layer] : NULL;
+}
+
+int
+replConvertByEngine(const ReplConvertJob *job, GError **err)
+{
+    const ReplLayer *layer = replChainLayer(job->chain, job->step->layer);
+    gsize keyBytes = 0;
+    ReplLuksConvert params = {
+        .what = layer->volume,
+        .source = replEngineSource(job),
+        .target = job->secret,
+        .kdf = job->kdf,
+        .watch = job->watch,
+    };
+
+    replConvertCipherIsOurs(job->request, &keyBytes);
+    params.keyBytes = keyBytes;
+    if (replEngineIsFlat(layer->format))
+        return replLuksConvertRaw(layer->fd, layer->format, job->target, job->step->convert.toFormat, &params,
+                                  err);
+    return replLuksConvert(layer->fd, job->target, &params, err);
+}
+
+int
+replConvertBySlot(const ReplConvertJob *job, ReplConvertResult *result, GError **err)
+{
+    const ReplLayer *layer = replChainLayer(job->chain, job->step->layer);
+    const ReplCopyJob copy = {.watch = job->watch, .size_bytes = layer->st.st_size};
+    int rc = replCopyClone(layer->fd, job->target, err);
+
+    if (rc < 0 || (rc == 0 && replCopyRun(layer->fd, job->target, &copy, err) < 0))
+        return -1;
+    result->cloned = rc > 0;
+    return replLuksRekeySlot(job->target, layer->volume, replEngineSource(job), job->secret, job->kdf, err);
+}
