@@ -8,9 +8,9 @@
 #include <glib.h>
 #include <stdint.h>
 
-/* A run of bytes to move. @kind belongs to whoever makes and transforms extents, but for the two values
- * below. Offsets and length need no alignment; multiples of 4 KiB in both files are fastest. Extents
- * that follow each other in the target are written together, wherever they come from. */
+/* A run of bytes to move. @kind belongs to whoever makes and transforms extents, but for the two
+ * values below. Offsets and length need no alignment; multiples of 4 KiB in both files are fastest.
+ * Extents that follow each other in the target are written together, wherever they come from. */
 #define REPL_EXTENT_PLAIN 0 /* as it is: the transform does not see it */
 #define REPL_EXTENT_FOUND 1 /* of an extent that the engine found itself with SEEK_DATA */
 
@@ -21,36 +21,37 @@ typedef struct {
     guint32 kind;
 } ReplExtent;
 
-/* Where extents come from, ascending by dstOffset_bytes and without overlap, within the target's size.
- * next: 1 and *extent set, 0 at the end, -1 with @err set. Called by one thread at a time, not always
- * the same one. */
+/* Where extents come from, ascending by dstOffset_bytes and without overlap, within the target's
+ * size. next: 1 and *extent set, 0 at the end, -1 with @err set. Called by one thread at a time,
+ * not always the same one. */
 typedef struct {
     int (*next)(void *opaque, ReplExtent *extent, GError **err);
     void *opaque;
 } ReplExtentSource;
 
-/* Changes @buf, the bytes of @part (a piece of an extent, its offsets and length adjusted), in place.
- * Called once for each byte of every extent whose kind is not REPL_EXTENT_PLAIN, in any order and by several
- * threads at once. Returns 0, or -1 with @err set. */
+/* Changes @buf, the bytes of @part (a piece of an extent, its offsets and length adjusted), in
+ * place. Called once for each byte of every extent whose kind is not REPL_EXTENT_PLAIN, in any
+ * order and by several threads at once. Returns 0, or -1 with @err set. */
 typedef struct {
     int (*apply)(void *opaque, const ReplExtent *part, guint8 *buf, GError **err);
     void *opaque;
-    /* Extents are cut only at multiples of this of dstOffset_bytes, at most 1 MiB; 0: no matter. Where
-     * an extent itself begins or ends, and the start of a resumed copy, are their owner's. */
+    /* Extents are cut only at multiples of this of dstOffset_bytes, at most 1 MiB; 0: no matter.
+     * Where an extent itself begins or ends, and the start of a resumed copy, are their owner's. */
     guint align_bytes;
 } ReplTransform;
 
-/* How the owner of a copy follows and steers it; every member but opaque may be NULL. Each function is
- * called by one thread at a time, but from changing threads, and two different ones may run at once. */
+/* How the owner of a copy follows and steers it; every member but opaque may be NULL. Each function
+ * is called by one thread at a time, but from changing threads, and two different ones may run at
+ * once. */
 typedef struct {
     /* Asked before each block of @bytes (at most 2 MiB) is read; may wait (pause, bandwidth limit):
-     * what is on its way is written meanwhile. Returns 0 to go on, or -1 with @err set, which ends the copy
-     * within one block. An error elsewhere is told only when this returns. */
+     * what is on its way is written meanwhile. Returns 0 to go on, or -1 with @err set, which ends
+     * the copy within one block. An error elsewhere is told only when this returns. */
     int (*admit)(void *opaque, guint64 bytes, GError **err);
     /* @bytes more are written (not yet synced). May not wait. */
     void (*advance)(void *opaque, guint64 bytes);
-    /* Everything below @dstOffset_bytes is written and synced to stable storage: a later copy may start
-     * there. The copy goes on meanwhile. None is made at the end, when replCopyRun itself has
+    /* Everything below @dstOffset_bytes is written and synced to stable storage: a later copy may
+     * start there. The copy goes on meanwhile. None is made at the end, when replCopyRun itself has
      * synced. */
     int (*checkpoint)(void *opaque, guint64 dstOffset_bytes, GError **err);
     void *opaque;
@@ -61,33 +62,32 @@ typedef struct {
     const ReplTransform *transform;  /* NULL: none */
     const ReplCopyWatch *watch;      /* NULL: nobody looks */
     guint64 size_bytes;              /* size the target gets */
-    /* Resume: everything below is there already. The target is the one of the interrupted copy, with the
-     * same extents; what it holds outside of them stays. */
+    /* Resume: everything below is there already. The target is the one of the interrupted copy,
+     * with the same extents; what it holds outside of them stays. */
     guint64 start_bytes;
     /* At least this much data between two checkpoints; 0: none. An interruption loses at most twice
      * this, or this and 16 MiB, whichever is more. */
     guint64 checkpoint_bytes;
 } ReplCopyJob;
 
-/* Shares all blocks of @src with @dst, an empty file opened for writing (FICLONE), and syncs it. Returns
- * 1 when done, 0 when the file systems cannot (the caller copies), -1 with @err set. */
-int
-replCopyClone(int src, int dst, GError **err);
+/* Shares all blocks of @src with @dst, an empty file opened for writing (FICLONE), and syncs it.
+ * Returns 1 when done, 0 when the file systems cannot (the caller copies), -1 with @err set. */
+int replCopyClone(int src, int dst, GError **err);
 
 /* Whether files of directories @srcdir and @dstdir could share blocks, found by trying once with
- * unlinked temporary files (O_TMPFILE, so nothing is ever visible or left behind); never an error. */
-gboolean
-replCopyCanClone(int srcdir, int dstdir);
+ * unlinked temporary files (O_TMPFILE, so nothing is ever visible or left behind); never an error.
+ */
+gboolean replCopyCanClone(int srcdir, int dstdir);
 
-/* Copies @src to @dst as @job says: holes stay holes, reading and writing overlap, O_DIRECT where it
- * helps and works, 18 MiB of memory and seven threads more, which have ended and whose
- * memory is given back when it returns; ends with fsync of @dst. Both must be regular files opened by
- * the caller, @dst read-write; the caller's descriptors keep their flags. On a file system without
- * SEEK_DATA blocks of zeros are not written (but with a transform all is). Where blocks lie in the page
- * cache they are read from there, else the cache is left alone. Closing the second descriptor that is
- * opened for each file drops the process's traditional POSIX locks on it (not OFD or flock ones).
+/* Copies @src to @dst as @job says: holes stay holes, reading and writing overlap, O_DIRECT where
+ * it helps and works, 18 MiB of memory and seven threads more, which have ended and whose memory is
+ * given back when it returns; ends with fsync of @dst. Both must be regular files opened by the
+ * caller, @dst read-write; the caller's descriptors keep their flags. On a file system without
+ * SEEK_DATA blocks of zeros are not written (but with a transform all is). Where blocks lie in the
+ * page cache they are read from there, else the cache is left alone. Closing the second descriptor
+ * that is opened for each file drops the process's traditional POSIX locks on it (not OFD or flock
+ * ones).
  *
- * Returns 0, or -1 with @err set: the watch's, source's or transform's own error, or VIR_ERR_SYSTEM_ERROR
- * with the system's reason (no space: says so). What was written stays. */
-int
-replCopyRun(int src, int dst, const ReplCopyJob *job, GError **err);
+ * Returns 0, or -1 with @err set: the watch's, source's or transform's own error, or
+ * VIR_ERR_SYSTEM_ERROR with the system's reason (no space: says so). What was written stays. */
+int replCopyRun(int src, int dst, const ReplCopyJob *job, GError **err);

@@ -22,20 +22,18 @@ typedef struct {
 } ReplEndpoint;
 
 /* Takes @fd, which stays the caller's with its flags as they are; @writable: opened for writing.
- * Without @tryDirect, or when the file system knows no O_DIRECT, all goes through the page cache. */
-void
-replEndpointOpen(ReplEndpoint *end, int fd, gboolean writable, gboolean tryDirect);
+ * Without @tryDirect, or when the file system knows no O_DIRECT, all goes through the page cache.
+ */
+void replEndpointOpen(ReplEndpoint *end, int fd, gboolean writable, gboolean tryDirect);
 
-void
-replEndpointClose(ReplEndpoint *end);
+void replEndpointClose(ReplEndpoint *end);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplEndpoint, replEndpointClose)
 
 /* Reads @len bytes at @offset; what lies in the page cache comes from there. @buf has room for
- * REPL_DIRECT_ALIGN_BYTES more, which may be overwritten. Returns 0, or -1 with @err set, also when the
- * file ends before. */
-int
-replEndpointRead(ReplEndpoint *end, guint8 *buf, gsize len, guint64 offset, GError **err);
+ * REPL_DIRECT_ALIGN_BYTES more, which may be overwritten. Returns 0, or -1 with @err set, also when
+ * the file ends before. */
+int replEndpointRead(ReplEndpoint *end, guint8 *buf, gsize len, guint64 offset, GError **err);
 
 /* Writes @len bytes at @offset. @buf should be as far from a multiple of REPL_DIRECT_ALIGN_BYTES as
  * @offset is, or direct writing does not come about. Returns 0, or -1 with @err set. */

@@ -1,11 +1,26 @@
 /*
  * engine.h: what only the copy engine's own files and its tests know
  *
+ * A few equal workers carry one piece each through read, transform and write. While one waits for
+ * a read, another one writes and a third one computes: the stages overlap by themselves, in
+ * whatever proportion the disk and the processors allow, without queues between them and with
+ * memory bounded by the workers' buffers. The caller's thread is one of the workers.
+ *
+ * Pieces are handed out in the order of the target, so everything below the lowest piece that is
+ * still being carried is written: that, after a sync, is a checkpoint. One worker syncs while the
+ * others go on.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
 
+#include <pthread.h>
+
 #include "copy/copy.h"
+#include "copy/endpoint.h"
+#include "copy/piece.h"
+
+#define REPL_COPY_WORKERS_MAX 16
 
 /* How a copy is driven. Tests turn fast paths off to reach the slow ones. */
 typedef struct {
@@ -16,11 +31,66 @@ typedef struct {
     gboolean noPreallocate; /* never fallocate the target */
 } ReplCopyTune;
 
-#define REPL_COPY_WORKERS_MAX 16
-
 /* What replCopyRun uses. */
-ReplCopyTune
-replCopyTuneDefault(void);
+ReplCopyTune replCopyTuneDefault(void);
 
 int
 replCopyRunTuned(int src, int dst, const ReplCopyJob *job, const ReplCopyTune *tune, GError **err);
+
+typedef struct ReplCopyEngine ReplCopyEngine;
+
+typedef struct {
+    ReplCopyEngine *engine;
+    pthread_t thread;
+
+    /* Its worker's alone. */
+    ReplPiece piece;
+    guint8 *buffer; /* of block_bytes */
+
+    /* Guarded by engine->lock. */
+    gboolean busy;
+    guint64 start_bytes;  /* offset of the piece */
+    guint64 before_bytes; /* data handed out before it */
+} ReplCopyWorker;
+
+struct ReplCopyEngine {
+    /* Fixed once the workers run. */
+    const ReplCopyJob *job;
+    ReplCopyTune tune;
+    ReplEndpoint *src;
+    ReplEndpoint *dst;
+    gboolean skipZeros; /* runs of zeros are not written */
+    ReplCopyWorker *workers;
+    void *map; /* the workers' buffers */
+    gsize map_bytes;
+
+    /* Guarded by cutLock, held also while the extents' owner and the watch's admit are asked. */
+    pthread_mutex_t cutLock;
+    ReplCutter cutter;
+    gboolean preallocate;
+    guint64 preallocated_bytes; /* the target's data has its blocks up to this offset */
+
+    /* Guarded by lock, which is taken after cutLock. */
+    pthread_mutex_t lock;
+    pthread_cond_t moved;    /* a piece, a checkpoint or the copy has ended */
+    guint64 handed_bytes;    /* data handed out so far */
+    guint64 handedEnd_bytes; /* of the last piece */
+    guint64 safe_bytes;      /* data below the last checkpoint */
+    gboolean syncing;
+    gboolean stop;
+    GError *error; /* the first one */
+};
+
+/* Ends the copy; takes @error. Only the first one is told, the others are its echo. */
+void replEngineFail(ReplCopyEngine *engine, GError *error);
+
+gboolean replEngineStopped(ReplCopyEngine *engine);
+
+/* Hands out the next piece to @worker; FALSE when there is none, or when the copy has failed. */
+gboolean replEngineTake(ReplCopyEngine *engine, ReplCopyWorker *worker);
+
+/* The worker's piece is written. Makes a checkpoint when one is due. */
+void replEngineDone(ReplCopyEngine *engine, ReplCopyWorker *worker);
+
+/* A worker's life, until there are no more pieces; a thread's start routine. */
+void *replWorkerRun(void *opaque);

@@ -15,13 +15,11 @@ typedef struct {
     gboolean holeBlind; /* the file has holes, but they cannot be found: all of it is one extent */
 } ReplDataWalk;
 
-/* Prepares to walk through bytes @start to @end of the file behind @fd, or to its end when that comes
- * first. With @noSeek holes are not looked for, as if the file system could not tell them.
+/* Prepares to walk through bytes @start to @end of the file behind @fd, or to its end when that
+ * comes first. With @noSeek holes are not looked for, as if the file system could not tell them.
  * Returns 0, or -1 with @err set. */
-int
-replDataWalkInit(ReplDataWalk *walk, int fd, guint64 start, guint64 end, gboolean noSeek,
-                 GError **err);
+int replDataWalkInit(
+    ReplDataWalk *walk, int fd, guint64 start, guint64 end, gboolean noSeek, GError **err);
 
 /* A ReplExtentSource's next; @opaque is the walk. */
-int
-replDataWalkNext(void *opaque, ReplExtent *extent, GError **err);
+int replDataWalkNext(void *opaque, ReplExtent *extent, GError **err);

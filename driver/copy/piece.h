@@ -13,7 +13,8 @@
 /* Enough clusters of 8 KiB to fill a block. */
 #define REPL_PIECE_PARTS 256
 
-/* One run of the target and where its bytes come from: the parts follow each other without a gap. */
+/* One run of the target and where its bytes come from: the parts follow each other without a gap.
+ */
 typedef struct {
     guint64 dstOffset_bytes;
     guint64 length_bytes;
@@ -32,10 +33,8 @@ typedef struct {
 
 /* The next piece: 1, 0 at the end, -1 with @err set, also when the source's extents overlap, go
  * back or reach beyond the target. */
-int
-replCutterNext(ReplCutter *cutter, ReplPiece *piece, GError **err);
+int replCutterNext(ReplCutter *cutter, ReplPiece *piece, GError **err);
 
 /* How many bytes of the target from @piece's beginning are known to be written: the piece and what
  * is left of its last extent. */
-guint64
-replCutterAhead(const ReplCutter *cutter, const ReplPiece *piece);
+guint64 replCutterAhead(const ReplCutter *cutter, const ReplPiece *piece);

@@ -342,20 +342,20 @@ static void
 testCacheStaysClean(void)
 {
     g_autoptr(TestDir) dir = newDir();
-    Run all = {0, 16 * MIB};
-    g_auto(ReplFd) src = newSparse(dir, "src", 16 * MIB, &all, 1);
+    const Run parts[] = {{0, 16 * MIB}, {17 * MIB, 4 * KIB}, {18 * MIB, 64 * KIB + 1}};
+    g_auto(ReplFd) src = newSparse(dir, "src", 19 * MIB, parts, G_N_ELEMENTS(parts));
     g_auto(ReplFd) dst = newFile(dir, "dst");
     g_autofree char *path = g_build_filename(dir, "src", NULL);
     g_auto(ReplFd) direct = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
 
     g_assert_cmpint(posix_fadvise(src, 0, 0, POSIX_FADV_DONTNEED), ==, 0);
-    if (direct < 0 || residentPages(src, 16 * MIB) > 0) {
+    if (direct < 0 || residentPages(src, 19 * MIB) > 16) {
         g_test_skip("the file system has no O_DIRECT or no cache of its own");
         return;
     }
     copyOk(src, dst, (ReplCopyJob){0}, &tunes[0]);
-    g_assert_cmpuint(residentPages(src, 16 * MIB), ==, 0);
-    g_assert_cmpuint(residentPages(dst, 16 * MIB), ==, 0);
+    g_assert_cmpuint(residentPages(src, 19 * MIB), <=, 16);
+    g_assert_cmpuint(residentPages(dst, 19 * MIB), <=, 16); /* a few the kernel may hold */
     assertSameContent(dir, "src", "dst");
 }
 

@@ -137,6 +137,64 @@ testTransformFails(void)
     g_assert_cmpuint(countSelf("task"), ==, threads);
 }
 
+/* The first piece takes its time; how much is asked for meanwhile? */
+typedef struct {
+    gint admitted_bytes;
+    gint meanwhile_bytes;
+} Slow;
+
+static int
+slowApply(void *opaque, const ReplExtent *part, guint8 *buf, GError **err)
+{
+    Slow *slow = opaque;
+
+    if (part->dstOffset_bytes == 0) {
+        g_usleep(300 * 1000);
+        slow->meanwhile_bytes = g_atomic_int_get(&slow->admitted_bytes);
+    }
+    return 0;
+}
+
+static int
+slowAdmit(void *opaque, guint64 bytes, GError **err)
+{
+    Slow *slow = opaque;
+
+    g_atomic_int_add(&slow->admitted_bytes, bytes);
+    return 0;
+}
+
+static int
+slowCheckpoint(void *opaque, guint64 offset, GError **err)
+{
+    return 0;
+}
+
+/* A copy never runs further ahead of its last checkpoint than the header says. */
+static void
+testLead(void)
+{
+    g_autoptr(TestDir) dir = newDir();
+    g_autoptr(GError) err = NULL;
+    Run all = {0, 4 * MIB};
+    g_auto(ReplFd) src = newSparse(dir, "src", 4 * MIB, &all, 1);
+    g_auto(ReplFd) dst = newFile(dir, "dst");
+    Slow slow = {0};
+    ReplTransform transform = {.apply = slowApply, .opaque = &slow};
+    ReplCopyWatch watch = {.admit = slowAdmit, .checkpoint = slowCheckpoint, .opaque = &slow};
+    ReplCopyJob job = {.transform = &transform,
+                       .watch = &watch,
+                       .size_bytes = 4 * MIB,
+                       .checkpoint_bytes = 512 * KIB};
+
+    g_assert_cmpint(replCopyRunTuned(src, dst, &job, &tune, &err), ==, 0);
+    g_assert_no_error(err);
+    assertSameContent(dir, "src", "dst");
+    g_assert_cmpint(slow.meanwhile_bytes, <=, MIB);
+    g_assert_cmpint(slow.meanwhile_bytes, >=, 512 * KIB); /* others did not wait for it */
+    g_assert_cmpint(slow.admitted_bytes, ==, 4 * MIB);
+}
+
 /* Clusters of odd sizes are gathered from all over the source into one run, some flipped. */
 static void
 scatter(guint64 cluster, const ReplCopyTune *how)
@@ -310,6 +368,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/copy/transform", testTransform);
     g_test_add_func("/copy/transform-fails", testTransformFails);
+    g_test_add_func("/copy/lead", testLead);
     g_test_add_func("/copy/scattered", testScattered);
     g_test_add_func("/copy/bad-extents", testBadExtents);
     g_test_add_func("/copy/pieces", testPieces);
