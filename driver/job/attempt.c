@@ -127,6 +127,25 @@ replJobCheck(ReplJob *job, GError **err)
     return replJobAdmit(job, 0, err);
 }
 
+int
+replJobRequeue(ReplJob *job, GError **err)
+{
+    int rc;
+
+    /* A pause that came first has taken the job out of the line already. */
+    replJobMove(job, REPL_JOB_RUNNING, REPL_JOB_QUEUED, NULL);
+    replMonitorLock(&job->monitor);
+    if (job->hasSlot && job->info->state == REPL_JOB_QUEUED)
+        replJobPark(job);
+    replMonitorUnlock(&job->monitor);
+    /* The move was told while the job had its slot still: only now it stands in line. */
+    replJobNotify(job);
+    replMonitorLock(&job->monitor);
+    rc = replJobGate(job, err);
+    replMonitorUnlock(&job->monitor);
+    return rc;
+}
+
 gboolean
 replJobIsCancelled(ReplJob *job)
 {

@@ -162,6 +162,12 @@ replJobAdmit(ReplJob *job, guint64 bytes, GError **err);
 int
 replJobCheck(ReplJob *job, GError **err);
 
+/* Goes back into the queue in the middle of prepare: the slot goes to others, the thread waits until the job gets
+ * one again. Hold a key of the job before (replQueueHold) and release it when there is something to go on with.
+ * Returns 0, or -1 with @err set as replJobAdmit. */
+int
+replJobRequeue(ReplJob *job, GError **err);
+
 /* Never wait. A cancelled job may be interrupted as well; cancelled counts. */
 gboolean
 replJobIsCancelled(ReplJob *job);

@@ -244,7 +244,7 @@ replQueueNew(guint maxRunning, const ReplQueueHooks *hooks)
 }
 
 void
-replQueueStop(ReplQueue *queue)
+replQueueInterrupt(ReplQueue *queue)
 {
     g_autoptr(GPtrArray) jobs = NULL;
     guint i;
@@ -255,7 +255,16 @@ replQueueStop(ReplQueue *queue)
     jobs = replQueueList(queue); /* complete: nothing is taken in any more */
     for (i = 0; i < jobs->len; i++)
         replJobInterrupt(g_ptr_array_index(jobs, i));
+}
 
+void
+replQueueStop(ReplQueue *queue)
+{
+    g_autoptr(GPtrArray) jobs = NULL;
+    guint i;
+
+    replQueueInterrupt(queue);
+    jobs = replQueueList(queue);
     replWorkersJoin(queue->workers);
     for (i = 0; i < jobs->len; i++) /* cancels under way in threads of others */
         replJobWaitIdle(g_ptr_array_index(jobs, i));

@@ -83,6 +83,10 @@ replQueueEnterWait(ReplQueue *queue, guint max, GError **err);
 void
 replQueueLeaveWait(ReplQueue *queue);
 
+/* The first half of Stop, which waits for nothing: for the thread of the event loop. */
+void
+replQueueInterrupt(ReplQueue *queue);
+
 /* The daemon's shutdown: no job starts any more, those that work are interrupted (their state on record
  * goes back to queued, abort keeps what is there), waiters are woken; all threads are joined on
  * return. May be called again. */

@@ -233,8 +233,11 @@ replWalkSnapshots(ReplWalk *w, GError **err)
     g_autoptr(GArray) snaps = replQcow2SnapshotsRead(w->fd, w->h, w->what, &bytes, err);
     guint i;
 
-    if (!snaps ||
-        replWalkMarkTable(w, w->h->snapshotsOffset, bytes, REPL_QCOW2_SNAPSHOT_TABLE, err) < 0)
+    if (!snaps)
+        return -1;
+    /* The padding behind the last entry need not be there when the file ends with it. */
+    bytes = MIN(bytes, w->h->fileSize_bytes - MIN(w->h->snapshotsOffset, w->h->fileSize_bytes));
+    if (replWalkMarkTable(w, w->h->snapshotsOffset, bytes, REPL_QCOW2_SNAPSHOT_TABLE, err) < 0)
         return -1;
     for (i = 0; i < snaps->len; i++) {
         const ReplQcow2Snapshot *snap = &g_array_index(snaps, ReplQcow2Snapshot, i);

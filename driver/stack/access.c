@@ -135,13 +135,18 @@ replUuidParse(const char *str, unsigned char *uuid)
 {
     gsize i;
 
-    if (!g_uuid_string_is_valid(str))
-        return FALSE;
+    /* As virUUIDParse: white space around it, dashes anywhere between the bytes. */
+    while (g_ascii_isspace(*str))
+        str++;
     for (i = 0; i < VIR_UUID_BUFLEN; i++) {
         while (*str == '-')
             str++;
+        if (!g_ascii_isxdigit(str[0]) || !g_ascii_isxdigit(str[1]))
+            return FALSE;
         uuid[i] = g_ascii_xdigit_value(str[0]) << 4 | g_ascii_xdigit_value(str[1]);
         str += 2;
     }
-    return TRUE;
+    while (g_ascii_isspace(*str))
+        str++;
+    return *str == '\0';
 }

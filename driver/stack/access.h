@@ -36,6 +36,16 @@ replVolUnref(ReplVol *vol)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplPool, replPoolUnref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplVol, replVolUnref)
 
+typedef virConnect ReplConn;
+
+static inline void
+replConnUnref(ReplConn *conn)
+{
+    replVirt.ObjectUnref(conn);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplConn, replConnUnref)
+
 /* The identity to go back to at the end of the scope; NULL: nothing was changed. */
 typedef ReplVirtIdentity *ReplIdentity;
 

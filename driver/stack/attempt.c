@@ -12,6 +12,7 @@
 #include "probe/graph.h"
 #include "probe/present.h"
 #include "stack/claims.h"
+#include "stack/keys.h"
 #include "stack/report.h"
 #include "stack/service.h"
 #include "stack/view.h"
@@ -28,6 +29,11 @@ replAttemptFree(ReplAttempt *attempt)
     for (i = 0; i < attempt->held->len; i++)
         replFdClose(g_array_index(attempt->held, int, i));
     g_array_unref(attempt->held);
+    g_array_unref(attempt->reused);
+    g_clear_pointer(&attempt->sourceSecrets, g_ptr_array_unref);
+    g_clear_pointer(&attempt->sourceUuids, g_ptr_array_unref);
+    replSecretBufFree(attempt->secret);
+    g_free(attempt->secretUuid);
     replPlanFree(attempt->plan);
     g_clear_pointer(&attempt->presentAs, g_ptr_array_unref);
     replChainFree(attempt->chain);
@@ -56,9 +62,19 @@ replAttemptOpenPool(const char *uuidstr, ReplPoolSet *set, ReplRegion **region,
     return 0;
 }
 
+ReplConvertLimits
+replAttemptLimits(void)
+{
+    g_autoptr(ReplConfig) config = replServiceConfig();
+
+    return (ReplConvertLimits){config->helperTime_s, config->helperMemory_bytes};
+}
+
 static int
 replAttemptOpen(ReplWork *work, ReplAttempt *attempt, GError **err)
 {
+    ReplConvertLimits limits;
+
     attempt->set = replRegionsSet();
     if (replAttemptOpenPool(work->sourceUuidstr, attempt->set, &attempt->source,
                             &attempt->sourceDir, err) < 0 ||
@@ -70,7 +86,8 @@ replAttemptOpen(ReplWork *work, ReplAttempt *attempt, GError **err)
     attempt->chain = replChainOpen(attempt->set, attempt->sourceDir, work->record->sourceVolume, err);
     if (!attempt->chain || replChainLock(attempt->chain, err) < 0)
         return -1;
-    return 0;
+    limits = replAttemptLimits();
+    return replConvertLook(attempt->chain, &limits, err);
 }
 
 /* --- what the target has already --- */
@@ -213,6 +230,7 @@ replAttemptPlan(ReplWork *work, ReplAttempt *attempt, const ReplJob *job, gboole
                 GError **err)
 {
     g_autoptr(ReplConfig) config = replServiceConfig();
+    const ReplConvertLimits limits = replAttemptLimits();
     g_autoptr(ReplGraph) graph = replGraphScan(replServiceCache(), attempt->set, attempt->targetDir, err);
     g_autofree gboolean *isImage = g_new0(gboolean, attempt->chain->layers->len);
     g_autofree ReplPlanLayer *layers = NULL;
@@ -227,6 +245,8 @@ replAttemptPlan(ReplWork *work, ReplAttempt *attempt, const ReplJob *job, gboole
     replAttemptPresentIsImage(attempt, graph, isImage);
     layers = replPlanLayersNew(attempt->chain, (char *const *)attempt->presentAs->pdata, isImage,
                                replAttemptCanClone(attempt));
+    if (replConvertFacts(attempt->chain, work->record->request, &limits, layers, err) < 0)
+        return -1;
     facts.request = work->record->request;
     facts.source = (ReplPlanEnd){attempt->source->name, work->sourceUuidstr, attempt->source->label};
     facts.volume = work->record->sourceVolume;
@@ -241,11 +261,13 @@ replAttemptPlan(ReplWork *work, ReplAttempt *attempt, const ReplJob *job, gboole
     facts.placeholder = work->listed ? work->replica : NULL;
     facts.inRegionMax_bytes = config->maxSize_bytes;
     facts.inRegionSupported = TRUE;
-    facts.canConvert = FALSE;
+    facts.canConvert = TRUE;
     if (replPoolDirFree(attempt->targetDir, &facts.free_bytes, err) < 0)
         return -1;
-    if ((attempt->plan = replPlanMake(&facts, &refusal)))
+    if ((attempt->plan = replPlanMake(&facts, &refusal))) {
+        replPublishNoteReuse(attempt);
         return 0;
+    }
     /* What only reading tells may be there already: look closely before a shortage is reported. */
     if (quick && refusal.kind >= REPL_REFUSE_QUOTA_IMAGES)
         return 1;
@@ -254,18 +276,21 @@ replAttemptPlan(ReplWork *work, ReplAttempt *attempt, const ReplJob *job, gboole
 }
 
 ReplAttempt *
-replAttemptNew(ReplWork *work, ReplJob *job, GError **err)
+replAttemptNew(ReplWork *work, ReplJob *job, gboolean *busy, GError **err)
 {
     g_autoptr(ReplAttempt) attempt = g_new0(ReplAttempt, 1);
     ReplAttemptAsk ask = {work, attempt, job == NULL, job};
     int rc;
 
     attempt->held = g_array_new(FALSE, FALSE, sizeof(int));
+    attempt->reused = g_array_new(FALSE, TRUE, sizeof(ReplFileIdentity));
     if (replAttemptOpen(work, attempt, err) < 0)
         return NULL;
     /* What others are copying now must be there before the plan is made. */
-    if (job && replClaimsTake(job, work->targetUuidstr, attempt->chain, err) < 0)
+    if (job && !replClaimsTake(job, work->targetUuidstr, attempt->chain)) {
+        *busy = TRUE;
         return NULL;
+    }
     if (replAttemptFindPresent(&ask, err) < 0 ||
         (rc = replAttemptPlan(work, attempt, job, ask.quick, err)) < 0)
         return NULL;
@@ -275,6 +300,9 @@ replAttemptNew(ReplWork *work, ReplJob *job, GError **err)
         if (replAttemptFindPresent(&ask, err) < 0 || replAttemptPlan(work, attempt, job, FALSE, err) < 0)
             return NULL;
     }
+    /* The first plan tries the keys, so that a wrong one is known before anything is written. */
+    if (replKeysLoad(work, attempt, job == NULL, err) < 0)
+        return NULL;
     return g_steal_pointer(&attempt);
 }
 

@@ -5,13 +5,18 @@
  */
 #include "stack/claims.h"
 
-/* How long a waiting job goes without asking whether it is to stop. */
-#define REPL_CLAIMS_LOOK_US (50 * 1000)
+#include "stack/service.h"
 
-/* Guards the table: "target pool/source pool/volume" -> job id. */
+/* Guards the two tables. */
 static GMutex replClaimsLock;
-static GCond replClaimsFreed;
-static GHashTable *replClaims;
+static GHashTable *replClaims;        /* "target pool/source pool/volume" -> job id */
+static GHashTable *replClaimsWaiting; /* keys of jobs that are held in the queue */
+
+char *
+replClaimsWaitKey(const char *jobId)
+{
+    return g_strdup_printf("claims of %s", jobId);
+}
 
 static char *
 replClaimsKey(const char *targetUuid, const ReplLayer *layer)
@@ -38,25 +43,26 @@ replClaimsTry(const char *jobId, const char *targetUuid, const ReplChain *chain)
     return TRUE;
 }
 
-int
-replClaimsTake(ReplJob *job, const char *targetUuid, const ReplChain *chain, GError **err)
+gboolean
+replClaimsTake(ReplJob *job, const char *targetUuid, const ReplChain *chain)
 {
     gboolean taken;
 
-    for (;;) {
-        if (replJobCheck(job, err) < 0)
-            return -1;
-        g_mutex_lock(&replClaimsLock);
-        if (!replClaims)
-            replClaims = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-        taken = replClaimsTry(replJobId(job), targetUuid, chain);
-        if (!taken)
-            g_cond_wait_until(&replClaimsFreed, &replClaimsLock,
-                              g_get_monotonic_time() + REPL_CLAIMS_LOOK_US);
-        g_mutex_unlock(&replClaimsLock);
-        if (taken)
-            return 0;
+    g_mutex_lock(&replClaimsLock);
+    if (!replClaims) {
+        replClaims = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        replClaimsWaiting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     }
+    taken = replClaimsTry(replJobId(job), targetUuid, chain);
+    if (!taken) {
+        g_autofree char *key = replClaimsWaitKey(replJobId(job));
+
+        /* Under the lock, so that a release cannot come between the look and the hold. */
+        replQueueHold(replServiceQueue(), key);
+        g_hash_table_add(replClaimsWaiting, g_steal_pointer(&key));
+    }
+    g_mutex_unlock(&replClaimsLock);
+    return taken;
 }
 
 static gboolean
@@ -69,9 +75,19 @@ replClaimsIsOf(gpointer key, gpointer owner, gpointer jobId)
 void
 replClaimsDrop(ReplJob *job)
 {
+    g_autoptr(GHashTable) waiting = NULL;
+    GHashTableIter iter;
+    gpointer key;
+
     g_mutex_lock(&replClaimsLock);
-    if (replClaims)
-        g_hash_table_foreach_remove(replClaims, replClaimsIsOf, (gpointer)replJobId(job));
-    g_cond_broadcast(&replClaimsFreed);
+    if (replClaims && g_hash_table_foreach_remove(replClaims, replClaimsIsOf, (gpointer)replJobId(job)) > 0) {
+        waiting = g_steal_pointer(&replClaimsWaiting);
+        replClaimsWaiting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    }
     g_mutex_unlock(&replClaimsLock);
+    if (!waiting)
+        return;
+    g_hash_table_iter_init(&iter, waiting);
+    while (g_hash_table_iter_next(&iter, &key, NULL))
+        replQueueRelease(replServiceQueue(), key);
 }

@@ -2,7 +2,8 @@
  * claims.h: a layer that one job copies to a pool is not copied there by another at the same time
  *
  * A job claims all layers of its chain at once or none, so jobs never wait for each other in a circle; one
- * that had to wait plans afterwards and finds the layers in the target.
+ * that had to wait gives its slot in the queue to others meanwhile, plans afterwards, and finds the layers in
+ * the target.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -11,10 +12,14 @@
 #include "job/job.h"
 #include "probe/chain.h"
 
-/* Waits until no other job has one of the layers, then claims them all for @job. Returns 0, or -1 with
- * @err set when the job is to stop. */
-int
-replClaimsTake(ReplJob *job, const char *targetUuid, const ReplChain *chain, GError **err);
+/* Claims all layers for @job. FALSE when another job has one of them: then the job is held in the queue by
+ * its key until some job has dropped its claims, and is to requeue itself (replJobRequeue) and try again. */
+gboolean
+replClaimsTake(ReplJob *job, const char *targetUuid, const ReplChain *chain);
+
+/* The key that each job has for that (replJobAddKey). */
+char *
+replClaimsWaitKey(const char *jobId);
 
 void
 replClaimsDrop(ReplJob *job);

@@ -9,12 +9,21 @@
 #include "stack/access.h"
 #include "stack/report.h"
 #include "stack/service.h"
+#include "stack/work.h"
 #include "store/record.h"
+
+GMutex *
+replGuardDeleting(void)
+{
+    static GMutex deleting;
+
+    return &deleting;
+}
 
 int
 replGuardPending(const ReplRegion *region, const char *volume, GError **err)
 {
-    g_autoptr(ReplJob) job = replServiceFindJob(region->uuidstr, volume);
+    g_autoptr(ReplJob) job = replWorkFindMaker(region->uuidstr, volume);
 
     if (!job)
         return 0;
@@ -159,6 +168,7 @@ replGuardDelete(virStorageVolPtr vol, const ReplRegion *region, unsigned int fla
     virConnectPtr conn = virStorageVolGetConnect(vol);
     unsigned int stockFlags = flags & ~VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS;
     const char *volume = virStorageVolGetName(vol);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(replGuardDeleting());
     g_autoptr(GPtrArray) layers = NULL;
     g_autoptr(GError) err = NULL;
     guint i;

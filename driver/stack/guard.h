@@ -21,6 +21,11 @@ replGuardPins(const ReplRegion *region, const char *volume, GError **err);
 int
 replGuardDependents(const ReplRegion *region, const char *volume, GError **err);
 
+/* Held while a volume is checked and deleted, and while a replica is put in place: neither comes between the
+ * look and the deed of the other. */
+GMutex *
+replGuardDeleting(void);
+
 /* vol-delete of a volume that is not pending, access checked: with
  * VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS also those of its layers that nothing else needs. Drops the records.
  * Returns 0, or -1 with the error reported. */

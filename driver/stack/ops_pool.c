@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/statvfs.h>
 
 #include "stack/access.h"
@@ -67,8 +68,12 @@ replPoolOpsWithUuid(const ReplPoolXml *xml, unsigned char *uuid)
     g_autofree char *made = NULL;
     g_autofree char *element = NULL;
 
-    if (xml->uuid && replUuidParse(xml->uuid, uuid))
+    if (xml->uuid) {
+        /* A malformed one is for the stock driver to refuse: no pool will have this. */
+        if (!replUuidParse(xml->uuid, uuid))
+            memset(uuid, 0, VIR_UUID_BUFLEN);
         return g_strdup(xml->stock);
+    }
     made = g_uuid_string_random();
     replUuidParse(made, uuid);
     element = g_strdup_printf("  <uuid>%s</uuid>\n", made);

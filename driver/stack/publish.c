@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "probe/graph.h"
+#include "stack/guard.h"
+#include "stack/keys.h"
 #include "stack/report.h"
 #include "stack/service.h"
 #include "stack/work.h"
@@ -29,26 +31,20 @@ replPublishPlaceholderXml(const char *volume, const struct stat *like)
                                    like->st_gid);
 }
 
-/* Through the stock driver: its checks, its access control, its list of volumes. */
+/* Through the stock driver: its checks, its access control (that of the thread's identity), its list of
+ * volumes. */
 static int
-replPublishMake(ReplWork *work, const char *volume, const struct stat *like, GError **err)
+replPublishMake(const ReplWork *work, const char *volume, const struct stat *like, GError **err)
 {
     g_autofree char *xml = replPublishPlaceholderXml(volume, like);
-    virConnectPtr conn = work->conn ? work->conn : replVirt.GetConnectStorage();
-    g_autoptr(ReplPool) pool = NULL;
-    g_autoptr(ReplVol) vol = NULL;
+    g_autoptr(ReplConn) conn = replVirt.GetConnectStorage();
+    g_autoptr(ReplPool) pool = conn ? replNext.storagePoolLookupByUUID(conn, work->targetUuid) : NULL;
+    g_autoptr(ReplVol) vol = pool ? replNext.storageVolCreateXML(pool, xml, 0) : NULL;
 
-    if (conn && (pool = replNext.storagePoolLookupByUUID(conn, work->targetUuid)))
-        vol = replNext.storageVolCreateXML(pool, xml, 0);
-    if (!vol)
-        replTakeError(err);
-    if (conn && !work->conn) {
-        g_clear_pointer(&vol, replVolUnref);
-        g_clear_pointer(&pool, replPoolUnref);
-        replVirt.ObjectUnref(conn);
-        return err && *err ? -1 : 0;
-    }
-    return vol ? 0 : -1;
+    if (vol)
+        return 0;
+    replTakeError(err);
+    return -1;
 }
 
 /* No guest may start on an empty file that is about to become a disk. */
@@ -164,17 +160,6 @@ replPublishIdentity(int dirFd, const char *volume, ReplFileIdentity *identity)
     identity->ctime_ns = st.st_ctim.tv_sec * G_GINT64_CONSTANT(1000000000) + st.st_ctim.tv_nsec;
 }
 
-/* The secret that opens the layer in the source's pool, or NULL. */
-static char *
-replPublishSourceSecret(const ReplLayer *source)
-{
-    g_autoptr(ReplRegion) region = replRegionOfUuidString(source->pool->uuid);
-    g_autoptr(ReplStaging) staging = region ? replRegionStaging(region, FALSE, NULL) : NULL;
-    g_autoptr(ReplImage) image = staging ? replRecordLoad(staging, source->volume, NULL) : NULL;
-
-    return image ? g_strdup(image->secret) : NULL;
-}
-
 /* The record of a layer that is now in place: where its content came from, and what it is now. */
 static void
 replPublishRecord(ReplWork *work, const ReplPlanStep *step)
@@ -196,70 +181,125 @@ replPublishRecord(ReplWork *work, const ReplPlanStep *step)
         image->source.pool = g_strdup(source->pool->name);
         image->source.volume = g_strdup(source->volume);
     }
-    if (step->action != REPL_STEP_CONVERT) {
+    if (step->action == REPL_STEP_CONVERT) {
+        /* Not the same bytes: nobody may take it for the source's layer. */
+        replKeysRecord(attempt, step, image);
+    } else {
         g_free(image->secret);
-        image->secret = replPublishSourceSecret(source);
+        image->secret = replKeysOfLayer(source->pool->uuid, source->volume);
+        image->hasOrigin = TRUE;
+        image->originPool = g_strdup(source->pool->uuid);
+        image->origin = source->identity;
     }
-    image->hasOrigin = TRUE;
-    image->originPool = g_strdup(source->pool->uuid);
-    image->origin = source->identity;
     replPublishIdentity(attempt->targetDir->dirFd, step->volume, &image->self);
     if (replRecordSave(attempt->staging, step->volume, image, &err) < 0)
         replWarn("The record of '%s' in pool '%s' cannot be written: %s", step->volume,
                  attempt->target->name, err->message);
 }
 
-/* A record of the replica must be there before the replica is: its id and source are promised. */
+/* Layers of the target that the replica is going to stand on are what they were when it was planned. */
 static int
-replPublishPrepareRecord(ReplWork *work, GError **err)
+replPublishCheckReuse(const ReplAttempt *attempt, GError **err)
 {
-    g_autoptr(ReplImage) image = NULL;
+    guint i;
 
+    for (i = 0; i < attempt->plan->steps->len; i++) {
+        const ReplPlanStep *step = g_ptr_array_index(attempt->plan->steps, i);
+        const ReplFileIdentity *was = &g_array_index(attempt->reused, ReplFileIdentity, i);
+        ReplFileIdentity now = {0};
+
+        if (step->action != REPL_STEP_REUSE)
+            continue;
+        replPublishIdentity(attempt->targetDir->dirFd, step->volume, &now);
+        if (replFileIdentityEqual(was, &now))
+            continue;
+        replErrorSet(err, VIR_ERR_OPERATION_FAILED,
+                     _("Volume '%s' of pool '%s', a layer that the replica was to reuse, was deleted or "
+                       "changed meanwhile"),
+                     step->volume, attempt->target->name);
+        return -1;
+    }
+    return 0;
+}
+
+static int
+replPublishStep(ReplWork *work, guint index, GError **err)
+{
+    ReplAttempt *attempt = work->attempt;
+    const ReplPlanStep *step = g_ptr_array_index(attempt->plan->steps, index);
+    ReplJobLayer *layer = g_ptr_array_index(work->record->layers, index);
+
+    if (step->action == REPL_STEP_REUSE)
+        return 0;
+    if (replPartialPublish(attempt->staging, work->id, step->layer, attempt->targetDir->dirFd,
+                           step->volume, err) < 0)
+        return -1;
     g_mutex_lock(&work->lock);
-    image = replImageCopy(work->image);
+    layer->published = TRUE;
+    if (step->layer == 0)
+        work->listed = work->record->holdsPlaceholder = FALSE;
     g_mutex_unlock(&work->lock);
-    image->status = REPL_IMAGE_AVAILABLE;
-    return replRecordSave(work->attempt->staging, work->replica, image, err);
+    replPublishProbe(attempt->target, step->volume);
+    replPublishRecord(work, step);
+    return 0;
 }
 
 int
 replPublishCommit(ReplJob *job, ReplWork *work, GError **err)
 {
-    ReplAttempt *attempt = work->attempt;
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = NULL;
     guint i;
 
-    if (replAttemptCheckQuota(job, work, attempt, err) < 0 || replPublishPrepareRecord(work, err) < 0)
+    if (replAttemptCheckQuota(job, work, work->attempt, err) < 0)
         return -1;
+    /* No volume is deleted between this look and the replica's being there to be seen by the guards. */
+    locker = g_mutex_locker_new(replGuardDeleting());
+    if (replPublishCheckReuse(work->attempt, err) < 0)
+        return -1;
+    /* Bases first; the last rename, that of the image, is the commit point. */
+    for (i = 0; i < work->attempt->plan->steps->len; i++) {
+        if (replPublishStep(work, i, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+void
+replPublishNoteReuse(ReplAttempt *attempt)
+{
+    guint i;
+
+    g_array_set_size(attempt->reused, attempt->plan->steps->len);
     for (i = 0; i < attempt->plan->steps->len; i++) {
         const ReplPlanStep *step = g_ptr_array_index(attempt->plan->steps, i);
-        ReplJobLayer *layer = g_ptr_array_index(work->record->layers, i);
 
         if (step->action == REPL_STEP_REUSE)
-            continue;
-        /* Bases first; the last rename, that of the image, is the commit point. */
-        if (replPartialPublish(attempt->staging, work->id, step->layer, attempt->targetDir->dirFd,
-                               step->volume, err) < 0)
-            return -1;
-        g_mutex_lock(&work->lock);
-        layer->published = TRUE;
-        g_mutex_unlock(&work->lock);
-        replPublishProbe(attempt->target, step->volume);
-        replPublishRecord(work, step);
+            replPublishIdentity(attempt->targetDir->dirFd, step->volume,
+                                &g_array_index(attempt->reused, ReplFileIdentity, i));
     }
-    g_mutex_lock(&work->lock);
-    work->record->holdsPlaceholder = FALSE;
-    work->listed = FALSE;
-    g_mutex_unlock(&work->lock);
-    return 0;
 }
 
 /* --- giving back --- */
 
+/* Through the stock driver, which knows whether somebody reads the volume now. */
+static int
+replPublishDelete(const ReplRegion *target, const char *name)
+{
+    g_auto(ReplIdentity) caller G_GNUC_UNUSED = replIdentityBecomeSystem();
+    g_autoptr(ReplConn) conn = replVirt.GetConnectStorage();
+    g_autoptr(ReplPool) pool = conn ? replNext.storagePoolLookupByUUID(conn, target->uuid) : NULL;
+    g_autoptr(ReplVol) vol = pool ? replNext.storageVolLookupByName(pool, name) : NULL;
+
+    if (vol)
+        return replNext.storageVolDelete(vol, 0);
+    /* Not in libvirt's list (a refresh may have come in between). */
+    virResetLastError();
+    return unlinkat(target->dir->dirFd, name, 0) < 0 && errno != ENOENT ? -1 : 0;
+}
+
 void
 replPublishRemove(const ReplRegion *target, const char *name, gboolean whatever)
 {
-    g_auto(ReplPoolObjRef) obj = replVirt.StoragePoolObjFindPoolByUUID(target->uuid);
-    ReplVirtVolDef *def;
     struct stat st;
 
     if (!target->dir || fstatat(target->dir->dirFd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -269,14 +309,11 @@ replPublishRemove(const ReplRegion *target, const char *name, gboolean whatever)
                  target->name);
         return;
     }
-    if (unlinkat(target->dir->dirFd, name, 0) < 0 && errno != ENOENT) {
+    if (replPublishDelete(target, name) < 0) {
         replWarn("The placeholder '%s' in pool '%s' cannot be removed: %s", name, target->name,
-                 g_strerror(errno));
-        return;
+                 virGetLastErrorMessage());
+        virResetLastError();
     }
-    if (obj && replVirt.StoragePoolObjIsActive(obj) &&
-        (def = replVirt.StorageVolDefFindByName(obj, name)))
-        replVirt.StoragePoolObjRemoveVol(obj, def);
 }
 
 /* Somebody may have put an overlay on a layer that was in place for a moment. */
@@ -294,11 +331,39 @@ replPublishIsNeeded(const ReplRegion *target, const char *volume)
     return overlays->len > 0;
 }
 
+/* The record of the replica goes with its name, if both are this job's. */
+static void
+replPublishDropRecord(const ReplWork *work, ReplStaging *staging)
+{
+    g_autoptr(ReplImage) image = replRecordLoad(staging, work->replica, NULL);
+
+    if (image && g_strcmp0(image->id, work->record->imageId) == 0)
+        replRecordDrop(staging, work->replica, NULL);
+}
+
+static void
+replPublishUndoLayer(const ReplWork *work, const ReplRegion *target, ReplStaging *staging,
+                     ReplJobLayer *layer, gboolean all)
+{
+    if (!g_str_equal(layer->volume, work->replica)) {
+        if (layer->published && all && !replPublishIsNeeded(target, layer->volume)) {
+            replPublishRemove(target, layer->volume, TRUE);
+            if (staging)
+                replRecordDrop(staging, layer->volume, NULL);
+        } else if (layer->placeholder && !layer->published) {
+            replPublishRemove(target, layer->volume, FALSE);
+        }
+    }
+    layer->done = layer->placeholder = layer->published = FALSE;
+    layer->checkpoint_bytes = 0;
+}
+
 void
 replPublishUndo(ReplWork *work, gboolean all)
 {
     g_autoptr(ReplRegion) target = replRegionOfUuid(work->targetUuid);
     g_autoptr(ReplStaging) staging = NULL;
+    g_autoptr(GPtrArray) layers = NULL;
     g_autoptr(GError) err = NULL;
     guint i;
 
@@ -308,28 +373,18 @@ replPublishUndo(ReplWork *work, gboolean all)
         if (replPartialsDrop(staging, work->id, &err) < 0)
             replWarn("Partial files of job %s in pool '%s' stay: %s", work->id, target->name,
                      err->message);
-        replRecordDrop(staging, work->replica, NULL);
+        if (work->listed)
+            replPublishDropRecord(work, staging);
     }
     /* The image first: what is above goes before what it stands on. */
     if (work->listed)
         replPublishRemove(target, work->replica, FALSE);
-    for (i = work->record->layers->len; i-- > 0;) {
-        ReplJobLayer *layer = g_ptr_array_index(work->record->layers, i);
-
-        if (g_str_equal(layer->volume, work->replica))
-            continue;
-        if (layer->published && all && !replPublishIsNeeded(target, layer->volume)) {
-            replPublishRemove(target, layer->volume, TRUE);
-            if (staging)
-                replRecordDrop(staging, layer->volume, NULL);
-        } else if (layer->placeholder && !layer->published) {
-            replPublishRemove(target, layer->volume, FALSE);
-        }
-        layer->done = layer->placeholder = layer->published = FALSE;
-        layer->checkpoint_bytes = 0;
-    }
     g_mutex_lock(&work->lock);
+    layers = g_steal_pointer(&work->record->layers);
+    work->record->layers = g_ptr_array_new_with_free_func((GDestroyNotify)replJobLayerFree);
     work->listed = FALSE;
     work->record->holdsPlaceholder = FALSE;
     g_mutex_unlock(&work->lock);
+    for (i = layers->len; i-- > 0;)
+        replPublishUndoLayer(work, target, staging, g_ptr_array_index(layers, i), all);
 }

@@ -129,6 +129,20 @@ replReplicateVol(const ReplReplication *r, const char *replica)
 static virStorageVolPtr
 replReplicateFinish(const ReplReplication *r, ReplJob *job, const char *replica);
 
+/* Whether the replica of a completed job is still that replica. */
+static gboolean
+replReplicateIsThere(const ReplReplication *r, const ReplJobRecord *record)
+{
+    g_autoptr(ReplImage) image = replRecordLoad(r->staging, record->volume, NULL);
+    g_autoptr(ReplVol) vol = NULL;
+
+    if (record->info->state != REPL_JOB_COMPLETED || !image || !g_str_equal(image->id, record->imageId))
+        return FALSE;
+    if (!(vol = replReplicateVol(r, record->volume)))
+        virResetLastError();
+    return vol != NULL;
+}
+
 /* Returns 1 with *vol set (NULL: the error is reported) when the token names an earlier request. */
 static int
 replReplicateByToken(const ReplReplication *r, virStorageVolPtr *vol)
@@ -146,9 +160,9 @@ replReplicateByToken(const ReplReplication *r, virStorageVolPtr *vol)
         replReport(g_steal_pointer(&err));
         return 1;
     }
-    /* What was cancelled, or failed and was cleaned up, has left nothing to return. */
-    job = replServiceFindJob(r->target->uuidstr, record->volume);
-    if (!job && record->info->state != REPL_JOB_COMPLETED)
+    /* What was cancelled, failed and was cleaned up, or was deleted since has left nothing to return. */
+    job = replQueueFind(replServiceQueue(), record->id);
+    if (!job && !replReplicateIsThere(r, record))
         return 0;
     if (!replReplicateIsSame(r, record)) {
         replReportError(VIR_ERR_OPERATION_INVALID,
@@ -156,14 +170,8 @@ replReplicateByToken(const ReplReplication *r, virStorageVolPtr *vol)
                         record->id);
         return 1;
     }
-    if (job) {
-        *vol = replReplicateFinish(r, job, record->volume);
-        return 1;
-    }
-    if (!(*vol = replReplicateVol(r, record->volume))) {
-        virResetLastError(); /* deleted since: a new request */
-        return 0;
-    }
+    *vol = job && r->request->start ? replReplicateFinish(r, job, record->volume)
+                                    : replReplicateVol(r, record->volume);
     return 1;
 }
 
@@ -286,75 +294,125 @@ replReplicateSubmit(const ReplReplication *r, ReplWork *work, const ReplAttempt 
     return 0;
 }
 
+/* Takes back what submitting did. */
+static void
+replReplicateUndo(const ReplReplication *r, ReplWork *work)
+{
+    replPublishUndo(work, TRUE);
+    replJobRecordDrop(r->staging, work->id, NULL);
+    replPinsDropJob(replServicePins(), work->id);
+}
+
 /* --- waiting --- */
 
-static virStorageVolPtr
-replReplicateFinish(const ReplReplication *r, ReplJob *job, const char *replica)
+/* A worker of the daemon is going to block: only so many may. */
+static int
+replReplicateEnter(const ReplReplication *r, GError **err)
 {
     g_autoptr(ReplConfig) config = replServiceConfig();
-    g_autoptr(GError) err = NULL;
-    int rc;
 
-    if (!r->request->async) {
-        if (replQueueEnterWait(replServiceQueue(), config->maxWaiting, &err) < 0) {
-            replReport(g_steal_pointer(&err));
-            return NULL;
-        }
-        rc = replJobWaitOrShutdown(job, &err);
-        replQueueLeaveWait(replServiceQueue());
-        if (rc < 0) {
-            replReport(g_steal_pointer(&err));
-            return NULL;
-        }
+    return replQueueEnterWait(replServiceQueue(), config->maxWaiting, err);
+}
+
+static gboolean
+replReplicateBlocks(const ReplReplication *r)
+{
+    return !r->request->async && r->request->start;
+}
+
+/* Waits for the end of a job; the caller has entered. */
+static virStorageVolPtr
+replReplicateWait(const ReplReplication *r, ReplJob *job, const char *replica)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (replJobWaitOrShutdown(job, &err) < 0) {
+        /* What failed has been cleaned up; nobody is going to retry it. */
+        if (replJobState(job) == REPL_JOB_FAILED && !replServiceHasJob(job))
+            replQueueForget(replServiceQueue(), replJobId(job));
+        replReport(g_steal_pointer(&err));
+        return NULL;
     }
     return replReplicateVol(r, replica);
 }
 
 static virStorageVolPtr
-replReplicateRun(const ReplReplication *r)
+replReplicateFinish(const ReplReplication *r, ReplJob *job, const char *replica)
+{
+    ReplJobState state = replJobState(job);
+    g_autoptr(GError) err = NULL;
+    virStorageVolPtr vol;
+
+    /* What waits for somebody else's word is not waited for. */
+    if (!replReplicateBlocks(r) || state == REPL_JOB_PLANNED || state == REPL_JOB_PAUSED ||
+        state == REPL_JOB_FAILED)
+        return replReplicateVol(r, replica);
+    if (replReplicateEnter(r, &err) < 0) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    vol = replReplicateWait(r, job, replica);
+    replQueueLeaveWait(replServiceQueue());
+    return vol;
+}
+
+/* Plans, takes the name and puts the job in the queue. NULL with the error reported. */
+static ReplJob *
+replReplicateQueue(const ReplReplication *r)
 {
     g_autofree char *imageId = g_uuid_string_random();
     ReplWork *work = replWorkNew(r->target, replReplicateRecord(r, imageId),
-                                 replReplicateImage(r, imageId), r->conn);
-    g_autoptr(ReplAttempt) plan = NULL;
+                                 replReplicateImage(r, imageId), TRUE);
+    /* A first plan tells at once what is wrong; the job plans again when its turn has come. */
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplAttempt) plan = replAttemptNew(work, NULL, NULL, &err);
     g_autoptr(ReplJob) job = NULL;
     g_autoptr(GPtrArray) steps = NULL;
-    g_autoptr(GError) err = NULL;
 
-    /* A first plan tells at once what is wrong; the job plans again when its turn has come. */
-    if ((plan = replAttemptNew(work, NULL, &err))) {
-        if (replReplicateCheckLayers(r, plan->chain) < 0) {
-            replWorkFree(work);
-            return NULL;
-        }
-        work->capacity_bytes = replChainLayer(plan->chain, 0)->virtualSize_bytes;
-        if (replReplicateSubmit(r, work, plan, &job, &err) < 0) {
-            replPublishUndo(work, TRUE);
-            replJobRecordDrop(r->staging, work->id, NULL);
-            replPinsDropJob(replServicePins(), work->id);
-        }
+    if (!plan || replReplicateCheckLayers(r, plan->chain) < 0) {
+        replWorkFree(work);
+        if (err)
+            replReport(g_steal_pointer(&err));
+        return NULL;
     }
-    if (!job) {
+    if (replReplicateSubmit(r, work, plan, &job, &err) < 0) {
+        replReplicateUndo(r, work);
         replWorkFree(work);
         replReport(g_steal_pointer(&err));
         return NULL;
     }
     steps = replAttemptSteps(plan);
     replJobSetSteps(job, steps, plan->plan->peakSpace_bytes);
+    /* The source is locked by the job's own attempt from here on. */
     g_clear_pointer(&plan, replAttemptFree);
     if (replQueueSubmit(replServiceQueue(), job, r->request->start, &err) < 0) {
-        replReport(g_steal_pointer(&err));
         replServiceRemoveJob(r->target->uuidstr, r->replica, job);
-        replPublishUndo(work, TRUE);
-        replJobRecordDrop(r->staging, work->id, NULL);
-        replPinsDropJob(replServicePins(), work->id);
+        replReplicateUndo(r, work);
+        replReport(g_steal_pointer(&err));
         return NULL;
     }
-    if (!r->request->start) {
+    if (!r->request->start)
         replWorkLease(work, NULL, FALSE, NULL);
-        return replReplicateVol(r, r->replica);
+    return g_steal_pointer(&job);
+}
+
+static virStorageVolPtr
+replReplicateRun(const ReplReplication *r)
+{
+    gboolean blocks = replReplicateBlocks(r);
+    g_autoptr(ReplJob) job = NULL;
+    g_autoptr(GError) err = NULL;
+    virStorageVolPtr vol = NULL;
+
+    if (blocks && replReplicateEnter(r, &err) < 0) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
     }
-    return replReplicateFinish(r, job, r->replica);
+    if ((job = replReplicateQueue(r)))
+        vol = blocks ? replReplicateWait(r, job, r->replica) : replReplicateVol(r, r->replica);
+    if (blocks)
+        replQueueLeaveWait(replServiceQueue());
+    return vol;
 }
 
 virStorageVolPtr

@@ -110,6 +110,48 @@ replResumeWritten(ReplStaging *staging, const ReplJobRecord *record)
     return bytes;
 }
 
+/* As the request did when it was accepted: the plan that comes later pins the same again. */
+static void
+replResumePin(const ReplRegion *region, const ReplJobRecord *record)
+{
+    ReplPins *pins = replServicePins();
+    g_autoptr(GError) err = NULL;
+    guint i;
+
+    if (replPinsClaim(pins, record->id, record->sourcePoolUuid, record->sourceVolume, record->targetRegion,
+                      &err) < 0)
+        replWarn("Replication job %s: %s", record->id, err->message);
+    replPinsAdd(pins, record->sourcePoolUuid, record->sourcePool, record->sourceVolume, record->id,
+                REPL_PIN_SOURCE, NULL);
+    replPinsAdd(pins, region->uuidstr, region->name, record->volume, record->id, REPL_PIN_TARGET, NULL);
+    for (i = 0; i < record->layers->len; i++) {
+        const ReplJobLayer *layer = g_ptr_array_index(record->layers, i);
+
+        replPinsAdd(pins, layer->sourcePoolUuid, record->sourcePool, layer->sourceVolume, record->id,
+                    REPL_PIN_BASE, record->sourceVolume);
+        replPinsAdd(pins, region->uuidstr, region->name, layer->volume, record->id,
+                    layer->action == REPL_STEP_REUSE ? REPL_PIN_REUSE : REPL_PIN_LAYER, record->volume);
+    }
+}
+
+/* A layer that was put in place just before the daemon ended is known by its partial file, which is gone. */
+static void
+replResumeNotePublished(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *record)
+{
+    struct stat st;
+    guint i;
+
+    for (i = 0; i < record->layers->len; i++) {
+        ReplJobLayer *layer = g_ptr_array_index(record->layers, i);
+        g_autofree char *name = g_strdup_printf("%s.%u", record->id, record->layers->len - 1 - i);
+
+        if (record->info->state == REPL_JOB_PUBLISHING && layer->placeholder && !layer->published &&
+            fstatat(region->dir->dirFd, layer->volume, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0 &&
+            fstatat(replStagingFd(staging, REPL_STAGING_PARTIAL), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            layer->published = TRUE;
+    }
+}
+
 static void
 replResumeJob(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *record)
 {
@@ -138,7 +180,8 @@ replResumeJob(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *rec
     record->info->processed_bytes = MIN(record->info->total_bytes,
                                         MAX(record->info->processed_bytes,
                                             replResumeWritten(staging, record)));
-    work = replWorkNew(region, record, g_steal_pointer(&image), NULL);
+    replResumeNotePublished(region, staging, record);
+    work = replWorkNew(region, record, g_steal_pointer(&image), FALSE);
     work->resumed = TRUE;
     work->listed = TRUE;
     phase = replWorkPhase(record);
@@ -146,8 +189,8 @@ replResumeJob(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *rec
         replWorkLease(work, staging, TRUE, NULL);
     job = replWorkToJob(work);
     replJobRestore(job, record->info);
-    replPinsAdd(replServicePins(), region->uuidstr, region->name, record->volume, work->id,
-                REPL_PIN_TARGET, NULL);
+    if (phase != REPL_WORK_ENDED)
+        replResumePin(region, record);
     replResumeHoldSource(work);
     if (replQueueSubmit(replServiceQueue(), job, FALSE, &err) < 0) {
         replWarn("Replication job %s does not go on: %s", work->id, err->message);

@@ -27,16 +27,6 @@ replSecretUnref(ReplSecret *secret)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplSecret, replSecretUnref)
 
-typedef virConnect ReplConn;
-
-static inline void
-replConnUnref(ReplConn *conn)
-{
-    replVirt.ObjectUnref(conn);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplConn, replConnUnref)
-
 static virConnectPtr
 replSecretsConnect(GError **err)
 {

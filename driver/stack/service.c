@@ -64,6 +64,13 @@ replServiceStart(const char *configDir, ReplVirtInhibit inhibit, void *opaque)
 }
 
 void
+replServiceInterrupt(void)
+{
+    if (replServiceQueueAll)
+        replQueueInterrupt(replServiceQueueAll);
+}
+
+void
 replServiceStop(void)
 {
     if (replServiceQueueAll)
@@ -125,9 +132,17 @@ replServiceKey(const char *poolUuid, const char *volume)
 void
 replServiceAddJob(const char *poolUuid, const char *volume, ReplJob *job)
 {
+    g_autofree char *key = replServiceKey(poolUuid, volume);
+    ReplJob *before;
+
     g_mutex_lock(&replServiceLock);
-    g_hash_table_replace(replServiceJobs, replServiceKey(poolUuid, volume), replJobRef(job));
+    if ((before = g_hash_table_lookup(replServiceJobs, key)))
+        replJobRef(before);
+    g_hash_table_replace(replServiceJobs, g_steal_pointer(&key), replJobRef(job));
     g_mutex_unlock(&replServiceLock);
+    /* The last reference may go here, with what it holds: not under the lock. */
+    if (before)
+        replJobUnref(before);
 }
 
 void
@@ -160,6 +175,24 @@ replServiceFindJob(const char *poolUuid, const char *volume)
         replJobRef(job);
     g_mutex_unlock(&replServiceLock);
     return job;
+}
+
+static gboolean
+replServiceIsJob(gpointer key, gpointer job, gpointer wanted)
+{
+    (void)key;
+    return job == wanted;
+}
+
+gboolean
+replServiceHasJob(const ReplJob *job)
+{
+    gboolean found;
+
+    g_mutex_lock(&replServiceLock);
+    found = g_hash_table_find(replServiceJobs, replServiceIsJob, (gpointer)job) != NULL;
+    g_mutex_unlock(&replServiceLock);
+    return found;
 }
 
 GPtrArray *

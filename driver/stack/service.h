@@ -16,6 +16,10 @@
 void
 replServiceStart(const char *configDir, ReplVirtInhibit inhibit, void *opaque);
 
+/* Tells all jobs to stop and wakes those who wait for them, without waiting itself. */
+void
+replServiceInterrupt(void);
+
 /* Interrupts all jobs; they go on at the next start. Quick, and may be called twice. */
 void
 replServiceStop(void);
@@ -43,6 +47,9 @@ void
 replServiceAddJob(const char *poolUuid, const char *volume, ReplJob *job);
 void
 replServiceRemoveJob(const char *poolUuid, const char *volume, ReplJob *job);
+
+gboolean
+replServiceHasJob(const ReplJob *job);
 
 /* A reference, or NULL. */
 ReplJob *

@@ -62,6 +62,14 @@ replStateReload(void)
     return 0;
 }
 
+/* In the event loop's thread, before the daemon waits for its workers: those that wait for a job must not. */
+static int
+replStateShutdownPrepare(void)
+{
+    replServiceInterrupt();
+    return 0;
+}
+
 /* Called in a thread of its own while the event loop still runs. */
 static int
 replStateShutdownWait(void)
@@ -86,6 +94,7 @@ replStateRegister(void)
         .stateInitialize = replStateInitialize,
         .stateCleanup = replStateCleanup,
         .stateReload = replStateReload,
+        .stateShutdownPrepare = replStateShutdownPrepare,
         .stateShutdownWait = replStateShutdownWait,
     };
 

@@ -80,6 +80,32 @@ replTransferCopy(ReplTransfer *transfer, const ReplLayer *source, int fd, GError
     return replCopyRun(source->fd, fd, &copy, err);
 }
 
+static int
+replTransferConvert(ReplTransfer *transfer, const ReplPlanStep *step, int fd, GError **err)
+{
+    const ReplAttempt *attempt = transfer->work->attempt;
+    const ReplCopyWatch watch = {replTransferAdmit, replTransferAdvance, NULL, transfer};
+    const ReplConvertJob convert = {
+        .chain = attempt->chain,
+        .step = step,
+        .target = fd,
+        .sources = (const ReplSecretBuf *const *)attempt->sourceSecrets->pdata,
+        .secret = attempt->secret,
+        .kdf = attempt->kdf,
+        .request = transfer->work->record->request,
+        .limits = replAttemptLimits(),
+        .watch = &watch,
+    };
+    ReplConvertResult result = {0};
+
+    if (replConvertRun(&convert, &result, err) < 0)
+        return -1;
+    if (result.snapshotsLost > 0 || result.bitmapsLost > 0)
+        replInfo("Layer '%s' of job %s lost %u internal snapshots and %u bitmaps in its conversion",
+                 step->volume, transfer->work->id, result.snapshotsLost, result.bitmapsLost);
+    return 0;
+}
+
 /* The reference to the layer below: relative, with its format. Everything else stays the source's. */
 static int
 replTransferRebase(const ReplLayer *source, const ReplPlanStep *step, int fd, GError **err)
@@ -97,25 +123,45 @@ replTransferRebase(const ReplLayer *source, const ReplPlanStep *step, int fd, GE
 }
 
 static int
+replTransferDone(ReplTransfer *transfer, const ReplPlanStep *step, GError **err)
+{
+    ReplWork *work = transfer->work;
+    gboolean save;
+
+    g_mutex_lock(&work->lock);
+    transfer->layer->done = TRUE;
+    work->unsaved_bytes += step->bytes;
+    save = work->unsaved_bytes >= REPL_TRANSFER_UNSAVED_bytes;
+    g_mutex_unlock(&work->lock);
+    /* A few small layers are copied again as quickly as they would be recorded. */
+    return save ? replWorkSave(work, work->attempt->staging, err) : 0;
+}
+
+static int
 replTransferLayer(ReplTransfer *transfer, const ReplPlanStep *step, GError **err)
 {
     const ReplAttempt *attempt = transfer->work->attempt;
     const ReplLayer *source = replChainLayer(attempt->chain, step->layer);
     gboolean existed = FALSE;
     g_auto(ReplFd) fd = -1;
-    gboolean save;
     int rc;
 
     fd = replPartialOpen(attempt->staging, transfer->work->id, step->layer, &existed, err);
     if (fd < 0)
         return -1;
-    if (!existed || (!transfer->layer->done && transfer->layer->checkpoint_bytes == 0)) {
+    if (!existed || (!transfer->layer->done &&
+                     (transfer->layer->checkpoint_bytes == 0 || step->action == REPL_STEP_CONVERT))) {
         transfer->layer->done = FALSE;
         transfer->layer->checkpoint_bytes = 0;
         if (ftruncate(fd, 0) < 0) {
             replErrorSetSystem(err, errno, _("Cannot empty the partial file of '%s'"), step->volume);
             return -1;
         }
+    }
+    if (step->action == REPL_STEP_CONVERT) {
+        if (!transfer->layer->done && replTransferConvert(transfer, step, fd, err) < 0)
+            return -1;
+        return replTransferDone(transfer, step, err);
     }
     if (!transfer->layer->done) {
         if ((rc = replTransferClone(source, step, fd, err)) < 0 ||
@@ -124,13 +170,7 @@ replTransferLayer(ReplTransfer *transfer, const ReplPlanStep *step, GError **err
     }
     if (replTransferRebase(source, step, fd, err) < 0)
         return -1;
-    g_mutex_lock(&transfer->work->lock);
-    transfer->layer->done = TRUE;
-    transfer->work->unsaved_bytes += step->bytes;
-    save = transfer->work->unsaved_bytes >= REPL_TRANSFER_UNSAVED_bytes;
-    g_mutex_unlock(&transfer->work->lock);
-    /* A few small layers are copied again as quickly as they would be recorded. */
-    return save ? replWorkSave(transfer->work, attempt->staging, err) : 0;
+    return replTransferDone(transfer, step, err);
 }
 
 /* What is there of the layers from an earlier attempt, so that progress goes on from it. */
@@ -190,13 +230,13 @@ replTransferVerifyLayer(const ReplAttempt *attempt, const char *jobId, const Rep
         replErrorSetSystem(err, errno, _("Cannot look at the partial file of '%s'"), step->volume);
         return -1;
     }
-    if (st.st_size != source->st.st_size) {
+    if (step->action != REPL_STEP_CONVERT && st.st_size != source->st.st_size) {
         replErrorSet(err, VIR_ERR_OPERATION_FAILED,
                      _("The copy of layer '%s' has %llu bytes instead of %llu"), source->volume,
                      (unsigned long long)st.st_size, (unsigned long long)source->st.st_size);
         return -1;
     }
-    if (!source->qcow2)
+    if (step->format != REPL_FORMAT_QCOW2)
         return 0;
     if (!(header = replQcow2HeaderRead(fd, step->volume, err)))
         return -1;

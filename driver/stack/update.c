@@ -26,6 +26,28 @@ replUpdateCancel(ReplJob *job, GError **err)
 }
 
 static int
+replUpdateCheckVerb(const ReplRegion *region, const ReplUpdate *update, GError **err)
+{
+    g_autoptr(ReplJob) job = NULL;
+    ReplJobState state;
+
+    if (update->verb == REPL_VERB_NONE && update->bandwidth_bytesPerSec < 0)
+        return 0;
+    if (!(job = replServiceFindJob(region->uuidstr, update->volume))) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("Volume '%s' of pool '%s' has no replication job that has not ended"),
+                     update->volume, region->name);
+        return -1;
+    }
+    state = replJobState(job);
+    if (update->verb == REPL_VERB_NONE || replJobVerbAllowed(state, update->verb))
+        return 0;
+    replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Replication job '%s' is %s: it cannot %s"),
+                 replJobId(job), replJobStateToString(state), replVerbToString(update->verb));
+    return -1;
+}
+
+static int
 replUpdateJob(const ReplRegion *region, const ReplUpdate *update, GError **err)
 {
     g_autoptr(ReplJob) job = NULL;
@@ -110,7 +132,8 @@ replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err
                      update->share->project);
         return -1;
     }
-    if (replUpdateRecord(region, update, err) < 0)
+    /* All or nothing: what the job would refuse is found before the record changes. */
+    if (replUpdateCheckVerb(region, update, err) < 0 || replUpdateRecord(region, update, err) < 0)
         return -1;
     return replUpdateJob(region, update, err);
 }
@@ -133,6 +156,10 @@ replUpdateRun(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int flags)
     if (virStoragePoolGetUUID(pool, uuid) < 0 ||
         replAccessNewVol(conn, uuid, placeholder, flags & VIR_STORAGE_VOL_CREATE_VALIDATE,
                          replVirt.StorageVolCreateXMLEnsureACL) < 0)
+        return NULL;
+    /* Cancelling takes the replica away. */
+    if (region && update->verb == REPL_VERB_CANCEL &&
+        replAccessVol(conn, region->uuid, update->volume, replVirt.StorageVolDeleteEnsureACL) < 0)
         return NULL;
     if (!region) {
         replReportError(VIR_ERR_OPERATION_INVALID,

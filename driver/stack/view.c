@@ -108,9 +108,14 @@ static void
 replViewAddJob(const ReplRegion *region, const char *volume, ReplImage *image)
 {
     g_autoptr(ReplJob) job = replServiceFindJob(region->uuidstr, volume);
+    g_autoptr(ReplJob) maker = NULL;
 
-    if (!job)
+    if (!job) {
+        /* A layer of a replica on its way: its job is shown there. */
+        if ((maker = replWorkFindMaker(region->uuidstr, volume)))
+            image->status = REPL_IMAGE_PENDING;
         return;
+    }
     replJobInfoFree(image->job);
     image->job = replJobInfo(job);
     replViewAddPlan(region, job, image->job);

@@ -17,7 +17,7 @@
 #include "store/record.h"
 
 ReplWork *
-replWorkNew(const ReplRegion *target, ReplJobRecord *record, ReplImage *image, virConnectPtr conn)
+replWorkNew(const ReplRegion *target, ReplJobRecord *record, ReplImage *image, gboolean asRequester)
 {
     ReplWork *work = g_new0(ReplWork, 1);
 
@@ -29,11 +29,8 @@ replWorkNew(const ReplRegion *target, ReplJobRecord *record, ReplImage *image, v
     work->replica = g_strdup(record->volume);
     work->record = record;
     work->image = image;
-    if (conn) {
+    if (asRequester)
         work->identity = replVirt.IdentityGetCurrent();
-        virConnectRef(conn);
-        work->conn = conn;
-    }
     return work;
 }
 
@@ -48,8 +45,6 @@ replWorkFree(ReplWork *work)
     replImageFree(work->image);
     if (work->identity)
         g_object_unref(work->identity);
-    if (work->conn)
-        replVirt.ObjectUnref(work->conn);
     g_free(work->id);
     g_free(work->targetUuidstr);
     g_free(work->sourceUuidstr);
@@ -61,11 +56,13 @@ replWorkFree(ReplWork *work)
 ReplJob *
 replWorkToJob(ReplWork *work)
 {
+    g_autofree char *waitKey = replClaimsWaitKey(work->id);
     ReplJob *job = replJobNew(work->id, work->record->targetRegion, &replWorkOps, work,
                               work->record->request->bandwidth_bytesPerSec);
 
     replJobAddKey(job, work->targetUuidstr);
     replJobAddKey(job, work->sourceUuidstr);
+    replJobAddKey(job, waitKey);
     replServiceAddJob(work->targetUuidstr, work->replica, job);
     return job;
 }
@@ -178,6 +175,41 @@ replWorkCorrectUsage(const char *poolUuid, const ReplJob *except, gboolean reser
     }
 }
 
+/* Called with the work's lock held. */
+static gboolean
+replWorkMakesLayer(const ReplWork *work, const char *volume)
+{
+    guint i;
+
+    for (i = 0; i < work->record->layers->len; i++) {
+        const ReplJobLayer *layer = g_ptr_array_index(work->record->layers, i);
+
+        if (layer->placeholder && !layer->published && g_str_equal(layer->volume, volume))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+ReplJob *
+replWorkFindMaker(const char *poolUuid, const char *volume)
+{
+    g_autoptr(GPtrArray) jobs = replServiceJobsOf(poolUuid);
+    guint i;
+
+    for (i = 0; i < jobs->len; i++) {
+        ReplJob *job = g_ptr_array_index(jobs, i);
+        ReplWork *work = replJobOpaque(job);
+        gboolean makes;
+
+        g_mutex_lock(&work->lock);
+        makes = g_str_equal(work->replica, volume) || replWorkMakesLayer(work, volume);
+        g_mutex_unlock(&work->lock);
+        if (makes)
+            return replJobRef(job);
+    }
+    return NULL;
+}
+
 ReplAmounts
 replWorkAdds(ReplJob *job)
 {
@@ -190,11 +222,23 @@ replWorkAdds(ReplJob *job)
     return adds;
 }
 
+static ReplJobRecord *
+replWorkCopyRecord(ReplWork *work)
+{
+    ReplJobRecord *copy;
+
+    g_mutex_lock(&work->lock);
+    copy = replJobRecordCopy(work->record);
+    g_mutex_unlock(&work->lock);
+    return copy;
+}
+
 /* Compares the plan that was shown with the one that would be made now. */
 static int
 replWorkComparePlan(ReplWork *work, const ReplAttempt *now, GError **err)
 {
-    const GPtrArray *layers = work->record->layers;
+    g_autoptr(ReplJobRecord) record = replWorkCopyRecord(work);
+    const GPtrArray *layers = record->layers;
     guint i;
 
     for (i = 0; i < MAX(layers->len, now->plan->steps->len); i++) {
@@ -231,33 +275,49 @@ replWorkCheckStart(ReplJob *job, GError **err)
 
     if (replJobState(job) != REPL_JOB_PLANNED)
         return 0;
-    if (!(now = replAttemptNew(work, NULL, err)))
+    if (!(now = replAttemptNew(work, NULL, NULL, err)))
         return -1;
     return replWorkComparePlan(work, now, err);
 }
 
 /* The thread acts as the requester, or as the daemon where nobody is there to ask. */
 static void
-replWorkBecome(ReplWork *work, ReplAttempt *attempt)
+replWorkBecome(ReplWork *work)
 {
     g_autoptr(GObject) system = NULL;
 
-    attempt->before = replVirt.IdentityGetCurrent();
-    attempt->became = TRUE;
+    work->before = replVirt.IdentityGetCurrent();
+    work->became = TRUE;
     if (work->identity)
         replVirt.IdentitySetCurrent(work->identity);
     else if ((system = (GObject *)replVirt.IdentityGetSystem()))
         replVirt.IdentitySetCurrent((ReplVirtIdentity *)system);
 }
 
+/* Plans; while others copy layers of the same chain, waits without a slot and with nothing open. */
+static ReplAttempt *
+replWorkAttempt(ReplJob *job, ReplWork *work, GError **err)
+{
+    for (;;) {
+        gboolean busy = FALSE;
+        ReplAttempt *attempt = replAttemptNew(work, job, &busy, err);
+
+        if (!busy)
+            return attempt;
+        if (replJobRequeue(job, err) < 0)
+            return NULL;
+    }
+}
+
 static int
 replWorkPrepare(ReplJob *job, void *opaque, GError **err)
 {
     ReplWork *work = opaque;
-    g_autoptr(ReplAttempt) attempt = replAttemptNew(work, job, err);
+    g_autoptr(ReplAttempt) attempt = NULL;
     g_autoptr(GPtrArray) steps = NULL;
 
-    if (!attempt)
+    replWorkBecome(work);
+    if (!(attempt = replWorkAttempt(job, work, err)))
         return -1;
     if (replPinsClaim(replServicePins(), work->id, work->sourceUuidstr, work->record->sourceVolume,
                       work->record->targetRegion, err) < 0)
@@ -266,7 +326,6 @@ replWorkPrepare(ReplJob *job, void *opaque, GError **err)
     if (replWorkLease(work, attempt->staging, TRUE, err) < 0)
         return -1;
     work->attempt = g_steal_pointer(&attempt);
-    replWorkBecome(work, work->attempt);
     replAttemptRecord(work, work->attempt);
     steps = replAttemptSteps(work->attempt);
     replJobSetSteps(job, steps, work->attempt->plan->peakSpace_bytes);
@@ -315,10 +374,12 @@ replWorkClean(ReplJob *job, void *opaque)
 
     replClaimsDrop(job);
     replPinsDropJob(replServicePins(), work->id);
-    if (attempt && attempt->became) {
-        replVirt.IdentitySetCurrent(attempt->before);
-        if (attempt->before)
-            g_object_unref(attempt->before);
+    if (work->became) {
+        replVirt.IdentitySetCurrent(work->before);
+        if (work->before)
+            g_object_unref(work->before);
+        work->became = FALSE;
+        work->before = NULL;
     }
     replAttemptFree(attempt);
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "convert/convert.h"
 #include "job/job.h"
 #include "plan/plan.h"
 #include "probe/chain.h"
@@ -16,8 +17,6 @@
 
 /* One try, from prepare to clean. Belongs to the thread that makes it. */
 typedef struct {
-    gboolean became;      /* the thread acts as the requester until clean */
-    ReplIdentity before;  /* who it was, NULL: nobody */
     ReplRegion *source;
     ReplRegion *target;
     ReplPoolSet *set;
@@ -27,7 +26,13 @@ typedef struct {
     ReplChain *chain;
     GPtrArray *presentAs; /* an element for each layer of the chain, NULL: not there */
     ReplPlan *plan;
+    GPtrArray *sourceSecrets; /* of ReplSecretBuf, an element for each layer, NULL: not needed */
+    GPtrArray *sourceUuids;   /* of char *, the same */
+    ReplSecretBuf *secret;    /* the target's, NULL: none */
+    char *secretUuid;
+    ReplLuksKdf kdf;
     GArray *held;         /* int: descriptors of locked placeholders */
+    GArray *reused;       /* ReplFileIdentity by step: reused volumes when they were planned */
 } ReplAttempt;
 
 /* What a restart must tell apart: whatever waits or works goes on in the same way. */
@@ -49,7 +54,6 @@ typedef struct {
     char *replica;              /* volume in the target */
     gboolean resumed;           /* taken up from a record: nobody waits for it */
     ReplVirtIdentity *identity; /* the requester's, a reference; NULL: the daemon's */
-    virConnectPtr conn;         /* the requester's, a reference; NULL: one of the daemon's */
 
     /* Guarded by lock. */
     GMutex lock;
@@ -64,13 +68,16 @@ typedef struct {
 
     /* The attempt's thread alone. */
     ReplAttempt *attempt;
+    gboolean became;     /* the thread acts as the requester until clean */
+    ReplIdentity before; /* who it was, NULL: nobody */
 } ReplWork;
 
 extern const ReplJobOps replWorkOps;
 
-/* Takes @record and @image over. @conn NULL: the daemon itself asks. */
+/* Takes @record and @image over. @asRequester: works with the rights of the current identity, else with
+ * those of the daemon. (The requester's connection is not kept: when the client leaves, it must close.) */
 ReplWork *
-replWorkNew(const ReplRegion *target, ReplJobRecord *record, ReplImage *image, virConnectPtr conn);
+replWorkNew(const ReplRegion *target, ReplJobRecord *record, ReplImage *image, gboolean asRequester);
 
 void
 replWorkFree(ReplWork *work);
@@ -101,6 +108,10 @@ replWorkCheckStart(ReplJob *job, GError **err);
 void
 replWorkCorrectUsage(const char *poolUuid, const ReplJob *except, gboolean reserve, ReplAmounts *usage);
 
+/* The job that makes @volume, the replica or one of its layers: a reference, or NULL. */
+ReplJob *
+replWorkFindMaker(const char *poolUuid, const char *volume);
+
 /* What the job adds to the usage of its target. */
 ReplAmounts
 replWorkAdds(ReplJob *job);
@@ -113,14 +124,19 @@ replWorkUpdateImage(ReplJob *job, void (*change)(ReplImage *image, const ReplUpd
 /* --- attempt.c --- */
 
 /* Opens, locks and plans for @job. Without one the plan is quick: layers in the target are found by what
- * records say, and their contents are only read before a shortage is reported. NULL with @err set. */
+ * records say, and their contents are only read before a shortage is reported. NULL with @err set, or with
+ * *busy set and no error when another job is copying one of the layers (claims.h). */
 ReplAttempt *
-replAttemptNew(ReplWork *work, ReplJob *job, GError **err);
+replAttemptNew(ReplWork *work, ReplJob *job, gboolean *busy, GError **err);
 
 void
 replAttemptFree(ReplAttempt *attempt);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplAttempt, replAttemptFree)
+
+/* What qemu-img may take to look at an image, as configured. */
+ReplConvertLimits
+replAttemptLimits(void);
 
 /* The steps of the plan as a job shows them. */
 GPtrArray *
@@ -153,6 +169,10 @@ replPublishHold(ReplWork *work, ReplAttempt *attempt, GError **err);
 /* Puts the layers in place, bases first, the image last. Contains the commit point. */
 int
 replPublishCommit(ReplJob *job, ReplWork *work, GError **err);
+
+/* Remembers what the volumes that the plan reuses are now. */
+void
+replPublishNoteReuse(ReplAttempt *attempt);
 
 /* Removes partial files and placeholders; with @all also layers already published. */
 void

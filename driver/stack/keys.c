@@ -1,0 +1,168 @@
+/*
+ * keys.c: the keys that an attempt needs, before anything is written
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "stack/keys.h"
+
+#include "luks/convert.h"
+#include "stack/report.h"
+#include "stack/secrets.h"
+#include "stack/service.h"
+#include "store/record.h"
+
+static gboolean
+replKeysIsEncrypted(const ReplLayer *layer)
+{
+    return layer->format == REPL_FORMAT_LUKS || (layer->qcow2 && layer->qcow2->cryptMethod != 0);
+}
+
+static gboolean
+replKeysAreNeeded(const ReplPlan *plan)
+{
+    guint i;
+
+    for (i = 0; i < plan->steps->len; i++) {
+        const ReplPlanStep *step = g_ptr_array_index(plan->steps, i);
+
+        if (step->action == REPL_STEP_CONVERT && (step->convert.fromEncrypted || step->convert.toEncrypted))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* The secret of a volume as libvirt has it in sight, until the next pool-refresh. */
+static char *
+replKeysInSight(const ReplRegion *region, const char *volume)
+{
+    g_autofree char *xml = NULL;
+    {
+        g_auto(ReplPoolObjRef) obj = replVirt.StoragePoolObjFindPoolByUUID(region->uuid);
+        ReplVirtVolDef *def = obj ? replVirt.StorageVolDefFindByName(obj, volume) : NULL;
+
+        if (def)
+            xml = replVirt.StorageVolDefFormat(replVirt.StoragePoolObjGetDef(obj), def);
+    }
+    return xml ? replSecretsOfXml(xml) : NULL;
+}
+
+char *
+replKeysOfLayer(const char *poolUuid, const char *volume)
+{
+    g_autoptr(ReplRegion) region = replRegionOfUuidString(poolUuid);
+    g_autoptr(ReplStaging) staging = region ? replRegionStaging(region, FALSE, NULL) : NULL;
+    g_autoptr(ReplImage) image = staging ? replRecordLoad(staging, volume, NULL) : NULL;
+
+    if (image && image->secret)
+        return g_strdup(image->secret);
+    return region ? replKeysInSight(region, volume) : NULL;
+}
+
+static int
+replKeysLoadLayer(ReplAttempt *attempt, guint index, gboolean try, GError **err)
+{
+    const ReplLayer *layer = replChainLayer(attempt->chain, index);
+    g_autofree char *uuid = NULL;
+    g_autoptr(ReplSecretBuf) value = NULL;
+    g_autoptr(GError) why = NULL;
+
+    if (!replKeysIsEncrypted(layer))
+        return 0;
+    if (!(uuid = replKeysOfLayer(layer->pool->uuid, layer->volume))) {
+        replErrorSet(err, VIR_ERR_NO_SECRET,
+                     _("No secret is known for the encrypted volume '%s' of pool '%s'"), layer->volume,
+                     layer->pool->name);
+        return -1;
+    }
+    if (!(value = replSecretsValue(uuid, NULL, err)))
+        return -1;
+    /* What our engine does not know is tried by qemu-img when it opens it. */
+    if (try && replLuksTryPassphrase(layer->fd, layer->volume, value, &why) < 0 &&
+        !g_error_matches(why, REPL_ERROR, VIR_ERR_NO_SUPPORT)) {
+        g_propagate_error(err, g_steal_pointer(&why));
+        return -1;
+    }
+    attempt->sourceSecrets->pdata[index] = g_steal_pointer(&value);
+    attempt->sourceUuids->pdata[index] = g_steal_pointer(&uuid);
+    return 0;
+}
+
+/* Which secret the target gets; NULL without @err: none. */
+static char *
+replKeysTarget(const ReplWork *work, const ReplAttempt *attempt, GError **err)
+{
+    const ReplRequest *request = work->record->request;
+    guint i;
+
+    if (request->encryption == REPL_ENCRYPTION_TARGET)
+        return replSecretsResolve(&request->secret, err);
+    if (request->encryption == REPL_ENCRYPTION_DEFAULT) {
+        g_autoptr(ReplConfig) config = replServiceConfig();
+
+        return replSecretsDefault(config->defaultKey, err);
+    }
+    /* Kept encryption that is written anew (flattened, say) keeps its key, too. */
+    for (i = 0; request->encryption == REPL_ENCRYPTION_KEEP && i < attempt->sourceUuids->len; i++) {
+        if (g_ptr_array_index(attempt->sourceUuids, i))
+            return g_strdup(g_ptr_array_index(attempt->sourceUuids, i));
+    }
+    return NULL;
+}
+
+int
+replKeysLoad(const ReplWork *work, ReplAttempt *attempt, gboolean try, GError **err)
+{
+    guint count = attempt->chain->layers->len;
+    g_autoptr(GError) why = NULL;
+    gboolean random = FALSE;
+    guint i;
+
+    attempt->sourceSecrets = g_ptr_array_new_with_free_func((GDestroyNotify)replSecretBufFree);
+    g_ptr_array_set_size(attempt->sourceSecrets, count);
+    attempt->sourceUuids = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_set_size(attempt->sourceUuids, count);
+    if (!replKeysAreNeeded(attempt->plan))
+        return 0;
+    for (i = 0; i < count; i++) {
+        if (replKeysLoadLayer(attempt, i, try, err) < 0)
+            return -1;
+    }
+    if (!(attempt->secretUuid = replKeysTarget(work, attempt, &why))) {
+        if (!why)
+            return 0;
+        g_propagate_error(err, g_steal_pointer(&why));
+        return -1;
+    }
+    if (!(attempt->secret = replSecretsValue(attempt->secretUuid, &random, err)))
+        return -1;
+    attempt->kdf = random ? REPL_LUKS_KDF_RANDOM : REPL_LUKS_KDF_PASSPHRASE;
+    return 0;
+}
+
+static const char *
+replKeysAction(const ReplConvert *convert, gboolean otherSecret)
+{
+    if (convert->fromEncrypted && !convert->toEncrypted)
+        return "decrypt";
+    if (!convert->fromEncrypted && convert->toEncrypted)
+        return "encrypt";
+    if (convert->toEncrypted && convert->rekey == REPL_REKEY_SLOT)
+        return "rekey-slot";
+    return convert->toEncrypted && otherSecret ? "rekey" : "convert";
+}
+
+void
+replKeysRecord(const ReplAttempt *attempt, const ReplPlanStep *step, ReplImage *image)
+{
+    const char *from = g_ptr_array_index(attempt->sourceUuids, step->layer);
+    ReplConversion *conversion = g_new0(ReplConversion, 1);
+
+    g_free(image->secret);
+    image->secret = step->convert.toEncrypted ? g_strdup(attempt->secretUuid) : NULL;
+    conversion->when_s = g_get_real_time() / G_USEC_PER_SEC;
+    conversion->action = g_strdup(replKeysAction(&step->convert,
+                                                 g_strcmp0(from, attempt->secretUuid) != 0));
+    conversion->fromSecret = g_strdup(from);
+    conversion->toSecret = g_strdup(image->secret);
+    g_ptr_array_add(image->conversions, conversion);
+}

@@ -1,0 +1,22 @@
+/*
+ * keys.h: the keys that an attempt needs, before anything is written
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "stack/work.h"
+
+/* Loads the passphrases of the encrypted layers that are to be converted, and that of the target. With @try each is
+ * tried on its layer too. Returns 0, or -1 with @err set: VIR_ERR_NO_SECRET when no secret is known or it does not
+ * exist, VIR_ERR_INVALID_SECRET when it has no value, VIR_ERR_AUTH_FAILED when it is the wrong one. */
+int
+replKeysLoad(const ReplWork *work, ReplAttempt *attempt, gboolean try, GError **err);
+
+/* The UUID of the secret that opens a volume, from its record or as libvirt has it in sight; NULL: not known. */
+char *
+replKeysOfLayer(const char *poolUuid, const char *volume);
+
+/* Writes into the record of a layer which secret opens it now, and how it came to that. */
+void
+replKeysRecord(const ReplAttempt *attempt, const ReplPlanStep *step, ReplImage *image);
