@@ -13,6 +13,7 @@
 #include <libcryptsetup.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -238,7 +239,7 @@ replLuksHeaderOpen(ReplLuksHeader *header, const ReplSecretBuf *passphrase, cons
 
 /* Sets the iterations of the next slot. Called with the lock held. */
 static int
-replLuksSetKdf(struct crypt_device *cd, ReplLuksKdf kdf, gsize keyBytes)
+replLuksSetKdf(struct crypt_device *cd, ReplLuksKdf kdf)
 {
     struct crypt_pbkdf_type type = {
         .type = CRYPT_KDF_PBKDF2,
@@ -254,7 +255,8 @@ replLuksSetKdf(struct crypt_device *cd, ReplLuksKdf kdf, gsize keyBytes)
             struct crypt_pbkdf_type measured = {
                 .type = CRYPT_KDF_PBKDF2, .hash = REPL_LUKS_HASH, .time_ms = REPL_LUKS_TIME_MS};
 
-            rc = crypt_benchmark_pbkdf(cd, &measured, "foobarfo", 8, "0123456789abcdef", 16, keyBytes, NULL,
+            /* For the longest key: the count serves all of them. */
+            rc = crypt_benchmark_pbkdf(cd, &measured, "foobarfo", 8, "0123456789abcdef", 16, 64, NULL,
                                        NULL);
             if (rc < 0)
                 return rc;
@@ -265,27 +267,26 @@ replLuksSetKdf(struct crypt_device *cd, ReplLuksKdf kdf, gsize keyBytes)
     return crypt_set_pbkdf_type(cd, &type);
 }
 
-/* Called with the lock held; *volumeKey is filled. */
+/* Called with the lock held. The key is made here and not by libcryptsetup, which would give it out only
+ * for another slow derivation. */
 static int
 replLuksFormat(ReplLuksHeader *header, const ReplSecretBuf *passphrase, ReplLuksKdf kdf,
                ReplSecretBuf *key)
 {
     struct crypt_params_luks1 params = {.hash = REPL_LUKS_HASH, .data_alignment = 8};
-    size_t length = key->length;
+    const char *bytes = (const char *)key->data;
     int rc;
 
+    if (getrandom(key->data, key->length, 0) != (ssize_t)key->length)
+        return -EIO;
     /* The digest of a random volume key gains nothing from slowness either way. */
-    if ((rc = replLuksSetKdf(header->cd, REPL_LUKS_KDF_RANDOM, key->length)) < 0)
+    if ((rc = replLuksSetKdf(header->cd, REPL_LUKS_KDF_RANDOM)) < 0)
         return rc;
-    rc = crypt_format(header->cd, CRYPT_LUKS1, "aes", "xts-plain64", NULL, NULL, key->length, &params);
-    if (rc < 0 || (rc = replLuksSetKdf(header->cd, kdf, key->length)) < 0)
+    rc = crypt_format(header->cd, CRYPT_LUKS1, "aes", "xts-plain64", NULL, bytes, key->length, &params);
+    if (rc < 0 || (rc = replLuksSetKdf(header->cd, kdf)) < 0)
         return rc;
-    rc = crypt_keyslot_add_by_volume_key(header->cd, 0, NULL, 0, (const char *)passphrase->data,
-                                         passphrase->length);
-    if (rc < 0)
-        return rc;
-    return crypt_volume_key_get(header->cd, 0, (char *)key->data, &length,
-                                (const char *)passphrase->data, passphrase->length);
+    return crypt_keyslot_add_by_volume_key(header->cd, 0, bytes, key->length,
+                                           (const char *)passphrase->data, passphrase->length);
 }
 
 ReplLuksHeader *
@@ -334,7 +335,7 @@ replLuksReplaceSlots(ReplLuksHeader *header, const ReplSecretBuf *old, const Rep
         if (status != CRYPT_SLOT_INACTIVE && (rc = crypt_keyslot_destroy(header->cd, slot)) < 0)
             return rc;
     }
-    if ((rc = replLuksSetKdf(header->cd, kdf, key->length)) < 0)
+    if ((rc = replLuksSetKdf(header->cd, kdf)) < 0)
         return rc;
     added = crypt_keyslot_add_by_volume_key(header->cd, 0, (const char *)key->data, key->length,
                                             (const char *)fresh->data, fresh->length);
