@@ -118,11 +118,25 @@ class Host:
                         "dynamic_ownership = 0\nremember_owner = 0\n"
                         'stdio_handler = "file"\ncgroup_controllers = []\nnamespaces = []\n')
 
+    def _accounts(self):
+        """The account that libvirt's QEMU driver insists on comes with a package that starts services."""
+        binds = []
+        for kind, line in (("passwd", "libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin\n"),
+                           ("group", "libvirt-qemu:x:64055:\n")):
+            with open(f"/etc/{kind}") as f:
+                text = f.read()
+            if "libvirt-qemu:" not in text:
+                with open(os.path.join(self.dir, kind), "w") as f:
+                    f.write(text + line)
+                binds.append((kind, f"/etc/{kind}"))
+        return binds
+
     def _hold(self):
         binds = [("run", "/run"), ("etc", "/etc/libvirt"), ("lib", "/var/lib/libvirt"),
                  ("cache", "/var/cache/libvirt"), ("log", "/var/log/libvirt")]
         for _, where in binds:
             os.makedirs(where, exist_ok=True)
+        binds += self._accounts()
         script = "set -e\n" + "".join(
             f"mount --bind '{self.dir}/{what}' {where}\nmount --make-private {where}\n"
             for what, where in binds)
@@ -135,7 +149,7 @@ class Host:
             raise RuntimeError(f"The namespaces of host {self.name} could not be made.")
 
     def enter_argv(self):
-        return ["nsenter", "-t", str(self.holder.pid), "-m", "-n", "-u", "--"]
+        return ["nsenter", "-t", str(self.holder.pid), "-m", "-n", "-u", "-r", "--"]
 
     def run(self, *argv, check=True, **kwargs):
         """Runs a command inside the host's namespaces."""
@@ -165,18 +179,20 @@ class Host:
 
     def wait_ready(self, timeout_s=60):
         end = time.monotonic() + timeout_s
+        error = None
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 raise RuntimeError(f"{self.daemon} of {self.name} ended: {self.process.returncode}\n"
-                                   f"{self.stderr()}\n{self.log()[-3000:]}")
+                                   f"{self.stderr()}\n{self.errors()}")
             if os.path.exists(self.socket()):
                 try:
                     self.connect(readonly=True).close()
                     return
-                except libvirt.libvirtError:
-                    pass
+                except libvirt.libvirtError as err:
+                    error = str(err)
             time.sleep(0.02)
-        raise RuntimeError(f"{self.daemon} of {self.name} is not ready after {timeout_s} s")
+        raise RuntimeError(f"{self.daemon} of {self.name} is not ready after {timeout_s} s: {error}\n"
+                           f"{self.stderr()}\n{self.errors()}")
 
     def stop(self, timeout_s=30):
         """A clean shutdown; returns how long it took in seconds."""
@@ -253,6 +269,11 @@ class Host:
                 return f.read()
         except FileNotFoundError:
             return ""
+
+    def errors(self):
+        """The log's last errors and warnings."""
+        lines = [line for line in self.log().splitlines() if " error : " in line or " warning : " in line]
+        return "\n".join(lines[-20:])
 
     def bad_lines(self):
         return [line for line in (self.log() + self.stderr()).splitlines() if BAD_LOG.search(line)

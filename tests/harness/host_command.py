@@ -28,10 +28,10 @@ def main():
 
     host = Host("host", module=STOCK if args.stock else "ours", daemon=args.daemon,
                 drivers=tuple(args.drivers.split(",")))
-    host.start()
     uri = "qemu:///system" if "qemu" in host.drivers else "storage:///system"
-    env = dict(os.environ, HOST_DIR=host.dir, HOST_PID=str(host.pid), LIBVIRT_DEFAULT_URI=uri)
     try:
+        host.start()
+        env = dict(os.environ, HOST_DIR=host.dir, HOST_PID=str(host.pid), LIBVIRT_DEFAULT_URI=uri)
         return subprocess.call(host.enter_argv() + (args.command or ["bash"]), env=env)
     finally:
         host.close()
