@@ -8,28 +8,29 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include <string.h>
-#include <errno.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "convert/convertpriv.h"
 
 /* CPU time that a conversion may spend without anything to be seen of it: decompressing or encrypting a percent of
  * a large image takes seconds. */
 #define REPL_CONVERT_STALL_S 300
-/* libcryptsetup's idea of a key that needs no stretching. */
+/* Attempts to make a LUKS header. */
+#define REPL_CONVERT_ROUNDS 5
+/* Enough for a secret that nobody can guess. */
 #define REPL_CONVERT_RANDOM_ITER_MS 10
 
-/* What qemu-img leaves of persistent bitmaps is a matter of one option, which is only allowed where there are some. */
+/* One conversion. */
 typedef struct {
     const ReplConvertJob *job;
     const ReplLayer *layer;
     const ReplConvert *convert;
-    ReplQemuFile *files;
-    ReplQemuChain chain;
+    ReplQemuFile *files; /* from the layer down */
+    ReplQemuChain chain; /* of them */
     ReplQemuTarget target;
     ReplConvertCipher cipher;
-    guint64 told_bytes;
 } ReplByQemu;
 
 guint64
@@ -122,6 +123,18 @@ replByQemuTarget(ReplByQemu *q, GError **err)
     return 0;
 }
 
+/* QEMU measures how fast the machine is before it makes a LUKS header, and gives up when others keep it from
+ * computing: nothing but the beginning of the header is written by then. */
+static gboolean
+replByQemuTryAgain(const ReplByQemu *q, const GError *failed, guint round)
+{
+    if (!strstr(failed->message, "Unable to get accurate CPU usage") || round >= REPL_CONVERT_ROUNDS ||
+        ftruncate(q->job->target, 0) < 0)
+        return FALSE;
+    replInfo("qemu-img could not measure the CPU for a LUKS header of volume '%s': trying again", q->layer->volume);
+    return TRUE;
+}
+
 static int
 replByQemuRun(const ReplByQemu *q, const ReplQemuCommand *command, guint64 bytes, GError **err)
 {
@@ -132,14 +145,30 @@ replByQemuRun(const ReplByQemu *q, const ReplQemuCommand *command, guint64 bytes
         .meterFd = bytes ? q->job->target : -1,
         .total_bytes = bytes,
     };
+    guint round;
 
-    return replQemuImgRun(command, &run, q->layer->volume, NULL, NULL, err);
+    for (round = 1;; round++) {
+        g_autoptr(GError) local = NULL;
+
+        if (replQemuImgRun(command, &run, q->layer->volume, NULL, NULL, &local) == 0)
+            return 0;
+        if (replByQemuTryAgain(q, local, round))
+            continue;
+        /* QEMU's words (LC_ALL=C), crypto/block-luks.c. */
+        if (strstr(local->message, "Invalid password"))
+            replErrorSet(err, VIR_ERR_AUTH_FAILED,
+                         _("A passphrase does not open volume '%s' or a layer below it"), q->layer->volume);
+        else
+            g_propagate_error(err, g_steal_pointer(&local));
+        return -1;
+    }
 }
 
 static int
 replByQemuConvert(const ReplByQemu *q, GError **err)
 {
     gboolean onTop = q->chain.count > 1 && !q->convert->flatten;
+    /* The option is an error where there are none. */
     gboolean bitmaps = q->layer->qcow2 && q->layer->qcow2->bitmapCount > 0 && !onTop &&
                        q->convert->toFormat == REPL_FORMAT_QCOW2;
     g_autoptr(ReplQemuCommand) create = NULL, convert = NULL;
@@ -192,4 +221,16 @@ replConvertByQemu(const ReplConvertJob *job, ReplConvertResult *result, GError *
         ret = 0;
     g_free(q.cipher.cipher);
     return ret;
+}
+
+int
+replConvertByOverlay(const ReplConvertJob *job, GError **err)
+{
+    const ReplQemuTarget target = {.fd = job->target, .format = REPL_FORMAT_QCOW2};
+    const ReplQemuRun run = {.memory_bytes = replConvertMemory(1), .stall_s = REPL_CONVERT_STALL_S,
+                             .watch = job->watch, .meterFd = -1};
+    g_autoptr(ReplQemuCommand) create =
+        replQemuArgvCreate(&target, replChainLayer(job->chain, job->step->layer)->virtualSize_bytes);
+
+    return replQemuImgRun(create, &run, job->step->volume, NULL, NULL, err);
 }

@@ -36,6 +36,10 @@ replConvertWrite(const ReplConvertJob *job, ReplConvertResult *result, GError **
     const ReplLayer *layer = replChainLayer(job->chain, job->step->layer);
     int ours;
 
+    if (convert->overlay) {
+        result->way = REPL_CONVERT_BY_QEMU_IMG;
+        return replConvertByOverlay(job, err);
+    }
     if (convert->rekey == REPL_REKEY_SLOT && convert->fromEncrypted && convert->toEncrypted &&
         !convert->flatten && !convert->contiguous) {
         result->way = REPL_CONVERT_BY_SLOT;
@@ -87,6 +91,8 @@ replConvertTell(const ReplConvertJob *job, const ReplQcow2Header *header, ReplCo
             break;
     }
     bitmaps = layer->qcow2 ? layer->qcow2->bitmapCount : 0;
+    if (job->step->convert.overlay)
+        return; /* what the image has stays where it is */
     result->snapshotsLost = snapshots - MIN(snapshots, header ? header->snapshotCount : 0);
     result->bitmapsLost = bitmaps - MIN(bitmaps, header ? header->bitmapCount : 0);
 }

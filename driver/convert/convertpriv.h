@@ -34,6 +34,10 @@ replConvertByEngine(const ReplConvertJob *job, GError **err);
 int
 replConvertBySlot(const ReplConvertJob *job, ReplConvertResult *result, GError **err);
 
+/* An empty layer of the source's virtual size, for the step's backing reference. */
+int
+replConvertByOverlay(const ReplConvertJob *job, GError **err);
+
 /* qemu-img: everything else. */
 int
 replConvertByQemu(const ReplConvertJob *job, ReplConvertResult *result, GError **err);

@@ -104,6 +104,7 @@ replConvertFill(const ReplPlanFacts *facts, const ReplForm *form, guint index, R
     convert->fromFormat = layer->format;
     convert->flatten = form->flatten;
     convert->contiguous = form->contiguous;
+    convert->overlay = form->overlay;
     convert->fromEncrypted = replIsEncrypted(facts, form, index);
     convert->toEncrypted = replStaysEncrypted(facts->request, convert->fromEncrypted);
     convert->toFormat = replLayerFormat(facts, form, index, convert->toEncrypted);
@@ -128,7 +129,7 @@ replPlanConvert(const ReplPlanFacts *facts, const ReplForm *form, guint index, R
     replConvertFill(facts, form, index, convert);
     if (convert->flatten)
         kind = REPL_REFUSE_CONVERT_FLATTEN;
-    else if (convert->contiguous)
+    else if (convert->contiguous || convert->overlay)
         kind = REPL_REFUSE_CONVERT_FAST;
     else if (replChangesKey(facts, convert))
         kind = REPL_REFUSE_CONVERT_ENCRYPTION;
@@ -139,6 +140,17 @@ replPlanConvert(const ReplPlanFacts *facts, const ReplForm *form, guint index, R
     return facts->canConvert ? 1 : replRefuseLayer(refusal, kind, index);
 }
 
+static gboolean
+replIsOverlayFit(const ReplPlanFacts *facts)
+{
+    const ReplPlanLayer *top = &facts->layers[0];
+
+    return facts->layerCount == 1 && top->format == REPL_FORMAT_QCOW2 && !top->encrypted && !top->canClone &&
+           g_strcmp0(facts->source.poolUuid, facts->target.poolUuid) == 0 &&
+           !replAsksForKey(facts->request) &&
+           (!facts->request->format || g_str_equal(facts->request->format, "qcow2"));
+}
+
 int
 replPlanForm(const ReplPlanFacts *facts, ReplForm *form, ReplRefusal *refusal)
 {
@@ -146,9 +158,12 @@ replPlanForm(const ReplPlanFacts *facts, ReplForm *form, ReplRefusal *refusal)
     ReplConvert unused;
     guint i;
 
-    form->contiguous = request->fastCreate;
+    /* An image that is optimised already is not optimised again: instances of it are clones, and where the file
+     * system cannot share blocks, overlays in the image's own pool. */
+    form->contiguous = request->fastCreate && !facts->image->fastCreate;
+    form->overlay = request->fastCreate && facts->image->fastCreate && replIsOverlayFit(facts);
     form->flatten = facts->layerCount > 1 &&
-                    (request->fastCreate || request->snapshots == REPL_SNAPSHOTS_FLATTEN);
+                    (form->contiguous || request->snapshots == REPL_SNAPSHOTS_FLATTEN);
     if (replFormFormat(facts, form, refusal) < 0)
         return -1;
     if (replIsRawFormat(form->format) && request->snapshots != REPL_SNAPSHOTS_FLATTEN &&

@@ -57,6 +57,9 @@ replAmount(guint64 value)
     return MIN(value, (guint64)G_MAXINT64);
 }
 
+/* Header, L1, L2 and refcounts of an empty qcow2 file. */
+#define REPL_PLAN_OVERLAY_BYTES (256 * 1024)
+
 static gboolean
 replPlanIsShared(const ReplImage *image, const char *project)
 {
@@ -135,7 +138,9 @@ replPlanStep(const ReplPlanFacts *facts, const ReplForm *form, guint index, cons
         step->action = REPL_STEP_REUSE;
     else
         step->action = layer->canClone ? REPL_STEP_CLONE : REPL_STEP_COPY;
-    if (step->action != REPL_STEP_REUSE)
+    if (step->convert.overlay)
+        step->added_bytes = REPL_PLAN_OVERLAY_BYTES;
+    else if (step->action != REPL_STEP_REUSE)
         step->added_bytes = convert ? replConvertBytes(facts, index, &step->convert)
                                     : layer->allocated_bytes;
     /* A layer that gets a new key slot and nothing else may be cloned, too. */
@@ -157,7 +162,11 @@ replPlanNameStep(const ReplPlanFacts *facts, const ReplPlan *plan, ReplPlanStep 
     else
         step->volume = replPlanLayerName(facts, step->layer, step->format, used);
     g_hash_table_add(used, step->volume);
-    if (below) {
+    if (step->convert.overlay) {
+        step->backingVolume = g_strdup(facts->volume);
+        step->backing = replBackingReference(facts->volume);
+        step->backingFormat = REPL_FORMAT_QCOW2;
+    } else if (below) {
         step->backingVolume = g_strdup(below->volume);
         step->backing = replBackingReference(below->volume);
         step->backingFormat = below->format;

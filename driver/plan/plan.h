@@ -60,6 +60,7 @@ typedef struct {
     gboolean fromEncrypted, toEncrypted;
     ReplRekeyMode rekey; /* when both are: SLOT keeps the ciphertext and the volume key */
     gboolean flatten;    /* the guest's view of this layer and all below becomes one layer */
+    gboolean overlay;    /* an empty layer on top of the source itself: an instance of a fast-create image */
     gboolean contiguous; /* fast-create: uncompressed, in guest order, metadata in front */
     guint snapshotsLost; /* internal snapshots that the new form cannot keep */
 } ReplConvert;

@@ -26,6 +26,7 @@ typedef struct {
     ReplFormat format; /* of the replica itself */
     gboolean flatten;
     gboolean contiguous;
+    gboolean overlay;
 } ReplForm;
 
 /* Judges what the request asks for. Returns 0, or -1 with @refusal set. */

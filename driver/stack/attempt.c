@@ -247,6 +247,7 @@ replAttemptPlan(ReplWork *work, ReplAttempt *attempt, const ReplJob *job, gboole
                                replAttemptCanClone(attempt));
     if (replConvertFacts(attempt->chain, work->record->request, &limits, layers, err) < 0)
         return -1;
+    attempt->sourceIsFast = image->fastCreate;
     facts.request = work->record->request;
     facts.source = (ReplPlanEnd){attempt->source->name, work->sourceUuidstr, attempt->source->label};
     facts.volume = work->record->sourceVolume;

@@ -110,7 +110,9 @@ replPoolOpsMakePool(virConnectPtr conn, const ReplPoolXml *xml, unsigned int fla
         replReport(g_steal_pointer(&err));
         return NULL;
     }
-    if (!(pool = make(conn, stock, flags))) {
+    pool = make(conn, stock, flags);
+    replRegionChanged(uuid);
+    if (!pool) {
         replLabelChangeAbort(change);
         return NULL;
     }
@@ -180,11 +182,21 @@ replStoragePoolCreateXML(virConnectPtr conn, const char *desc, unsigned int flag
     return g_steal_pointer(&pool);
 }
 
+static void
+replPoolOpsChanged(virStoragePoolPtr pool)
+{
+    unsigned char uuid[VIR_UUID_BUFLEN];
+
+    if (virStoragePoolGetUUID(pool, uuid) == 0)
+        replRegionChanged(uuid);
+}
+
 static int
 replStoragePoolCreate(virStoragePoolPtr pool, unsigned int flags)
 {
     if (replNext.storagePoolCreate(pool, flags) < 0)
         return -1;
+    replPoolOpsChanged(pool);
     replResumePool(pool);
     return 0;
 }
@@ -233,6 +245,7 @@ replStoragePoolUndefine(virStoragePoolPtr pool)
         return -1;
     if (replNext.storagePoolUndefine(pool) < 0)
         return -1;
+    replPoolOpsChanged(pool);
     if (region)
         replPoolOpsUnlabel(region);
     return 0;
@@ -243,6 +256,7 @@ replStoragePoolDestroy(virStoragePoolPtr pool)
 {
     g_autoptr(ReplRegion) region = replRegionOfPool(pool);
     ReplVirtPoolObj *obj;
+    int ret;
 
     if (!region)
         return replNext.storagePoolDestroy(pool);
@@ -251,7 +265,9 @@ replStoragePoolDestroy(virStoragePoolPtr pool)
     /* Nothing of ours may keep the file system busy when the stock driver unmounts it. */
     replPoolDirUnref(g_steal_pointer(&region->dir));
     replRegionForget(region->uuid);
-    if (replNext.storagePoolDestroy(pool) < 0)
+    ret = replNext.storagePoolDestroy(pool);
+    replRegionChanged(region->uuid);
+    if (ret < 0)
         return -1;
     /* A transient pool is gone now, and its label with it. */
     if (!(obj = replVirt.StoragePoolObjFindPoolByUUID(region->uuid)))
@@ -285,9 +301,15 @@ replStoragePoolDelete(virStoragePoolPtr pool, unsigned int flags)
 static int
 replStoragePoolRefresh(virStoragePoolPtr pool, unsigned int flags)
 {
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    gboolean known = virStoragePoolGetUUID(pool, uuid) == 0;
     g_autoptr(ReplRegion) region = NULL;
+    int ret = replNext.storagePoolRefresh(pool, flags);
 
-    if (replNext.storagePoolRefresh(pool, flags) < 0)
+    /* One that fails stops the pool. */
+    if (known)
+        replRegionChanged(uuid);
+    if (ret < 0)
         return -1;
     if ((region = replRegionOfPool(pool)))
         replViewSweep(region);

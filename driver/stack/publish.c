@@ -173,6 +173,9 @@ replPublishRecord(ReplWork *work, const ReplPlanStep *step)
     if (step->layer == 0) {
         g_mutex_lock(&work->lock);
         work->image->status = REPL_IMAGE_AVAILABLE;
+        /* An overlay is quick to make, but is no image to make others from. */
+        work->image->fastCreate = step->action == REPL_STEP_CONVERT ? step->convert.contiguous
+                                                                    : attempt->sourceIsFast;
         image = replImageCopy(work->image);
         g_mutex_unlock(&work->lock);
     } else {

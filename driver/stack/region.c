@@ -13,9 +13,28 @@
 
 static ReplLabels *replRegionLabels; /* thread-safe itself; set once at start */
 
-/* Guards the table: pool UUID -> ReplStaging. */
+/* Where a pool is, as its running definition has it. */
+typedef struct {
+    char *name;
+    char *path;
+    gboolean active;
+} ReplRegionPlace;
+
+/* Guards the two tables, by pool UUID. Asking libvirt takes the lock of the pool's object, which a refresh holds
+ * as long as it takes, so what it says is kept until something is done to the pool. */
 static GMutex replRegionLock;
-static GHashTable *replRegionStagings;
+static GHashTable *replRegionStagings; /* -> ReplStaging */
+static GHashTable *replRegionPlaces;   /* -> ReplRegionPlace */
+
+static void
+replRegionPlaceFree(gpointer opaque)
+{
+    ReplRegionPlace *place = opaque;
+
+    g_free(place->name);
+    g_free(place->path);
+    g_free(place);
+}
 
 void
 replRegionFree(ReplRegion *region)
@@ -40,6 +59,7 @@ replRegionsStart(const char *configDir, const char *runDir, GError **err)
         return -1;
     replRegionStagings = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                                (GDestroyNotify)replStagingUnref);
+    replRegionPlaces = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replRegionPlaceFree);
     return 0;
 }
 
@@ -58,22 +78,58 @@ replRegionsLabels(void)
     return replRegionLabels;
 }
 
-/* Name and target path as the running definition has them; FALSE when the pool is gone. */
-static gboolean
-replRegionLocate(const unsigned char *uuid, char **name, char **path, gboolean *active)
+/* NULL when the pool is gone. */
+static ReplRegionPlace *
+replRegionAskPlace(const unsigned char *uuid)
 {
     g_auto(ReplPoolObjRef) obj = replVirt.StoragePoolObjFindPoolByUUID(uuid);
     g_autofree char *xml = NULL;
     g_autoptr(ReplPoolXml) parsed = NULL;
+    ReplRegionPlace *place;
 
-    *name = *path = NULL;
     if (!obj || !(xml = replVirt.StoragePoolDefFormat(replVirt.StoragePoolObjGetDef(obj))) ||
         !(parsed = replPoolXmlParseStock(xml, NULL)))
-        return FALSE;
-    *name = g_strdup(parsed->name);
-    *path = g_strdup(parsed->targetPath);
-    *active = replVirt.StoragePoolObjIsActive(obj);
+        return NULL;
+    place = g_new0(ReplRegionPlace, 1);
+    place->name = g_strdup(parsed->name);
+    place->path = g_strdup(parsed->targetPath);
+    place->active = replVirt.StoragePoolObjIsActive(obj);
+    return place;
+}
+
+/* Name and target path of a pool; FALSE when it is gone. */
+static gboolean
+replRegionLocate(const unsigned char *uuid, char **name, char **path, gboolean *active)
+{
+    char uuidstr[VIR_UUID_STRING_BUFLEN];
+    ReplRegionPlace *place;
+
+    replUuidFormat(uuid, uuidstr);
+    g_mutex_lock(&replRegionLock);
+    if (!(place = g_hash_table_lookup(replRegionPlaces, uuidstr))) {
+        g_mutex_unlock(&replRegionLock);
+        if (!(place = replRegionAskPlace(uuid)))
+            return FALSE;
+        g_mutex_lock(&replRegionLock);
+        g_hash_table_replace(replRegionPlaces, g_strdup(uuidstr), place);
+    }
+    *name = g_strdup(place->name);
+    *path = g_strdup(place->path);
+    *active = place->active;
+    g_mutex_unlock(&replRegionLock);
     return TRUE;
+}
+
+void
+replRegionChanged(const unsigned char *uuid)
+{
+    char uuidstr[VIR_UUID_STRING_BUFLEN];
+
+    replUuidFormat(uuid, uuidstr);
+    g_mutex_lock(&replRegionLock);
+    if (replRegionPlaces)
+        g_hash_table_remove(replRegionPlaces, uuidstr);
+    g_mutex_unlock(&replRegionLock);
 }
 
 ReplRegion *
@@ -141,26 +197,38 @@ replRegionOfVol(virStorageVolPtr vol)
     return replRegionOfPool(pool);
 }
 
+typedef struct {
+    ReplPoolSet *set;
+    const char *region; /* NULL: any */
+} ReplRegionGather;
+
 static void
 replRegionAddTo(const unsigned char *uuid, const ReplLabel *label, gboolean persistent, void *opaque)
 {
-    g_autoptr(ReplRegion) region = replRegionOfUuid(uuid);
+    ReplRegionGather *gather = opaque;
+    g_autoptr(ReplRegion) region = NULL;
 
-    (void)label;
     (void)persistent;
-    if (region && region->dir)
-        replPoolSetAdd(opaque, replPoolDirRef(region->dir));
+    if (gather->region && !g_str_equal(gather->region, label->name))
+        return;
+    if ((region = replRegionOfUuid(uuid)) && region->dir)
+        replPoolSetAdd(gather->set, replPoolDirRef(region->dir));
+}
+
+ReplPoolSet *
+replRegionsSetOf(const char *name)
+{
+    ReplRegionGather gather = {replPoolSetNew(), name};
+
+    if (replRegionLabels)
+        replLabelsEach(replRegionLabels, replRegionAddTo, &gather);
+    return gather.set;
 }
 
 ReplPoolSet *
 replRegionsSet(void)
 {
-    ReplPoolSet *set = replPoolSetNew();
-
-    if (!replRegionLabels)
-        return set;
-    replLabelsEach(replRegionLabels, replRegionAddTo, set);
-    return set;
+    return replRegionsSetOf(NULL);
 }
 
 ReplStaging *

@@ -53,9 +53,17 @@ replRegionOfUuidString(const char *uuidstr);
 virStoragePoolPtr
 replPoolOfVol(virStorageVolPtr vol);
 
-/* All active region pools of this host. */
+/* All active region pools of this host: what guards have to look at. */
 ReplPoolSet *
 replRegionsSet(void);
+
+/* Those of the region @name: where a chain may lead to. */
+ReplPoolSet *
+replRegionsSetOf(const char *name);
+
+/* Something was done to a pool that may have changed where it is, or whether it is active. */
+void
+replRegionChanged(const unsigned char *uuid);
 
 /* The staging folder of an active region pool, opened once and kept while the pool is active. NULL
  * without @err when there is none and @create is FALSE. The caller owns a reference. */

@@ -37,7 +37,7 @@ replViewKey(const struct statx *st)
 static ReplImageType
 replViewLook(const ReplRegion *region, const char *volume)
 {
-    g_autoptr(ReplPoolSet) set = replRegionsSet();
+    g_autoptr(ReplPoolSet) set = replRegionsSetOf(region->label->name);
     g_autoptr(ReplChain) chain = NULL;
     const ReplPoolDir *dir = replPoolSetFindUuid(set, region->uuidstr);
     ReplImageType type = REPL_IMAGE_TYPE_UNKNOWN;
@@ -177,7 +177,7 @@ replViewSnapshots(const ReplRegion *region, const char *volume, const ReplImage 
         }
         return names;
     }
-    set = replRegionsSet();
+    set = replRegionsSetOf(region->label->name);
     if (!(dir = replPoolSetFindUuid(set, region->uuidstr)))
         return g_new0(char *, 1);
     return replChainNames(replServiceCache(), set, dir, volume);

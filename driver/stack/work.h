@@ -30,6 +30,7 @@ typedef struct {
     GPtrArray *sourceUuids;   /* of char *, the same */
     ReplSecretBuf *secret;    /* the target's, NULL: none */
     char *secretUuid;
+    gboolean sourceIsFast;    /* the source is a fast-create image */
     ReplLuksKdf kdf;
     GArray *held;         /* int: descriptors of locked placeholders */
     GArray *reused;       /* ReplFileIdentity by step: reused volumes when they were planned */
