@@ -31,12 +31,13 @@ replPublishPlaceholderXml(const char *volume, const struct stat *like)
                                    like->st_gid);
 }
 
-/* Through the stock driver: its checks, its access control (that of the thread's identity), its list of
- * volumes. */
+/* Through the stock driver, its checks and its list of volumes. Whether the requester may make the layers was
+ * asked on his own connection, when he made the request: access rules name the driver of a connection. */
 static int
 replPublishMake(const ReplWork *work, const char *volume, const struct stat *like, GError **err)
 {
     g_autofree char *xml = replPublishPlaceholderXml(volume, like);
+    g_auto(ReplIdentity) caller G_GNUC_UNUSED = replIdentityBecomeSystem();
     g_autoptr(ReplConn) conn = replVirt.GetConnectStorage();
     g_autoptr(ReplPool) pool = conn ? replNext.storagePoolLookupByUUID(conn, work->targetUuid) : NULL;
     g_autoptr(ReplVol) vol = pool ? replNext.storageVolCreateXML(pool, xml, 0) : NULL;

@@ -177,6 +177,24 @@ replReplicateByToken(const ReplReplication *r, virStorageVolPtr *vol)
 
 /* --- submitting --- */
 
+/* The job will make the layers, too; the requester must be allowed to. */
+static int
+replReplicateCheckMaking(const ReplReplication *r, const ReplPlan *plan)
+{
+    guint i;
+
+    for (i = 0; i < plan->steps->len; i++) {
+        const ReplPlanStep *step = g_ptr_array_index(plan->steps, i);
+        g_autofree char *xml = g_markup_printf_escaped("<volume><name>%s</name><capacity>0</capacity></volume>",
+                                                       step->volume);
+
+        if (step->layer > 0 && step->action != REPL_STEP_REUSE &&
+            replAccessNewVol(r->conn, r->target->uuid, xml, FALSE, replVirt.StorageVolCreateXMLEnsureACL) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* The replica shows what every layer holds, and the layers may lie in several pools. */
 static int
 replReplicateCheckLayers(const ReplReplication *r, const ReplChain *chain)
@@ -369,7 +387,8 @@ replReplicateQueue(const ReplReplication *r)
     g_autoptr(ReplJob) job = NULL;
     g_autoptr(GPtrArray) steps = NULL;
 
-    if (!plan || replReplicateCheckLayers(r, plan->chain) < 0) {
+    if (!plan || replReplicateCheckLayers(r, plan->chain) < 0 ||
+        replReplicateCheckMaking(r, plan->plan) < 0) {
         replWorkFree(work);
         if (err)
             replReport(g_steal_pointer(&err));
