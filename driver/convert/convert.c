@@ -129,6 +129,12 @@ int
 replConvertRun(const ReplConvertJob *job, ReplConvertResult *result, GError **err)
 {
     *result = (ReplConvertResult){0};
+    if (job->step->convert.toEncrypted && !job->secret) {
+        /* Nothing may be written plain by mistake. */
+        replErrorSet(err, VIR_ERR_INVALID_SECRET, _("Volume '%s' is to be encrypted, and its secret is missing"),
+                     job->step->volume);
+        return -1;
+    }
     if (replConvertCheckTarget(job, err) < 0 || replConvertWrite(job, result, err) < 0)
         return -1;
     if (replConvertRebase(job, err) < 0)

@@ -47,7 +47,7 @@ replConvertByEngine(const ReplConvertJob *job, GError **err)
     ReplLuksConvert params = {
         .what = layer->volume,
         .source = replEngineSource(job),
-        .target = job->secret,
+        .target = job->step->convert.toEncrypted ? job->secret : NULL,
         .kdf = job->kdf,
         .watch = job->watch,
     };

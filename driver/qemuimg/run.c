@@ -66,17 +66,19 @@ replQemuNumber(const char *json, const char *key, guint64 *value)
     return errno ? -1 : 0;
 }
 
-/* Takes what there is; of messages and output the first @max bytes are kept, of progress what is new. */
+/* Takes what there is; at most @max bytes are kept: the first ones, or the @last. */
 static gboolean
-replRunDrain(int fd, GString *text, gsize max)
+replRunDrain(int fd, GString *text, gsize max, gboolean last)
 {
     char buf[4096];
     gboolean any = FALSE;
     ssize_t n;
 
     while ((n = read(fd, buf, sizeof(buf))) > 0 || (n < 0 && errno == EINTR)) {
-        if (n > 0 && text->len < max)
-            g_string_append_len(text, buf, MIN((gsize)n, max - text->len));
+        if (n > 0 && (last || text->len < max))
+            g_string_append_len(text, buf, last ? n : (gssize)MIN((gsize)n, max - text->len));
+        if (text->len > max)
+            g_string_erase(text, 0, (gssize)(text->len - max));
         any = any || n > 0;
     }
     return any;
@@ -184,8 +186,8 @@ replRunLoop(ReplQemuWatch *w, GError **err)
         ended = replQemuChildEnded(&w->child);
         if (!ended)
             poll(fds, G_N_ELEMENTS(fds), REPL_RUN_TICK_MS);
-        alive = replRunDrain(w->child.outFd, w->out, REPL_RUN_MAX_OUTPUT_BYTES);
-        alive = replRunDrain(w->child.errFd, w->errors, REPL_RUN_MAX_MESSAGE_BYTES) || alive;
+        alive = replRunDrain(w->child.outFd, w->out, REPL_RUN_MAX_OUTPUT_BYTES, FALSE);
+        alive = replRunDrain(w->child.errFd, w->errors, REPL_RUN_MAX_MESSAGE_BYTES, TRUE) || alive;
         if (ended)
             return 0;
         if (replRunFollow(w, replRunMoved(w), err) < 0 ||
@@ -198,11 +200,14 @@ replRunLoop(ReplQemuWatch *w, GError **err)
     return 0;
 }
 
-/* What qemu-img said, fit for a message: one line, printable. */
+/* What qemu-img said, fit for a message: one line, printable, and without the chain that it repeats in full (of
+ * which there may be only the end). */
 static char *
 replRunMessage(const GString *errors)
 {
-    g_autofree char *valid = g_utf8_make_valid(errors->str, (gssize)errors->len);
+    const char *node = g_strrstr_len(errors->str, (gssize)errors->len, "}': ");
+    const char *start = node ? node + strlen("}': ") : errors->str;
+    g_autofree char *valid = g_utf8_make_valid(start, (gssize)(errors->len - (gsize)(start - errors->str)));
     char *p;
 
     g_strchomp(valid);

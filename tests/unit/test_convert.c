@@ -158,6 +158,49 @@ testFastCreateOfRaw(TestPools *t, gconstpointer unused)
     testConvertClear(&c);
 }
 
+/* Whatever is damaged, it ends, nothing crashes, and what succeeds is a good image. */
+static void
+testFuzz(TestPools *t, gconstpointer unused)
+{
+    static const char *const formats[] = {"vmdk", "qed", "qcow", "vdi", "vhdx", "vpc"};
+    g_autoptr(GRand) rand = g_rand_new_with_seed(4711);
+    guint i, k, good = 0, bad = 0;
+
+    for (i = 0; i < G_N_ELEMENTS(formats); i++) {
+        testRun("cd a && qemu-img create -q -f %s whole 6M && qemu-io -f %s -c 'write -q -P 1 0 1M' whole",
+                formats[i], formats[i]);
+        for (k = 0; k < 8; k++) {
+            TestConvert c = {.pools = t, .volume = "img"};
+            g_autoptr(GError) err = NULL;
+            g_auto(ReplFd) fd = -1;
+            guint n = 1 + g_rand_int(rand) % 8;
+
+            testRun("rm -f b/* && cp a/whole a/img");
+            fd = testOpen("a/img", O_RDWR);
+            while (n-- > 0) {
+                guint8 byte = g_rand_int(rand);
+                off_t range = g_rand_boolean(rand) ? 128 : 4096;
+
+                g_assert_cmpint(pwrite(fd, &byte, 1, g_rand_int(rand) % range), ==, 1);
+            }
+            if (g_rand_int(rand) % 4 == 0)
+                g_assert_cmpint(ftruncate(fd, g_rand_int(rand) % 70000), ==, 0);
+            if (testConvertAll(&c, &err) == 0) {
+                good++;
+                testRun("for f in b/*; do qemu-img info -U $f | grep -q qcow2 && qemu-img check -q $f || "
+                        "qemu-img info $f | grep -q raw || exit 1; done");
+            } else {
+                bad++;
+                g_test_message("%s: %s", formats[i], err->message);
+            }
+            testConvertClear(&c);
+        }
+        testRun("rm -f a/*");
+    }
+    g_assert_cmpuint(good, >, 0);
+    g_assert_cmpuint(bad, >, 0);
+}
+
 static int
 failAdmit(void *opaque, guint64 bytes, GError **err)
 {
@@ -237,6 +280,7 @@ main(int argc, char **argv)
     testAdd("/convert/flatten", testFlatten);
     testAdd("/convert/fast-create", testFastCreate);
     testAdd("/convert/fast-create-of-raw", testFastCreateOfRaw);
+    testAdd("/convert/fuzz", testFuzz);
     testAdd("/convert/cancelled", testCancelled);
     testAdd("/convert/advances", testAdvances);
     testAdd("/convert/target-not-empty", testTargetNotEmpty);
