@@ -51,7 +51,7 @@ testCost(void)
     g_test_message("random %ld ms, passphrase %ld ms, once more %ld ms", (long)random_us / 1000,
                    (long)slow_us / 1000, (long)again_us / 1000);
     g_assert_cmpuint(testRoundsOf(r), ==, 1000);
-    g_assert_cmpuint(testRoundsOf(a), >, 100000);
+    g_assert_cmpuint(testRoundsOf(a), >, 10000); /* also under valgrind */
     /* Calibrated once: the same count again. */
     g_assert_cmpuint(testRoundsOf(a), ==, testRoundsOf(b));
     g_assert_true(replLuksInfoIsOurs(replLuksHeaderInfo(a)));
