@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Measures the module and prints a table in markdown; run.sh is the way to start it.
 
-Each name is a function of copies.py, queries.py or jobs.py: (lab, table), which makes what it needs,
+Each name is a function of copies.py, queries.py, jobs.py or crypto.py: (lab, table), which makes what it needs,
 adds rows to the table, and removes it again.
 """
 
@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import libvirt  # noqa: E402
 
 import copies  # noqa: E402
+import crypto  # noqa: E402
 import jobs  # noqa: E402
 import queries  # noqa: E402
 from harness import space  # noqa: E402
@@ -26,7 +27,7 @@ from measure import Table, say  # noqa: E402
 
 BENCHES = {bench.__name__: bench for bench in (
     copies.xfs, copies.ext4, copies.second, copies.growth, queries.lists,
-    jobs.queue, jobs.query, jobs.cancel, jobs.limit, jobs.many)}
+    jobs.queue, jobs.query, jobs.cancel, jobs.limit, jobs.many, crypto.encrypt, crypto.instance)}
 
 # Full and quick values.
 SIZES = {

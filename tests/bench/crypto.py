@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Layers in another form: encrypted, decrypted, with another key, and instances of fast-create images."""
+
+import contextlib
+import os
+import tempfile
+
+from harness import fs, images, space
+from lab import allocated, empty
+from measure import GIB, MIB, cpu, drop_caches, sync_files, timed, timed_daemon, turns, wall
+
+OPTIONS = {"": [], " -m 16 -W": ["-m", "16", "-W"],
+           " -m 16 -W -t none -T none": ["-m", "16", "-W", "-t", "none", "-T", "none"]}
+
+
+def _secret(lab, usage, value):
+    """A libvirt secret of usage type volume."""
+    conn = lab.conn()
+    secret = conn.secretDefineXML("<secret ephemeral='no' private='no'><usage type='volume'>"
+                                  f"<volume>{usage}</volume></usage></secret>")
+    secret.setValue(value)
+
+
+def _default_value(lab):
+    """The key that encryption='default' made; libvirt hands out the values of secrets that are not private
+    only, so for the peers the daemon's own file is read."""
+    import base64
+    folder = os.path.join(lab.ours.dir, "etc", "secrets")
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        if name.endswith(".xml"):
+            with open(path) as f:
+                if "ims/default" in f.read():
+                    with open(path[:-4] + ".base64") as value:
+                        return base64.b64decode(value.read())
+    raise AssertionError("there is no default key")
+
+
+def _target(usage):
+    return ("<encryption format='luks'><secret type='passphrase' "
+            f"usage='{usage}'/></encryption>")
+
+
+@contextlib.contextmanager
+def _file(value):
+    with tempfile.NamedTemporaryFile() as f:
+        f.write(value)
+        f.flush()
+        yield f.name
+
+
+def _create(path, size, secret):
+    """The peer's target, before its time begins. qemu's calibration of the key derivation fails when the
+    machine is busy ("Unable to get accurate CPU usage"): tried again."""
+    argv = ["qemu-img", "create", "-q", "-f", "qcow2"]
+    with contextlib.ExitStack() as stack:
+        if secret:
+            argv += ["--object", f"secret,id=to,file={stack.enter_context(_file(secret))}",
+                     "-o", "encrypt.format=luks,encrypt.key-secret=to,encrypt.iter-time=50"]
+        for _ in range(50):
+            if space.run(*argv, path, str(size), check=False).returncode == 0:
+                return
+    raise AssertionError(f"qemu-img cannot create {path}")
+
+
+def _convert(source, target, extra, source_secret=None, target_secret=None):
+    """One layer by qemu-img into a target that is there, without the cost of making a header."""
+    argv = ["qemu-img", "convert", *extra, "-n", "--target-is-zero"]
+    files = {"from": (f"driver=qcow2,file.filename={source}", source_secret),
+             "to": (f"driver=qcow2,file.filename={target}", target_secret)}
+    with contextlib.ExitStack() as stack:
+        for name, (opts, secret) in files.items():
+            if secret:
+                argv += ["--object", f"secret,id={name},file={stack.enter_context(_file(secret))}"]
+                files[name] = (f"{opts},encrypt.key-secret={name}", secret)
+        space.run(*argv, "--image-opts", "--target-image-opts", files["from"][0], files["to"][0])
+
+
+def encrypt(lab, table):
+    """plain to LUKS, LUKS to plain, and LUKS to another key, against the plain copy and qemu-img."""
+    _encrypt_in(lab, table, "ext4, cold, synced", lab.folder("crypto"), drop_caches, 2)
+    mount = fs.tmpfs(lab.folder("crypto-tmpfs"), lab.options.size_mib * 4)
+    _encrypt_in(lab, table, "tmpfs", mount, lambda: None, 4)
+    fs.umount(mount)
+
+
+def _encrypt_in(lab, table, where, folder, prepare, wanted):
+    source = lab.pool("crypto-a", region="cn-north-1", path=os.path.join(folder, "a"))
+    target = lab.pool("crypto-b", region="cn-east-2", path=os.path.join(folder, "b"))
+    out = os.path.join(folder, "peers")
+    os.makedirs(out)
+    data_mib = lab.options.size_mib // 2
+    plain = lab.image(source.file("plain.qcow2"), data_mib, 1)
+    source.refresh()
+    # The source of the other two: encrypted with the random default key.
+    lab.replicate(source, source, "plain.qcow2", name="luks.qcow2", encryption="default")
+    default = _default_value(lab)
+    size = allocated([plain])
+
+    def this(volume, **options):
+        def turn():
+            prepare()
+            cost = timed_daemon(lab.ours, lambda: (lab.replicate(target, source, volume, **options),
+                                                   sync_files(target.path)))
+            lab.remove(target, volume)
+            space.run("sync", "-f", target.path)
+            return cost
+        return turn
+
+    def peer(path, extra, **secrets):
+        to = os.path.join(out, "peer.qcow2")
+
+        def turn():
+            _create(to, data_mib * MIB, secrets.get("target_secret"))
+            prepare()
+            cost = timed(lambda: (_convert(path, to, extra, **secrets), sync_files(out)))
+            empty(out)
+            return cost
+        return turn
+
+    cases = {
+        "plain to LUKS": ("plain.qcow2", {"encryption": "default"}, {"target_secret": default}),
+        "LUKS to plain": ("luks.qcow2", {"encryption": "none"}, {"source_secret": default}),
+        # with the same random secret a new volume key is made all the same
+        "LUKS to a new key": ("luks.qcow2", {"encryption": "default"},
+                              {"source_secret": default, "target_secret": default}),
+    }
+    for what, (volume, options, secrets) in cases.items():
+        contenders = {"plain copy": this("plain.qcow2"), "this": this(volume, **options)}
+        contenders.update({f"qemu-img convert{name}": peer(source.file(volume), extra, **secrets)
+                           for name, extra in OPTIONS.items()})
+        results = turns(contenders, lab.options.runs)
+        copy, ours = results.pop("plain copy"), results.pop("this")
+        best = min(results, key=lambda name: wall(results[name]))
+        speed = f"{wall(ours):.2f} s ({size / MIB / wall(ours):.0f} MiB/s)"
+        table.add(f"{where}: {what}, against the plain copy", speed, f"{wall(copy):.2f} s",
+                  wall(copy) / wall(ours), ("≥", 0.85) if wanted == 2 else None)
+        table.add(f"… against the best {best}", speed, f"{wall(results[best]):.2f} s",
+                  wall(results[best]) / wall(ours), ("≥", wanted))
+        per_gib = cpu(ours) / (size / GIB)
+        limit = 1.6 if "new key" in what else 1.2
+        table.add("… CPU seconds of the daemon for each GiB", f"{per_gib:.2f}", wanted=("≤", limit), value=per_gib)
+    lab.drop(source, target)
+
+
+def instance(lab, table):
+    """On XFS: a disk from a fast-create image, and another passphrase by rekey='slot'."""
+    size_mib = lab.options.size_mib
+    mount = fs.xfs(lab.folder("instance"), size_mib * 5 // 2 + 1024)
+    pool = lab.pool("instance-a", region="cn-north-1", path=os.path.join(mount, "a"))
+    images.create(pool.file("web.qcow2"), "10G")
+    lab.fill(pool.file("web.qcow2"), size_mib, 10 << 10, 1)
+    lab.image(pool.file("small.qcow2"), 4, 2)
+    pool.refresh()
+    lab.replicate(pool, pool, "web.qcow2", name="fast.qcow2", fast_create="yes")
+
+    def one(volume, **options):
+        def turn():
+            cost = timed_daemon(lab.ours, lambda: lab.replicate(pool, pool, volume, name="new.qcow2", **options))
+            lab.remove(pool, "new.qcow2")
+            return cost
+        return turn
+
+    seconds = wall(turns({"this": one("fast.qcow2")}, lab.options.runs)["this"])
+    table.add("XFS: an instance of a fast-create image, 10 GiB virtual", f"{seconds:.3f} s", wanted=("≤", 0.2),
+              value=seconds, unit=" s")
+    _secret(lab, "bench/other", b"another passphrase")
+    for name in ("web", "small"):
+        lab.replicate(pool, pool, f"{name}.qcow2", name=f"{name}-luks.qcow2", encryption="default")
+    slot = {"rekey": "slot", "encryption": "target", "target": _target("bench/other")}
+    results = turns({name: one(f"{name}-luks.qcow2", **slot) for name in ("web", "small")}, lab.options.runs)
+    beyond = wall(results["web"]) - wall(results["small"])
+    table.add("XFS: rekey='slot', beyond the key derivation", f"{beyond:.3f} s",
+              f"{wall(results['small']):.2f} s for a small image", wanted=("≤", 1), value=beyond, unit=" s")
+    lab.drop(pool)
+    fs.umount(mount)
