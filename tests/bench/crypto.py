@@ -15,10 +15,11 @@ OPTIONS = {"": [], " -m 16 -W": ["-m", "16", "-W"],
 
 def _secret(lab, usage, value):
     """A libvirt secret of usage type volume."""
-    conn = lab.conn()
+    conn = lab.ours.connect(driver="secret")
     secret = conn.secretDefineXML("<secret ephemeral='no' private='no'><usage type='volume'>"
                                   f"<volume>{usage}</volume></usage></secret>")
     secret.setValue(value)
+    conn.close()
 
 
 def _default_value(lab):

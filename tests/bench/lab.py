@@ -106,10 +106,10 @@ class Lab:
 
     # ---- replication through the API, as a client of libvirt does it
 
-    def replicate(self, target, source, volume, **options):
+    def replicate(self, pool, source, volume, **options):
         conn = self.conn()
         vol = conn.storagePoolLookupByName(source.name).storageVolLookupByName(volume)
-        return conn.storagePoolLookupByName(target.name).createXMLFrom(xmlio.replicate(**options), vol, 0)
+        return conn.storagePoolLookupByName(pool.name).createXMLFrom(xmlio.replicate(**options), vol, 0)
 
     def remove(self, target, volume):
         """The image with the layers that nothing else needs."""
