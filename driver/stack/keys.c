@@ -76,9 +76,9 @@ replKeysLoadLayer(ReplAttempt *attempt, guint index, gboolean try, GError **err)
     }
     if (!(value = replSecretsValue(uuid, NULL, err)))
         return -1;
-    /* What our engine does not know is tried by qemu-img when it opens it. */
+    /* What our engine or libcryptsetup does not know (serpent, say) is tried by qemu-img when it opens it. */
     if (try && replLuksTryPassphrase(layer->fd, layer->volume, value, &why) < 0 &&
-        !g_error_matches(why, REPL_ERROR, VIR_ERR_NO_SUPPORT)) {
+        g_error_matches(why, REPL_ERROR, VIR_ERR_AUTH_FAILED)) {
         g_propagate_error(err, g_steal_pointer(&why));
         return -1;
     }

@@ -18,6 +18,9 @@
 #include "store/partial.h"
 #include "store/record.h"
 
+/* A file system with less than this left is full for everybody. */
+#define REPL_PUBLISH_FULL_bytes (64 * 1024 * G_GUINT64_CONSTANT(1024))
+
 /* --- holding --- */
 
 static char *
@@ -360,6 +363,30 @@ replPublishUndoLayer(const ReplWork *work, const ReplRegion *target, ReplStaging
     }
     layer->done = layer->placeholder = layer->published = FALSE;
     layer->checkpoint_bytes = 0;
+}
+
+void
+replPublishMakeRoom(ReplWork *work)
+{
+    g_autoptr(ReplRegion) target = replRegionOfUuid(work->targetUuid);
+    g_autoptr(ReplStaging) staging = NULL;
+    g_autoptr(GError) err = NULL;
+    guint64 free_bytes;
+    guint i;
+
+    if (!target || !target->dir || replPoolDirFree(target->dir, &free_bytes, NULL) < 0 ||
+        free_bytes >= REPL_PUBLISH_FULL_bytes || !(staging = replRegionStaging(target, FALSE, NULL)))
+        return;
+    if (replPartialsDrop(staging, work->id, &err) < 0)
+        replWarn("Partial files of job %s keep pool '%s' full: %s", work->id, target->name, err->message);
+    g_mutex_lock(&work->lock);
+    for (i = 0; i < work->record->layers->len; i++) {
+        ReplJobLayer *layer = g_ptr_array_index(work->record->layers, i);
+
+        layer->done = FALSE;
+        layer->checkpoint_bytes = 0;
+    }
+    g_mutex_unlock(&work->lock);
 }
 
 void

@@ -359,11 +359,12 @@ replWorkAbort(ReplJob *job, void *opaque, const GError *why, gboolean keepPartia
     gboolean interrupted = keepPartials && replJobIsInterrupted(job);
 
     (void)why;
-    if (interrupted || (keepPartials && work->resumed))
+    if (interrupted)
         return;
-    if (keepPartials && work->record->request->async)
-        return;
-    replPublishUndo(work, TRUE);
+    if (keepPartials && (work->resumed || work->record->request->async))
+        replPublishMakeRoom(work);
+    else
+        replPublishUndo(work, TRUE);
 }
 
 static void

@@ -179,6 +179,11 @@ replPublishNoteReuse(ReplAttempt *attempt);
 void
 replPublishUndo(ReplWork *work, gboolean all);
 
+/* Removes partial files that keep the target's file system full, so that nothing else suffers from a job that
+ * waits for its retry. */
+void
+replPublishMakeRoom(ReplWork *work);
+
 /* Removes the volume @name if it is an empty placeholder or, with @whatever, in any case. */
 void
 replPublishRemove(const ReplRegion *target, const char *name, gboolean whatever);

@@ -330,7 +330,7 @@ def refusal_by_name(source, target, volume):
     assert any(f"'{name}'" in str(error) for name in source.state()[1]), error
 
 
-@pytest.mark.parametrize("size", [0, 4, 71, 90, 103])
+@pytest.mark.parametrize("size", [4, 71, 90, 103])
 def test_truncated_header(regions, size):
     source, target = regions
     images.base(source.file("bad.qcow2"), 8)
