@@ -1,0 +1,459 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Keys: the default one, the binding of volumes, key slots, bad keys, and that nothing leaks."""
+
+import base64
+import glob
+import os
+import re
+import stat
+import threading
+import time
+
+import libvirt
+import pytest
+from harness import crypt, images, xmlio
+from harness.crypt import Key
+from harness.pools import code, two_regions
+from test_region_pools import valid
+
+DEFAULT = "ims/default"
+
+
+@pytest.fixture
+def pools(new_pool):
+    """Two pools of one region."""
+    return new_pool("cn-north-1"), new_pool("cn-north-1")
+
+
+@pytest.fixture
+def encrypted(host, pools):
+    """A chain made by qemu-img under a key that the daemon knows: (source, target, key, layers)."""
+    key = Key(host, value=crypt.SOURCE)
+    made = crypt.known_chain(pools[0], key)
+    return *pools, key, made
+
+
+def nothing_left(target):
+    return target.volumes() == [] and not [n for n in target.staging() if n.startswith("partial/")]
+
+
+def secrets(host):
+    conn = host.connect(driver="secret")
+    try:
+        return {s.usageID(): s.UUIDString() for s in conn.listAllSecrets()}
+    finally:
+        conn.close()
+
+
+# ---- the default key
+
+def test_default_key_is_made_once_by_racing_requests(new_host):
+    host = new_host().start()
+    source, target = two_regions(host)
+    source.chain(names=("one.qcow2",))
+    images.base(source.file("two.qcow2"), 16)
+    source.refresh()
+    assert DEFAULT not in secrets(host)
+    results = []
+    threads = [threading.Thread(target=lambda name=name: results.append(
+        target.try_replicate(source, name, encryption="default"))) for name in ("one.qcow2", "two.qcow2")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [r.rc for r in results] == [0, 0], results
+    assert list(secrets(host)) == [DEFAULT]
+    conn = host.connect(driver="secret")
+    secret = conn.secretLookupByUsage(libvirt.VIR_SECRET_USAGE_TYPE_VOLUME, DEFAULT)
+    xml = secret.XMLDesc()
+    assert "private='yes'" in xml and "ephemeral='no'" in xml
+    with pytest.raises(libvirt.libvirtError, match="private"):
+        secret.value()
+    conn.close()
+    value = crypt.secret_value(host, DEFAULT)
+    assert len(value) >= 64
+    for name in ("one.qcow2", "two.qcow2"):
+        assert crypt.opens(target.file(name), value)
+    host.restart()
+    target.replicate(source, "one.qcow2", name="later.qcow2", encryption="default")
+    assert crypt.secret_value(host, DEFAULT) == value
+    assert crypt.opens(target.file("later.qcow2"), value)
+
+
+def test_default_key_of_the_configuration(new_host):
+    host = new_host()
+    with open(os.path.join(host.dir, "etc/storage-replication.conf"), "w") as f:
+        f.write('default_key = "house/key"\n')
+    host.start()
+    source, target = two_regions(host)
+    source.chain(names=("one.qcow2",))
+    target.replicate(source, "one.qcow2", encryption="default")
+    assert list(secrets(host)) == ["house/key"]
+    assert crypt.opens(target.file("one.qcow2"), crypt.secret_value(host, "house/key"))
+
+
+def test_two_daemons_have_different_default_keys(host, new_host, pools):
+    pools[0].chain(names=("one.qcow2",))
+    pools[1].replicate(pools[0], "one.qcow2", name="enc.qcow2", encryption="default")
+    other = new_host().start()
+    source, target = two_regions(other)
+    source.chain(names=("one.qcow2",))
+    target.replicate(source, "one.qcow2", encryption="default")
+    assert crypt.secret_value(host, DEFAULT) != crypt.secret_value(other, DEFAULT)
+
+
+# ---- the binding of a volume
+
+def test_binding_survives_refresh_and_restart(host, pools):
+    source, target = pools
+    key = Key(host)
+    target.replicate(source, source.chain(), name="enc.qcow2", target=key.target())
+    layers = ["enc.qcow2"] + target.image("enc.qcow2").snapshots
+    assert len(layers) == 3
+    for act in (lambda: None, target.refresh, host.restart, target.refresh):
+        act()
+        for layer in layers:
+            image = target.image(layer)
+            assert crypt.encryption_of(image)[0] == key.uuid
+            assert crypt.secret_in_sight(image) == key.uuid
+            valid("volume.rng", image.xml)
+    source.replicate(target, "enc.qcow2", name="dec.qcow2", encryption="none")
+    crypt.compare_all(crypt.layers(source.file("web.qcow2")), crypt.layers(source.file("dec.qcow2")))
+
+
+def test_binding_of_a_stock_volume_survives_refresh(host, pools):
+    """Stock libvirt forgets it."""
+    pool, target = pools
+    key = Key(host)
+    with xmlio.xml_file(f"<volume><name>stock.qcow2</name><capacity>1048576</capacity><target>"
+                        f"<format type='qcow2'/>{key.target()}</target></volume>") as f:
+        host.ok("vol-create", pool.name, f.name)
+    for act in (lambda: None, pool.refresh, host.restart):
+        act()
+        assert crypt.secret_in_sight(pool.image("stock.qcow2")) == key.uuid
+    target.replicate(pool, "stock.qcow2", name="dec.qcow2", encryption="none")
+    crypt.compare(crypt.layers(pool.file("stock.qcow2"), key.value), crypt.layers(target.file("dec.qcow2")))
+
+
+def test_copied_layers_keep_the_binding(host, encrypted):
+    source, target, key, made = encrypted
+    target.replicate(source, "web.qcow2", name="kept.qcow2")
+    target.refresh()
+    for layer in ["kept.qcow2"] + target.image("kept.qcow2").snapshots:
+        assert crypt.secret_in_sight(target.image(layer)) == key.uuid
+    target.replicate(target, "kept.qcow2", name="dec.qcow2", encryption="none")
+    crypt.compare_all(made, crypt.layers(target.file("dec.qcow2")))
+
+
+def test_chain_under_two_keys(host, pools):
+    source, target = pools
+    one, two = Key(host, value=crypt.SOURCE), Key(host)
+    made = crypt.known_chain(source, one, names=("base.qcow2", "mid.qcow2"))
+    crypt.bind(source, two, "web.qcow2")
+    new = crypt.create(source.file("new"), two.value, "16M", backing="mid.qcow2")
+    chain = [crypt.Layer(new, "qcow2", two.value)] + made
+    crypt.write(chain, [(1 << 20, 1 << 20, 77)])
+    crypt.put(source.file("web.qcow2"), new)
+    source.refresh()
+    chain[0] = chain[0]._replace(path=source.file("web.qcow2"))
+    target.replicate(source, "web.qcow2", name="dec.qcow2", encryption="none")
+    crypt.compare_all(chain, crypt.layers(target.file("dec.qcow2")))
+    target.replicate(source, "web.qcow2", name="slot.qcow2", encryption="default", rekey="slot")
+    crypt.compare_all(chain, crypt.layers(target.file("slot.qcow2"), crypt.secret_value(host, DEFAULT)))
+
+
+def test_history_of_conversions(host, pools):
+    source, target = pools
+    one, two = Key(host), Key(host)
+    began = int(time.time())
+    target.replicate(source, source.chain(), name="a.qcow2", target=one.target())
+    target.replicate(target, "a.qcow2", name="b.qcow2", target=two.target())
+    target.replicate(target, "b.qcow2", name="c.qcow2", target=one.target(), rekey="slot")
+    target.replicate(target, "c.qcow2", name="d.qcow2", encryption="none")
+    expected = {"a.qcow2": ("encrypt", None, one.uuid), "b.qcow2": ("rekey", one.uuid, two.uuid),
+                "c.qcow2": ("rekey-slot", two.uuid, one.uuid), "d.qcow2": ("decrypt", one.uuid, None)}
+    for act in (lambda: None, host.restart):
+        act()
+        for name, (action, before, after) in expected.items():
+            for layer in [name] + target.image(name).snapshots:
+                image = target.image(layer)
+                secret, conversions = crypt.encryption_of(image)
+                assert secret == after
+                last = conversions[-1]
+                assert (last["action"], last.get("from"), last.get("to")) == (action, before, after)
+                assert began <= int(last["time"]) <= time.time() + 1
+                valid("volume.rng", image.xml)
+
+
+# ---- bad keys: three clear errors, nothing written
+
+def test_missing_secret_of_the_source(host, encrypted):
+    source, target, key, _ = encrypted
+    key.undefine()
+    error = target.refusal(source, "web.qcow2", name="dec.qcow2", encryption="none")
+    assert code(error) == libvirt.VIR_ERR_NO_SECRET and key.uuid in str(error)
+    assert nothing_left(target)
+
+
+def test_source_whose_secret_nobody_knows(host, pools):
+    source, target = pools
+    crypt.create(source.file("foreign.qcow2"), crypt.SOURCE, "1M")
+    source.refresh()
+    error = target.refusal(source, "foreign.qcow2", name="dec.qcow2", encryption="none")
+    assert code(error) == libvirt.VIR_ERR_NO_SECRET and "foreign.qcow2" in str(error)
+    assert nothing_left(target)
+
+
+@pytest.mark.parametrize("secret", [dict(uuid="9d6a7a4f-0000-4000-8000-1c5b1b7e2c11"), dict(usage="no/such")], ids=str)
+def test_missing_secret_of_the_target(host, pools, secret):
+    source, target = pools
+    source.chain(names=("one.qcow2",))
+    error = target.refusal(source, "one.qcow2", name="enc.qcow2", target=crypt.target(**secret))
+    assert code(error) == libvirt.VIR_ERR_NO_SECRET and list(secret.values())[0] in str(error)
+    assert nothing_left(target)
+
+
+@pytest.mark.parametrize("end", ["source", "target"])
+def test_secret_without_value(host, pools, end):
+    source, target = pools
+    key = Key(host)
+    volume = source.chain(names=("one.qcow2",))
+    if end == "source":
+        target.replicate(source, volume, name="enc.qcow2", target=key.target())
+        source, volume = target, "enc.qcow2"
+        key.undefine()
+        conn = host.connect(driver="secret")
+        conn.secretDefineXML(f"<secret ephemeral='no' private='yes'><uuid>{key.uuid}</uuid><usage type='volume'>"
+                             f"<volume>{key.usage}</volume></usage></secret>")
+        conn.close()
+        options = dict(encryption="none")
+    else:
+        key = Key(host, value=None)
+        options = dict(target=key.target())
+    error = target.refusal(source, volume, name="new.qcow2", **options)
+    assert code(error) == libvirt.VIR_ERR_INVALID_SECRET and "value" in str(error), error
+    assert key.uuid in str(error)
+    assert not [n for n in target.staging() if n.startswith("partial/")]
+
+
+def test_wrong_passphrase(host, encrypted):
+    source, target, key, _ = encrypted
+    key.set("something else")
+    error = target.refusal(source, "web.qcow2", name="dec.qcow2", encryption="none")
+    assert code(error) == libvirt.VIR_ERR_AUTH_FAILED and "something else" not in str(error)
+    assert "qcow2" in str(error)
+    assert nothing_left(target)
+
+
+def test_wrong_passphrase_of_a_layer_below(host, encrypted):
+    source, target, key, made = encrypted
+    other = crypt.create(source.file("base2"), "another passphrase", "16M")
+    crypt.put(source.file("base.qcow2"), other)
+    source.refresh()
+    error = target.refusal(source, "web.qcow2", name="dec.qcow2", encryption="none")
+    assert code(error) == libvirt.VIR_ERR_AUTH_FAILED and "base.qcow2" in str(error)
+    assert nothing_left(target)
+
+
+def test_three_errors_of_async_requests_come_at_once(host, encrypted):
+    source, target, key, _ = encrypted
+    key.set("something else")
+    error = target.refusal(source, "web.qcow2", name="dec.qcow2", encryption="none", async_="yes")
+    assert code(error) == libvirt.VIR_ERR_AUTH_FAILED
+    assert nothing_left(target)
+
+
+@pytest.mark.parametrize("value", [b"\x00\x01\xff\xfe binary \x00", "ünïcode ✓ " + "p" * 400], ids=["bytes", "text"])
+def test_odd_passphrases(host, pools, value):
+    source, target = pools
+    key = Key(host, value=value)
+    images.create(source.file("one.qcow2"), "2M")
+    images.write(source.file("one.qcow2"), [(0, 65536, 4)])
+    source.refresh()
+    target.replicate(source, "one.qcow2", name="enc.qcow2", target=key.target())
+    assert crypt.opens(target.file("enc.qcow2"), value)
+    target.replicate(target, "enc.qcow2", name="dec.qcow2", encryption="none")
+    images.compare(source.file("one.qcow2"), target.file("dec.qcow2"))
+
+
+def test_passphrase_of_a_person_gets_a_slow_derivation(host, pools):
+    source, target = pools
+    slow, random_key = Key(host, value="correct horse"), Key(host)
+    images.create(source.file("one.qcow2"), "2M")
+    source.refresh()
+    iterations = {}
+    for key in (slow, random_key):
+        name = f"{len(iterations)}.qcow2"
+        target.replicate(source, "one.qcow2", name=name, target=key.target())
+        iterations[key] = int(re.search(r"Key Slot 0: ENABLED\s+Iterations:\s+(\d+)",
+                                        crypt.dump(target.file(name))).group(1))
+    assert iterations[slow] > 100_000 > iterations[random_key]
+
+
+# ---- rekey='slot'
+
+def test_slot_keeps_the_volume_key_and_drops_old_passphrases(host, encrypted):
+    source, target, old, made = encrypted
+    new = Key(host)
+    add_passphrase(made[1], "second passphrase")
+    source.refresh()
+    target.replicate(source, "web.qcow2", name="slot.qcow2", target=new.target(), rekey="slot")
+    replica = crypt.layers(target.file("slot.qcow2"), new.value)
+    crypt.assert_judged(made, replica)
+    for a, b in zip(made, replica):
+        assert crypt.volume_key(a.path, old.value) == crypt.volume_key(b.path, new.value)
+        assert not crypt.opens(b.path, old.value) and not crypt.opens(b.path, "second passphrase")
+        assert crypt.opens(a.path, old.value), "the source was changed"
+        assert len(re.findall(r"ENABLED", crypt.dump(b.path))) == 1
+    assert crypt.opens(made[1].path, "second passphrase")
+    assert key_material_differs(made[0].path, replica[0].path)
+
+
+def add_passphrase(layer, passphrase):
+    with crypt._Opened([layer]) as opened, images._secret(passphrase) as secret:
+        images.qemu_img("amend", "-q", *opened.args, "--object", f"secret,id=new,file={secret.name}", "-o",
+                        "encrypt.state=active,encrypt.new-secret=new,encrypt.iter-time=10", opened.names[0])
+
+
+def key_material_differs(a, b):
+    """No sector of the old key material (slots begin at sector 8 of the header) is left in the copy."""
+    with crypt.header(a) as old, open(b, "rb") as f:
+        header = open(old.name, "rb").read()
+        copy = f.read(4 << 20)
+    sectors = {header[n:n + 512] for n in range(4096, 4096 + 256_000 - 512, 512)}
+    return not any(sector in copy for sector in sectors if any(sector))
+
+
+def test_slot_on_a_file_system_that_clones(host, new_pool, small_xfs):
+    path = small_xfs()
+    os.makedirs(path + "/a")
+    os.makedirs(path + "/b")
+    source, target = new_pool("cn-north-1", path=path + "/a"), new_pool("cn-north-1", path=path + "/b")
+    old, new = Key(host, value=crypt.SOURCE), Key(host)
+    made = crypt.known_chain(source, old)
+    os.sync()
+    before = os.statvfs(path).f_bfree
+    target.replicate(source, "web.qcow2", name="slot.qcow2", target=new.target(), rekey="slot")
+    os.sync()
+    grown = (before - os.statvfs(path).f_bfree) * os.statvfs(path).f_frsize
+    crypt.assert_judged(made, crypt.layers(target.file("slot.qcow2"), new.value))
+    # The key slots of three layers and the records, not the data.
+    assert grown < 3 * (2 << 20) + (1 << 20), grown
+    target.host.ok("pool-destroy", target.name)
+    target.host.ok("pool-destroy", source.name)
+
+
+def test_slot_refuses_equal_passphrases(host, encrypted):
+    source, target, old, _ = encrypted
+    for key in (old, Key(host, value=old.value)):
+        error = target.refusal(source, "web.qcow2", name="slot.qcow2", target=key.target(), rekey="slot")
+        assert code(error) == libvirt.VIR_ERR_INVALID_ARG, error
+        assert nothing_left(target)
+
+
+def test_slot_of_a_plain_image_is_refused(host, pools):
+    source, target = pools
+    source.chain()
+    error = target.refusal(source, "web.qcow2", name="slot.qcow2", encryption="default", rekey="slot")
+    assert code(error) == libvirt.VIR_ERR_INVALID_ARG and "slot" in str(error)
+    assert nothing_left(target)
+
+
+def test_slot_of_raw_luks(host, pools):
+    source, target = pools
+    old, new = Key(host, value=crypt.SOURCE), Key(host)
+    with open(source.file("disk.img"), "wb") as f:
+        f.write(images.random_bytes(2 << 20, 3))
+    source.refresh()
+    source.replicate(source, "disk.img", name="disk.luks", fmt="raw", target=old.target())
+    target.replicate(source, "disk.luks", name="slot.luks", fmt="raw", target=new.target(), rekey="slot")
+    path = target.file("slot.luks")
+    crypt.compare([crypt.Layer(source.file("disk.img"), "raw", None)], [crypt.Layer(path, "luks", new.value)])
+    assert not crypt.opens(path, old.value)
+    assert crypt.volume_key(path, new.value) == crypt.volume_key(source.file("disk.luks"), old.value)
+
+
+def test_slot_of_compressed_clusters(host, pools):
+    """They are plaintext inside LUKS, as somebody may have made them: converted in full or refused."""
+    source, target = pools
+    old, new = Key(host, value=crypt.SOURCE), Key(host)
+    crypt.bind(source, old, "web.qcow2")
+    made = [crypt.Layer(crypt.create(source.file("made"), old.value, "8M"), "qcow2", old.value)]
+    crypt.write(made, [(0, 65536, 3)])
+    with crypt._Opened(made) as opened:
+        out = images.space.run("qemu-io", *opened.args, "-c", "write -c -P 66 1M 64k", opened.names[0], check=False)
+    if out.returncode or "failed" in out.stdout:
+        pytest.fail(f"qemu-io cannot write a compressed cluster: {out}")
+    crypt.put(source.file("web.qcow2"), made[0].path)
+    source.refresh()
+    made = [made[0]._replace(path=source.file("web.qcow2"))]
+    result = target.try_replicate(source, "web.qcow2", name="slot.qcow2", target=new.target(), rekey="slot")
+    if result.rc:
+        assert "compressed" in result.err and nothing_left(target)
+        return
+    replica = crypt.layers(target.file("slot.qcow2"), new.value)
+    crypt.assert_judged(made, replica)
+    assert crypt.volume_key(made[0].path, old.value) != crypt.volume_key(replica[0].path, new.value)
+    assert crypt.encryption_of(target.image("slot.qcow2"))[1][-1]["action"] == "rekey"
+
+
+# ---- nothing leaks
+
+def test_no_secret_is_anywhere(host, pools):
+    """While conversions run and afterwards: command lines, environments, staging, XML, log, temporary files."""
+    source, target = pools
+    one, two = Key(host), Key(host)
+    temporary = listing()
+    images.base(source.file("base.qcow2"), 16)
+    images.overlay(source.file("web.qcow2"), "base.qcow2", "16M")
+    images.write_random(source.file("web.qcow2"), 0, 6 << 20, 8)
+    source.refresh()
+    needles, seen, watching = [one.value, two.value], [], True
+    needles += [base64.b64encode(n.encode()).decode() for n in needles]
+
+    def watch():
+        while watching:
+            for folder in glob.glob("/proc/[0-9]*"):
+                for name in ("cmdline", "environ"):
+                    try:
+                        with open(f"{folder}/{name}", "rb") as f:
+                            text = f.read().decode(errors="replace")
+                        seen.extend((folder, name) for n in needles if n in text)
+                        if name == "cmdline" and text.startswith("qemu-img"):
+                            helpers.add(text)
+                    except OSError:
+                        pass
+            time.sleep(0.005)
+
+    helpers = set()
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        target.replicate(source, "web.qcow2", name="one.qcow2", target=one.target(), bandwidth=("KiB/s", 16384))
+        target.replicate(target, "one.qcow2", name="flat.qcow2", target=two.target(), snapshots="flatten")
+        target.replicate(target, "flat.qcow2", name="slot.qcow2", target=one.target(), rekey="slot")
+        target.replicate(target, "slot.qcow2", name="dec.qcow2", encryption="none")
+    finally:
+        watching = False
+        watcher.join()
+    assert seen == []
+    assert helpers, "no qemu-img was seen, so the watcher is blind"
+    for name, key in (("one.qcow2", one), ("flat.qcow2", two), ("slot.qcow2", one)):
+        volume_key = crypt.volume_key(target.file(name), key.value)
+        needles += [volume_key.hex(), base64.b64encode(volume_key).decode(), volume_key[:32].hex()]
+    texts = {"log": host.log(), "stderr": host.stderr()}
+    for name in target.volumes():
+        texts["xml of " + name] = target.image(name).xml
+    for name in target.staging():
+        with open(target.file(".replication/" + name), "rb") as f:
+            texts[name] = f.read().decode(errors="replace")
+    for where, text in texts.items():
+        assert not [n for n in needles if n.lower() in text.lower()], where
+    assert listing() - temporary == set()
+    assert not [fd for fd in host.fds() if "memfd" in fd and "deleted" in fd and "secret" in fd]
+
+
+def listing():
+    """Temporary files that a daemon might have left; those of other processes on the machine are not its."""
+    return {path for folder in ("/dev/shm", "/run") for path in glob.glob(folder + "/*")
+            if os.path.exists(path) and stat.S_ISREG(os.stat(path).st_mode)}
