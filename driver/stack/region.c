@@ -175,12 +175,23 @@ replRegionOfPool(virStoragePoolPtr pool)
     return replRegionOfUuid(uuid);
 }
 
+static virStoragePoolPtr
+replPoolOfVolAsSystem(virStorageVolPtr vol)
+{
+    g_auto(ReplIdentity) caller G_GNUC_UNUSED = replIdentityBecomeSystem();
+
+    return replNext.storagePoolLookupByVolume(vol);
+}
+
 virStoragePoolPtr
 replPoolOfVol(virStorageVolPtr vol)
 {
-    g_auto(ReplIdentity) caller G_GNUC_UNUSED = replIdentityBecomeSystem();
     virStoragePoolPtr pool = replNext.storagePoolLookupByVolume(vol);
 
+    /* Who may not see the pool may still do something with the volume. Asked second, since the daemon's
+     * identity costs a look at the system each time. */
+    if (!pool)
+        pool = replPoolOfVolAsSystem(vol);
     if (!pool)
         virResetLastError();
     return pool;

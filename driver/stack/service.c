@@ -165,12 +165,17 @@ replServiceRemoveJob(const char *poolUuid, const char *volume, ReplJob *job)
 ReplJob *
 replServiceFindJob(const char *poolUuid, const char *volume)
 {
-    g_autofree char *key = replServiceKey(poolUuid, volume);
+    g_autofree char *key = NULL;
     ReplJob *job;
 
     if (!replServiceJobs)
         return NULL;
     g_mutex_lock(&replServiceLock);
+    if (g_hash_table_size(replServiceJobs) == 0) {
+        g_mutex_unlock(&replServiceLock);
+        return NULL;
+    }
+    key = replServiceKey(poolUuid, volume);
     if ((job = g_hash_table_lookup(replServiceJobs, key)))
         replJobRef(job);
     g_mutex_unlock(&replServiceLock);

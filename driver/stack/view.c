@@ -162,7 +162,9 @@ static char **
 replViewSnapshots(const ReplRegion *region, const char *volume, const ReplImage *image)
 {
     g_autoptr(ReplPoolSet) set = NULL;
+    g_autoptr(ReplHead) head = NULL;
     const ReplPoolDir *dir;
+    struct stat st;
 
     if (image->status != REPL_IMAGE_AVAILABLE && image->job && image->job->steps->len > 0) {
         const GPtrArray *steps = image->job->steps;
@@ -177,6 +179,10 @@ replViewSnapshots(const ReplRegion *region, const char *volume, const ReplImage 
         }
         return names;
     }
+    /* Most volumes have none; the pools of the region are only looked at for those that do. */
+    if (fstatat(region->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
+        !(head = replGraphCacheHead(replServiceCache(), region->dir, volume, &st, NULL)) || !head->backing)
+        return g_new0(char *, 1);
     set = replRegionsSetOf(region->label->name);
     if (!(dir = replPoolSetFindUuid(set, region->uuidstr)))
         return g_new0(char *, 1);
