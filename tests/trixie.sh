@@ -5,6 +5,7 @@
 #     tests/trixie.sh [FOLDER]
 #
 # FOLDER (default: a temporary one that is removed again) gets a Debian 13 by debootstrap, unless it has one.
+# Debian packages no virtstoraged: $VIRTSTORAGED may name one built from libvirt 11.3.0, which is then tried too.
 # The last line is "N passed, N failed".
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -15,7 +16,8 @@ mirror=${MIRROR:-http://deb.debian.org/debian}
 
 # What the module and the smoke test need there; libvirt-daemon-driver-storage is a package of its own now.
 packages="libvirt-daemon libvirt-daemon-driver-storage libvirt-daemon-driver-secret libvirt-clients qemu-utils
-libcryptsetup12 libglib2.0-0t64 libxml2 libzstd1 zlib1g libssl3t64 procps"
+libcryptsetup12 libglib2.0-0t64 libxml2 libzstd1 zlib1g libssl3t64 libtirpc3t64
+procps"
 
 cannot() {
     echo "$1"
@@ -45,6 +47,9 @@ rm -rf "$smoke"
 mkdir -p "$smoke"
 cp "$build/driver/stack/libvirt_driver_storage.so" tests/trixie-smoke.sh "$smoke/" ||
     cannot "The module is not there."
+if [ -n "${VIRTSTORAGED:-}" ]; then
+    cp "$VIRTSTORAGED" "$smoke/virtstoraged" || cannot "There is no $VIRTSTORAGED."
+fi
 cp /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null || true
 
 # Mounts, and the daemons of the smoke test, live and die with these namespaces.

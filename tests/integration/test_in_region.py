@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Replication within a region, conversion of types, and images that are fast to create from."""
+
+import os
+
+import libvirt
+import pytest
+from harness import fs, images, space, xmlio
+from harness.pools import Pool, code
+from test_images import iso_image
+
+INVALID = libvirt.VIR_ERR_OPERATION_INVALID
+
+
+def test_within_a_pool_with_the_default_name(new_pool):
+    pool = new_pool("cn-north-1")
+    volume = pool.chain()
+    assert pool.replicate(pool, volume) == "copy_cn-north-1_web.qcow2"
+    images.assert_faithful(pool.file(volume), pool.file("copy_cn-north-1_web.qcow2"))
+    image = pool.image("copy_cn-north-1_web.qcow2")
+    assert image.id != pool.image(volume).id
+    assert image.source["region"] == "cn-north-1"
+    assert pool.volumes() == ["base.qcow2", "copy_cn-north-1_web.qcow2", "mid.qcow2", "web.qcow2"]
+
+
+def test_between_pools_of_a_region(new_pool):
+    source, target = new_pool("cn-north-1"), new_pool("cn-north-1")
+    volume = source.chain()
+    assert target.replicate(source, volume, name="mine.qcow2") == "mine.qcow2"
+    images.assert_faithful(source.file(volume), target.file("mine.qcow2"))
+
+
+def test_iso_and_full_machine_are_refused(new_pool):
+    pool = new_pool("cn-north-1")
+    iso_image(pool.file("cd.iso"))
+    images.create(pool.file("machine.qcow2"))
+    pool.refresh()
+    pool.update("machine.qcow2", "<replication:type>full-machine</replication:type>")
+    for volume in ("cd.iso", "machine.qcow2"):
+        error = pool.refusal(pool, volume)
+        assert code(error) == INVALID and volume in str(error)
+
+
+def test_iso_goes_across_regions(regions):
+    source, target = regions
+    iso_image(source.file("cd.iso"))
+    source.refresh()
+    target.replicate(source, "cd.iso", fmt=None)
+    assert images.file_digest(source.file("cd.iso")) == images.file_digest(target.file("cd.iso"))
+    assert target.image("cd.iso").type == "iso"
+
+
+def test_size_limit_is_128_gib(new_pool, regions):
+    pool = new_pool("cn-north-1")
+    images.create(pool.file("fits.qcow2"), "128G")
+    images.create(pool.file("big.qcow2"), str((128 << 30) + 512))
+    pool.refresh()
+    pool.replicate(pool, "fits.qcow2")
+    error = pool.refusal(pool, "big.qcow2")
+    assert code(error) == INVALID and str(128 << 30) in str(error)
+    regions[1].replicate(pool, "big.qcow2")  # across regions there is no such limit
+
+
+def test_size_limit_is_configuration(new_host):
+    host = new_host()
+    with open(os.path.join(host.dir, "etc/storage-replication.conf"), "w") as f:
+        f.write("max_size_gib = 1\n")
+    host.start()
+    pool = Pool(host, "p", region="r")
+    images.create(pool.file("big.qcow2"), "2G")
+    pool.refresh()
+    assert "1" in str(pool.refusal(pool, "big.qcow2"))
+
+
+# ---- formats
+
+@pytest.mark.parametrize("fmt", ["raw", "vmdk", "vdi", "vhdx", "qed", "qcow"])
+@pytest.mark.parametrize("within", [True, False], ids=["in-region", "across"])
+def test_other_formats_become_qcow2(new_pool, fmt, within):
+    source = new_pool("cn-north-1")
+    target = source if within else new_pool("cn-east-2")
+    images.base(source.file("plain.raw"), fmt="raw")
+    images.qemu_img("convert", "-f", "raw", "-O", fmt, source.file("plain.raw"), source.file(f"disk.{fmt}"))
+    source.refresh()
+    target.replicate(source, f"disk.{fmt}", name="disk.qcow2")
+    assert images.info(target.file("disk.qcow2"))["format"] == "qcow2"
+    images.check(target.file("disk.qcow2"))
+    images.compare(source.file("plain.raw"), target.file("disk.qcow2"))
+    assert target.image("disk.qcow2").actions == {f"disk.{fmt}": "convert"}
+
+
+def test_damaged_vmdk_is_refused_or_fails_clean(regions):
+    source, target = regions
+    images.create(source.file("bad.vmdk"), "8M", "vmdk")
+    with open(source.file("bad.vmdk"), "r+b") as f:
+        f.seek(8)
+        f.write(b"\xff" * 400)
+    source.refresh()
+    result = target.try_replicate(source, "bad.vmdk", name="x.qcow2")
+    assert result.rc != 0
+    if target.volumes():
+        target.host.ok("vol-delete", "x.qcow2", target.name)
+    assert target.volumes() == []
+
+
+def test_vmdk_that_points_elsewhere_is_refused(regions, scratch):
+    """A descriptor may name any file as its extent."""
+    source, target = regions
+    with open(scratch + "/secret", "wb") as f:
+        f.write(b"S" * 65536)
+    with open(source.file("bad.vmdk"), "w") as f:
+        f.write("# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\n"
+                f"createType=\"monolithicFlat\"\nRW 128 FLAT \"{scratch}/secret\" 0\n")
+    source.refresh()
+    result = target.try_replicate(source, "bad.vmdk", name="x.qcow2")
+    if result.rc == 0:  # taken for raw text: then nothing of the other file may be in it
+        space.run("qemu-img", "convert", "-O", "raw", target.file("x.qcow2"), scratch + "/out")
+        with open(scratch + "/out", "rb") as f:
+            assert b"SSSS" not in f.read()
+
+
+def test_flatten(regions):
+    source, target = regions
+    volume = source.chain()
+    target.replicate(source, volume, snapshots="flatten")
+    assert target.volumes() == [volume]
+    assert len(images.layers(target.file(volume))) == 1
+    images.compare(source.file(volume), target.file(volume))
+    assert target.image(volume).snapshots == []
+
+
+# ---- fast create
+
+def test_fast_create_is_flat_and_plain(new_pool):
+    pool = new_pool("cn-north-1")
+    images.base(pool.file("base.qcow2"), compressed=True)
+    images.overlay(pool.file("web.qcow2"), "base.qcow2", writes=[(1 << 20, 1 << 20, 7)])
+    pool.refresh()
+    pool.replicate(pool, "web.qcow2", name="fast.qcow2", fast_create="yes")
+    image = pool.image("fast.qcow2")
+    assert image.fast_create == "yes" and image.snapshots == []
+    assert len(images.layers(pool.file("fast.qcow2"))) == 1
+    images.compare(pool.file("web.qcow2"), pool.file("fast.qcow2"))
+    images.check(pool.file("fast.qcow2"))
+    report = space.run("qemu-img", "check", "--output=json", pool.file("fast.qcow2")).stdout
+    assert '"compressed-clusters": ' not in report or '"compressed-clusters": 0' in report
+    assert '"fragmented-clusters": ' not in report or '"fragmented-clusters": 0' in report
+
+
+def test_disk_from_a_fast_create_image_is_a_clone(host, small_xfs):
+    pool = Pool(host, "fast", region="cn-north-1", path=small_xfs())
+    try:
+        images.base(pool.file("base.qcow2"), 64)
+        pool.refresh()
+        pool.replicate(pool, "base.qcow2", name="fast.qcow2", fast_create="yes")
+        space.run("sync", "-f", pool.path)
+        before = fs.used_bytes(pool.path)
+        pool.replicate(pool, "fast.qcow2", name="instance.qcow2")
+        space.run("sync", "-f", pool.path)
+        assert fs.used_bytes(pool.path) - before < 1 << 20
+        images.compare(pool.file("fast.qcow2"), pool.file("instance.qcow2"))
+        with xmlio.xml_file(xmlio.volume("stock.qcow2", 64 << 20)) as f:
+            host.ok("vol-create-from", pool.name, f.name, "fast.qcow2", "--inputpool", pool.name)
+        images.compare(pool.file("fast.qcow2"), pool.file("stock.qcow2"))
+    finally:
+        host.virsh("pool-destroy", "fast")
+        host.virsh("pool-undefine", "fast")
