@@ -346,18 +346,6 @@ class Host:
         assert result.rc != 0, f"virsh {' '.join(map(str, args))} worked: {result.out}"
         return result.err
 
-    def secret(self, usage, value=None, private=True):
-        """Defines a secret of usage type volume; returns its UUID."""
-        conn = self.connect(driver="secret")
-        secret = conn.secretDefineXML(
-            f"<secret ephemeral='no' private='{'yes' if private else 'no'}'><usage type='volume'>"
-            f"<volume>{usage}</volume></usage></secret>")
-        if value is not None:
-            secret.setValue(value if isinstance(value, bytes) else value.encode(), 0)
-        ident = secret.UUIDString()
-        conn.close()
-        return ident
-
 
 def _conf_value(value):
     if isinstance(value, (list, tuple)):

@@ -185,55 +185,6 @@ def luks_write(path, passphrase, writes, backing=None):
         assert "failed" not in out, out
 
 
-def is_luks(path):
-    """Whether the layer itself is a qcow2 file with LUKS inside, or raw LUKS."""
-    with open(path, "rb") as f:
-        magic = f.read(6)
-    if magic == b"LUKS\xba\xbe":
-        return True
-    return info(path).get("format-specific", {}).get("data", {}).get("encrypt", {}).get("format") == "luks"
-
-
-def luks_header(path, out):
-    """Takes the LUKS header out of a qcow2 file (header extension 0x0537be77) for cryptsetup."""
-    with open(path, "rb") as f:
-        head = f.read(65536)
-        if head[:6] == b"LUKS\xba\xbe":
-            offset, length = 0, 2 << 20
-        else:
-            at = int.from_bytes(head[100:104], "big")
-            while (kind := int.from_bytes(head[at:at + 4], "big")) != 0x0537BE77:
-                assert kind, "no LUKS header in " + path
-                at += 8 + (int.from_bytes(head[at + 4:at + 8], "big") + 7) // 8 * 8
-            offset = int.from_bytes(head[at + 8:at + 16], "big")
-            length = int.from_bytes(head[at + 16:at + 24], "big")
-        f.seek(offset)
-        with open(out, "wb") as to:
-            to.write(f.read(length))
-            to.truncate(max(length, 4 << 20))
-    return out
-
-
-def luks_volume_key(path, passphrase):
-    """The volume key as cryptsetup prints it."""
-    header = luks_header(path, path + ".header-tmp")
-    try:
-        with _secret(passphrase) as secret:
-            out = space.run("cryptsetup", "luksDump", "--dump-volume-key", "--batch-mode", "--key-file",
-                            secret.name, header).stdout
-        return out.split("MK dump:")[1].split()
-    finally:
-        os.unlink(header)
-
-
-def luks_opens(path, passphrase):
-    with _secret(passphrase) as secret:
-        return qemu_img("info", "-U", "--object", f"secret,id=s,file={secret.name}", "--image-opts",
-                        luks_opts(path), check=False).returncode == 0 and \
-            space.run("qemu-io", "-r", "-U", "--object", f"secret,id=s,file={secret.name}", "--image-opts",
-                      luks_opts(path), "-c", "read -q 0 512", check=False).returncode == 0
-
-
 def luks_check(path, passphrase, backing=0):
     with _secret(passphrase) as secret:
         proc = qemu_img("check", "-U", "--object", f"secret,id=s,file={secret.name}", "--image-opts",

@@ -43,11 +43,6 @@ def replicate(name=None, fmt="qcow2", description=None, bandwidth=None, target="
             "</replication:replicate></metadata></volume>")
 
 
-def encryption(usage=None, uuid=None, extra=""):
-    """<encryption> of a target: the secret by usage or UUID."""
-    return f"<encryption format='luks'><secret type='passphrase'{attrs(usage=usage, uuid=uuid)}/>{extra}</encryption>"
-
-
 def update(volume, inner):
     """A change to an image; `inner` with the prefix replication:."""
     return (f"<volume><name>{escape(volume)}</name><metadata><replication:update {_XMLNS}>{inner}"
