@@ -10,7 +10,6 @@ from harness import crypt, images, space
 from harness.crypt import Key
 from harness.pools import code
 
-CHAINED = ("qed", "qcow", "vmdk")
 SIZE = 8 << 20
 
 
@@ -51,7 +50,7 @@ def same_as_raw(raw, path, *keys):
     crypt.check(replica[0])
 
 
-FORMS = [("vmdk", ""), ("vmdk", "subformat=streamOptimized"), ("vdi", ""), ("vdi", "preallocation=metadata"),
+FORMS = [("vmdk", ""), ("vmdk", "subformat=streamOptimized"), ("vdi", ""), ("vdi", "static=on"),
          ("vhdx", ""), ("vhdx", "subformat=fixed"), ("qed", ""), ("qed", "cluster_size=4096"), ("qcow", ""),
          ("vpc", "force_size=on")]
 
@@ -102,41 +101,58 @@ def foreign_chain(pool, fmt, depth=3):
     return below
 
 
-@pytest.mark.parametrize("fmt", CHAINED)
 @pytest.mark.parametrize("encryption", ["keep", "default"])
-def test_chain_is_kept(host, pools, fmt, encryption):
+def test_chain_of_vmdk_is_kept(host, pools, encryption):
     source, target = pools
-    top = foreign_chain(source, fmt)
+    top = foreign_chain(source, "vmdk")
     target.replicate(source, top, name="new.qcow2", encryption=encryption)
     keys = [crypt.secret_value(host, "ims/default")] if encryption == "default" else []
     replica = crypt.layers(target.file("new.qcow2"), *keys)
     assert [layer.format for layer in replica] == ["qcow2"] * 3
     crypt.compare_all(crypt.layers(source.file(top)), replica)
     assert len(target.image("new.qcow2").snapshots) == 2
-    assert not [n for n in target.volumes() if n.endswith(fmt)], "a qcow2 layer is called as if it were none"
+
+
+def test_qed_on_a_raw_base_is_kept(pools):
+    """The one base whose format qed tells."""
+    source, target = pools
+    content(source.file("base.img"))
+    space.run("qemu-img", "create", "-q", "-f", "qed", "-b", "base.img", "-F", "raw", "web.qed", cwd=source.path)
+    space.run("qemu-io", "-f", "qed", "-c", "write -P 5 1M 1M", "web.qed", cwd=source.path)
+    source.refresh()
+    target.replicate(source, "web.qed", name="new.qcow2")
+    replica = crypt.layers(target.file("new.qcow2"))
+    assert [layer.format for layer in replica] == ["qcow2", "raw"]
+    crypt.compare_all(crypt.layers(source.file("web.qed")), replica)
+
+
+@pytest.mark.parametrize("fmt", ["qed", "qcow"])
+def test_chain_that_does_not_tell_its_formats_is_refused(pools, fmt):
+    """What looks like qed may be a raw disk whose guest wrote it so: as libvirt, nobody guesses."""
+    source, target = pools
+    top = foreign_chain(source, fmt)
+    error = target.refusal(source, top, name="new.qcow2")
+    assert code(error) == libvirt.VIR_ERR_OPERATION_INVALID and top in str(error) and "format" in str(error)
+    assert nothing_left(target)
 
 
 def test_chain_of_another_format_flattened(pools):
     source, target = pools
-    top = foreign_chain(source, "qed")
+    top = foreign_chain(source, "vmdk")
     target.replicate(source, top, name="new.qcow2", snapshots="flatten")
     images.compare(source.file(top), target.file("new.qcow2"))
     assert len(images.layers(target.file("new.qcow2"))) == 1
 
 
-@pytest.mark.parametrize("fmt", ["vmdk", "vdi", "vhdx", "qed", "qcow"])
-def test_qcow2_on_a_base_of_another_format(host, pools, fmt):
+@pytest.mark.parametrize("fmt", ["vmdk", "vdi", "qed"])
+def test_qcow2_on_a_base_of_another_format_is_refused(pools, fmt):
     source, target = pools
     _, volume = converted(source, fmt)
     images.overlay(source.file("web.qcow2"), volume, str(SIZE), backing_fmt=fmt, writes=[(1 << 20, 65536, 9)])
     source.refresh()
-    target.replicate(source, "web.qcow2", name="new.qcow2")
-    replica = crypt.layers(target.file("new.qcow2"))
-    assert [layer.format for layer in replica] == ["qcow2", "qcow2"]
-    crypt.compare_all(crypt.layers(source.file("web.qcow2")), replica)
-    target.replicate(source, "web.qcow2", name="enc.qcow2", encryption="default")
-    crypt.compare_all(crypt.layers(source.file("web.qcow2")),
-                      crypt.layers(target.file("enc.qcow2"), crypt.secret_value(host, "ims/default")))
+    error = target.refusal(source, "web.qcow2", name="new.qcow2")
+    assert code(error) == libvirt.VIR_ERR_NO_SUPPORT and volume in str(error) and fmt in str(error)
+    assert nothing_left(target)
 
 
 @pytest.mark.parametrize("subformat", ["monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat"])
@@ -202,7 +218,7 @@ def test_damaged_files_leave_nothing(pools, fmt, damage):
         if damage == "cut":
             f.truncate(600)
         else:
-            f.seek(12)
+            f.seek(0x48 if fmt == "vdi" else 12)  # behind what makes it that format
             f.write(b"\xff" * 3000)
     source.refresh()
     result = target.try_replicate(source, volume, name="new.qcow2")
