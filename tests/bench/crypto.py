@@ -147,7 +147,7 @@ def _encrypt_in(lab, table, where, folder, prepare, wanted):
 def instance(lab, table):
     """On XFS: a disk from a fast-create image, and another passphrase by rekey='slot'."""
     size_mib = lab.options.size_mib
-    mount = fs.xfs(lab.folder("instance"), size_mib * 5 // 2 + 1024)
+    mount = fs.xfs(lab.folder("instance"), size_mib * 7 // 2 + 1024)
     pool = lab.pool("instance-a", region="cn-north-1", path=os.path.join(mount, "a"))
     images.create(pool.file("web.qcow2"), "10G")
     lab.fill(pool.file("web.qcow2"), size_mib, 10 << 10, 1)
