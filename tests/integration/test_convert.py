@@ -313,8 +313,7 @@ def inflated(path):
 def test_cipher_options(host, pools, inner, expected):
     source, target = pools
     key = Key(host)
-    images.overlay(source.file("one.qcow2"), os.path.basename(images.base(source.file("base.qcow2"), 8)),
-                   "8M", writes=[(0, 65536, 5)])
+    images.base(source.file("one.qcow2"), 8)
     source.refresh()
     target.replicate(source, "one.qcow2", name="enc.qcow2", target=key.target(inner=inner))
     replica = crypt.layers(target.file("enc.qcow2"), key.value)
@@ -439,6 +438,17 @@ def test_disk_full_in_a_conversion(host, pools, new_pool, small_ext4):
     error = target.refusal(source, "web.qcow2", name="enc.qcow2", encryption="default")
     assert "space" in str(error)
     assert nothing_left(target) or target.volumes() == ["lost+found"]
+
+
+def test_pending_image_is_no_source(host, pools):
+    source, target = pools
+    big_source(source)
+    source.replicate(source, "web.qcow2", name="enc.qcow2", async_="yes", bandwidth=("KiB/s", 1024),
+                     encryption="default")
+    error = target.refusal(source, "enc.qcow2", name="dec.qcow2", encryption="none")
+    assert code(error) == libvirt.VIR_ERR_OPERATION_INVALID and "pending" in str(error)
+    host.ok("vol-delete", "enc.qcow2", source.name)
+    assert wait_until(lambda: "enc.qcow2" not in source.volumes(), 3)
 
 
 def test_plan_of_a_conversion(host, pools):

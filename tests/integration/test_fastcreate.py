@@ -3,6 +3,7 @@
 
 import json
 import os
+import struct
 import time
 
 import pytest
@@ -31,24 +32,37 @@ def reflink_pools(new_pool, small_xfs):
         pool.host.virsh("pool-destroy", pool.name)
 
 
-def extents(layer):
-    with crypt._Opened([layer]) as opened:
-        return json.loads(images.qemu_img("map", "-U", "--output=json", *opened.args, opened.names[0]).stdout)
+def mapping(path):
+    """[(guest offset, host offset)] of the allocated clusters, in guest order, and the end of all tables. From the
+    tables themselves: QEMU's map does not tell host offsets of encrypted images."""
+    with open(path, "rb") as f:
+        data = f.read()
+    bits = struct.unpack(">I", data[20:24])[0]
+    l1_size, l1 = struct.unpack(">IQ", data[36:48])
+    mapped, tables = [], [l1]
+    for i in range(l1_size):
+        l2 = struct.unpack(">Q", data[l1 + 8 * i:l1 + 8 * i + 8])[0] & 0x00fffffffffffe00
+        if not l2:
+            continue
+        tables.append(l2)
+        for j, entry in enumerate(struct.unpack(f">{1 << (bits - 3)}Q", data[l2:l2 + (1 << bits)])):
+            assert not entry >> 62 & 1, "a compressed cluster"
+            if entry & 0x00fffffffffffe00:
+                mapped.append((((i << (bits - 3)) + j) << bits, entry & 0x00fffffffffffe00))
+    return mapped, max(tables)
 
 
 def assert_optimised(layer):
-    """One layer; guest data in one piece and in order, with all metadata in front; nothing compressed."""
-    mapped = [e for e in extents(layer) if "offset" in e and e["data"]]
-    assert mapped
-    distance = {e["offset"] - e["start"] for e in mapped}
-    assert len(distance) == 1, mapped
-    assert distance.pop() > 0
+    """Guest data in one piece and in order (holes may be left out), all tables in front, nothing compressed."""
+    mapped, tables = mapping(layer.path)
+    assert mapped and mapped[0][1] > tables, "tables behind data"
+    in_place = len({host - guest for guest, host in mapped}) == 1
+    hosts = [host for _, host in mapped]
+    dense = hosts == list(range(hosts[0], hosts[0] + 65536 * len(hosts), 65536))
+    assert in_place or dense, mapped
     with crypt._Opened([layer]) as opened:
         report = json.loads(images.qemu_img("check", "-U", "--output=json", *opened.args, opened.names[0]).stdout)
     assert report.get("compressed-clusters", 0) == 0 and report.get("leaks", 0) == 0
-    assert report.get("fragmented-clusters", 0) == 0, report
-    last = max(e["offset"] + e["length"] for e in mapped)
-    assert os.path.getsize(layer.path) - last < images.info(layer.path)["virtual-size"] + MIB
 
 
 @pytest.mark.parametrize("kind", ["chain", "compressed", "raw", "vmdk", "fragmented"])

@@ -56,7 +56,7 @@ FORMS = [("vmdk", ""), ("vmdk", "subformat=streamOptimized"), ("vdi", ""), ("vdi
 
 
 @pytest.mark.parametrize("fmt, options", FORMS, ids=str)
-def test_type_becomes_qcow2(host, pools, fmt, options):
+def test_type_becomes_qcow2(pools, fmt, options):
     source, target = pools
     raw, volume = converted(source, fmt, options)
     before = images.file_digest(source.file(volume))
@@ -65,9 +65,16 @@ def test_type_becomes_qcow2(host, pools, fmt, options):
     image = target.image("plain.qcow2")
     assert list(image.actions.values()) == ["convert"]
     assert crypt.encryption_of(image)[1][-1]["action"] == "convert"
+    assert images.file_digest(source.file(volume)) == before
+
+
+@pytest.mark.parametrize("fmt", ["vmdk", "qed"])
+def test_type_becomes_encrypted_qcow2(host, pools, fmt):
+    source, target = pools
+    raw, volume = converted(source, fmt)
     target.replicate(source, volume, name="enc.qcow2", encryption="default")
     same_as_raw(raw, target.file("enc.qcow2"), crypt.secret_value(host, "ims/default"))
-    assert images.file_digest(source.file(volume)) == before
+    assert crypt.encryption_of(target.image("enc.qcow2"))[1][-1]["action"] == "encrypt"
 
 
 @pytest.mark.parametrize("size", [512, SIZE, SIZE + 512])
@@ -104,13 +111,14 @@ def foreign_chain(pool, fmt, depth=3):
 @pytest.mark.parametrize("encryption", ["keep", "default"])
 def test_chain_of_vmdk_is_kept(host, pools, encryption):
     source, target = pools
-    top = foreign_chain(source, "vmdk")
+    depth = 3 if encryption == "keep" else 2
+    top = foreign_chain(source, "vmdk", depth)
     target.replicate(source, top, name="new.qcow2", encryption=encryption)
     keys = [crypt.secret_value(host, "ims/default")] if encryption == "default" else []
     replica = crypt.layers(target.file("new.qcow2"), *keys)
-    assert [layer.format for layer in replica] == ["qcow2"] * 3
+    assert [layer.format for layer in replica] == ["qcow2"] * depth
     crypt.compare_all(crypt.layers(source.file(top)), replica)
-    assert len(target.image("new.qcow2").snapshots) == 2
+    assert len(target.image("new.qcow2").snapshots) == depth - 1
 
 
 def test_qed_on_a_raw_base_is_kept(pools):
