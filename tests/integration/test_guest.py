@@ -2,6 +2,8 @@
 """A guest that boots from an encrypted replica through libvirt's <disk type='volume'>."""
 
 import os
+import subprocess
+import time
 
 import libvirt
 import pytest
@@ -127,3 +129,40 @@ def test_running_guest_holds_its_image(guests):
         conn.close()
     target.replicate(target, "busy.qcow2", name="copy.qcow2", encryption="none")
     images.compare(source.file("web.qcow2"), target.file("copy.qcow2"))
+
+
+# ---- the memory of a guest, in an internal snapshot
+
+def monitor(path, *commands, load=None):
+    """Starts QEMU with the disk, lets the boot sector run, and gives monitor commands; returns what it says."""
+    argv = ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-m", "32", "-monitor", "stdio", "-serial",
+            "none", "-drive", f"file={path},format=qcow2,if=ide"] + (["-loadvm", load] if load else [])
+    proc = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            preexec_fn=images.space.die_with_parent)
+    time.sleep(0.1 if load else 2)
+    out, _ = proc.communicate("".join(c + "\n" for c in commands) + "quit\n", timeout=60)
+    assert proc.returncode == 0, out
+    return out
+
+
+def test_memory_in_a_snapshot_is_encrypted_and_comes_back(guests):
+    """The guest's memory holds what it read: none of it may be in clear in the encrypted copy."""
+    host, source, target = guests
+    key = Key(host)
+    images.qemu_img("convert", "-O", "qcow2", source.file("base.qcow2"), source.file("saved.qcow2"))
+    monitor(source.file("saved.qcow2"), "savevm memory")
+    (_, name, size), = images.snapshots(source.file("saved.qcow2"))
+    assert name == "memory" and size > 100_000
+    # The disk's own copy is written over, so that what is left is the snapshot's.
+    images.write(source.file("saved.qcow2"), [(0, 65536, 1)])
+    assert crypt.contains(source.file("saved.qcow2"), GREETING)
+    source.refresh()
+    target.replicate(source, "saved.qcow2", name="enc-saved.qcow2", target=key.target())
+    assert not crypt.contains(target.file("enc-saved.qcow2"), GREETING)
+    crypt.assert_judged(crypt.layers(source.file("saved.qcow2")),
+                        crypt.layers(target.file("enc-saved.qcow2"), key.value))
+    target.replicate(target, "enc-saved.qcow2", name="dec-saved.qcow2", encryption="none")
+    assert images.snapshots(target.file("dec-saved.qcow2")) == [("1", "memory", size)]
+    text = monitor(target.file("dec-saved.qcow2"), "info status", "x /4wx 0x7c80", load="memory")
+    assert "running" in text
+    assert "".join(f"{int.from_bytes(GREETING[n:n + 4], 'little'):#010x} " for n in range(0, 12, 4)).strip() in text
