@@ -175,7 +175,9 @@ def test_raw_luks_of_qemu_img_is_a_source(host, pools):
     source, target = pools
     key = Key(host)
     crypt.bind(source, key, "disk.luks")
-    images.luks(source.file("made"), 8, key.value, fmt="luks")
+    with images._secret(key.value) as secret:
+        crypt.calibrated("create", "-q", "--object", f"secret,id=s,file={secret.name}", "-f", "luks", "-o",
+                         "key-secret=s,iter-time=10", source.file("made"), "8M")
     made = [crypt.Layer(source.file("made"), "luks", key.value)]
     crypt.write(made, [(1 << 20, 1 << 20, 5), (5 << 20, 4096, 6)])
     crypt.put(source.file("disk.luks"), source.file("made"))
@@ -326,6 +328,19 @@ def test_cipher_options(host, pools, inner, expected):
     crypt.compare_all(crypt.layers(source.file("one.qcow2")), crypt.layers(target.file("dec.qcow2")))
 
 
+def test_wrong_passphrase_of_a_cipher_that_only_qemu_knows(host, pools):
+    source, target = pools
+    key = Key(host)
+    images.base(source.file("one.qcow2"), 8)
+    source.refresh()
+    source.replicate(source, "one.qcow2", name="enc.qcow2", target=key.target(
+        inner="<cipher name='serpent' size='256' mode='xts' hash='sha256'/><ivgen name='plain64'/>"))
+    key.set("something else")
+    error = target.refusal(source, "enc.qcow2", name="dec.qcow2", encryption="none")
+    assert code(error) == libvirt.VIR_ERR_AUTH_FAILED and "enc.qcow2" in str(error)
+    assert nothing_left(target)
+
+
 @pytest.mark.parametrize("inner", [
     "<cipher name='rot' size='13' mode='xts' hash='sha256'/>",
     "<cipher name='aes' size='255' mode='xts' hash='sha256'/>",
@@ -446,7 +461,7 @@ def test_pending_image_is_no_source(host, pools):
     source.replicate(source, "web.qcow2", name="enc.qcow2", async_="yes", bandwidth=("KiB/s", 1024),
                      encryption="default")
     error = target.refusal(source, "enc.qcow2", name="dec.qcow2", encryption="none")
-    assert code(error) == libvirt.VIR_ERR_OPERATION_INVALID and "pending" in str(error)
+    assert code(error) == libvirt.VIR_ERR_OPERATION_INVALID and "enc.qcow2" in str(error)
     host.ok("vol-delete", "enc.qcow2", source.name)
     assert wait_until(lambda: "enc.qcow2" not in source.volumes(), 3)
 
