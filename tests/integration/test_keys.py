@@ -5,7 +5,6 @@ import base64
 import glob
 import os
 import re
-import stat
 import threading
 import time
 
@@ -263,6 +262,26 @@ def test_three_errors_of_async_requests_come_at_once(host, encrypted):
     assert nothing_left(target)
 
 
+def test_key_that_is_gone_fails_a_resumed_job_which_can_be_retried(host, pools):
+    source, target = pools
+    key = Key(host)
+    images.base(source.file("web.qcow2"), 16)
+    images.write_random(source.file("web.qcow2"), 0, 12 << 20, 5)
+    source.refresh()
+    target.replicate(source, "web.qcow2", name="enc.qcow2", target=key.target(), async_="yes", bandwidth=("KiB/s", 2048))
+    target.wait_job("enc.qcow2", ("running",))
+    host.kill()
+    os.unlink(os.path.join(host.dir, "etc/secrets", key.uuid + ".base64"))
+    host.start()
+    job = target.wait_job("enc.qcow2", ("failed",))
+    assert key.uuid in job["error"] and target.image("enc.qcow2").status == "error"
+    key.set(key.value)
+    target.update("enc.qcow2", "<replication:job action='retry'/>")
+    target.update("enc.qcow2", "<replication:bandwidth unit='MiB/s'>500</replication:bandwidth>", check=False)
+    target.wait_job("enc.qcow2", timeout_s=30)
+    crypt.assert_judged(crypt.layers(source.file("web.qcow2")), crypt.layers(target.file("enc.qcow2"), key.value))
+
+
 @pytest.mark.parametrize("value", [b"\x00\x01\xff\xfe binary \x00", "ünïcode ✓ " + "p" * 400], ids=["bytes", "text"])
 def test_odd_passphrases(host, pools, value):
     source, target = pools
@@ -311,7 +330,7 @@ def test_slot_keeps_the_volume_key_and_drops_old_passphrases(host, encrypted):
 
 def add_passphrase(layer, passphrase):
     with crypt._Opened([layer]) as opened, images._secret(passphrase) as secret:
-        images.qemu_img("amend", "-q", *opened.args, "--object", f"secret,id=new,file={secret.name}", "-o",
+        crypt.calibrated("amend", "-q", *opened.args, "--object", f"secret,id=new,file={secret.name}", "-o",
                         "encrypt.state=active,encrypt.new-secret=new,encrypt.iter-time=10", opened.names[0])
 
 
@@ -403,7 +422,7 @@ def test_no_secret_is_anywhere(host, pools):
     """While conversions run and afterwards: command lines, environments, staging, XML, log, temporary files."""
     source, target = pools
     one, two = Key(host), Key(host)
-    temporary = listing()
+    temporary = listing(host)
     images.base(source.file("base.qcow2"), 16)
     images.overlay(source.file("web.qcow2"), "base.qcow2", "16M")
     images.write_random(source.file("web.qcow2"), 0, 6 << 20, 8)
@@ -449,11 +468,14 @@ def test_no_secret_is_anywhere(host, pools):
             texts[name] = f.read().decode(errors="replace")
     for where, text in texts.items():
         assert not [n for n in needles if n.lower() in text.lower()], where
-    assert listing() - temporary == set()
+    assert listing(host) - temporary == set()
     assert not [fd for fd in host.fds() if "memfd" in fd and "deleted" in fd and "secret" in fd]
 
 
-def listing():
-    """Temporary files that a daemon might have left; those of other processes on the machine are not its."""
-    return {path for folder in ("/dev/shm", "/run") for path in glob.glob(folder + "/*")
-            if os.path.exists(path) and stat.S_ISREG(os.stat(path).st_mode)}
+def listing(host):
+    """Files where a daemon might leave temporary ones; those of other programs in /tmp are not its."""
+    folders = ["/dev/shm", host.dir + "/run", host.dir + "/cache"]
+    found = {os.path.join(root, name) for folder in folders for root, _, names in os.walk(folder) for name in names}
+    found |= {path for pattern in ("repl*", "qemu*", "luks*", "vl.*", "libvirt*") for path in glob.glob("/tmp/" + pattern)
+              if os.path.isfile(path)}
+    return found
