@@ -112,11 +112,11 @@ def test_sparse_image_stays_small(pools):
 def test_encrypted_and_optimised(host, pools, origin):
     source, target = pools
     key = Key(host)
-    if origin == "plain":
-        made = crypt.layers(source.file(source.chain()))
-    else:
-        made = crypt.known_chain(source, Key(host, value=crypt.SOURCE))
-    target.replicate(source, "web.qcow2", name="fast.qcow2", fast_create="yes", target=key.target())
+    volume = source.chain()
+    made = crypt.layers(source.file(volume))
+    if origin == "LUKS":
+        volume = source.replicate(source, volume, name="enc.qcow2", encryption="default")
+    target.replicate(source, volume, name="fast.qcow2", fast_create="yes", target=key.target())
     replica = crypt.layers(target.file("fast.qcow2"), key.value)
     assert len(replica) == 1 and replica[0].key
     crypt.compare(made, replica)

@@ -282,9 +282,9 @@ def test_key_that_is_gone_fails_a_resumed_job_which_can_be_retried(host, pools):
     crypt.assert_judged(crypt.layers(source.file("web.qcow2")), crypt.layers(target.file("enc.qcow2"), key.value))
 
 
-@pytest.mark.parametrize("value", [b"\x00\x01\xff\xfe binary \x00", "ünïcode ✓ " + "p" * 400], ids=["bytes", "text"])
-def test_odd_passphrases(host, pools, value):
+def test_passphrase_that_is_no_text(host, pools):
     source, target = pools
+    value = b"\x00\x01\xff\xfe binary \x00\n"
     key = Key(host, value=value)
     images.create(source.file("one.qcow2"), "2M")
     images.write(source.file("one.qcow2"), [(0, 65536, 4)])
@@ -293,6 +293,12 @@ def test_odd_passphrases(host, pools, value):
     assert crypt.opens(target.file("enc.qcow2"), value)
     target.replicate(target, "enc.qcow2", name="dec.qcow2", encryption="none")
     images.compare(source.file("one.qcow2"), target.file("dec.qcow2"))
+    # qemu-img takes text only; that it cannot do it is said, not tried.
+    images.overlay(source.file("two.qcow2"), "one.qcow2", "2M")
+    source.refresh()
+    result = target.try_replicate(source, "two.qcow2", name="flat.qcow2", snapshots="flatten", target=key.target())
+    assert result.rc != 0 and "text" in result.err
+    assert "flat.qcow2" not in target.volumes() and not [n for n in target.staging() if n.startswith("partial/")]
 
 
 def test_passphrase_of_a_person_gets_a_slow_derivation(host, pools):
