@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Encrypted, decrypted and re-keyed chains; qemu-img and cryptsetup are the judges."""
 
+import json
 import os
+import subprocess
 import time
+import zlib
 
 import libvirt
 import pytest
@@ -291,7 +294,6 @@ def qemu_io(path, *commands):
 
 def inflated(path):
     """How many sectors start a raw deflate stream with the marker in it."""
-    import zlib
     count = 0
     with open(path, "rb") as f:
         while sector := f.read(512):
@@ -300,6 +302,40 @@ def inflated(path):
             except zlib.error:
                 pass
     return count
+
+
+def dirty(layer, name):
+    """What a bitmap has marked, as an NBD client sees it."""
+    sock = layer.path + ".sock-tmp"
+    with crypt._Opened([layer]) as opened:
+        server = subprocess.Popen(["qemu-nbd", "-r", "-t", "-k", sock, "-B", name, *opened.args, opened.names[0]],
+                                  preexec_fn=space.die_with_parent)
+        try:
+            assert wait_until(lambda: os.path.exists(sock))
+            node = f"driver=nbd,server.type=unix,server.path={sock},x-dirty-bitmap=qemu:dirty-bitmap:{name}"
+            found = json.loads(images.qemu_img("map", "--output=json", "--image-opts", node).stdout)
+        finally:
+            server.terminate()
+            server.wait()
+    # The marked parts are shown as holes (docs of x-dirty-bitmap).
+    return [(e["start"], e["length"]) for e in found if not e["data"]]
+
+
+def test_bitmaps_keep_what_they_marked(host, pools):
+    source, target = pools
+    path = images.create(source.file("web.qcow2"), "8M")
+    images.bitmap(path, "backup-1")
+    images.bitmap(path, "backup-2", 1 << 20)
+    images.write(path, [(1 << 20, 4096, 1), (5 << 20, 300000, 2)])
+    source.refresh()
+    key = Key(host)
+    target.replicate(source, "web.qcow2", name="enc.qcow2", target=key.target())
+    target.replicate(target, "enc.qcow2", name="dec.qcow2", encryption="none")
+    for name in ("backup-1", "backup-2"):
+        marked = dirty(crypt.layers(path)[0], name)
+        assert marked and sum(length for _, length in marked) < 8 << 20
+        assert dirty(crypt.layers(target.file("enc.qcow2"), key.value)[0], name) == marked
+        assert dirty(crypt.layers(target.file("dec.qcow2"))[0], name) == marked
 
 
 # ---- cipher options

@@ -268,7 +268,8 @@ def test_key_that_is_gone_fails_a_resumed_job_which_can_be_retried(host, pools):
     images.base(source.file("web.qcow2"), 16)
     images.write_random(source.file("web.qcow2"), 0, 12 << 20, 5)
     source.refresh()
-    target.replicate(source, "web.qcow2", name="enc.qcow2", target=key.target(), async_="yes", bandwidth=("KiB/s", 2048))
+    target.replicate(source, "web.qcow2", name="enc.qcow2", target=key.target(), async_="yes",
+                     bandwidth=("KiB/s", 2048))
     target.wait_job("enc.qcow2", ("running",))
     host.kill()
     os.unlink(os.path.join(host.dir, "etc/secrets", key.uuid + ".base64"))
@@ -482,6 +483,6 @@ def listing(host):
     """Files where a daemon might leave temporary ones; those of other programs in /tmp are not its."""
     folders = ["/dev/shm", host.dir + "/run", host.dir + "/cache"]
     found = {os.path.join(root, name) for folder in folders for root, _, names in os.walk(folder) for name in names}
-    found |= {path for pattern in ("repl*", "qemu*", "luks*", "vl.*", "libvirt*") for path in glob.glob("/tmp/" + pattern)
-              if os.path.isfile(path)}
+    for pattern in ("repl*", "qemu*", "luks*", "vl.*", "libvirt*"):
+        found |= {path for path in glob.glob("/tmp/" + pattern) if os.path.isfile(path)}
     return found
