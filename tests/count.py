@@ -30,6 +30,13 @@ def read_junit(path):
         return []
 
 
+def report(passed, failed):
+    for case in failed:
+        print(f"FAILED {case}")
+    print(f"{passed} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
 def main(build):
     passed, failed = 0, []
     units = read_junit(os.path.join(build, "meson-logs/testlog.junit.xml"))
@@ -51,13 +58,11 @@ def main(build):
             good = 1  # a program without cases
         passed += good
         failed += [f"{name}: {case}" for case in bad]
-    for case in failed:
-        print(f"FAILED {case}")
-    if not results:
-        failed = ["nothing ran"]
-    print(f"{passed} passed, {len(failed)} failed")
-    return 1 if failed else 0
+    return report(passed, failed if results else ["nothing ran"])
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "--junit":
+        good, bad = count_cases(read_junit(sys.argv[2]))
+        sys.exit(report(good, bad if good or bad else ["nothing ran"]))
     sys.exit(main(sys.argv[1]))

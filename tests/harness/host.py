@@ -28,7 +28,7 @@ Result = collections.namedtuple("Result", "rc out err")
 
 # What no daemon may ever say, in its log or on its standard error.
 BAD_LOG = re.compile(r"CRITICAL|Caught Segmentation|Caught abort|stack smashing|double free|"
-                     r"corrupted|AddressSanitizer|ThreadSanitizer|LeakSanitizer|runtime error:")
+                     r"corrupted|ERROR: AddressSanitizer|ThreadSanitizer|runtime error:")
 
 
 def build_root():
@@ -168,7 +168,7 @@ class Host:
         argv = [f"/usr/sbin/{self.daemon}", "--pid-file", f"/run/{self.daemon}.pid"] + self.args
         if self.listen:
             argv.append("--listen")
-        wrapper = os.environ.get("REPL_TEST_WRAPPER", "").split()
+        wrapper = os.environ.get("REPL_TEST_WRAPPER", "").split()  # of tests/valgrind.sh
         with open(os.path.join(self.dir, "log/stderr"), "ab") as err:
             self.process = subprocess.Popen(
                 self.enter_argv() + wrapper + argv, stdin=subprocess.DEVNULL, stdout=err, stderr=err,
@@ -276,8 +276,18 @@ class Host:
         return "\n".join(lines[-20:])
 
     def bad_lines(self):
-        return [line for line in (self.log() + self.stderr()).splitlines() if BAD_LOG.search(line)
-                and not (self.expected and self.expected in line)]
+        bad = [line for line in (self.log() + self.stderr()).splitlines() if BAD_LOG.search(line)
+               and not (self.expected and self.expected in line)]
+        return bad + self.valgrind_reports()
+
+    def valgrind_reports(self):
+        """What valgrind found with a function of ours in its stack."""
+        reports = []
+        for path in glob.glob(os.path.join(self.dir, "log/valgrind.*")):
+            with open(path, errors="replace") as f:
+                text = re.sub(r"^==\d+== ?", "", f.read(), flags=re.M)
+            reports += [block for block in text.split("\n\n") if re.search(r"\brepl[A-Z]", block)]
+        return reports
 
     def threads(self):
         return len(os.listdir(f"/proc/{self.pid}/task"))

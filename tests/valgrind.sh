@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Integration tests with the daemons under valgrind, as root:
+#
+#     tests/valgrind.sh [names of test files, e.g. replicate guards]
+#
+# An invalid access or a definite leak with a function of ours in its stack fails the test file whose daemon it
+# was; what libvirt and its libraries do alone does not count. The last line is "N passed, N failed".
+set -u
+cd "$(dirname "$0")/.." || exit 1
+. tests/packages.sh
+trap 'rm -f "$package_log"' EXIT
+need_root tests/valgrind.sh
+build=${BUILD:-build}
+
+cannot() {
+    echo "$1"
+    echo "0 passed, 1 failed"
+    exit 1
+}
+
+# shellcheck disable=SC2086
+install_packages $packages_build $packages_demo $packages_test valgrind libc6-dbg || cannot "No packages, no tests."
+build_module "$build" || cannot "The build failed."
+
+# Without the tests that hold the daemon to times.
+[ $# -gt 0 ] || set -- region_pools images layout replicate confine in_region
+files=
+for name in "$@"; do
+    files="$files tests/integration/test_$name.py"
+done
+
+REPL_TEST_WRAPPER="valgrind --quiet --leak-check=full --show-leak-kinds=definite --num-callers=30
+    --log-file=/var/log/libvirt/valgrind.%p"
+REPL_BUILD=$(realpath "$build")
+export REPL_TEST_WRAPPER REPL_BUILD PYTHONDONTWRITEBYTECODE=1
+rm -f "$build/tests/junit/valgrind.xml"
+# shellcheck disable=SC2086
+/usr/bin/python3 -m pytest -q -c tests/pytest.ini --junitxml "$build/tests/junit/valgrind.xml" $files
+exec /usr/bin/python3 -B tests/count.py --junit "$build/tests/junit/valgrind.xml"
