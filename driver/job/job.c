@@ -371,6 +371,7 @@ replJobSetSteps(ReplJob *job, const GPtrArray *steps, guint64 peakSpace_bytes)
         ReplStep *copy = replStepNew(step->layer, step->volume, step->action, step->bytes);
 
         copy->state = step->state;
+        copy->snapshotsLost = step->snapshotsLost;
         g_ptr_array_add(job->info->steps, copy);
         if (!g_uint64_checked_add(&total_bytes, total_bytes, step->bytes))
             total_bytes = G_MAXUINT64;

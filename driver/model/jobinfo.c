@@ -32,6 +32,7 @@ replStepCopy(gconstpointer src, gpointer opaque)
 
     (void)opaque;
     copy->state = step->state;
+    copy->snapshotsLost = step->snapshotsLost;
     return copy;
 }
 

@@ -50,6 +50,7 @@ typedef struct {
     ReplStepAction action;
     ReplStepState state;
     guint64 bytes; /* data to move; 0 for reuse and clone */
+    guint snapshotsLost; /* internal snapshots that the new form cannot keep */
 } ReplStep;
 
 /* A snapshot of a job. */

@@ -316,8 +316,12 @@ replAttemptSteps(const ReplAttempt *attempt)
     for (i = 0; i < attempt->plan->steps->len; i++) {
         const ReplPlanStep *step = g_ptr_array_index(attempt->plan->steps, i);
 
-        g_ptr_array_add(steps, replStepNew(replChainLayer(attempt->chain, step->layer)->volume,
-                                           step->volume, step->action, step->bytes));
+        ReplStep *shown = replStepNew(replChainLayer(attempt->chain, step->layer)->volume, step->volume,
+                                      step->action, step->bytes);
+
+        if (step->action == REPL_STEP_CONVERT)
+            shown->snapshotsLost = step->convert.snapshotsLost;
+        g_ptr_array_add(steps, shown);
     }
     return steps;
 }

@@ -464,5 +464,11 @@ replReplicate(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml
     }
     if (replReplicateByToken(&r, &vol))
         return vol;
+    if (r.image->status != REPL_IMAGE_AVAILABLE) {
+        replReportError(VIR_ERR_OPERATION_INVALID,
+                        _("Image '%s' of pool '%s' cannot be replicated: its status is %s"), r.volume,
+                        sourceRegion->name, replImageStatusToString(r.image->status));
+        return NULL;
+    }
     return replReplicateRun(&r);
 }

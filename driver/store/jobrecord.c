@@ -330,6 +330,7 @@ replJobRecordFindToken(ReplStaging *staging, const char *token, GError **err)
 typedef struct {
     gint64 ended_s;
     guint64 sequence;
+    gboolean plain; /* has no token */
     char id[37];
 } ReplJobEnd;
 
@@ -337,7 +338,8 @@ static gboolean
 replJobRecordCollectEnd(const char *file, gconstpointer opaque, void *ends)
 {
     const ReplJobRecord *record = opaque;
-    ReplJobEnd end = {.ended_s = record->info->ended_s, .sequence = record->sequence};
+    ReplJobEnd end = {.ended_s = record->info->ended_s, .sequence = record->sequence,
+                      .plain = record->token == NULL};
 
     /* The record is all that says whose placeholder it is. */
     if (replJobStateIsEnd(record->info->state) && !record->holdsPlaceholder) {
@@ -362,13 +364,18 @@ int
 replJobRecordPrune(ReplStaging *staging, guint keep, GError **err)
 {
     g_autoptr(GArray) ends = g_array_new(FALSE, FALSE, sizeof(ReplJobEnd));
+    guint plain = 0;
     guint i;
 
     if (replShelfEach(staging->jobs, replJobRecordCollectEnd, ends, NULL, err) < 0)
         return -1;
     g_array_sort(ends, replJobEndCompareNewestFirst);
-    for (i = keep; i < ends->len; i++) {
-        if (replShelfDrop(staging->jobs, g_array_index(ends, ReplJobEnd, i).id, err) < 0)
+    for (i = 0; i < ends->len; i++) {
+        const ReplJobEnd *end = &g_array_index(ends, ReplJobEnd, i);
+
+        plain += end->plain;
+        if ((i >= keep || (end->plain && plain > REPL_JOB_PLAIN_KEPT)) &&
+            replShelfDrop(staging->jobs, end->id, err) < 0)
             return -1;
     }
     return 0;

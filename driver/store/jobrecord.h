@@ -17,8 +17,11 @@
 /* Chains over 200 deep are refused (design), so no job has more layers. */
 #define REPL_JOB_LAYERS_MAX 200
 
-/* Ended jobs that are kept. */
+/* Ended jobs that are kept, for the look-up of their tokens. */
 #define REPL_JOB_ENDED_KEPT 1000
+
+/* Those of them without a token: nobody looks them up, and how they ended stands in the replica's record. */
+#define REPL_JOB_PLAIN_KEPT 50
 
 typedef struct {
     char *sourceVolume;
@@ -99,7 +102,8 @@ replJobRecordDrop(ReplStaging *staging, const char *id, GError **err);
 ReplJobRecord *
 replJobRecordFindToken(ReplStaging *staging, const char *token, GError **err);
 
-/* Drops the records of ended jobs beyond the newest @keep, but none that still holds a placeholder.
+/* Drops the records of ended jobs beyond the newest @keep, and of those without a token beyond the newest
+ * REPL_JOB_PLAIN_KEPT, but none that still holds a placeholder.
  */
 int
 replJobRecordPrune(ReplStaging *staging, guint keep, GError **err);

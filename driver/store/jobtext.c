@@ -48,6 +48,7 @@ replStepToText(GKeyFile *keys, guint index, const ReplStep *step)
     replTextPut(keys, group, "action", replStepActionToString(step->action));
     replTextPut(keys, group, "state", replStepStateToString(step->state));
     g_key_file_set_uint64(keys, group, "bytes", step->bytes);
+    g_key_file_set_uint64(keys, group, "snapshots-lost", step->snapshotsLost);
 }
 
 static ReplStep *
@@ -61,6 +62,7 @@ replStepFromText(ReplTextReader *reader, guint index)
     step->action = replTextWord(reader, group, "action", replStepActionFromString, REPL_STEP_COPY);
     step->state = replTextWord(reader, group, "state", replStepStateFromString, REPL_STEP_WAITING);
     step->bytes = replTextUint(reader, group, "bytes", REPL_BYTES_MAX);
+    step->snapshotsLost = replTextUint(reader, group, "snapshots-lost", G_MAXUINT16);
     return step;
 }
 

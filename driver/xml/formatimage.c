@@ -139,6 +139,8 @@ replFormatJob(GString *out, const ReplJobInfo *job)
         replFormatAttr(out, "volume", step->volume);
         replFormatAttr(out, "action", replStepActionToString(step->action));
         replFormatAttrNumber(out, "bytes", step->bytes);
+        if (step->snapshotsLost > 0)
+            replFormatAttrNumber(out, "snapshots-lost", step->snapshotsLost);
         replFormatAttr(out, "state", replStepStateToString(step->state));
         replFormatEnd(out);
     }

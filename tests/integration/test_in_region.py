@@ -108,3 +108,14 @@ def test_malformed_encryption(new_pool, xml):
     pool = new_pool("cn-north-1")
     pool.chain(names=("one.qcow2",))
     pool.refusal(pool, "one.qcow2", target=xml)
+
+
+def test_plan_tells_the_snapshots_that_a_conversion_loses(new_pool):
+    source, target = new_pool("cn-north-1"), new_pool("cn-east-2")
+    volume = source.chain()
+    for name in ("one", "two"):
+        images.snapshot(source.file(volume), name)
+    source.refresh()
+    before = sum(len(images.snapshots(source.file(v))) for v in source.volumes())
+    target.replicate(source, volume, start="no", snapshots="flatten")
+    assert [step["snapshots-lost"] for step in target.image(volume).job["steps"]] == [str(before)]

@@ -359,13 +359,28 @@ testPrune(Pool *pool, gconstpointer data)
 }
 
 static void
+testPrunePlain(Pool *pool, gconstpointer data)
+{
+    g_autoptr(GPtrArray) all = NULL;
+    guint i;
+
+    saveNumber(pool, 0, "t", REPL_JOB_COMPLETED, FALSE);
+    for (i = 1; i <= REPL_JOB_PLAIN_KEPT + 2; i++)
+        saveNumber(pool, i, NULL, REPL_JOB_COMPLETED, FALSE);
+    all = replJobRecordList(pool->staging, NULL, NULL);
+    g_assert_cmpuint(all->len, ==, REPL_JOB_PLAIN_KEPT + 1); /* the one with the token is the oldest */
+    g_assert_cmpuint(((ReplJobRecord *)g_ptr_array_index(all, 0))->sequence, ==, 0);
+    g_assert_cmpuint(((ReplJobRecord *)g_ptr_array_index(all, 1))->sequence, ==, 3);
+}
+
+static void
 testPruneAtSave(Pool *pool, gconstpointer data)
 {
     g_autofree char *first = idNumber(0);
     g_autofree char *second = idNumber(1);
     guint i;
 
-    saveNumber(pool, 0, NULL, REPL_JOB_COMPLETED, FALSE);
+    saveNumber(pool, 0, "t0", REPL_JOB_COMPLETED, FALSE);
     for (i = 1; i < REPL_JOB_ENDED_KEPT; i++) { /* made quickly: without a sync each */
         g_autoptr(GKeyFile) keys = g_key_file_new();
         g_autofree char *id = idNumber(i);
@@ -374,6 +389,7 @@ testPruneAtSave(Pool *pool, gconstpointer data)
 
         replTextPut(keys, "replication", "id", id);
         replTextPut(keys, "replication", "volume", "v");
+        replTextPut(keys, "replication", "token", id);
         g_key_file_set_uint64(keys, "replication", "sequence", i);
         replTextPut(keys, "job", "id", id);
         replTextPut(keys, "job", "state", "completed");
@@ -451,6 +467,7 @@ main(int argc, char **argv)
     ADD("truncated", testTruncated);
     ADD("list-and-token", testListAndToken);
     ADD("prune", testPrune);
+    ADD("prune-plain", testPrunePlain);
     ADD("prune-at-save", testPruneAtSave);
     ADD("remove-refused", testRemoveRefused);
     ADD("remove-refused-unread", testRemoveRefusedUnread);
