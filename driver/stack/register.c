@@ -33,13 +33,14 @@ storageRegister(void)
 {
     g_autofree char *why = NULL;
     ReplVirtStorageDriver *table;
+    gboolean missing;
     void *stock;
 
     replI18nInit();
-    if (!(stock = replVirtLoadStock(&why))) {
-        /* As without us: the daemon says that it has no storage driver. */
+    if (!(stock = replVirtLoadStock(&missing, &why))) {
+        /* As without us: a module that is not installed is skipped, one that is broken ends the daemon. */
         fprintf(stderr, "%s\n", why);
-        return -1;
+        return missing ? 0 : -1;
     }
     if (replVirtLoad(stock, &why) < 0 || !(table = replVirtTable(stock, &why))) {
         replRegisterStepAside(why);

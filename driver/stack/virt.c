@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/i18n.h"
 
@@ -102,16 +103,18 @@ replVirtStockPath(void)
 }
 
 void *
-replVirtLoadStock(char **why)
+replVirtLoadStock(gboolean *missing, char **why)
 {
     g_autofree char *path = replVirtStockPath();
     int (*reg)(void);
     void *handle;
 
+    *missing = FALSE;
     if (!path) {
         *why = g_strdup(_("The folder of libvirt's own modules cannot be found."));
         return NULL;
     }
+    *missing = access(path, F_OK) < 0;
     /* RTLD_GLOBAL: the storage backends that it loads need its symbols. */
     if (!(handle = dlopen(path, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE))) {
         *why = g_strdup_printf(_("The stock storage driver cannot be loaded: %s."), dlerror());

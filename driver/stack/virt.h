@@ -200,9 +200,10 @@ extern ReplVirt replVirt;
 extern ReplVirtStorageDriver replNext;
 
 /* Loads the stock module and lets it register itself. Returns its handle, or NULL when even that
- * failed (@why says it), in which case the daemon has no storage driver at all. */
+ * failed (@why says it), in which case the daemon has no storage driver at all; *missing tells that there is no
+ * such module. */
 void *
-replVirtLoadStock(char **why);
+replVirtLoadStock(gboolean *missing, char **why);
 
 /* Checks the libvirt version and finds every private symbol. Returns 0, or -1 and @why. */
 int
