@@ -8,10 +8,12 @@ makes below the scratch folder reach the hosts that are running (a shared mount,
 
 import atexit
 import ctypes
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 
 CLONE_NEWNS = 0x00020000
@@ -38,6 +40,27 @@ def run(*argv, check=True, **kwargs):
     return proc
 
 
+def _lock(folder):
+    """Holds the folder's lock for as long as this process lives; None when another one holds it."""
+    fd = os.open(os.path.join(folder, ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
+def _sweep(base):
+    """Removes what a killed run left: its mounts went with it, its files did not."""
+    for name in os.listdir(base):
+        folder = os.path.join(base, name)
+        if name.startswith("repl-test-") and os.path.exists(os.path.join(folder, ".lock")):
+            if (fd := _lock(folder)) is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(fd)
+
+
 def enter():
     """Moves this process (which must have one thread) into the sandbox; returns its scratch folder."""
     global _scratch
@@ -50,8 +73,11 @@ def enter():
     run("mount", "--make-rprivate", "/")
     run("ip", "link", "set", "lo", "up")
     base = os.environ.get("REPL_TEST_SCRATCH", "/var/tmp")
+    _sweep(base)
     _scratch = tempfile.mkdtemp(prefix="repl-test-", dir=base)
     os.chmod(_scratch, 0o755)
+    _lock(_scratch)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with what atexit does
     owner = os.getpid()
     atexit.register(lambda: leave() if os.getpid() == owner else None)
     run("mount", "--bind", _scratch, _scratch)
