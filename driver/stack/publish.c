@@ -69,7 +69,16 @@ replPublishLock(ReplAttempt *attempt, const char *volume, GError **err)
     return 0;
 }
 
-/* The record names the placeholders before they are there: whatever a crash leaves is known as ours. */
+static gboolean
+replPublishIsThere(const ReplAttempt *attempt, const char *volume)
+{
+    struct stat st;
+
+    return fstatat(attempt->targetDir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The record names the placeholders before they are there: whatever a crash leaves is known as ours. (And what a
+ * crash kept from being made has to be made now.) */
 static int
 replPublishAnnounce(ReplWork *work, ReplAttempt *attempt, gboolean *make, GError **err)
 {
@@ -80,7 +89,8 @@ replPublishAnnounce(ReplWork *work, ReplAttempt *attempt, gboolean *make, GError
         const ReplPlanStep *step = g_ptr_array_index(attempt->plan->steps, i);
         ReplJobLayer *layer = g_ptr_array_index(work->record->layers, i);
 
-        make[i] = step->action != REPL_STEP_REUSE && step->layer > 0 && !layer->placeholder;
+        make[i] = step->action != REPL_STEP_REUSE && step->layer > 0 &&
+                  !(layer->placeholder && replPublishIsThere(attempt, step->volume));
         if (step->action != REPL_STEP_REUSE)
             layer->placeholder = TRUE;
     }

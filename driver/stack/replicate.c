@@ -170,6 +170,12 @@ replReplicateByToken(const ReplReplication *r, virStorageVolPtr *vol)
                         record->id);
         return 1;
     }
+    /* Who asks again for what failed wants it tried again. */
+    if (job && r->request->start && replJobState(job) == REPL_JOB_FAILED &&
+        replJobDo(job, REPL_VERB_RETRY, &err) < 0) {
+        replReport(g_steal_pointer(&err));
+        return 1;
+    }
     *vol = job && r->request->start ? replReplicateFinish(r, job, record->volume)
                                     : replReplicateVol(r, record->volume);
     return 1;

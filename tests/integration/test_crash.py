@@ -44,7 +44,7 @@ def test_kill_at_ten_points_then_the_same_request(host, regions, point):
     assert_nothing_wrong(source, target)
     result = target.try_replicate(source, volume, xml=request)
     assert result.rc == 0, result.err
-    assert target.image(volume).status == "available"
+    assert target.image(volume).status == "available", target.image(volume).job
     assert_all_there(source, target, volume)
 
 

@@ -126,7 +126,7 @@ def test_binding_of_a_stock_volume_survives_refresh(host, pools):
     key = Key(host)
     with xmlio.xml_file(f"<volume><name>stock.qcow2</name><capacity>1048576</capacity><target>"
                         f"<format type='qcow2'/>{key.target()}</target></volume>") as f:
-        host.ok("vol-create", pool.name, f.name)
+        crypt.stock_create(host, pool.name, f.name)
     for act in (lambda: None, pool.refresh, host.restart):
         act()
         assert crypt.secret_in_sight(pool.image("stock.qcow2")) == key.uuid
