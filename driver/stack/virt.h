@@ -127,7 +127,6 @@ typedef struct {
 /* virStorageVolDefParse: a missing <capacity> is fine. */
 #define REPL_VIRT_VOL_PARSE_NO_CAPACITY (1 << 0)
 
-typedef int (*ReplVirtConnectAcl)(virConnectPtr);
 typedef int (*ReplVirtPoolAcl)(virConnectPtr, ReplVirtPoolDef *);
 typedef int (*ReplVirtVolAcl)(virConnectPtr, ReplVirtPoolDef *, ReplVirtVolDef *);
 
@@ -142,8 +141,6 @@ typedef struct {
 
     void (*ObjectUnref)(void *); /* unlike the public functions, it leaves the thread's error alone */
     int (*XMLValidateAgainstSchema)(const char *, xmlDocPtr);
-    virStorageVolPtr (*GetStorageVol)(virConnectPtr, const char *, const char *, const char *,
-                                      void *, virFreeCallback);
     virConnectPtr (*GetConnectSecret)(void);
     virConnectPtr (*GetConnectStorage)(void);
 
@@ -166,7 +163,6 @@ typedef struct {
     bool (*StoragePoolObjIsActive)(ReplVirtPoolObj *);
     const char *(*StoragePoolObjGetConfigFile)(ReplVirtPoolObj *);
     void (*StoragePoolObjEndAPI)(ReplVirtPoolObj **);
-    void (*StoragePoolObjRemoveVol)(ReplVirtPoolObj *, ReplVirtVolDef *);
     ReplVirtVolDef *(*StorageVolDefFindByName)(ReplVirtPoolObj *, const char *);
     ReplVirtPoolDef *(*StoragePoolDefParse)(const char *, const char *, unsigned int);
     char *(*StoragePoolDefFormat)(ReplVirtPoolDef *);
@@ -176,7 +172,6 @@ typedef struct {
     char *(*StorageVolDefFormat)(ReplVirtPoolDef *, ReplVirtVolDef *);
     void (*StorageVolDefFree)(ReplVirtVolDef *);
 
-    ReplVirtConnectAcl ConnectStoragePoolEventDeregisterAnyEnsureACL;
     ReplVirtPoolAcl StoragePoolDefineXMLEnsureACL;
     ReplVirtPoolAcl StoragePoolCreateXMLEnsureACL;
     ReplVirtPoolAcl StoragePoolBuildEnsureACL;
