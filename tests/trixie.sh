@@ -16,7 +16,7 @@ mirror=${MIRROR:-http://deb.debian.org/debian}
 
 # What the module and the smoke test need there; libvirt-daemon-driver-storage is a package of its own now.
 packages="libvirt-daemon libvirt-daemon-driver-storage libvirt-daemon-driver-secret libvirt-clients qemu-utils
-libcryptsetup12 libglib2.0-0t64 libxml2 libzstd1 zlib1g libssl3t64 libtirpc3t64
+libcryptsetup12 libglib2.0-0t64 libxml2 libzstd1 zlib1g libgcrypt20 libtirpc3t64
 procps"
 
 cannot() {
