@@ -137,6 +137,16 @@ replCopyTuneDefault(void)
     return (ReplCopyTune){.workers = 8, .block_bytes = 2u << 20};
 }
 
+ReplCopyTune
+replCopyTuneMemory(const ReplCopyJob *job)
+{
+    ReplCopyTune tune = {.noPreallocate = TRUE};
+
+    tune.workers = MIN(g_get_num_processors() + 1, 8);
+    tune.block_bytes = job->transform ? MAX(1u << 20, 2 * job->transform->align_bytes) : 1u << 20;
+    return tune;
+}
+
 int
 replCopyRunTuned(int src, int dst, const ReplCopyJob *job, const ReplCopyTune *tune, GError **err)
 {
@@ -182,7 +192,7 @@ replCopyRunTuned(int src, int dst, const ReplCopyJob *job, const ReplCopyTune *t
 int
 replCopyRun(int src, int dst, const ReplCopyJob *job, GError **err)
 {
-    ReplCopyTune tune = replCopyTuneDefault();
+    ReplCopyTune tune = replEndpointIsMemory(dst) ? replCopyTuneMemory(job) : replCopyTuneDefault();
 
     return replCopyRunTuned(src, dst, job, &tune, err);
 }

@@ -11,8 +11,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -25,13 +27,23 @@
  * through the page cache, which gathers them. */
 #define DIRECT_WRITE_MIN_BYTES (128u << 10)
 
+/* A file system in memory takes O_DIRECT (since Linux 6.6) and copies all the same. */
+gboolean
+replEndpointIsMemory(int fd)
+{
+    struct statfs fs;
+
+    return fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
 void
 replEndpointOpen(ReplEndpoint *end, int fd, gboolean writable, gboolean tryDirect)
 {
     char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
 
     *end = (ReplEndpoint){.fd = fd, .direct = -1};
-    if (!tryDirect)
+    end->inMemory = replEndpointIsMemory(fd);
+    if (!tryDirect || end->inMemory)
         return;
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     end->direct = open(path, (writable ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC | O_NOCTTY);
@@ -102,7 +114,7 @@ readDirect(ReplEndpoint *end, guint8 *buf, gsize len, guint64 offset)
 int
 replEndpointRead(ReplEndpoint *end, guint8 *buf, gsize len, guint64 offset, GError **err)
 {
-    gboolean cached = isCached(end->fd, len, offset);
+    gboolean cached = end->inMemory || isCached(end->fd, len, offset);
     gssize done = 0;
     gssize rest = 0;
 

@@ -19,7 +19,11 @@ typedef struct {
     int fd;         /* the caller's */
     ReplFd direct;  /* an open file description of our own with O_DIRECT, -1: none */
     gint useDirect; /* atomic; goes to 0 for good when the file system refuses */
+    gboolean inMemory; /* see replEndpointIsMemory */
 } ReplEndpoint;
+
+/* Whether @fd is on a file system that has nothing but the page cache: there is no disk to wait for. */
+gboolean replEndpointIsMemory(int fd);
 
 /* Takes @fd, which stays the caller's with its flags as they are; @writable: opened for writing.
  * Without @tryDirect, or when the file system knows no O_DIRECT, all goes through the page cache.
