@@ -27,7 +27,8 @@ from measure import Table, say  # noqa: E402
 
 BENCHES = {bench.__name__: bench for bench in (
     copies.xfs, copies.ext4, copies.second, copies.growth, queries.lists,
-    jobs.queue, jobs.query, jobs.cancel, jobs.limit, jobs.many, crypto.encrypt, crypto.instance)}
+    jobs.queue, jobs.query, jobs.cancel, jobs.limit, jobs.many, crypto.encrypt, crypto.encrypt_memory,
+    crypto.headers, crypto.instance)}
 
 # Full and quick values.
 SIZES = {
@@ -43,7 +44,7 @@ SIZES = {
 
 
 def parse():
-    names = "\n".join(f"  {name:8} {bench.__doc__}" for name, bench in BENCHES.items())
+    names = "\n".join(f"  {name:14} {bench.__doc__}" for name, bench in BENCHES.items())
     parser = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter,
                                      description="Measures image replication.", epilog="names:\n" + names)
     parser.add_argument("names", nargs="*", metavar="name", help="all when none is given")
