@@ -368,11 +368,8 @@ replJobSetSteps(ReplJob *job, const GPtrArray *steps, guint64 peakSpace_bytes)
     g_ptr_array_set_size(job->info->steps, 0);
     for (i = 0; i < steps->len; i++) {
         const ReplStep *step = g_ptr_array_index(steps, i);
-        ReplStep *copy = replStepNew(step->layer, step->volume, step->action, step->bytes);
 
-        copy->state = step->state;
-        copy->snapshotsLost = step->snapshotsLost;
-        g_ptr_array_add(job->info->steps, copy);
+        g_ptr_array_add(job->info->steps, replStepCopy(step));
         if (!g_uint64_checked_add(&total_bytes, total_bytes, step->bytes))
             total_bytes = G_MAXUINT64;
     }

@@ -24,16 +24,21 @@ replStepNew(const char *layer, const char *volume, ReplStepAction action, guint6
     return step;
 }
 
-static gpointer
-replStepCopy(gconstpointer src, gpointer opaque)
+ReplStep *
+replStepCopy(const ReplStep *step)
 {
-    const ReplStep *step = src;
     ReplStep *copy = replStepNew(step->layer, step->volume, step->action, step->bytes);
 
-    (void)opaque;
     copy->state = step->state;
     copy->snapshotsLost = step->snapshotsLost;
+    copy->bitmapsLost = step->bitmapsLost;
     return copy;
+}
+
+static gpointer
+replStepCopyOf(gconstpointer step, gpointer opaque)
+{
+    return replStepCopy(step);
 }
 
 void
@@ -64,7 +69,7 @@ replJobInfoCopy(const ReplJobInfo *info)
 
     copy->id = g_strdup(info->id);
     copy->error = g_strdup(info->error);
-    copy->steps = g_ptr_array_copy(info->steps, replStepCopy, NULL);
+    copy->steps = g_ptr_array_copy(info->steps, replStepCopyOf, NULL);
     g_ptr_array_set_free_func(copy->steps, (GDestroyNotify)replStepFree);
     return copy;
 }

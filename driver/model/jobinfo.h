@@ -51,6 +51,7 @@ typedef struct {
     ReplStepState state;
     guint64 bytes; /* data to move; 0 for reuse and clone */
     guint snapshotsLost; /* internal snapshots that the new form cannot keep */
+    guint bitmapsLost;   /* persistent dirty bitmaps, the same */
 } ReplStep;
 
 /* A snapshot of a job. */
@@ -86,6 +87,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplJobInfo, replJobInfoFree)
 
 ReplStep *
 replStepNew(const char *layer, const char *volume, ReplStepAction action, guint64 bytes);
+
+ReplStep *
+replStepCopy(const ReplStep *step);
 
 void
 replStepFree(ReplStep *step);

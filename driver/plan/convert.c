@@ -94,12 +94,27 @@ replChangesKey(const ReplPlanFacts *facts, const ReplConvert *convert)
            (convert->toEncrypted && facts->request->encryption != REPL_ENCRYPTION_KEEP);
 }
 
+/* What is lost when qemu-img writes layer @index: internal snapshots always; bitmaps but for those of a layer that is
+ * read to the bottom and stays qcow2. */
+static void
+replConvertLosses(const ReplPlanFacts *facts, const ReplForm *form, guint index, ReplConvert *convert)
+{
+    gboolean alone = form->flatten || index + 1 == facts->layerCount;
+    guint end = form->flatten ? facts->layerCount : index + 1;
+    guint i;
+
+    for (i = index; i < end; i++) {
+        convert->snapshotsLost += facts->layers[i].snapshotCount;
+        if (i > index || !alone || convert->toFormat != REPL_FORMAT_QCOW2)
+            convert->bitmapsLost += facts->layers[i].bitmapCount;
+    }
+}
+
 /* What layer @index becomes; nothing is refused here. */
 static void
 replConvertFill(const ReplPlanFacts *facts, const ReplForm *form, guint index, ReplConvert *convert)
 {
     const ReplPlanLayer *layer = &facts->layers[index];
-    guint i;
 
     convert->fromFormat = layer->format;
     convert->flatten = form->flatten;
@@ -112,12 +127,10 @@ replConvertFill(const ReplPlanFacts *facts, const ReplForm *form, guint index, R
     convert->rekey = layer->encrypted && !layer->compressed && convert->toFormat == layer->format
                          ? facts->request->rekey
                          : REPL_REKEY_FULL;
-    convert->snapshotsLost = 0;
+    convert->snapshotsLost = convert->bitmapsLost = 0;
     if (form->flatten || form->contiguous || convert->toFormat != layer->format ||
-        (layer->byQemu && convert->rekey == REPL_REKEY_FULL && replChangesKey(facts, convert))) {
-        for (i = index; i < (form->flatten ? facts->layerCount : index + 1); i++)
-            convert->snapshotsLost += facts->layers[i].snapshotCount;
-    }
+        (layer->byQemu && convert->rekey == REPL_REKEY_FULL && replChangesKey(facts, convert)))
+        replConvertLosses(facts, form, index, convert);
 }
 
 int

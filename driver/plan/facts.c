@@ -24,6 +24,7 @@ replPlanLayersNew(const ReplChain *chain, char *const *presentAs, const gboolean
                                     : from->format == REPL_FORMAT_LUKS;
         to->compressed = from->qcow2 != NULL;
         to->snapshotCount = from->qcow2 ? from->qcow2->snapshotCount : 0;
+        to->bitmapCount = from->qcow2 ? from->qcow2->bitmapCount : 0;
         to->allocated_bytes = from->allocated_bytes;
         to->virtualSize_bytes = from->virtualSize_bytes;
         to->canClone = canClone;

@@ -28,6 +28,7 @@ typedef struct {
     gboolean encrypted;    /* LUKS: inside qcow2, or the format itself */
     gboolean compressed;   /* holds compressed clusters, or might */
     guint snapshotCount;   /* internal snapshots */
+    guint bitmapCount;     /* persistent dirty bitmaps */
     guint64 allocated_bytes;
     guint64 virtualSize_bytes;
     gboolean byQemu;       /* a change of its encryption is qemu-img's work, which keeps no internal snapshots */

@@ -54,11 +54,24 @@ replPlanDigestName(const ReplPlanLayer *layer, ReplFormat format, guint round)
     return g_strdup_printf("base-%.8s.%s", digest, format == REPL_FORMAT_QCOW2 ? "qcow2" : "raw");
 }
 
+/* The layer's own name; the ending of a format that it no longer has would mislead. */
+static char *
+replPlanFormedName(const ReplPlanLayer *layer, ReplFormat format)
+{
+    static const char *const endings[] = {"vmdk", "vdi", "vhdx", "vhd", "vpc", "qed", "qcow", "raw", NULL};
+    const char *dot = strrchr(layer->volume, '.');
+
+    if (format != REPL_FORMAT_QCOW2 || layer->format == format || !dot || dot == layer->volume ||
+        !g_strv_contains(endings, dot + 1))
+        return g_strdup(layer->volume);
+    return g_strdup_printf("%.*s.qcow2", (int)(dot - layer->volume), layer->volume);
+}
+
 char *
 replPlanLayerName(const ReplPlanFacts *facts, guint index, ReplFormat format, GHashTable *used)
 {
     const ReplPlanLayer *layer = &facts->layers[index];
-    char *name = g_strdup(layer->volume);
+    char *name = replPlanFormedName(layer, format);
     guint round;
 
     /* Ends: each round has another name, and there are not 2^32 of them in a directory. */

@@ -30,8 +30,6 @@ replPlanFree(ReplPlan *plan)
     if (!plan)
         return;
     g_free(plan->volume);
-    g_free(plan->name);
-    g_free(plan->description);
     g_ptr_array_unref(plan->steps);
     g_free(plan);
 }
@@ -256,31 +254,18 @@ replPlanCheckSpace(const ReplPlanFacts *facts, const ReplPlan *plan, ReplRefusal
     return replRefuseNumbers(refusal, REPL_REFUSE_SPACE, 0, have_bytes, plan->peakSpace_bytes);
 }
 
-/* What the record of the replica will say. */
-static void
-replPlanDescribe(const ReplPlanFacts *facts, ReplPlan *plan)
-{
-    if (facts->request->description)
-        plan->description = g_strdup(facts->request->description);
-    else
-        plan->description = g_strdup_printf("Replicated from region %s, image %s",
-                                            facts->source.label->name, facts->image->id);
-    plan->name = plan->inRegion ? NULL : g_strdup(facts->image->name);
-    plan->type = facts->image->type;
-}
-
 ReplPlan *
 replPlanMake(const ReplPlanFacts *facts, ReplRefusal *refusal)
 {
     g_autoptr(ReplPlan) plan = g_new0(ReplPlan, 1);
+    gboolean inRegion = replPlanIsInRegion(facts);
     ReplForm form;
 
     plan->steps = g_ptr_array_new_with_free_func(replPlanStepFree);
-    plan->inRegion = replPlanIsInRegion(facts);
-    if (replPlanCheckEnds(facts, plan->inRegion, refusal) < 0 ||
+    if (replPlanCheckEnds(facts, inRegion, refusal) < 0 ||
         replPlanForm(facts, &form, refusal) < 0)
         return NULL;
-    if (!(plan->volume = replPlanReplicaName(facts, plan->inRegion, refusal)))
+    if (!(plan->volume = replPlanReplicaName(facts, inRegion, refusal)))
         return NULL;
     if (replPlanAddSteps(facts, &form, plan, refusal) < 0)
         return NULL;
@@ -288,7 +273,6 @@ replPlanMake(const ReplPlanFacts *facts, ReplRefusal *refusal)
     if (replPlanCheckQuota(facts, &plan->adds, refusal) < 0 ||
         replPlanCheckSpace(facts, plan, refusal) < 0)
         return NULL;
-    replPlanDescribe(facts, plan);
     return g_steal_pointer(&plan);
 }
 

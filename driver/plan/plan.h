@@ -63,6 +63,7 @@ typedef struct {
     gboolean overlay;    /* an empty layer on top of the source itself: an instance of a fast-create image */
     gboolean contiguous; /* fast-create: uncompressed, in guest order, metadata in front */
     guint snapshotsLost; /* internal snapshots that the new form cannot keep */
+    guint bitmapsLost;   /* persistent dirty bitmaps, the same */
 } ReplConvert;
 
 /* The making of one layer of the target. */
@@ -81,10 +82,6 @@ typedef struct {
 
 typedef struct {
     char *volume;       /* the replica's */
-    char *name;         /* display name, NULL: the volume's */
-    char *description;
-    ReplImageType type;
-    gboolean inRegion;
     GPtrArray *steps;   /* of ReplPlanStep, bases first; the last one makes the replica */
     ReplAmounts adds;   /* what the target's usage grows by */
     guint64 total_bytes;     /* data to move */

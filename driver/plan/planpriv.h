@@ -43,7 +43,8 @@ replPlanConvert(const ReplPlanFacts *facts, const ReplForm *form, guint index, R
 char *
 replPlanReplicaName(const ReplPlanFacts *facts, gboolean inRegion, ReplRefusal *refusal);
 
-/* A free name in the target for layer @index in the form @format: the layer's own when that is free, else
+/* A free name in the target for layer @index in the form @format: the layer's own when that is free ("base.vmdk" becomes
+ * "base.qcow2" with its format), else
  * "base-<8 hex digits of what the layer is>" with the format's ending. @used (a set of borrowed
  * names) holds those of the plan itself. */
 char *

@@ -106,10 +106,10 @@ replChainBackingFormat(const ReplChain *chain, ReplLayer *layer, const char *sta
     if (!stated)
         return replFormatProbe(layer->fd, layer->volume, &layer->format, err);
     format = replFormatFromString(stated);
-    if (format != REPL_FORMAT_RAW && format != REPL_FORMAT_QCOW2 && !above->foreign) {
+    /* libvirt knows no backing file that is LUKS as a whole. */
+    if (format < 0 || format == REPL_FORMAT_LUKS) {
         replErrorSet(err, VIR_ERR_NO_SUPPORT,
-                     _("Volume '%s' has a backing file '%s' of format '%s', only qcow2 and raw are "
-                       "supported"),
+                     _("Volume '%s' has a backing file '%s' of format '%s', which is not supported"),
                      above->volume, layer->volume, shown);
         return -1;
     }

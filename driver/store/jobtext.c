@@ -49,6 +49,7 @@ replStepToText(GKeyFile *keys, guint index, const ReplStep *step)
     replTextPut(keys, group, "state", replStepStateToString(step->state));
     g_key_file_set_uint64(keys, group, "bytes", step->bytes);
     g_key_file_set_uint64(keys, group, "snapshots-lost", step->snapshotsLost);
+    g_key_file_set_uint64(keys, group, "bitmaps-lost", step->bitmapsLost);
 }
 
 static ReplStep *
@@ -63,6 +64,7 @@ replStepFromText(ReplTextReader *reader, guint index)
     step->state = replTextWord(reader, group, "state", replStepStateFromString, REPL_STEP_WAITING);
     step->bytes = replTextUint(reader, group, "bytes", REPL_BYTES_MAX);
     step->snapshotsLost = replTextUint(reader, group, "snapshots-lost", G_MAXUINT16);
+    step->bitmapsLost = replTextUint(reader, group, "bitmaps-lost", G_MAXUINT16);
     return step;
 }
 

@@ -141,6 +141,8 @@ replFormatJob(GString *out, const ReplJobInfo *job)
         replFormatAttrNumber(out, "bytes", step->bytes);
         if (step->snapshotsLost > 0)
             replFormatAttrNumber(out, "snapshots-lost", step->snapshotsLost);
+        if (step->bitmapsLost > 0)
+            replFormatAttrNumber(out, "bitmaps-lost", step->bitmapsLost);
         replFormatAttr(out, "state", replStepStateToString(step->state));
         replFormatEnd(out);
     }

@@ -152,6 +152,8 @@ extern "C" {
 # define VIRT_REPLICATION_STEP_BYTES "bytes"   /* data to move. Since: 1.0.0 */
 /* Internal snapshots that the converted layer will not have; absent when it keeps all. Since: 1.0.0 */
 # define VIRT_REPLICATION_STEP_SNAPSHOTS_LOST "snapshots-lost"
+/* Persistent dirty bitmaps, the same. Since: 1.0.0 */
+# define VIRT_REPLICATION_STEP_BITMAPS_LOST "bitmaps-lost"
 # define VIRT_REPLICATION_STEP_STATE "state"   /* Since: 1.0.0 */
 
 # define VIRT_REPLICATION_STEP_COPY "copy"

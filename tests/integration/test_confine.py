@@ -285,7 +285,7 @@ CHAINS = {
     "staging": lambda p, s: qcow2_header(p.file("bad.qcow2"), ".replication/jobs", "raw"),
     "nul in the name": lambda p, s: qcow2_header(p.file("bad.qcow2"), "base\0.qcow2", "qcow2"),
     "base of unknown format": lambda p, s: (images.create(p.file("b.vmdk"), "1M", "vmdk"),
-                                            qcow2_header(p.file("bad.qcow2"), "b.vmdk", "vmdk")),
+                                            qcow2_header(p.file("bad.qcow2"), "b.vmdk", "cloop")),
     "external data file": lambda p, s: images.create(
         p.file("bad.qcow2"), "1M", options=f"data_file={p.file('data.raw')},data_file_raw=on"),
     "data file outside": lambda p, s: images.create(

@@ -119,3 +119,16 @@ def test_plan_tells_the_snapshots_that_a_conversion_loses(new_pool):
     before = sum(len(images.snapshots(source.file(v))) for v in source.volumes())
     target.replicate(source, volume, start="no", snapshots="flatten")
     assert [step["snapshots-lost"] for step in target.image(volume).job["steps"]] == [str(before)]
+
+
+def test_plan_tells_the_bitmaps_that_a_conversion_loses(new_pool):
+    source, target = new_pool("cn-north-1"), new_pool("cn-east-2")
+    images.base(source.file("base.qcow2"), 8)
+    images.bitmap(source.file("base.qcow2"), "of-the-base")
+    images.bitmap(images.overlay(source.file("web.qcow2"), "base.qcow2", "8M"), "of-the-image")
+    source.refresh()
+    target.replicate(source, "web.qcow2", name="kept.qcow2", start="no")
+    assert ["bitmaps-lost" in step for step in target.image("kept.qcow2").job["steps"]] == [False, False]
+    target.host.ok("vol-delete", "kept.qcow2", target.name)
+    target.replicate(source, "web.qcow2", name="flat.qcow2", start="no", snapshots="flatten")
+    assert [step["bitmaps-lost"] for step in target.image("flat.qcow2").job["steps"]] == ["1"]

@@ -152,14 +152,33 @@ def test_chain_of_another_format_flattened(pools):
     assert len(images.layers(target.file("new.qcow2"))) == 1
 
 
-@pytest.mark.parametrize("fmt", ["vmdk", "vdi", "qed"])
-def test_qcow2_on_a_base_of_another_format_is_refused(pools, fmt):
+@pytest.mark.parametrize("fmt", ["vmdk", "vdi", "qed", "qcow"])
+@pytest.mark.parametrize("encryption", ["keep", "default"])
+def test_qcow2_on_a_base_of_another_format_is_kept(host, pools, fmt, encryption):
+    """The base becomes qcow2, and the layer above says so."""
     source, target = pools
     _, volume = converted(source, fmt)
     images.overlay(source.file("web.qcow2"), volume, str(SIZE), backing_fmt=fmt, writes=[(1 << 20, 65536, 9)])
     source.refresh()
+    target.replicate(source, "web.qcow2", name="new.qcow2", encryption=encryption)
+    keys = [crypt.secret_value(host, "ims/default")] if encryption == "default" else []
+    replica = crypt.layers(target.file("new.qcow2"), *keys)
+    assert [layer.format for layer in replica] == ["qcow2", "qcow2"]
+    assert os.path.basename(replica[1].path) == volume.replace(fmt, "qcow2")
+    crypt.compare_all(crypt.layers(source.file("web.qcow2")), replica)
+
+
+def test_base_of_an_unknown_format_is_refused(pools):
+    source, target = pools
+    content(source.file("base.img"))
+    images.overlay(source.file("web.qcow2"), "base.img", str(SIZE), backing_fmt="raw")
+    source.refresh()
+    with open(source.file("web.qcow2"), "r+b") as f:
+        at = f.read(65536).index(bytes.fromhex("e2792aca00000003")) + 8  # the header extension, 3 bytes long
+        f.seek(at)
+        f.write(b"luk")
     error = target.refusal(source, "web.qcow2", name="new.qcow2")
-    assert code(error) == libvirt.VIR_ERR_NO_SUPPORT and volume in str(error) and fmt in str(error)
+    assert code(error) == libvirt.VIR_ERR_NO_SUPPORT and "base.img" in str(error) and "luk" in str(error)
     assert nothing_left(target)
 
 

@@ -133,8 +133,8 @@ static const Case cases[] = {
     /* Conversions. */
     {.name = "encrypt",
      .request = {.encryption = REPL_ENCRYPTION_DEFAULT},
-     .plan = "convert base.raw 200M > base.raw qcow2 (raw plain>qcow2 luks full)\n"
-             "convert web.qcow2 100M > web.qcow2 qcow2 on base.raw qcow2 "
+     .plan = "convert base.raw 200M > base.qcow2 qcow2 (raw plain>qcow2 luks full)\n"
+             "convert web.qcow2 100M > web.qcow2 qcow2 on base.qcow2 qcow2 "
              "(qcow2 plain>qcow2 luks full)\n" TWO_SUM},
     {.name = "encrypt-does-not-reuse",
      .layers = {{.volume = "web.qcow2", .format = Q},
@@ -213,8 +213,8 @@ static const Case cases[] = {
     {.name = "other-format-chain",
      .layers = {{.volume = "web.vmdk", .format = REPL_FORMAT_VMDK, .allocated_bytes = MIB},
                 {.volume = "base.vmdk", .format = REPL_FORMAT_VMDK, .written_bytes = 2 * MIB}},
-     .plan = "convert base.vmdk 2M > base.vmdk qcow2 (vmdk plain>qcow2 plain full)\n"
-             "convert web.vmdk 1M > web.qcow2 qcow2 on base.vmdk qcow2 (vmdk plain>qcow2 plain full)\n"
+     .plan = "convert base.vmdk 2M > base.qcow2 qcow2 (vmdk plain>qcow2 plain full)\n"
+             "convert web.vmdk 1M > web.qcow2 qcow2 on base.qcow2 qcow2 (vmdk plain>qcow2 plain full)\n"
              "web.qcow2: 1 images 1 snapshots 3M bytes, 3M moved, 3M peak\n"},
     {.name = "flatten-does-not-decrypt",
      .layers = {{.volume = "web.qcow2", .format = Q, .allocated_bytes = MIB},

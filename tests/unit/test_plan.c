@@ -101,6 +101,8 @@ showConvert(GString *text, const ReplConvert *convert)
                            convert->flatten ? " flat" : "", convert->contiguous ? " contiguous" : "");
     if (convert->snapshotsLost)
         g_string_append_printf(text, " loses %u", convert->snapshotsLost);
+    if (convert->bitmapsLost)
+        g_string_append_printf(text, " loses %u bitmaps", convert->bitmapsLost);
     g_string_append(text, ")");
 }
 
@@ -239,34 +241,6 @@ testLayers(void)
     g_assert_true(bare[1].encrypted);
 }
 
-/* What the record of the replica gets. */
-static void
-testDescription(void)
-{
-    const Case across = {.image = {.name = (char *)"The web", .type = REPL_IMAGE_TYPE_SYSTEM_DISK}};
-    const Case within = {.inRegion = TRUE,
-                         .image = {.name = (char *)"The web"},
-                         .request = {.description = (char *)"mine"}};
-    g_autoptr(ReplPlan) plan = NULL;
-    Setup s;
-
-    setup(&s, &across);
-    plan = replPlanNew(&s.facts, NULL);
-    g_assert_cmpstr(plan->name, ==, "The web");
-    g_assert_cmpstr(plan->description, ==, "Replicated from region north, image image-uuid");
-    g_assert_cmpint(plan->type, ==, REPL_IMAGE_TYPE_SYSTEM_DISK);
-    g_assert_false(plan->inRegion);
-    g_clear_pointer(&plan, replPlanFree);
-    teardown(&s);
-
-    setup(&s, &within);
-    plan = replPlanNew(&s.facts, NULL);
-    g_assert_cmpstr(plan->name, ==, NULL);
-    g_assert_cmpstr(plan->description, ==, "mine");
-    g_assert_true(plan->inRegion);
-    teardown(&s);
-}
-
 /* Each refusal has a message and a code of its own kind; none falls through. */
 static void
 testEveryRefusal(void)
@@ -300,7 +274,6 @@ main(int argc, char **argv)
     }
     g_test_add_func("/plan/made-up-names", testMadeUpNames);
     g_test_add_func("/plan/layers", testLayers);
-    g_test_add_func("/plan/description", testDescription);
     g_test_add_func("/plan/every-refusal", testEveryRefusal);
     return g_test_run();
 }

@@ -175,8 +175,8 @@ static const Refused refused[] = {
      VIR_ERR_OPERATION_INVALID, "'b.qcow2'"},
     {"not-what-it-is-called", "truncate -s 1M a/b.qcow2 && " OVER("b.qcow2", "qcow2"),
      VIR_ERR_OPERATION_INVALID, "'b.qcow2'"},
-    {"vmdk-below", "qemu-img create -q -f vmdk a/b.vmdk 1M && " OVER("b.vmdk", "vmdk"),
-     VIR_ERR_NO_SUPPORT, "of format 'vmdk', only qcow2 and raw are supported"},
+    {"unknown-below", "qemu-img create -q -f vmdk a/b.vmdk 1M && " OVER("b.vmdk", "cloop"),
+     VIR_ERR_NO_SUPPORT, "of format 'cloop', which is not supported"},
     /* In these the statement of the format is taken out again. */
     {"guessed-chain",
      "qemu-img create -q -f raw a/r 1M && qemu-img create -q -f qcow2 -b r -F raw a/b.qcow2 && "
