@@ -65,9 +65,8 @@ replByQemuIsEncrypted(const ReplLayer *layer)
            (layer->qcow2 && layer->qcow2->cryptMethod != REPL_QCOW2_CRYPT_NONE);
 }
 
-/* QEMU takes passphrases as text. */
-static int
-replByQemuCheckSecret(const ReplSecretBuf *secret, const char *volume, GError **err)
+int
+replConvertCheckText(const ReplSecretBuf *secret, const char *volume, GError **err)
 {
     if (!secret) {
         replErrorSet(err, VIR_ERR_INVALID_SECRET, _("Volume '%s' is encrypted, and its secret is missing"),
@@ -90,10 +89,10 @@ replByQemuCheckSecrets(const ReplByQemu *q, GError **err)
         const ReplLayer *layer = replChainLayer(q->job->chain, q->job->step->layer + i);
 
         if (replByQemuIsEncrypted(layer) &&
-            replByQemuCheckSecret(q->files[i].secret, layer->volume, err) < 0)
+            replConvertCheckText(q->files[i].secret, layer->volume, err) < 0)
             return -1;
     }
-    return q->convert->toEncrypted ? replByQemuCheckSecret(q->job->secret, q->job->step->volume, err) : 0;
+    return q->convert->toEncrypted ? replConvertCheckText(q->job->secret, q->job->step->volume, err) : 0;
 }
 
 /* The form of the new layer: that of a qcow2 source, so far as it is kept. */
@@ -135,6 +134,18 @@ replByQemuTryAgain(const ReplByQemu *q, const GError *failed, guint round)
     return TRUE;
 }
 
+void
+replConvertQemuError(GError *failed, const char *volume, GError **err)
+{
+    /* QEMU's words (LC_ALL=C), crypto/block-luks.c. */
+    if (!strstr(failed->message, "Invalid password")) {
+        g_propagate_error(err, failed);
+        return;
+    }
+    replErrorSet(err, VIR_ERR_AUTH_FAILED, _("A passphrase does not open volume '%s' or a layer below it"), volume);
+    g_error_free(failed);
+}
+
 static int
 replByQemuRun(const ReplByQemu *q, const ReplQemuCommand *command, guint64 bytes, GError **err)
 {
@@ -154,12 +165,7 @@ replByQemuRun(const ReplByQemu *q, const ReplQemuCommand *command, guint64 bytes
             return 0;
         if (replByQemuTryAgain(q, local, round))
             continue;
-        /* QEMU's words (LC_ALL=C), crypto/block-luks.c. */
-        if (strstr(local->message, "Invalid password"))
-            replErrorSet(err, VIR_ERR_AUTH_FAILED,
-                         _("A passphrase does not open volume '%s' or a layer below it"), q->layer->volume);
-        else
-            g_propagate_error(err, g_steal_pointer(&local));
+        replConvertQemuError(g_steal_pointer(&local), q->layer->volume, err);
         return -1;
     }
 }

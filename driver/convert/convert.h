@@ -38,6 +38,14 @@ int
 replConvertFacts(const ReplChain *chain, const ReplRequest *request, const ReplConvertLimits *limits,
                  ReplPlanLayer *layers, GError **err);
 
+/* Tries @passphrase on @layer, which is encrypted, before anybody relies on it. Returns 0, with *key set to its volume
+ * key where our engine can use it and to NULL else, or -1 with @err set: VIR_ERR_AUTH_FAILED when the passphrase does not
+ * open it, VIR_ERR_INVALID_SECRET when it is no text where qemu-img needs text, VIR_ERR_OPERATION_FAILED when
+ * the encryption is not one that QEMU knows. (QEMU's legacy encryption opens with anything.) */
+int
+replConvertUnlock(const ReplLayer *layer, const ReplSecretBuf *passphrase, const ReplConvertLimits *limits,
+                  ReplSecretBuf **key, GError **err);
+
 typedef struct {
     const ReplChain *chain; /* opened and locked */
     const ReplPlanStep *step;
@@ -45,6 +53,8 @@ typedef struct {
     /* Passphrases of the source's layers, one element for each layer of @chain, NULL where plain; @sources itself may
      * be NULL when all are. For a layer on top of others qemu-img may need theirs, too. */
     const ReplSecretBuf *const *sources;
+    /* Their volume keys, the same, where replConvertUnlock() told them: spares a slow derivation. May be NULL. */
+    const ReplSecretBuf *const *keys;
     const ReplSecretBuf *secret;  /* of the target, NULL: plain. With encryption='keep' it is the source's. */
     ReplLuksKdf kdf;              /* how good @secret is */
     const ReplRequest *request;   /* for the cipher options */

@@ -46,6 +46,14 @@ replConvertByQemu(const ReplConvertJob *job, ReplConvertResult *result, GError *
 ReplQemuFile *
 replConvertFiles(const ReplChain *chain, guint index, const ReplSecretBuf *const *sources, guint *count);
 
+/* Sets @err to what qemu-img said in @failed, which is taken: a wrong passphrase of volume @volume has a code of its own. */
+void
+replConvertQemuError(GError *failed, const char *volume, GError **err);
+
+/* QEMU takes passphrases as text. 0, or -1 with @err set: VIR_ERR_INVALID_SECRET when @secret is none, or is NULL. */
+int
+replConvertCheckText(const ReplSecretBuf *secret, const char *volume, GError **err);
+
 /* A conversion of @layers layers has this much address space. */
 guint64
 replConvertMemory(guint layers);

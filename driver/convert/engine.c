@@ -33,27 +33,30 @@ replConvertIsOurs(const ReplLayer *layer, const ReplConvert *convert, const Repl
            (verdict.way == REPL_LUKS_BY_COPY && replEngineIsFlat(convert->fromFormat));
 }
 
-static const ReplSecretBuf *
-replEngineSource(const ReplConvertJob *job)
+/* What both ways need to know of the source and the target. */
+static ReplLuksConvert
+replEngineParams(const ReplConvertJob *job)
 {
-    return job->sources ? job->sources[job->step->layer] : NULL;
+    guint index = job->step->layer;
+    ReplLuksConvert params = {
+        .what = replChainLayer(job->chain, index)->volume,
+        .source = job->sources ? job->sources[index] : NULL,
+        .sourceKey = job->keys ? job->keys[index] : NULL,
+        .target = job->step->convert.toEncrypted ? job->secret : NULL,
+        .kdf = job->kdf,
+        .watch = job->watch,
+    };
+
+    replConvertCipherIsOurs(job->request, &params.keyBytes);
+    return params;
 }
 
 int
 replConvertByEngine(const ReplConvertJob *job, GError **err)
 {
     const ReplLayer *layer = replChainLayer(job->chain, job->step->layer);
-    gsize keyBytes = 0;
-    ReplLuksConvert params = {
-        .what = layer->volume,
-        .source = replEngineSource(job),
-        .target = job->step->convert.toEncrypted ? job->secret : NULL,
-        .kdf = job->kdf,
-        .watch = job->watch,
-    };
+    const ReplLuksConvert params = replEngineParams(job);
 
-    replConvertCipherIsOurs(job->request, &keyBytes);
-    params.keyBytes = keyBytes;
     if (replEngineIsFlat(layer->format))
         return replLuksConvertRaw(layer->fd, layer->format, job->target, job->step->convert.toFormat, &params,
                                   err);
@@ -65,10 +68,11 @@ replConvertBySlot(const ReplConvertJob *job, ReplConvertResult *result, GError *
 {
     const ReplLayer *layer = replChainLayer(job->chain, job->step->layer);
     const ReplCopyJob copy = {.watch = job->watch, .size_bytes = layer->st.st_size};
+    const ReplLuksConvert params = replEngineParams(job);
     int rc = replCopyClone(layer->fd, job->target, err);
 
     if (rc < 0 || (rc == 0 && replCopyRun(layer->fd, job->target, &copy, err) < 0))
         return -1;
     result->cloned = rc > 0;
-    return replLuksRekeySlot(job->target, layer->volume, replEngineSource(job), job->secret, job->kdf, err);
+    return replLuksRekeySlot(job->target, &params, err);
 }

@@ -75,7 +75,7 @@ convertKeys(ReplConversionRun *run, const ReplQcow2Header *header, GError **err)
     const ReplLuksConvert *p = run->params;
 
     if (header->cryptMethod != REPL_QCOW2_CRYPT_NONE) {
-        g_autoptr(ReplSecretBuf) key = replLuksOpenQcow2(run->src, header, p->what, p->source, err);
+        g_autoptr(ReplSecretBuf) key = replLuksOpenQcow2(run->src, header, p, err);
 
         if (!key || !(run->decrypt = replXtsNew(key, FALSE, err)))
             return -1;

@@ -38,14 +38,16 @@ int
 replLuksJudge(int src, const char *what, ReplFormat format, gboolean encrypt, ReplLuksVerdict *verdict,
               GError **err);
 
-/* Whether @passphrase opens the qcow2 or raw LUKS file @fd. 0, or -1 with @err set: VIR_ERR_AUTH_FAILED when
- * it does not, VIR_ERR_NO_SUPPORT when the file's encryption is not LUKS1. */
-int
-replLuksTryPassphrase(int fd, const char *what, const ReplSecretBuf *passphrase, GError **err);
+/* Opens the qcow2 or raw LUKS file @fd with @passphrase, which takes seconds where it is slow to guess. Returns its
+ * volume key, or NULL with @err set: VIR_ERR_AUTH_FAILED when it does not open it, VIR_ERR_NO_SUPPORT when only
+ * qemu-img knows the encryption. */
+ReplSecretBuf *
+replLuksUnlock(int fd, const char *what, const ReplSecretBuf *passphrase, GError **err);
 
 typedef struct {
     const char *what;            /* the source's name for messages */
     const ReplSecretBuf *source; /* passphrase of an encrypted source, NULL: plain */
+    const ReplSecretBuf *sourceKey; /* its volume key by replLuksUnlock(), NULL: not known yet */
     const ReplSecretBuf *target; /* passphrase of the target, NULL: plain */
     ReplLuksKdf kdf;             /* how good the target's passphrase is */
     gsize keyBytes;              /* of the target's volume key: 32 or 64; 0: 64 (AES-256) */
@@ -74,13 +76,12 @@ replLuksConvertRaw(int src, ReplFormat from, int dst, ReplFormat to, const ReplL
 int
 replLuksConvertBytes(int src, const char *what, gboolean encrypt, guint64 *bytes, GError **err);
 
-/* Gives @fd, a finished byte copy (or clone) of an encrypted layer, qcow2 or raw LUKS, the passphrase @fresh in place of
- * all that it had; data and volume key stay as they are. Synced. Returns 0, or -1 with @err set: VIR_ERR_INVALID_ARG
- * when both passphrases are the same, VIR_ERR_AUTH_FAILED when @old does not open it, VIR_ERR_OPERATION_INVALID when it
- * has compressed clusters, which are clear text. */
+/* Gives @fd, a finished byte copy (or clone) of an encrypted layer, qcow2 or raw LUKS, the passphrase params->target in
+ * place of all that it had; data and volume key stay as they are. Synced. Returns 0, or -1 with @err set:
+ * VIR_ERR_INVALID_ARG when both passphrases are the same, VIR_ERR_AUTH_FAILED when params->source does not open it,
+ * VIR_ERR_OPERATION_INVALID when it has compressed clusters, which are clear text. */
 int
-replLuksRekeySlot(int fd, const char *what, const ReplSecretBuf *old, const ReplSecretBuf *fresh,
-                  ReplLuksKdf kdf, GError **err);
+replLuksRekeySlot(int fd, const ReplLuksConvert *params, GError **err);
 
 /* The refusals of replLuksRekeySlot that need no key, for plans. */
 int

@@ -2,8 +2,9 @@
  * header.c: LUKS headers, by libcryptsetup
  *
  * libcryptsetup wants a path; /proc/self/fd leads it to the memfd. It keeps passphrases and keys in
- * locked, wiped memory itself. Its one-time initialisation (with the first context and the first load)
- * is not guarded against threads, so one lock covers what makes contexts and changes headers.
+ * locked, wiped memory itself. Its one-time initialisation (with the first context, load and format) is not
+ * guarded against threads, so one lock covers what makes contexts and gives them a header. Deriving keys, which
+ * takes seconds, is outside of it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -39,8 +40,13 @@ struct ReplLuksHeader {
     ReplLuksInfo info;
 };
 
-/* Guards libcryptsetup and the calibrated count. */
-static GMutex replLuksLock;
+/* What a chosen passphrase needs at least, by OWASP's Password Storage Cheat Sheet (2023) for PBKDF2 with
+ * HMAC-SHA-256. The calibration sees the CPU time of the whole process: in a busy daemon it ends too low. */
+#define REPL_LUKS_MIN_PASSPHRASE_ITERATIONS 600000
+
+static GMutex replLuksLock; /* guards the making of contexts and headers */
+
+static GMutex replLuksCalibration; /* guards the following; held while measuring, which takes seconds */
 static guint32 replLuksIterations; /* 0: not calibrated yet in this process */
 
 /* libcryptsetup prints what nobody catches. */
@@ -237,7 +243,27 @@ replLuksHeaderOpen(ReplLuksHeader *header, const ReplSecretBuf *passphrase, cons
     return g_steal_pointer(&key);
 }
 
-/* Sets the iterations of the next slot. Called with the lock held. */
+/* The rounds that make a passphrase slow to guess, measured once. 0, or a negative errno. */
+static int
+replLuksCalibrate(struct crypt_device *cd, guint32 *iterations)
+{
+    struct crypt_pbkdf_type measured = {
+        .type = CRYPT_KDF_PBKDF2, .hash = REPL_LUKS_HASH, .time_ms = REPL_LUKS_TIME_MS};
+    int rc = 0;
+
+    g_mutex_lock(&replLuksCalibration);
+    if (replLuksIterations == 0) {
+        /* For the longest key: the count serves all of them. */
+        rc = crypt_benchmark_pbkdf(cd, &measured, "foobarfo", 8, "0123456789abcdef", 16, 64, NULL, NULL);
+        if (rc >= 0)
+            replLuksIterations = MAX(measured.iterations, REPL_LUKS_MIN_PASSPHRASE_ITERATIONS);
+    }
+    *iterations = replLuksIterations;
+    g_mutex_unlock(&replLuksCalibration);
+    return MIN(rc, 0);
+}
+
+/* Sets the iterations of what is derived next. */
 static int
 replLuksSetKdf(struct crypt_device *cd, ReplLuksKdf kdf)
 {
@@ -250,31 +276,31 @@ replLuksSetKdf(struct crypt_device *cd, ReplLuksKdf kdf)
     };
     int rc;
 
-    if (kdf == REPL_LUKS_KDF_PASSPHRASE) {
-        if (replLuksIterations == 0) {
-            struct crypt_pbkdf_type measured = {
-                .type = CRYPT_KDF_PBKDF2, .hash = REPL_LUKS_HASH, .time_ms = REPL_LUKS_TIME_MS};
-
-            /* For the longest key: the count serves all of them. */
-            rc = crypt_benchmark_pbkdf(cd, &measured, "foobarfo", 8, "0123456789abcdef", 16, 64, NULL,
-                                       NULL);
-            if (rc < 0)
-                return rc;
-            replLuksIterations = MAX(measured.iterations, REPL_LUKS_MIN_ITERATIONS);
-        }
-        type.iterations = replLuksIterations;
-    }
+    if (kdf == REPL_LUKS_KDF_PASSPHRASE && (rc = replLuksCalibrate(cd, &type.iterations)) < 0)
+        return rc;
     return crypt_set_pbkdf_type(cd, &type);
+}
+
+/* Gives the header, which has no slot, one that opens with @passphrase. */
+static int
+replLuksAddSlot(ReplLuksHeader *header, const ReplSecretBuf *key, const ReplSecretBuf *passphrase,
+                ReplLuksKdf kdf)
+{
+    int rc = replLuksSetKdf(header->cd, kdf);
+
+    if (rc < 0)
+        return rc;
+    rc = crypt_keyslot_add_by_volume_key(header->cd, 0, (const char *)key->data, key->length,
+                                         (const char *)passphrase->data, passphrase->length);
+    return MIN(rc, 0);
 }
 
 /* Called with the lock held. The key is made here and not by libcryptsetup, which would give it out only
  * for another slow derivation. */
 static int
-replLuksFormat(ReplLuksHeader *header, const ReplSecretBuf *passphrase, ReplLuksKdf kdf,
-               ReplSecretBuf *key)
+replLuksFormat(ReplLuksHeader *header, ReplSecretBuf *key)
 {
     struct crypt_params_luks1 params = {.hash = REPL_LUKS_HASH, .data_alignment = 8};
-    const char *bytes = (const char *)key->data;
     int rc;
 
     if (getrandom(key->data, key->length, 0) != (ssize_t)key->length)
@@ -282,11 +308,8 @@ replLuksFormat(ReplLuksHeader *header, const ReplSecretBuf *passphrase, ReplLuks
     /* The digest of a random volume key gains nothing from slowness either way. */
     if ((rc = replLuksSetKdf(header->cd, REPL_LUKS_KDF_RANDOM)) < 0)
         return rc;
-    rc = crypt_format(header->cd, CRYPT_LUKS1, "aes", "xts-plain64", NULL, bytes, key->length, &params);
-    if (rc < 0 || (rc = replLuksSetKdf(header->cd, kdf)) < 0)
-        return rc;
-    return crypt_keyslot_add_by_volume_key(header->cd, 0, bytes, key->length,
-                                           (const char *)passphrase->data, passphrase->length);
+    return crypt_format(header->cd, CRYPT_LUKS1, "aes", "xts-plain64", NULL, (const char *)key->data,
+                        key->length, &params);
 }
 
 ReplLuksHeader *
@@ -301,13 +324,13 @@ replLuksHeaderCreate(gsize keyBytes, const ReplSecretBuf *passphrase, ReplLuksKd
         return NULL;
     g_mutex_lock(&replLuksLock);
     header = replLuksHeaderNew(REPL_LUKS_MAX_HEADER_BYTES, err);
-    if (header)
-        rc = replLuksFormat(header, passphrase, kdf, key);
-    if (header && rc >= 0)
+    if (header && (rc = replLuksFormat(header, key)) >= 0)
         replLuksHeaderLearn(header);
     g_mutex_unlock(&replLuksLock);
     if (!header)
         return NULL;
+    if (rc >= 0)
+        rc = replLuksAddSlot(header, key, passphrase, kdf);
     if (rc < 0) {
         replErrorSetSystem(err, -rc, _("Cannot make a LUKS header"));
         return NULL;
@@ -316,51 +339,30 @@ replLuksHeaderCreate(gsize keyBytes, const ReplSecretBuf *passphrase, ReplLuksKd
     return g_steal_pointer(&header);
 }
 
-/* Called with the lock held. Returns 0, -EPERM when @old opens nothing, or another -errno. */
+/* All old slots go first: eight may be in use, and what is interrupted is only a copy in memory. */
 static int
-replLuksReplaceSlots(ReplLuksHeader *header, const ReplSecretBuf *old, const ReplSecretBuf *fresh,
-                     ReplLuksKdf kdf, ReplSecretBuf *key)
+replLuksDropSlots(ReplLuksHeader *header)
 {
-    size_t length = key->length;
-    int slot, added, rc;
+    int slot, rc;
 
-    rc = crypt_volume_key_get(header->cd, CRYPT_ANY_SLOT, (char *)key->data, &length,
-                              (const char *)old->data, old->length);
-    if (rc < 0)
-        return rc == -ENOENT ? -EPERM : rc;
-    /* All old slots first: eight may be in use, and what is interrupted is only a copy in memory. */
     for (slot = 0; slot < crypt_keyslot_max(CRYPT_LUKS1); slot++) {
-        crypt_keyslot_info status = crypt_keyslot_status(header->cd, slot);
-
-        if (status != CRYPT_SLOT_INACTIVE && (rc = crypt_keyslot_destroy(header->cd, slot)) < 0)
+        if (crypt_keyslot_status(header->cd, slot) != CRYPT_SLOT_INACTIVE &&
+            (rc = crypt_keyslot_destroy(header->cd, slot)) < 0)
             return rc;
     }
-    if ((rc = replLuksSetKdf(header->cd, kdf)) < 0)
-        return rc;
-    added = crypt_keyslot_add_by_volume_key(header->cd, 0, (const char *)key->data, key->length,
-                                            (const char *)fresh->data, fresh->length);
-    return added < 0 ? added : 0;
+    return 0;
 }
 
 int
-replLuksHeaderReplaceSlots(ReplLuksHeader *header, const ReplSecretBuf *old,
-                           const ReplSecretBuf *fresh, ReplLuksKdf kdf, const char *what, GError **err)
+replLuksHeaderReplaceSlots(ReplLuksHeader *header, const ReplSecretBuf *key, const ReplSecretBuf *fresh,
+                           ReplLuksKdf kdf, const char *what, GError **err)
 {
-    g_autoptr(ReplSecretBuf) key = replSecretBufNew(header->info.keyBytes, err);
-    int rc;
+    int rc = crypt_volume_key_verify(header->cd, (const char *)key->data, key->length);
 
-    if (!key)
-        return -1;
-    if (replSecretBufEqual(old, fresh)) {
-        replErrorSet(err, VIR_ERR_INVALID_ARG,
-                     _("The new passphrase of volume '%s' is the same as the old one"), what);
-        return -1;
-    }
-    g_mutex_lock(&replLuksLock);
-    rc = replLuksReplaceSlots(header, old, fresh, kdf, key);
-    g_mutex_unlock(&replLuksLock);
-    if (rc == -EPERM)
+    if (rc < 0)
         return replLuksAuthFailed(what, err);
+    if ((rc = replLuksDropSlots(header)) == 0)
+        rc = replLuksAddSlot(header, key, fresh, kdf);
     if (rc < 0) {
         replErrorSetSystem(err, -rc, _("Cannot change the key slots of volume '%s'"), what);
         return -1;

@@ -2,7 +2,8 @@
  * header.h: LUKS headers, by libcryptsetup
  *
  * A header is worked on as a copy in memory (a memfd that libcryptsetup takes for a device), so that
- * the file it came from is only ever changed in one write. Nothing here touches device-mapper.
+ * the file it came from is only ever changed in one write. Nothing here touches device-mapper. Several threads
+ * may work at once, each on headers of its own.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -58,7 +59,8 @@ replLuksHeaderOpen(ReplLuksHeader *header, const ReplSecretBuf *passphrase, cons
 
 /* How hard to guess the passphrase is made. */
 typedef enum {
-    REPL_LUKS_KDF_PASSPHRASE, /* a word that a person chose: as slow as cryptsetup's default, calibrated once */
+    REPL_LUKS_KDF_PASSPHRASE, /* a word that a person chose: as slow as cryptsetup's default, calibrated once a
+                               * process, and never faster than 600,000 rounds */
     REPL_LUKS_KDF_RANDOM,     /* at least 256 random bits: guessing is hopeless without slowness */
 } ReplLuksKdf;
 
@@ -69,11 +71,11 @@ replLuksHeaderCreate(gsize keyBytes, const ReplSecretBuf *passphrase, ReplLuksKd
                      ReplSecretBuf **volumeKey, GError **err);
 
 /* Makes @fresh the only passphrase that opens @header: a new slot, every other one erased. The volume
- * key stays. VIR_ERR_INVALID_ARG when both are the same, VIR_ERR_AUTH_FAILED when @old opens nothing. The
- * header changes in memory only; after an error it is worthless. */
+ * key @key stays. VIR_ERR_AUTH_FAILED when it is not the header's. The header changes in memory only; after an
+ * error it is worthless. */
 int
-replLuksHeaderReplaceSlots(ReplLuksHeader *header, const ReplSecretBuf *old,
-                           const ReplSecretBuf *fresh, ReplLuksKdf kdf, const char *what, GError **err);
+replLuksHeaderReplaceSlots(ReplLuksHeader *header, const ReplSecretBuf *key, const ReplSecretBuf *fresh,
+                           ReplLuksKdf kdf, const char *what, GError **err);
 
 /* Size of what Write writes: up to where the payload begins. */
 guint64

@@ -26,43 +26,54 @@ replLuksOfQcow2(int fd, const ReplQcow2Header *header, const char *what, GError 
 }
 
 static ReplSecretBuf *
+replLuksDerive(ReplLuksHeader *luks, const char *what, const ReplSecretBuf *passphrase, GError **err)
+{
+    if (passphrase)
+        return replLuksHeaderOpen(luks, passphrase, what, err);
+    replErrorSet(err, VIR_ERR_INVALID_SECRET, _("Volume '%s' is encrypted, but no secret is known for it"), what);
+    return NULL;
+}
+
+static ReplSecretBuf *
 replLuksOpen(ReplLuksHeader *luks, const char *what, const ReplSecretBuf *passphrase, GError **err)
 {
     const ReplLuksInfo *info = replLuksHeaderInfo(luks);
 
-    if (!replLuksInfoIsOurs(info)) {
-        replErrorSet(err, VIR_ERR_NO_SUPPORT,
-                     _("Volume '%s' is encrypted with %s-%s, which only qemu-img can convert"), what,
-                     info->cipher, info->mode);
-        return NULL;
-    }
-    if (!passphrase) {
-        replErrorSet(err, VIR_ERR_INVALID_SECRET, _("Volume '%s' is encrypted, but no secret is known for it"),
-                     what);
-        return NULL;
-    }
-    return replLuksHeaderOpen(luks, passphrase, what, err);
+    if (replLuksInfoIsOurs(info))
+        return replLuksDerive(luks, what, passphrase, err);
+    replErrorSet(err, VIR_ERR_NO_SUPPORT,
+                 _("Volume '%s' is encrypted with %s-%s, which only qemu-img can convert"), what, info->cipher,
+                 info->mode);
+    return NULL;
+}
+
+/* A volume key of one's own to be freed: the one that is known, or what the passphrase opens. */
+static ReplSecretBuf *
+replLuksKeyOf(ReplLuksHeader *luks, const ReplLuksConvert *params, GError **err)
+{
+    if (params->sourceKey)
+        return replSecretBufNewFrom(params->sourceKey->data, params->sourceKey->length, err);
+    return replLuksOpen(luks, params->what, params->source, err);
 }
 
 ReplSecretBuf *
-replLuksOpenQcow2(int fd, const ReplQcow2Header *header, const char *what, const ReplSecretBuf *passphrase,
-                  GError **err)
+replLuksOpenQcow2(int fd, const ReplQcow2Header *header, const ReplLuksConvert *params, GError **err)
 {
-    g_autoptr(ReplLuksHeader) luks = replLuksOfQcow2(fd, header, what, err);
+    g_autoptr(ReplLuksHeader) luks = replLuksOfQcow2(fd, header, params->what, err);
 
-    return luks ? replLuksOpen(luks, what, passphrase, err) : NULL;
+    return luks ? replLuksKeyOf(luks, params, err) : NULL;
 }
 
 ReplSecretBuf *
-replLuksOpenRaw(int fd, const char *what, const ReplSecretBuf *passphrase, guint64 *payload_bytes,
-                GError **err)
+replLuksOpenRaw(int fd, const ReplLuksConvert *params, guint64 *payload_bytes, GError **err)
 {
-    g_autoptr(ReplLuksHeader) luks = replLuksHeaderRead(fd, 0, REPL_LUKS_MAX_HEADER_BYTES, what, err);
+    g_autoptr(ReplLuksHeader) luks =
+        replLuksHeaderRead(fd, 0, REPL_LUKS_MAX_HEADER_BYTES, params->what, err);
 
     if (!luks)
         return NULL;
     *payload_bytes = replLuksHeaderLength(luks);
-    return replLuksOpen(luks, what, passphrase, err);
+    return replLuksKeyOf(luks, params, err);
 }
 
 /* What the LUKS header @luks needs, NULL when our engine can do it. */
@@ -175,17 +186,13 @@ replLuksOfFile(int fd, const char *what, guint64 *offset, GError **err)
     return replLuksOfQcow2(fd, header, what, err);
 }
 
-int
-replLuksTryPassphrase(int fd, const char *what, const ReplSecretBuf *passphrase, GError **err)
+ReplSecretBuf *
+replLuksUnlock(int fd, const char *what, const ReplSecretBuf *passphrase, GError **err)
 {
-    g_autoptr(ReplSecretBuf) key = NULL;
     guint64 offset;
     g_autoptr(ReplLuksHeader) luks = replLuksOfFile(fd, what, &offset, err);
 
-    if (!luks)
-        return -1;
-    key = replLuksHeaderOpen(luks, passphrase, what, err);
-    return key ? 0 : -1;
+    return luks ? replLuksOpen(luks, what, passphrase, err) : NULL;
 }
 
 int
@@ -213,14 +220,23 @@ replLuksCheckRekeySlot(int fd, const char *what, GError **err)
 }
 
 int
-replLuksRekeySlot(int fd, const char *what, const ReplSecretBuf *old, const ReplSecretBuf *fresh,
-                  ReplLuksKdf kdf, GError **err)
+replLuksRekeySlot(int fd, const ReplLuksConvert *params, GError **err)
 {
+    const char *what = params->what;
     guint64 offset;
     g_autoptr(ReplLuksHeader) luks = replLuksOfFile(fd, what, &offset, err);
+    g_autoptr(ReplSecretBuf) key = NULL;
 
-    if (!luks || replLuksCheckRekeySlot(fd, what, err) < 0 ||
-        replLuksHeaderReplaceSlots(luks, old, fresh, kdf, what, err) < 0 ||
+    if (!luks || replLuksCheckRekeySlot(fd, what, err) < 0)
+        return -1;
+    if (params->source && replSecretBufEqual(params->source, params->target)) {
+        replErrorSet(err, VIR_ERR_INVALID_ARG,
+                     _("The new passphrase of volume '%s' is the same as the old one"), what);
+        return -1;
+    }
+    /* Of any cipher: the data is not touched. */
+    key = params->sourceKey ? replLuksKeyOf(luks, params, err) : replLuksDerive(luks, what, params->source, err);
+    if (!key || replLuksHeaderReplaceSlots(luks, key, params->target, params->kdf, what, err) < 0 ||
         replLuksHeaderWrite(luks, fd, offset, what, err) < 0)
         return -1;
     if (fsync(fd) < 0) {

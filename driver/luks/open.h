@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "luks/convert.h"
 #include "luks/header.h"
 #include "qcow2/header.h"
 
@@ -13,13 +14,12 @@
 ReplLuksHeader *
 replLuksOfQcow2(int fd, const ReplQcow2Header *header, const char *what, GError **err);
 
-/* The volume key. @passphrase may be NULL: VIR_ERR_INVALID_SECRET. VIR_ERR_NO_SUPPORT when the cipher is not ours,
- * VIR_ERR_AUTH_FAILED when the passphrase opens nothing. */
+/* The volume key of the source of @params: the one that is known, or what its passphrase opens. NULL with @err set:
+ * VIR_ERR_INVALID_SECRET when there is none, VIR_ERR_NO_SUPPORT when the cipher is not ours, VIR_ERR_AUTH_FAILED when
+ * the passphrase opens nothing. */
 ReplSecretBuf *
-replLuksOpenQcow2(int fd, const ReplQcow2Header *header, const char *what, const ReplSecretBuf *passphrase,
-                  GError **err);
+replLuksOpenQcow2(int fd, const ReplQcow2Header *header, const ReplLuksConvert *params, GError **err);
 
 /* The same for a raw LUKS file; *payload_bytes: where the data begins. */
 ReplSecretBuf *
-replLuksOpenRaw(int fd, const char *what, const ReplSecretBuf *passphrase, guint64 *payload_bytes,
-                GError **err);
+replLuksOpenRaw(int fd, const ReplLuksConvert *params, guint64 *payload_bytes, GError **err);

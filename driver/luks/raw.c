@@ -150,8 +150,7 @@ rawKeys(ReplRawRun *raw, ReplFormat from, GError **err)
     const ReplLuksConvert *p = raw->params;
 
     if (from == REPL_FORMAT_LUKS) {
-        g_autoptr(ReplSecretBuf) key =
-            replLuksOpenRaw(raw->src, p->what, p->source, &raw->srcPayload_bytes, err);
+        g_autoptr(ReplSecretBuf) key = replLuksOpenRaw(raw->src, p, &raw->srcPayload_bytes, err);
 
         if (!key || !(raw->decrypt = replXtsNew(key, FALSE, err)))
             return -1;

@@ -26,6 +26,7 @@ typedef struct {
     const char *below;
     const ReplPresentAsk *ask;
     gboolean stopped; /* by the caller */
+    ReplFileIdentity found;
 } ReplSearch;
 
 static gboolean
@@ -140,20 +141,38 @@ replSearchCompare(ReplSearch *search, const char *volume, int fd, GError **err)
     return 0;
 }
 
+/* Whether the name still leads to the file that was looked at, and that has not changed: reading takes its time, and a
+ * descriptor reads on when its file is deleted. */
+static gboolean
+replSearchIsStill(ReplSearch *search, const char *volume, const struct stat *st)
+{
+    ReplFileIdentity now;
+    struct stat again;
+
+    if (fstatat(search->target->dirFd, volume, &again, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+        return FALSE;
+    replIdentityOfStat(&again, &now);
+    replIdentityOfStat(st, &search->found);
+    return again.st_dev == st->st_dev && replFileIdentityEqual(&now, &search->found);
+}
+
 /* Looks at one candidate; @byContent says which of the two ways. */
 static int
 replSearchTry(ReplSearch *search, const char *volume, gboolean byContent, GError **err)
 {
     g_auto(ReplFd) fd = -1;
     struct stat st;
+    int ret;
 
     /* Where somebody writes it is the layer now at best, and something else soon. The lock ends with
      * the descriptor. */
     if ((fd = replSearchOpen(search, volume, &st)) < 0 || replImageLockRead(fd, volume, NULL) < 0)
         return 0;
-    if (!byContent)
-        return replSearchIsSource(search, &st) || replSearchIsReplica(search, volume, &st);
-    return replSearchCompare(search, volume, fd, err);
+    if (byContent)
+        ret = replSearchCompare(search, volume, fd, err);
+    else
+        ret = replSearchIsSource(search, &st) || replSearchIsReplica(search, volume, &st);
+    return ret > 0 ? replSearchIsStill(search, volume, &st) : ret;
 }
 
 /* Candidates by stat alone, one of the layer's own name first. */
@@ -181,7 +200,7 @@ replSearchCandidates(const ReplSearch *search, GError **err)
 
 int
 replPresentFind(const ReplChain *chain, guint index, const ReplPoolDir *target, const char *below,
-                const ReplPresentAsk *ask, char **volume, GError **err)
+                const ReplPresentAsk *ask, char **volume, ReplFileIdentity *identity, GError **err)
 {
     ReplSearch search = {
         .layer = replChainLayer(chain, index),
@@ -204,8 +223,10 @@ replPresentFind(const ReplChain *chain, guint index, const ReplPoolDir *target, 
             const char *name = g_ptr_array_index(candidates, i);
             int ret = replSearchTry(&search, name, byContent, err);
 
-            if (ret > 0)
+            if (ret > 0) {
                 *volume = g_strdup(name);
+                *identity = search.found;
+            }
             if (ret != 0)
                 return ret;
         }
@@ -223,8 +244,9 @@ replPresentMap(const ReplChain *chain, const ReplPoolDir *target, const ReplPres
     g_ptr_array_set_size(map, chain->layers->len);
     for (i = chain->layers->len - 1; i > 0; i--) {
         const char *below = i + 1 < map->len ? g_ptr_array_index(map, i + 1) : NULL;
+        ReplFileIdentity unused;
         char *volume = NULL;
-        int ret = replPresentFind(chain, i, target, below, ask, &volume, err);
+        int ret = replPresentFind(chain, i, target, below, ask, &volume, &unused, err);
 
         if (ret < 0)
             return NULL;

@@ -29,10 +29,11 @@ typedef struct {
  * that the next lower layer was found as, NULL for a layer without one. Candidates are the files of equal
  * size, format and header; those whose record says where they came from go first, then the contents
  * are compared. A volume that qemu has open for writing is none. @ask may be NULL.
- * Returns 1 with *volume set (the caller's), 0 when there is none, -1 with @err set. */
+ * Returns 1 with *volume set (the caller's) and what the volume was when it was looked at in *identity, 0 when there is
+ * none, -1 with @err set. */
 int
 replPresentFind(const ReplChain *chain, guint index, const ReplPoolDir *target, const char *below,
-                const ReplPresentAsk *ask, char **volume, GError **err);
+                const ReplPresentAsk *ask, char **volume, ReplFileIdentity *identity, GError **err);
 
 /* Does so for all layers but the image itself, which is never shared: an array with an element for each
  * layer of @chain, the volume of @target or NULL. NULL with @err set. */

@@ -259,6 +259,17 @@ replQemuArgvCheck(const ReplQemuFile *file)
 }
 
 ReplQemuCommand *
+replQemuArgvMap(const ReplQemuFile *file)
+{
+    const ReplQemuChain chain = {.files = file, .count = 1};
+    ReplQemuCommand *command = replQemuCommandNew("map");
+    g_autofree char *source = replQemuChainNode(command, &chain, NULL);
+
+    replQemuAdd(command, "--output=json", "--start-offset=0", "--max-length=512", source, NULL);
+    return command;
+}
+
+ReplQemuCommand *
 replQemuArgvCompare(const ReplQemuChain *a, const ReplQemuChain *b)
 {
     ReplQemuCommand *command = replQemuCommandNew("compare");

@@ -29,8 +29,9 @@ replAttemptFree(ReplAttempt *attempt)
     for (i = 0; i < attempt->held->len; i++)
         replFdClose(g_array_index(attempt->held, int, i));
     g_array_unref(attempt->held);
-    g_array_unref(attempt->reused);
+    g_array_unref(attempt->presentWas);
     g_clear_pointer(&attempt->sourceSecrets, g_ptr_array_unref);
+    g_clear_pointer(&attempt->sourceKeys, g_ptr_array_unref);
     g_clear_pointer(&attempt->sourceUuids, g_ptr_array_unref);
     replSecretBufFree(attempt->secret);
     g_free(attempt->secretUuid);
@@ -142,10 +143,12 @@ replAttemptFindPresent(ReplAttemptAsk *asker, GError **err)
 
     attempt->presentAs = g_ptr_array_new_full(count, g_free);
     g_ptr_array_set_size(attempt->presentAs, count);
+    g_array_set_size(attempt->presentWas, count);
     for (i = count; i-- > 1;) {
         g_autoptr(GError) why = NULL;
         char *volume = NULL;
-        int rc = replPresentFind(attempt->chain, i, attempt->targetDir, below, &ask, &volume, &why);
+        int rc = replPresentFind(attempt->chain, i, attempt->targetDir, below, &ask, &volume,
+                                 &g_array_index(attempt->presentWas, ReplFileIdentity, i), &why);
 
         if (rc < 0 && !asker->quick) {
             g_propagate_error(err, g_steal_pointer(&why));
@@ -265,10 +268,8 @@ replAttemptPlan(ReplWork *work, ReplAttempt *attempt, const ReplJob *job, gboole
     facts.canConvert = TRUE;
     if (replPoolDirFree(attempt->targetDir, &facts.free_bytes, err) < 0)
         return -1;
-    if ((attempt->plan = replPlanMake(&facts, &refusal))) {
-        replPublishNoteReuse(attempt);
+    if ((attempt->plan = replPlanMake(&facts, &refusal)))
         return 0;
-    }
     /* What only reading tells may be there already: look closely before a shortage is reported. */
     if (quick && refusal.kind >= REPL_REFUSE_QUOTA_IMAGES)
         return 1;
@@ -284,7 +285,7 @@ replAttemptNew(ReplWork *work, ReplJob *job, gboolean *busy, GError **err)
     int rc;
 
     attempt->held = g_array_new(FALSE, FALSE, sizeof(int));
-    attempt->reused = g_array_new(FALSE, TRUE, sizeof(ReplFileIdentity));
+    attempt->presentWas = g_array_new(FALSE, TRUE, sizeof(ReplFileIdentity));
     if (replAttemptOpen(work, attempt, err) < 0)
         return NULL;
     /* What others are copying now must be there before the plan is made. */
@@ -319,8 +320,10 @@ replAttemptSteps(const ReplAttempt *attempt)
         ReplStep *shown = replStepNew(replChainLayer(attempt->chain, step->layer)->volume, step->volume,
                                       step->action, step->bytes);
 
-        if (step->action == REPL_STEP_CONVERT)
+        if (step->action == REPL_STEP_CONVERT) {
             shown->snapshotsLost = step->convert.snapshotsLost;
+            shown->bitmapsLost = step->convert.bitmapsLost;
+        }
         g_ptr_array_add(steps, shown);
     }
     return steps;

@@ -5,7 +5,7 @@
  */
 #include "stack/keys.h"
 
-#include "luks/convert.h"
+#include "convert/convert.h"
 #include "stack/report.h"
 #include "stack/secrets.h"
 #include "stack/service.h"
@@ -58,13 +58,82 @@ replKeysOfLayer(const char *poolUuid, const char *volume)
     return region ? replKeysInSight(region, volume) : NULL;
 }
 
+/* A layer that somebody has opened already. */
+typedef struct {
+    ReplFileIdentity layer;
+    char *secret; /* UUID */
+    ReplSecretBuf *key;
+} ReplOpened;
+
+static void
+replOpenedFree(gpointer opaque)
+{
+    ReplOpened *opened = opaque;
+
+    replSecretBufFree(opened->key);
+    g_free(opened->secret);
+    g_free(opened);
+}
+
+void
+replKeysKeep(ReplWork *work, ReplAttempt *attempt)
+{
+    GPtrArray *kept = g_ptr_array_new_with_free_func(replOpenedFree);
+    g_autoptr(GPtrArray) before = NULL;
+    guint i;
+
+    for (i = 0; i < attempt->sourceKeys->len; i++) {
+        ReplOpened *opened;
+
+        if (!attempt->sourceKeys->pdata[i])
+            continue;
+        opened = g_new0(ReplOpened, 1);
+        opened->layer = replChainLayer(attempt->chain, i)->identity;
+        opened->secret = g_strdup(attempt->sourceUuids->pdata[i]);
+        opened->key = g_steal_pointer(&attempt->sourceKeys->pdata[i]);
+        g_ptr_array_add(kept, opened);
+    }
+    g_mutex_lock(&work->lock);
+    before = work->opened;
+    work->opened = kept;
+    g_mutex_unlock(&work->lock);
+}
+
+/* What is not of this layer and this secret is of no use to anybody. */
+static ReplSecretBuf *
+replKeysTake(ReplWork *work, const ReplLayer *layer, const char *secret)
+{
+    ReplSecretBuf *key = NULL;
+    guint i;
+
+    g_mutex_lock(&work->lock);
+    for (i = 0; work->opened && !key && i < work->opened->len; i++) {
+        ReplOpened *opened = g_ptr_array_index(work->opened, i);
+
+        if (replFileIdentityEqual(&opened->layer, &layer->identity) && g_str_equal(opened->secret, secret))
+            key = g_steal_pointer(&opened->key);
+    }
+    g_mutex_unlock(&work->lock);
+    return key;
+}
+
+static void
+replKeysForget(ReplWork *work)
+{
+    g_autoptr(GPtrArray) opened = NULL;
+
+    g_mutex_lock(&work->lock);
+    opened = g_steal_pointer(&work->opened);
+    g_mutex_unlock(&work->lock);
+}
+
 static int
-replKeysLoadLayer(ReplAttempt *attempt, guint index, gboolean try, GError **err)
+replKeysLoadLayer(ReplWork *work, ReplAttempt *attempt, guint index, gboolean try, GError **err)
 {
     const ReplLayer *layer = replChainLayer(attempt->chain, index);
     g_autofree char *uuid = NULL;
     g_autoptr(ReplSecretBuf) value = NULL;
-    g_autoptr(GError) why = NULL;
+    ReplSecretBuf *key = NULL;
 
     if (!replKeysIsEncrypted(layer))
         return 0;
@@ -76,12 +145,15 @@ replKeysLoadLayer(ReplAttempt *attempt, guint index, gboolean try, GError **err)
     }
     if (!(value = replSecretsValue(uuid, NULL, err)))
         return -1;
-    /* What our engine or libcryptsetup does not know (serpent, say) is tried by qemu-img when it opens it. */
-    if (try && replLuksTryPassphrase(layer->fd, layer->volume, value, &why) < 0 &&
-        g_error_matches(why, REPL_ERROR, VIR_ERR_AUTH_FAILED)) {
-        g_propagate_error(err, g_steal_pointer(&why));
-        return -1;
+    if (try) {
+        const ReplConvertLimits limits = replAttemptLimits();
+
+        if (replConvertUnlock(layer, value, &limits, &key, err) < 0)
+            return -1;
+    } else {
+        key = replKeysTake(work, layer, uuid);
     }
+    attempt->sourceKeys->pdata[index] = key;
     attempt->sourceSecrets->pdata[index] = g_steal_pointer(&value);
     attempt->sourceUuids->pdata[index] = g_steal_pointer(&uuid);
     return 0;
@@ -110,7 +182,7 @@ replKeysTarget(const ReplWork *work, const ReplAttempt *attempt, GError **err)
 }
 
 int
-replKeysLoad(const ReplWork *work, ReplAttempt *attempt, gboolean try, GError **err)
+replKeysLoad(ReplWork *work, ReplAttempt *attempt, gboolean try, GError **err)
 {
     guint count = attempt->chain->layers->len;
     g_autoptr(GError) why = NULL;
@@ -119,14 +191,19 @@ replKeysLoad(const ReplWork *work, ReplAttempt *attempt, gboolean try, GError **
 
     attempt->sourceSecrets = g_ptr_array_new_with_free_func((GDestroyNotify)replSecretBufFree);
     g_ptr_array_set_size(attempt->sourceSecrets, count);
+    attempt->sourceKeys = g_ptr_array_new_with_free_func((GDestroyNotify)replSecretBufFree);
+    g_ptr_array_set_size(attempt->sourceKeys, count);
     attempt->sourceUuids = g_ptr_array_new_with_free_func(g_free);
     g_ptr_array_set_size(attempt->sourceUuids, count);
     if (!replKeysAreNeeded(attempt->plan))
         return 0;
     for (i = 0; i < count; i++) {
-        if (replKeysLoadLayer(attempt, i, try, err) < 0)
+        if (replKeysLoadLayer(work, attempt, i, try, err) < 0)
             return -1;
     }
+    /* What is left is of layers that have changed since. */
+    if (!try)
+        replKeysForget(work);
     if (!(attempt->secretUuid = replKeysTarget(work, attempt, &why))) {
         if (!why)
             return 0;

@@ -8,10 +8,15 @@
 #include "stack/work.h"
 
 /* Loads the passphrases of the encrypted layers that are to be converted, and that of the target. With @try each is
- * tried on its layer too. Returns 0, or -1 with @err set: VIR_ERR_NO_SECRET when no secret is known or it does not
+ * tried on its layer too, which tells its volume key; without, keys that replKeysKeep() kept are taken. Returns 0, or -1 with @err set: VIR_ERR_NO_SECRET when no secret is known or it does not
  * exist, VIR_ERR_INVALID_SECRET when it has no value, VIR_ERR_AUTH_FAILED when it is the wrong one. */
 int
-replKeysLoad(const ReplWork *work, ReplAttempt *attempt, gboolean try, GError **err);
+replKeysLoad(ReplWork *work, ReplAttempt *attempt, gboolean try, GError **err);
+
+/* Keeps the volume keys that @attempt has found out for the next attempt at @work, so that nothing is derived twice: a
+ * slow passphrase takes seconds a layer. They are good for as long as the layer and its secret are the same. */
+void
+replKeysKeep(ReplWork *work, ReplAttempt *attempt);
 
 /* The UUID of the secret that opens a volume, from its record or as libvirt has it in sight; NULL: not known. */
 char *

@@ -214,7 +214,7 @@ replPublishRecord(ReplWork *work, const ReplPlanStep *step)
                  attempt->target->name, err->message);
 }
 
-/* Layers of the target that the replica is going to stand on are what they were when it was planned. */
+/* Layers of the target that the replica is going to stand on are what they were when they were looked at. */
 static int
 replPublishCheckReuse(const ReplAttempt *attempt, GError **err)
 {
@@ -222,7 +222,7 @@ replPublishCheckReuse(const ReplAttempt *attempt, GError **err)
 
     for (i = 0; i < attempt->plan->steps->len; i++) {
         const ReplPlanStep *step = g_ptr_array_index(attempt->plan->steps, i);
-        const ReplFileIdentity *was = &g_array_index(attempt->reused, ReplFileIdentity, i);
+        const ReplFileIdentity *was = &g_array_index(attempt->presentWas, ReplFileIdentity, step->layer);
         ReplFileIdentity now = {0};
 
         if (step->action != REPL_STEP_REUSE)
@@ -279,21 +279,6 @@ replPublishCommit(ReplJob *job, ReplWork *work, GError **err)
             return -1;
     }
     return 0;
-}
-
-void
-replPublishNoteReuse(ReplAttempt *attempt)
-{
-    guint i;
-
-    g_array_set_size(attempt->reused, attempt->plan->steps->len);
-    for (i = 0; i < attempt->plan->steps->len; i++) {
-        const ReplPlanStep *step = g_ptr_array_index(attempt->plan->steps, i);
-
-        if (step->action == REPL_STEP_REUSE)
-            replPublishIdentity(attempt->targetDir->dirFd, step->volume,
-                                &g_array_index(attempt->reused, ReplFileIdentity, i));
-    }
 }
 
 /* --- giving back --- */

@@ -10,6 +10,7 @@
 
 #include "job/pins.h"
 #include "stack/access.h"
+#include "stack/keys.h"
 #include "stack/report.h"
 #include "stack/service.h"
 #include "stack/view.h"
@@ -408,6 +409,9 @@ replReplicateQueue(const ReplReplication *r)
     }
     steps = replAttemptSteps(plan);
     replJobSetSteps(job, steps, plan->plan->peakSpace_bytes);
+    /* What only somebody's word starts may wait for days: no keys are kept for it. */
+    if (r->request->start)
+        replKeysKeep(work, plan);
     /* The source is locked by the job's own attempt from here on. */
     g_clear_pointer(&plan, replAttemptFree);
     if (replQueueSubmit(replServiceQueue(), job, r->request->start, &err) < 0) {

@@ -90,6 +90,7 @@ replTransferConvert(ReplTransfer *transfer, const ReplPlanStep *step, int fd, GE
         .step = step,
         .target = fd,
         .sources = (const ReplSecretBuf *const *)attempt->sourceSecrets->pdata,
+        .keys = (const ReplSecretBuf *const *)attempt->sourceKeys->pdata,
         .secret = attempt->secret,
         .kdf = attempt->kdf,
         .request = transfer->work->record->request,

@@ -25,41 +25,33 @@ replUpdateCancel(ReplJob *job, GError **err)
     return rc == 0 ? 0 : -1;
 }
 
+/* The job that @update is about, in *job: a reference, NULL when it is about none. */
 static int
-replUpdateCheckVerb(const ReplRegion *region, const ReplUpdate *update, GError **err)
+replUpdateFindJob(const ReplRegion *region, const ReplUpdate *update, ReplJob **job, GError **err)
 {
-    g_autoptr(ReplJob) job = NULL;
     ReplJobState state;
 
     if (update->verb == REPL_VERB_NONE && update->bandwidth_bytesPerSec < 0)
         return 0;
-    if (!(job = replServiceFindJob(region->uuidstr, update->volume))) {
+    if (!(*job = replServiceFindJob(region->uuidstr, update->volume))) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                      _("Volume '%s' of pool '%s' has no replication job that has not ended"),
                      update->volume, region->name);
         return -1;
     }
-    state = replJobState(job);
+    state = replJobState(*job);
     if (update->verb == REPL_VERB_NONE || replJobVerbAllowed(state, update->verb))
         return 0;
     replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Replication job '%s' is %s: it cannot %s"),
-                 replJobId(job), replJobStateToString(state), replVerbToString(update->verb));
+                 replJobId(*job), replJobStateToString(state), replVerbToString(update->verb));
     return -1;
 }
 
 static int
-replUpdateJob(const ReplRegion *region, const ReplUpdate *update, GError **err)
+replUpdateJob(ReplJob *job, const ReplUpdate *update, GError **err)
 {
-    g_autoptr(ReplJob) job = NULL;
-
-    if (update->verb == REPL_VERB_NONE && update->bandwidth_bytesPerSec < 0)
+    if (!job)
         return 0;
-    if (!(job = replServiceFindJob(region->uuidstr, update->volume))) {
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Volume '%s' of pool '%s' has no replication job that has not ended"),
-                     update->volume, region->name);
-        return -1;
-    }
     if (update->bandwidth_bytesPerSec >= 0 &&
         replJobSetBandwidth(job, update->bandwidth_bytesPerSec, err) < 0)
         return -1;
@@ -127,15 +119,17 @@ replUpdateRecord(const ReplRegion *region, const ReplUpdate *update, GError **er
 static int
 replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err)
 {
+    g_autoptr(ReplJob) job = NULL;
+
     if (update->share) {
         replErrorSet(err, VIR_ERR_NO_SUPPORT, _("Sharing image '%s' with project '%s'"), update->volume,
                      update->share->project);
         return -1;
     }
     /* All or nothing: what the job would refuse is found before the record changes. */
-    if (replUpdateCheckVerb(region, update, err) < 0 || replUpdateRecord(region, update, err) < 0)
+    if (replUpdateFindJob(region, update, &job, err) < 0 || replUpdateRecord(region, update, err) < 0)
         return -1;
-    return replUpdateJob(region, update, err);
+    return replUpdateJob(job, update, err);
 }
 
 virStorageVolPtr

@@ -11,6 +11,7 @@
 #include "job/pins.h"
 #include "stack/claims.h"
 #include "stack/events.h"
+#include "stack/keys.h"
 #include "stack/lease.h"
 #include "stack/report.h"
 #include "stack/service.h"
@@ -40,6 +41,7 @@ replWorkFree(ReplWork *work)
     if (!work)
         return;
     replAttemptFree(work->attempt);
+    g_clear_pointer(&work->opened, g_ptr_array_unref);
     replWorkLease(work, NULL, FALSE, NULL);
     replJobRecordFree(work->record);
     replImageFree(work->image);
@@ -277,7 +279,10 @@ replWorkCheckStart(ReplJob *job, GError **err)
         return 0;
     if (!(now = replAttemptNew(work, NULL, NULL, err)))
         return -1;
-    return replWorkComparePlan(work, now, err);
+    if (replWorkComparePlan(work, now, err) < 0)
+        return -1;
+    replKeysKeep(work, now);
+    return 0;
 }
 
 /* The thread acts as the requester, or as the daemon where nobody is there to ask. */

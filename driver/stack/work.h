@@ -25,15 +25,16 @@ typedef struct {
     ReplStaging *staging; /* the target's */
     ReplChain *chain;
     GPtrArray *presentAs; /* an element for each layer of the chain, NULL: not there */
+    GArray *presentWas;   /* ReplFileIdentity, the same: what was there when it was looked at */
     ReplPlan *plan;
     GPtrArray *sourceSecrets; /* of ReplSecretBuf, an element for each layer, NULL: not needed */
+    GPtrArray *sourceKeys;    /* of ReplSecretBuf: their volume keys where they are known, the same */
     GPtrArray *sourceUuids;   /* of char *, the same */
     ReplSecretBuf *secret;    /* the target's, NULL: none */
     char *secretUuid;
     gboolean sourceIsFast;    /* the source is a fast-create image */
     ReplLuksKdf kdf;
     GArray *held;         /* int: descriptors of locked placeholders */
-    GArray *reused;       /* ReplFileIdentity by step: reused volumes when they were planned */
 } ReplAttempt;
 
 /* What a restart must tell apart: whatever waits or works goes on in the same way. */
@@ -66,6 +67,7 @@ typedef struct {
     ReplAmounts adds;           /* what the target's usage grows by, as planned */
     gboolean leased;            /* this host holds the target's staging folder for it */
     guint64 unsaved_bytes;      /* written since the record was saved */
+    GPtrArray *opened;          /* keys for the next attempt, see keys.h; NULL: none */
 
     /* The attempt's thread alone. */
     ReplAttempt *attempt;
@@ -170,10 +172,6 @@ replPublishHold(ReplWork *work, ReplAttempt *attempt, GError **err);
 /* Puts the layers in place, bases first, the image last. Contains the commit point. */
 int
 replPublishCommit(ReplJob *job, ReplWork *work, GError **err);
-
-/* Remembers what the volumes that the plan reuses are now. */
-void
-replPublishNoteReuse(ReplAttempt *attempt);
 
 /* Removes partial files and placeholders; with @all also layers already published. */
 void

@@ -372,7 +372,8 @@ def test_wrong_passphrase_of_a_cipher_that_only_qemu_knows(host, pools):
     source.replicate(source, "one.qcow2", name="enc.qcow2", target=key.target(
         inner="<cipher name='serpent' size='256' mode='xts' hash='sha256'/><ivgen name='plain64'/>"))
     key.set("something else")
-    error = target.refusal(source, "enc.qcow2", name="dec.qcow2", encryption="none")
+    # Asked for asynchronously: the request itself is refused, before there is a job.
+    error = target.refusal(source, "enc.qcow2", name="dec.qcow2", encryption="none", async_="yes")
     assert code(error) == libvirt.VIR_ERR_AUTH_FAILED and "enc.qcow2" in str(error)
     assert nothing_left(target)
 

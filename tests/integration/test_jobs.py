@@ -285,6 +285,31 @@ def test_queue_runs_one_after_the_other(queued_host):
             queued_host.virsh("pool-undefine", pool.name)
 
 
+def test_job_that_waits_for_a_paused_one_leaves_its_slot_to_others(queued_host):
+    """The second image needs a layer that the paused job is copying; the third needs nothing of it."""
+    source = Pool(queued_host, "claim-source", region="c")
+    target = Pool(queued_host, "claim-target", region="d")
+    source.chain()
+    images.overlay(source.file("second.qcow2"), "base.qcow2", writes=[(0, 1 << 20, 2)])
+    images.base(source.file("third.qcow2"), 8)
+    source.refresh()
+    target.replicate(source, "web.qcow2", async_="yes", bandwidth=SLOW)
+    target.wait_job("web.qcow2", ("running",))
+    verb(target, "web.qcow2", "pause")
+    target.wait_job("web.qcow2", ("paused",))
+    target.replicate(source, "second.qcow2", async_="yes")
+    target.replicate(source, "third.qcow2", async_="yes")
+    target.wait_job("third.qcow2")
+    assert target.image("second.qcow2").job["state"] not in ENDED
+    assert target.image("web.qcow2").job["state"] == "paused"
+    target.update("web.qcow2", "<replication:bandwidth unit='MiB/s'>0</replication:bandwidth>")
+    verb(target, "web.qcow2", "resume")
+    for volume in ("web.qcow2", "second.qcow2"):
+        target.wait_job(volume)
+        images.assert_faithful(source.file(volume), target.file(volume))
+    assert target.image("second.qcow2").actions["base.qcow2"] == "reuse"
+
+
 def test_blocked_requests_leave_workers_free(queued_host):
     """More synchronous requests than may wait are refused and pointed to async; the rest answers."""
     source = Pool(queued_host, "wide-source", region="a")

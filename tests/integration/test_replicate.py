@@ -2,6 +2,8 @@
 """Chain replication between two local regions: faithful, named, reused, recorded."""
 
 import os
+import shutil
+import time
 
 import libvirt
 import pytest
@@ -239,6 +241,29 @@ def test_layer_brought_by_hand_is_found(regions):
     images.assert_faithful(source.file("web.qcow2"), target.file("web.qcow2"))
     assert target.image("web.qcow2").actions["base.qcow2"] == "reuse"
     assert target.volumes() == ["golden.qcow2", "web.qcow2"]
+
+
+@pytest.mark.parametrize("delay_s", [0, 0.05, 0.15, 0.4])
+def test_layer_deleted_while_it_is_compared(regions, delay_s):
+    """Either the deletion is refused, since the layer is in use, or the job does not build on it."""
+    source, target = regions
+    images.create(source.file("base.qcow2"), "384M")
+    for part in range(4):
+        images.write_random(source.file("base.qcow2"), part << 26, 1 << 26, part)
+    images.overlay(source.file("web.qcow2"), "base.qcow2", "384M", writes=[(0, 65536, 5)])
+    source.refresh()
+    shutil.copy(source.file("base.qcow2"), target.file("brought.qcow2"))
+    target.refresh()
+    target.replicate(source, "web.qcow2", async_="yes")
+    time.sleep(delay_s)
+    deleted = target.host.virsh("vol-delete", "brought.qcow2", target.name).rc == 0
+    job = target.wait_job("web.qcow2", ("completed", "failed"))
+    if job["state"] == "completed":
+        images.assert_faithful(source.file("web.qcow2"), target.file("web.qcow2"))
+        assert deleted == ("brought.qcow2" not in target.volumes())
+    else:
+        assert deleted, job
+    target.host.virsh("vol-delete", "web.qcow2", target.name, "--delete-snapshots")
 
 
 def test_usage_is_updated(regions):

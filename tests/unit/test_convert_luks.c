@@ -208,6 +208,61 @@ testBad(TestPools *t, gconstpointer opaque)
     testConvertClear(&c);
 }
 
+/* What is opened before is not opened again; where our engine is of no use, QEMU tries the passphrase. */
+static void
+testUnlock(TestPools *t, gconstpointer unused)
+{
+    static const struct {
+        const char *options;
+        const ReplRequest *request;
+        gboolean hasKey, refuses;
+    } ways[] = {
+        {OLD, &decrypt, TRUE, TRUE}, {OLD, &slot, TRUE, TRUE}, {OLD, &encrypt, TRUE, TRUE},
+        {CBC, &decrypt, FALSE, TRUE}, {AES, &decrypt, FALSE, FALSE},
+    };
+    guint i;
+
+    for (i = 0; i < G_N_ELEMENTS(ways); i++) {
+        TestConvert c = {.pools = t, .volume = "t", .request = *ways[i].request, .sourceSecret = "old",
+                         .targetSecret = "new words", .unlock = TRUE};
+        g_autoptr(ReplSecretBuf) wrong = testSecretBuf("wrong");
+        g_autoptr(ReplSecretBuf) right = testSecretBuf("old");
+        g_autoptr(ReplSecretBuf) key = NULL;
+        g_autoptr(ReplSecretBuf) none = NULL;
+        g_autoptr(GError) err = NULL;
+
+        g_test_message("%s", ways[i].options);
+        makeTwo(ways[i].options, ways[i].options);
+        testConvertGood(&c);
+        g_assert_cmpint(replConvertUnlock(replChainLayer(c.chain, 0), right, &testLimits, &key, NULL), ==, 0);
+        g_assert_cmpint(key != NULL, ==, ways[i].hasKey);
+        g_assert_cmpint(replConvertUnlock(replChainLayer(c.chain, 0), wrong, &testLimits, &none, &err), ==,
+                        ways[i].refuses ? -1 : 0);
+        g_assert_null(none);
+        if (ways[i].refuses)
+            g_assert_error(err, REPL_ERROR, VIR_ERR_AUTH_FAILED);
+        testConvertClear(&c);
+        testRun("rm -f b/*");
+    }
+}
+
+/* A version of LUKS that QEMU does not know is refused before anything is written. */
+static void
+testUnlockLuks2(TestPools *t, gconstpointer unused)
+{
+    g_autoptr(ReplSecretBuf) right = testSecretBuf("old");
+    g_autoptr(ReplSecretBuf) key = NULL;
+    g_autoptr(ReplChain) chain = NULL;
+    g_autoptr(GError) err = NULL;
+
+    testRun("PATH=$PATH:/sbin:/usr/sbin; cd a && truncate -s 32M two && printf old | cryptsetup luksFormat -q "
+            "--type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file=- two");
+    g_assert_nonnull(chain = replChainOpen(t->set, t->a, "two", &err));
+    g_assert_cmpint(replConvertUnlock(replChainLayer(chain, 0), right, &testLimits, &key, &err), ==, -1);
+    g_test_message("%s", err->message);
+    g_assert_null(key);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -227,6 +282,8 @@ main(int argc, char **argv)
 
         g_test_add(path, TestPools, &bads[i], testPoolsUp, testBad, testPoolsDown);
     }
+    testAdd("/convert-luks/unlock", testUnlock);
+    testAdd("/convert-luks/unlock-luks2", testUnlockLuks2);
     testAdd("/convert-luks/raw", testRaw);
     testAdd("/convert-luks/foreign", testForeign);
     testAdd("/convert-luks/snapshots", testSnapshots);

@@ -24,6 +24,7 @@ typedef struct {
     ReplChain *chain;
     ReplPlan *plan;
     ReplConvertResult results[8]; /* by layer */
+    gboolean unlock;              /* encrypted layers are opened first, as the daemon does */
 } TestConvert;
 
 static void
@@ -78,10 +79,10 @@ testConvertStep(TestConvert *c, const ReplPlanStep *step, GError **err)
     g_autoptr(ReplSecretBuf) source = testSecretBuf(c->sourceSecret);
     g_autoptr(ReplSecretBuf) target = testSecretBuf(c->targetSecret);
     const ReplLayer *layer = replChainLayer(c->chain, step->layer);
-    const ReplSecretBuf *sources[8] = {NULL};
+    const ReplSecretBuf *sources[8] = {NULL}, *keys[8] = {NULL};
     g_autofree char *name = g_strdup_printf("b/%s", step->volume);
     g_auto(ReplFd) fd = testOpen(name, O_RDWR | O_CREAT | O_TRUNC);
-    ReplConvertJob job = {.chain = c->chain, .step = step, .target = fd, .sources = sources,
+    ReplConvertJob job = {.chain = c->chain, .step = step, .target = fd, .sources = sources, .keys = keys,
                           .secret = step->convert.toEncrypted ? target : NULL, .kdf = REPL_LUKS_KDF_RANDOM,
                           .request = &c->request, .limits = testLimits, .watch = c->watch};
     guint i;
@@ -91,6 +92,16 @@ testConvertStep(TestConvert *c, const ReplPlanStep *step, GError **err)
 
         if (one->format == REPL_FORMAT_LUKS || (one->qcow2 && one->qcow2->cryptMethod))
             sources[i] = source;
+    }
+    if (step->action == REPL_STEP_CONVERT && c->unlock && sources[step->layer]) {
+        g_autoptr(ReplSecretBuf) key = NULL;
+
+        if (replConvertUnlock(layer, source, &testLimits, &key, err) < 0)
+            return -1;
+        /* With a key nobody asks for the passphrase. */
+        if ((keys[step->layer] = key))
+            sources[step->layer] = NULL;
+        return replConvertRun(&job, &c->results[step->layer], err);
     }
     if (step->action == REPL_STEP_CONVERT)
         return replConvertRun(&job, &c->results[step->layer], err);

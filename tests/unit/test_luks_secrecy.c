@@ -186,8 +186,9 @@ testSlot(const char *name, const char *from, const char *to, GError **err)
     g_auto(ReplFd) fd = testOpen(name, O_RDWR);
     g_autoptr(ReplSecretBuf) old = testSecret(from);
     g_autoptr(ReplSecretBuf) fresh = testSecret(to);
+    const ReplLuksConvert params = {.what = name, .source = old, .target = fresh, .kdf = REPL_LUKS_KDF_RANDOM};
 
-    return replLuksRekeySlot(fd, name, old, fresh, REPL_LUKS_KDF_RANDOM, err);
+    return replLuksRekeySlot(fd, &params, err);
 }
 
 static int
@@ -196,11 +197,11 @@ testOpens(const char *name, const char *word)
     g_auto(ReplFd) fd = testOpen(name, O_RDONLY);
     g_autoptr(ReplSecretBuf) secret = testSecret(word);
     g_autoptr(GError) err = NULL;
-    int ret = replLuksTryPassphrase(fd, name, secret, &err);
+    g_autoptr(ReplSecretBuf) key = replLuksUnlock(fd, name, secret, &err);
 
-    if (ret < 0)
+    if (!key)
         g_assert_error(err, REPL_ERROR, VIR_ERR_AUTH_FAILED);
-    return ret;
+    return key ? 0 : -1;
 }
 
 /* A new passphrase only, in a file that had several. */
