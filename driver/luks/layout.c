@@ -6,6 +6,7 @@
 #include "luks/layout.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -188,6 +189,16 @@ replLuksMarkHoles(ReplLuksLayout *l, const ReplQcow2Run *run, GError **err)
     return 0;
 }
 
+/* Looking for holes reads the file's whole map, page by page on tmpfs. A file with blocks for all of its size has
+ * none as a rule; one that hides behind blocks beyond its end is written as the zeros that it reads as. */
+static gboolean
+replLuksMayHaveHoles(int src)
+{
+    struct stat st;
+
+    return fstat(src, &st) < 0 || (guint64)st.st_blocks * 512 < (guint64)st.st_size;
+}
+
 static int
 replLuksCountRuns(ReplLuksLayout *l, gboolean markHoles, const ReplQcow2Watch *watch, GError **err)
 {
@@ -361,7 +372,7 @@ replLuksLayoutMake(int src, const char *what, guint64 luksLength, gboolean markH
         return NULL;
     /* Version 2 has no zero flag: there holes are written as what they read as. */
     if (replLuksCountTables(l, err) < 0 ||
-        replLuksCountRuns(l, markHoles && l->header->version >= 3, watch, err) < 0 ||
+        replLuksCountRuns(l, markHoles && l->header->version >= 3 && replLuksMayHaveHoles(src), watch, err) < 0 ||
         replLuksMergeInflated(l, err) < 0 || replLuksPlace(l, err) < 0)
         return NULL;
     replLuksSumUp(l);

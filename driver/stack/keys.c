@@ -5,7 +5,7 @@
  */
 #include "stack/keys.h"
 
-#include "convert/convert.h"
+#include "stack/keytrial.h"
 #include "stack/report.h"
 #include "stack/secrets.h"
 #include "stack/service.h"
@@ -99,41 +99,46 @@ replKeysKeep(ReplWork *work, ReplAttempt *attempt)
     g_mutex_unlock(&work->lock);
 }
 
-/* What is not of this layer and this secret is of no use to anybody. */
+/* The key of this layer under this secret. */
 static ReplSecretBuf *
-replKeysTake(ReplWork *work, const ReplLayer *layer, const char *secret)
+replKeysTake(GPtrArray *kept, const ReplLayer *layer, const char *secret)
 {
-    ReplSecretBuf *key = NULL;
+    guint i;
+
+    for (i = 0; i < kept->len; i++) {
+        ReplOpened *opened = g_ptr_array_index(kept, i);
+
+        if (opened->key && replFileIdentityEqual(&opened->layer, &layer->identity) &&
+            g_str_equal(opened->secret, secret))
+            return g_steal_pointer(&opened->key);
+    }
+    return NULL;
+}
+
+/* What is left is of layers that have changed since: of no use to anybody. */
+static void
+replKeysTakeAll(ReplWork *work, ReplAttempt *attempt)
+{
+    g_autoptr(GPtrArray) kept = NULL;
     guint i;
 
     g_mutex_lock(&work->lock);
-    for (i = 0; work->opened && !key && i < work->opened->len; i++) {
-        ReplOpened *opened = g_ptr_array_index(work->opened, i);
-
-        if (replFileIdentityEqual(&opened->layer, &layer->identity) && g_str_equal(opened->secret, secret))
-            key = g_steal_pointer(&opened->key);
+    kept = g_steal_pointer(&work->opened);
+    g_mutex_unlock(&work->lock);
+    for (i = 0; kept && i < attempt->sourceKeys->len; i++) {
+        if (attempt->sourceUuids->pdata[i])
+            attempt->sourceKeys->pdata[i] =
+                replKeysTake(kept, replChainLayer(attempt->chain, i), attempt->sourceUuids->pdata[i]);
     }
-    g_mutex_unlock(&work->lock);
-    return key;
 }
 
-static void
-replKeysForget(ReplWork *work)
-{
-    g_autoptr(GPtrArray) opened = NULL;
-
-    g_mutex_lock(&work->lock);
-    opened = g_steal_pointer(&work->opened);
-    g_mutex_unlock(&work->lock);
-}
-
+/* The passphrase of layer @index, when it is encrypted. */
 static int
-replKeysLoadLayer(ReplWork *work, ReplAttempt *attempt, guint index, gboolean try, GError **err)
+replKeysLoadLayer(ReplAttempt *attempt, guint index, GError **err)
 {
     const ReplLayer *layer = replChainLayer(attempt->chain, index);
     g_autofree char *uuid = NULL;
     g_autoptr(ReplSecretBuf) value = NULL;
-    ReplSecretBuf *key = NULL;
 
     if (!replKeysIsEncrypted(layer))
         return 0;
@@ -145,15 +150,6 @@ replKeysLoadLayer(ReplWork *work, ReplAttempt *attempt, guint index, gboolean tr
     }
     if (!(value = replSecretsValue(uuid, NULL, err)))
         return -1;
-    if (try) {
-        const ReplConvertLimits limits = replAttemptLimits();
-
-        if (replConvertUnlock(layer, value, &limits, &key, err) < 0)
-            return -1;
-    } else {
-        key = replKeysTake(work, layer, uuid);
-    }
-    attempt->sourceKeys->pdata[index] = key;
     attempt->sourceSecrets->pdata[index] = g_steal_pointer(&value);
     attempt->sourceUuids->pdata[index] = g_steal_pointer(&uuid);
     return 0;
@@ -181,12 +177,30 @@ replKeysTarget(const ReplWork *work, const ReplAttempt *attempt, GError **err)
     return NULL;
 }
 
+/* NULL: none is needed. */
+static int
+replKeysLoadTarget(const ReplWork *work, ReplAttempt *attempt, GError **err)
+{
+    g_autoptr(GError) why = NULL;
+    gboolean random = FALSE;
+
+    if (!(attempt->secretUuid = replKeysTarget(work, attempt, &why))) {
+        if (!why)
+            return 0;
+        g_propagate_error(err, g_steal_pointer(&why));
+        return -1;
+    }
+    if (!(attempt->secret = replSecretsValue(attempt->secretUuid, &random, err)))
+        return -1;
+    attempt->kdf = random ? REPL_LUKS_KDF_RANDOM : REPL_LUKS_KDF_PASSPHRASE;
+    return 0;
+}
+
 int
 replKeysLoad(ReplWork *work, ReplAttempt *attempt, gboolean try, GError **err)
 {
+    gboolean makesKey = work->record->request->encryption == REPL_ENCRYPTION_DEFAULT;
     guint count = attempt->chain->layers->len;
-    g_autoptr(GError) why = NULL;
-    gboolean random = FALSE;
     guint i;
 
     attempt->sourceSecrets = g_ptr_array_new_with_free_func((GDestroyNotify)replSecretBufFree);
@@ -198,22 +212,17 @@ replKeysLoad(ReplWork *work, ReplAttempt *attempt, gboolean try, GError **err)
     if (!replKeysAreNeeded(attempt->plan))
         return 0;
     for (i = 0; i < count; i++) {
-        if (replKeysLoadLayer(work, attempt, i, try, err) < 0)
+        if (replKeysLoadLayer(attempt, i, err) < 0)
             return -1;
     }
-    /* What is left is of layers that have changed since. */
+    /* What takes long comes last, but for making a key that a refused request would leave behind. */
+    if (!makesKey && replKeysLoadTarget(work, attempt, err) < 0)
+        return -1;
     if (!try)
-        replKeysForget(work);
-    if (!(attempt->secretUuid = replKeysTarget(work, attempt, &why))) {
-        if (!why)
-            return 0;
-        g_propagate_error(err, g_steal_pointer(&why));
+        replKeysTakeAll(work, attempt);
+    else if (replKeysTry(attempt, err) < 0)
         return -1;
-    }
-    if (!(attempt->secret = replSecretsValue(attempt->secretUuid, &random, err)))
-        return -1;
-    attempt->kdf = random ? REPL_LUKS_KDF_RANDOM : REPL_LUKS_KDF_PASSPHRASE;
-    return 0;
+    return makesKey ? replKeysLoadTarget(work, attempt, err) : 0;
 }
 
 static const char *

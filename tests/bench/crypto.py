@@ -87,22 +87,24 @@ def _layers(path):
 
 def encrypt(lab, table):
     """plain to LUKS, LUKS to plain, and LUKS to another key, on disk, against the plain copy and qemu-img."""
-    _encrypt_in(lab, table, "ext4, cold, synced", lab.folder("crypto"), drop_caches, 2)
+    _encrypt_in(lab, table, "ext4, cold, synced", lab.folder("crypto"), drop_caches, 2, lab.options.size_mib)
 
 
 def encrypt_memory(lab, table):
     """The same on tmpfs, where no disk is the limit."""
-    mount = fs.tmpfs(lab.folder("crypto-tmpfs"), lab.options.size_mib * 3 + 1024)
-    _encrypt_in(lab, table, "tmpfs", mount, lambda: None, 4)
+    # Half of the data: two sources and a target must fit into memory that the host of a virtual machine gives at once.
+    size_mib = lab.options.size_mib // 2
+    mount = fs.tmpfs(lab.folder("crypto-tmpfs"), size_mib * 3 + 1024)
+    _encrypt_in(lab, table, f"tmpfs, {size_mib} MiB", mount, lambda: None, 4, size_mib)
     fs.umount(mount)
 
 
-def _encrypt_in(lab, table, where, folder, prepare, wanted):
+def _encrypt_in(lab, table, where, folder, prepare, wanted, size_mib):
     source = lab.pool("crypto-a", region="cn-north-1", path=os.path.join(folder, "a"))
     target = lab.pool("crypto-b", region="cn-east-2", path=os.path.join(folder, "b"))
     out = os.path.join(folder, "peers")
     os.makedirs(out)
-    plain = lab.chain(source.path, lab.options.size_mib)
+    plain = lab.chain(source.path, size_mib)
     source.refresh()
     # The source of the other two: encrypted with the random default key.
     lab.replicate(source, source, "web.qcow2", name="luks.qcow2", encryption="default")
@@ -124,7 +126,7 @@ def _encrypt_in(lab, table, where, folder, prepare, wanted):
 
         def turn():
             for _, to in pairs:
-                _create(to, lab.options.size_mib * 2 * MIB, secrets.get("target_secret"))
+                _create(to, size_mib * 2 * MIB, secrets.get("target_secret"))
             prepare()
             cost = timed(lambda: ([_convert(path, to, extra, **secrets) for path, to in pairs], sync_files(out)))
             empty(out)

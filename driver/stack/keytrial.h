@@ -1,0 +1,13 @@
+/*
+ * keytrial.h: passphrases are tried on their layers
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "stack/work.h"
+
+/* Tries attempt->sourceSecrets, each on its layer, and fills attempt->sourceKeys with the volume keys that this tells.
+ * Returns 0, or -1 with @err set as by replConvertUnlock(): the uppermost layer's error. */
+int
+replKeysTry(ReplAttempt *attempt, GError **err);
