@@ -242,8 +242,16 @@ KINDS = {
 }
 
 
+def compressed_clusters(layer):
+    """How many there are, says qemu-img."""
+    with crypt._Opened([layer]) as opened:
+        report = images.qemu_img("check", "-U", "--output=json", *opened.args, opened.names[0]).stdout
+    return json.loads(report).get("compressed-clusters", 0)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_odd_kinds_there_and_back(host, pools, kind):
+    """QEMU would leave compressed clusters in clear inside of LUKS."""
     source, target = pools
     key = Key(host)
     KINDS[kind](source.file("odd.qcow2"))
@@ -253,6 +261,8 @@ def test_odd_kinds_there_and_back(host, pools, kind):
     replica = crypt.layers(target.file("enc.qcow2"), key.value)
     crypt.assert_judged(made, replica)
     assert not crypt.contains(replica[0].path, MARKER)
+    assert (compressed_clusters(made[0]) > 0) == kind.startswith(("zlib", "zstd"))
+    assert compressed_clusters(replica[0]) == 0
     target.replicate(target, "enc.qcow2", name="dec.qcow2", encryption="none")
     crypt.assert_judged(made, crypt.layers(target.file("dec.qcow2")))
 
@@ -274,7 +284,7 @@ def test_no_guest_byte_stays_plain(host, pools):
     images.qemu_img("snapshot", "-d", "gone", path)
     os.unlink(source.file("pattern"))
     source.refresh()
-    assert crypt.contains(path, MARKER)
+    assert crypt.contains(path, MARKER) and inflated(path) > 0
     key = Key(host)
     target.replicate(source, "web.qcow2", name="enc.qcow2", target=key.target())
     replica = crypt.layers(target.file("enc.qcow2"), key.value)

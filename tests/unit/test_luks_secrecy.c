@@ -6,8 +6,10 @@
 #include "test_luks_util.h"
 
 #include <zlib.h>
+#include <zstd.h>
 
 #include "luks/xts.h"
+#include "qcow2/bytes.h"
 
 #ifdef __has_feature
 #define TEST_CLANG_ASAN __has_feature(address_sanitizer)
@@ -24,27 +26,44 @@ testHasMark(const char *name)
     return testTry("grep -aq %s %s", TEST_MARK, name) == 0;
 }
 
-/* Every place of the file is tried as the start of a raw deflate stream that gives the mark. */
+/* Whether the raw deflate stream or the zstd frame that may begin at @in gives the mark. */
+static gboolean
+testUnpacksToMark(const guint8 *in, gsize len)
+{
+    static const guint8 zstdMagic[] = {0x28, 0xb5, 0x2f, 0xfd};
+    guint8 out[256];
+    gsize got = 0;
+
+    if (len >= sizeof(zstdMagic) && memcmp(in, zstdMagic, sizeof(zstdMagic)) == 0) {
+        ZSTD_inBuffer from = {in, len, 0};
+        ZSTD_outBuffer to = {out, sizeof(out), 0};
+        ZSTD_DCtx *ctx = ZSTD_createDCtx();
+
+        ZSTD_decompressStream(ctx, &to, &from);
+        ZSTD_freeDCtx(ctx);
+        got = to.pos;
+    } else {
+        z_stream z = {.next_in = (guint8 *)in, .avail_in = len, .next_out = out, .avail_out = sizeof(out)};
+
+        g_assert_cmpint(inflateInit2(&z, -12), ==, Z_OK);
+        inflate(&z, Z_SYNC_FLUSH);
+        inflateEnd(&z);
+        got = sizeof(out) - z.avail_out;
+    }
+    return memmem(out, got, TEST_MARK, strlen(TEST_MARK)) != NULL;
+}
+
+/* Every place of the file is tried as the start of compressed data that gives the mark. */
 static gboolean
 testInflatesToMark(const char *name)
 {
     g_autofree char *path = testPath(name);
     g_autofree char *content = NULL;
-    guint8 out[256];
     gsize len, at;
 
     g_assert_true(g_file_get_contents(path, &content, &len, NULL));
     for (at = 0; at < len; at++) {
-        z_stream z = {.next_in = (guint8 *)content + at,
-                      .avail_in = MIN(len - at, 4096),
-                      .next_out = out,
-                      .avail_out = sizeof(out)};
-
-        if (inflateInit2(&z, -12) != Z_OK)
-            return FALSE;
-        inflate(&z, Z_SYNC_FLUSH);
-        inflateEnd(&z);
-        if (memmem(out, sizeof(out) - z.avail_out, TEST_MARK, strlen(TEST_MARK)))
+        if (testUnpacksToMark((const guint8 *)content + at, MIN(len - at, 4096)))
             return TRUE;
     }
     return FALSE;
@@ -102,16 +121,83 @@ testSlack(void)
     g_assert_false(testHasMark("slack.luks"));
 }
 
-static void
-testCompressedInflated(void)
+/* Where the L2 table of the first clusters lies. */
+static guint64
+testFirstL2(const char *name)
 {
+    g_auto(ReplFd) fd = testOpen(name, O_RDONLY);
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplQcow2Header) h = replQcow2HeaderRead(fd, name, &err);
+    guint8 raw[8];
+
+    g_assert_no_error(err);
+    g_assert_cmpint(replPreadFull(fd, raw, 8, h->l1Offset), ==, 8);
+    return replGetBe64(raw) & REPL_QCOW2_OFFSET_MASK;
+}
+
+static guint64
+testFirstData(const char *name)
+{
+    g_auto(ReplFd) fd = testOpen(name, O_RDONLY);
+    guint8 raw[8];
+
+    g_assert_cmpint(replPreadFull(fd, raw, 8, testFirstL2(name)), ==, 8);
+    return replGetBe64(raw) & REPL_QCOW2_OFFSET_MASK;
+}
+
+/* Old guest bytes in a data cluster where no guest reads: subclusters that were never written, and zeroed ones. */
+static void
+testSubclusters(void)
+{
+    static const char never[] = TEST_MARK "never-written", zeroed[] = TEST_MARK "zeroed";
+    guint64 data;
+
+    testRun("qemu-img create -q -f qcow2 -o extended_l2=on sub.qcow2 8M && "
+            "qemu-io -c 'write -q -P 5 0 2k' -c 'write -q -P 6 8k 4k' -c 'write -q -z 8k 4k' sub.qcow2");
+    data = testFirstData("sub.qcow2");
+    g_assert_cmpuint(data, !=, 0);
+    testPoke("sub.qcow2", data + (8 << 10) + 512, zeroed, strlen(zeroed));
+    testPoke("sub.qcow2", data + (40 << 10) + 512, never, strlen(never));
+    testRun("qemu-img check -q sub.qcow2 && grep -aq %s sub.qcow2 && grep -aq %s sub.qcow2", never, zeroed);
+    testRun("qemu-img convert -O raw sub.qcow2 sub.raw && ! grep -aq %s sub.raw", TEST_MARK);
+    testConvert("sub.qcow2", NULL, "sub.luks", "abc");
+    g_assert_false(testHasMark("sub.luks"));
+}
+
+/* Clusters that have a refcount and that nothing refers to. */
+static void
+testLeakedClusters(void)
+{
+    guint64 l2;
+
+    testMakePattern();
+    testRun("qemu-img create -q -f qcow2 leak.qcow2 8M && "
+            "qemu-io -c 'write -q -s pattern 0 128k' -c 'write -q -P 5 1M 64k' leak.qcow2");
+    l2 = testFirstL2("leak.qcow2");
+    testPoke64("leak.qcow2", l2, 0);
+    testPoke64("leak.qcow2", l2 + 8, 0);
+    g_assert_cmpint(WEXITSTATUS(testTry("qemu-img check -q leak.qcow2")), ==, 3);
+    g_assert_true(testHasMark("leak.qcow2"));
+    testConvert("leak.qcow2", NULL, "leak.luks", "abc");
+    g_assert_false(testHasMark("leak.luks"));
+}
+
+static void
+testCompressedInflated(gconstpointer opaque)
+{
+    const char *type = opaque;
+
     testMakePattern();
     testRun("for i in $(seq 20); do cat pattern; done > text.raw; truncate -s 2M text.raw; "
-            "qemu-img convert -c -O qcow2 text.raw text.qcow2");
+            "qemu-img convert -c -O qcow2 -o compression_type=%s text.raw text.qcow2",
+            type);
     g_assert_true(testInflatesToMark("text.qcow2"));
     testConvert("text.qcow2", NULL, "text.luks", "abc");
     g_assert_false(testHasMark("text.luks"));
     g_assert_false(testInflatesToMark("text.luks"));
+    /* The other way it is found again. */
+    testConvert("text.luks", "abc", "text.plain", NULL);
+    g_assert_true(testHasMark("text.plain") || testInflatesToMark("text.plain"));
 }
 
 /* Two layers with the same content have no sector in common: each has a volume key of its own. */
@@ -282,7 +368,10 @@ main(int argc, char **argv)
         g_test_add_data_func(path, options[i], testNothingPlain);
     }
     g_test_add_func("/luks/plain/slack", testSlack);
-    g_test_add_func("/luks/plain/compressed", testCompressedInflated);
+    g_test_add_func("/luks/plain/subclusters", testSubclusters);
+    g_test_add_func("/luks/plain/leaked", testLeakedClusters);
+    g_test_add_data_func("/luks/plain/compressed/zlib", "zlib", testCompressedInflated);
+    g_test_add_data_func("/luks/plain/compressed/zstd", "zstd", testCompressedInflated);
     g_test_add_func("/luks/own-key", testOwnKey);
     g_test_add_func("/luks/xts", testXtsTurns);
     g_test_add_func("/luks/secretbuf", testSecretBuffers);
