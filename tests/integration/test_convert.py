@@ -9,6 +9,7 @@ import zlib
 
 import libvirt
 import pytest
+import test_replicate
 from harness import crypt, images, space
 from harness.crypt import Key
 from harness.pools import code, wait_until
@@ -121,6 +122,51 @@ def test_flatten_luks_chain_keeps_its_encryption(host, pools):
     assert len(replica) == 1 and replica[0].key
     crypt.compare(made, replica)
     assert crypt.opens(replica[0].path, made[0].key)
+
+
+def test_flatten_luks_chain_to_plain(host, pools):
+    source, target = pools
+    made = crypt.known_chain(source, Key(host, value=crypt.SOURCE), plain=(1,))
+    target.replicate(source, "web.qcow2", name="flat.qcow2", snapshots="flatten", encryption="none")
+    replica = crypt.layers(target.file("flat.qcow2"))
+    assert len(replica) == 1 and "encrypted" not in images.info(replica[0].path)
+    crypt.compare(made, replica)
+    crypt.check(replica[0])
+    assert crypt.encryption_of(target.image("flat.qcow2"))[0] is None
+
+
+def test_chain_across_two_pools(host, pools, new_pool):
+    """Its base lies in another pool of the region, plain and encrypted."""
+    source, target = pools
+    bases, key, other = new_pool("cn-north-1"), Key(host), Key(host)
+    bases.chain(names=("base.qcow2",))
+    images.overlay(source.file("web.qcow2"), bases.file("base.qcow2"))
+    images.write_random(source.file("web.qcow2"), 3 << 20, 1 << 20, 5)
+    source.refresh()
+    target.replicate(source, "web.qcow2", name="enc.qcow2", target=key.target())
+    encrypted = crypt.layers(target.file("enc.qcow2"), key.value)
+    assert len(encrypted) == 2 and all(layer.key for layer in encrypted)
+    crypt.assert_judged(crypt.layers(source.file("web.qcow2")), encrypted)
+    apart = across(source, bases, encrypted, key)
+    target.replicate(source, "apart.qcow2", name="again.qcow2", target=other.target())
+    crypt.assert_judged(apart, crypt.layers(target.file("again.qcow2"), other.value))
+    target.replicate(source, "apart.qcow2", name="dec.qcow2", encryption="none")
+    crypt.assert_judged(apart, crypt.layers(target.file("dec.qcow2")))
+
+
+def across(source, bases, chain, key):
+    """The encrypted chain of two with its base in the pool `bases`; both pools know the key."""
+    crypt.bind(source, key, "apart.qcow2")
+    crypt.bind(bases, key, "below.qcow2")
+    for layer, path in zip(chain, (source.file("apart.qcow2"), bases.file("below.qcow2"))):
+        images.copy_sparse(layer.path, path + ".tmp")
+        crypt.put(path, path + ".tmp")
+    made = [chain[0]._replace(path=source.file("apart.qcow2")), chain[1]._replace(path=bases.file("below.qcow2"))]
+    with crypt._Opened(made[:1]) as opened:
+        images.qemu_img("rebase", "-q", "-u", "-b", made[1].path, "-F", "qcow2", *opened.args, opened.names[0])
+    source.refresh()
+    bases.refresh()
+    return made
 
 
 def test_base_of_two_encrypted_images_is_converted_once_for_one_key(host, pools):
@@ -265,6 +311,22 @@ def test_odd_kinds_there_and_back(host, pools, kind):
     assert compressed_clusters(replica[0]) == 0
     target.replicate(target, "enc.qcow2", name="dec.qcow2", encryption="none")
     crypt.assert_judged(made, crypt.layers(target.file("dec.qcow2")))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in test_replicate.KINDS if kind != "odd names"])
+def test_odd_kinds_of_chains(host, pools, kind):
+    source, target = pools
+    key = Key(host)
+    volume = source.chain(**test_replicate.KINDS[kind])
+    made = crypt.layers(source.file(volume))
+    target.replicate(source, volume, name="enc.qcow2", target=key.target())
+    replica = crypt.layers(target.file("enc.qcow2"), key.value)
+    assert all(layer.key for layer in replica)
+    crypt.assert_judged(made, replica)
+    target.replicate(target, "enc.qcow2", name="dec.qcow2", encryption="none")
+    back = crypt.layers(target.file("dec.qcow2"))
+    assert not any("encrypted" in info for info in images.layers(back[0].path))
+    crypt.assert_judged(made, back)
 
 
 # ---- nothing stays in clear

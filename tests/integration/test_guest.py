@@ -158,7 +158,8 @@ class Monitor:
         self.serial = path + ".serial-tmp"
         self.process = subprocess.Popen(
             ["qemu-system-x86_64", "-nodefaults", "-machine", "pc,accel=tcg", "-display", "none", "-m", "32",
-             "-monitor", "stdio", "-serial", f"file:{self.serial}", "-drive", f"file={path},format=qcow2,if=ide", *args],
+             "-monitor", "stdio", "-serial", f"file:{self.serial}",
+             "-drive", f"file={path},format=qcow2,if=ide", *args],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             preexec_fn=space.die_with_parent)
 
