@@ -12,7 +12,7 @@ import libvirt
 import pytest
 from harness import crypt, images, xmlio
 from harness.crypt import Key
-from harness.pools import code, two_regions
+from harness.pools import code, two_regions, wait_until
 from test_region_pools import valid
 
 DEFAULT = "ims/default"
@@ -212,6 +212,15 @@ def test_missing_secret_of_the_target(host, pools, secret):
     assert nothing_left(target)
 
 
+def take_value(key):
+    """Makes a secret of the same UUID without a value."""
+    key.undefine()
+    conn = key.host.connect(driver="secret")
+    conn.secretDefineXML(f"<secret ephemeral='no' private='yes'><uuid>{key.uuid}</uuid><usage type='volume'>"
+                         f"<volume>{key.usage}</volume></usage></secret>")
+    conn.close()
+
+
 @pytest.mark.parametrize("end", ["source", "target"])
 def test_secret_without_value(host, pools, end):
     source, target = pools
@@ -220,11 +229,7 @@ def test_secret_without_value(host, pools, end):
     if end == "source":
         target.replicate(source, volume, name="enc.qcow2", target=key.target())
         source, volume = target, "enc.qcow2"
-        key.undefine()
-        conn = host.connect(driver="secret")
-        conn.secretDefineXML(f"<secret ephemeral='no' private='yes'><uuid>{key.uuid}</uuid><usage type='volume'>"
-                             f"<volume>{key.usage}</volume></usage></secret>")
-        conn.close()
+        take_value(key)
         options = dict(encryption="none")
     else:
         key = Key(host, value=None)
@@ -254,12 +259,48 @@ def test_wrong_passphrase_of_a_layer_below(host, encrypted):
     assert nothing_left(target)
 
 
-def test_three_errors_of_async_requests_come_at_once(host, encrypted):
+# What is done to the source's key, the target's key (None: decrypted), and the error.
+BAD_KEYS = {
+    "no secret of the source": (Key.undefine, None, libvirt.VIR_ERR_NO_SECRET),
+    "no secret of the target": (None, Key.undefine, libvirt.VIR_ERR_NO_SECRET),
+    "no value at the source": (take_value, None, libvirt.VIR_ERR_INVALID_SECRET),
+    "no value at the target": (None, take_value, libvirt.VIR_ERR_INVALID_SECRET),
+    "wrong passphrase": (lambda key: key.set("something else"), None, libvirt.VIR_ERR_AUTH_FAILED),
+    "wrong passphrase, to another key": (lambda key: key.set("something else"), lambda key: None,
+                                         libvirt.VIR_ERR_AUTH_FAILED),
+}
+
+
+@pytest.mark.parametrize("what", BAD_KEYS)
+def test_three_errors_of_async_requests_come_at_once(host, encrypted, what):
+    """Not from a job that fails later, when nobody looks."""
     source, target, key, _ = encrypted
-    key.set("something else")
-    error = target.refusal(source, "web.qcow2", name="dec.qcow2", encryption="none", async_="yes")
-    assert code(error) == libvirt.VIR_ERR_AUTH_FAILED
+    spoil_source, spoil_target, expected = BAD_KEYS[what]
+    options = dict(encryption="none")
+    if spoil_source:
+        spoil_source(key)
+    if spoil_target:
+        other = Key(host)
+        spoil_target(other)
+        options = dict(target=other.target())
+    error = target.refusal(source, "web.qcow2", name="new.qcow2", async_="yes", **options)
+    assert code(error) == expected, error
     assert nothing_left(target)
+
+
+@pytest.mark.parametrize("async_", ["no", "yes"])
+def test_refused_request_makes_no_default_key(new_host, async_):
+    host = new_host().start()
+    source, target = two_regions(host)
+    key = Key(host, value=crypt.SOURCE)
+    crypt.known_chain(source, key, names=("one.qcow2",))
+    key.set("something else")
+    error = target.refusal(source, "one.qcow2", name="new.qcow2", encryption="default", async_=async_)
+    assert code(error) == libvirt.VIR_ERR_AUTH_FAILED
+    assert list(secrets(host)) == [key.usage]
+    key.set(crypt.SOURCE)
+    target.replicate(source, "one.qcow2", name="new.qcow2", encryption="default")
+    assert DEFAULT in secrets(host)
 
 
 def test_key_that_is_gone_fails_a_resumed_job_which_can_be_retried(host, pools):
@@ -369,12 +410,26 @@ def test_slot_on_a_file_system_that_clones(host, new_pool, small_xfs):
     target.host.ok("pool-destroy", source.name)
 
 
-def test_slot_refuses_equal_passphrases(host, encrypted):
+@pytest.mark.parametrize("async_", ["no", "yes"])
+def test_slot_refuses_equal_passphrases(host, encrypted, async_):
     source, target, old, _ = encrypted
     for key in (old, Key(host, value=old.value)):
-        error = target.refusal(source, "web.qcow2", name="slot.qcow2", target=key.target(), rekey="slot")
+        error = target.refusal(source, "web.qcow2", name="slot.qcow2", target=key.target(), rekey="slot", async_=async_)
         assert code(error) == libvirt.VIR_ERR_INVALID_ARG, error
         assert nothing_left(target)
+
+
+@pytest.mark.parametrize("async_", ["no", "yes"])
+@pytest.mark.parametrize("depth", [0, 1])
+def test_slot_refuses_the_passphrase_of_another_old_slot(host, encrypted, depth, async_):
+    """Whoever knew the image's second passphrase would open the copy too."""
+    source, target, old, made = encrypted
+    add_passphrase(made[depth], "second passphrase")
+    source.refresh()
+    error = target.refusal(source, "web.qcow2", name="slot.qcow2", rekey="slot", async_=async_,
+                           target=Key(host, value="second passphrase").target())
+    assert code(error) == libvirt.VIR_ERR_INVALID_ARG, error
+    assert nothing_left(target)
 
 
 def test_slot_of_a_plain_image_is_refused(host, pools):
@@ -425,56 +480,115 @@ def test_slot_of_compressed_clusters(host, pools):
 
 # ---- nothing leaks
 
+def forms(secret):
+    """How a secret may have been written, as bytes."""
+    secret = secret.encode() if isinstance(secret, str) else secret
+    return {secret, base64.b64encode(secret), secret.hex().encode(), secret.hex().upper().encode()}
+
+
+def leaks(data, needles):
+    return [needle for needle in needles if needle in data]
+
+
+class Watcher:
+    """Looks into the command lines and environments of all processes for as long as the context lasts."""
+
+    def __init__(self, needles):
+        self.needles, self.seen, self.helpers, self.watching = needles, [], set(), True
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        while self.watching:
+            for folder in glob.glob("/proc/[0-9]*"):
+                for name in ("cmdline", "environ"):
+                    try:
+                        with open(f"{folder}/{name}", "rb") as f:
+                            self._look(f"{folder}/{name}", f.read())
+                    except OSError:
+                        pass
+            time.sleep(0.005)
+
+    def _look(self, name, data):
+        if leaks(data, self.needles):
+            self.seen.append(name)
+        if name.endswith("cmdline") and data.startswith(b"qemu-img"):
+            self.helpers.add(data)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.watching = False
+        self.thread.join()
+
+
+def contents(pool, names):
+    found = {}
+    for name in names:
+        try:
+            with open(pool.file(name), "rb") as f:
+                found[name] = f.read()
+        except FileNotFoundError:  # staging, while a job works
+            pass
+    return found
+
+
+def staged(pool):
+    return contents(pool, [".replication/" + name for name in pool.staging()])
+
+
+def slow_job(source, target, name, key):
+    """A conversion; returns what its staging held in the middle of it."""
+    target.replicate(source, "web.qcow2", name=name, target=key.target(), async_="yes", bandwidth=("KiB/s", 4096))
+    target.wait_job(name, ("running",))
+    assert wait_until(lambda: int(target.image(name).job["processed"]) > 0)
+    found = staged(target)
+    assert target.image(name).job["state"] == "running" and any("/partial/" in n for n in found), list(found)
+    target.wait_job(name)
+    return found
+
+
 def test_no_secret_is_anywhere(host, pools):
-    """While conversions run and afterwards: command lines, environments, staging, XML, log, temporary files."""
+    """While conversions run and afterwards: command lines, environments, staging, images, XML, log, temporary
+    files."""
     source, target = pools
-    one, two = Key(host), Key(host)
+    one, two, wrong = Key(host), Key(host), Key(host)
     temporary = listing(host)
     images.base(source.file("base.qcow2"), 16)
     images.overlay(source.file("web.qcow2"), "base.qcow2", "16M")
     images.write_random(source.file("web.qcow2"), 0, 6 << 20, 8)
     source.refresh()
-    needles, seen, watching = [one.value, two.value], [], True
-    needles += [base64.b64encode(n.encode()).decode() for n in needles]
-
-    def watch():
-        while watching:
-            for folder in glob.glob("/proc/[0-9]*"):
-                for name in ("cmdline", "environ"):
-                    try:
-                        with open(f"{folder}/{name}", "rb") as f:
-                            text = f.read().decode(errors="replace")
-                        seen.extend((folder, name) for n in needles if n in text)
-                        if name == "cmdline" and text.startswith("qemu-img"):
-                            helpers.add(text)
-                    except OSError:
-                        pass
-            time.sleep(0.005)
-
-    helpers = set()
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
+    target.replicate(source, "base.qcow2", name="default.qcow2", encryption="default")
+    default = crypt.secret_value(host, DEFAULT)
+    target.replicate(source, "base.qcow2", name="wrong.qcow2", target=wrong.target())
+    keys = {"default.qcow2": default, "wrong.qcow2": wrong.value, "one.qcow2": one.value, "flat.qcow2": two.value,
+            "slot.qcow2": one.value, "again.qcow2": default, "slow.qcow2": two.value}
+    wrong.set("quite another passphrase")
+    needles = set().union(*map(forms, keys.values()), forms(wrong.value))
+    with Watcher(needles) as watcher:
         target.replicate(source, "web.qcow2", name="one.qcow2", target=one.target(), bandwidth=("KiB/s", 16384))
         target.replicate(target, "one.qcow2", name="flat.qcow2", target=two.target(), snapshots="flatten")
         target.replicate(target, "flat.qcow2", name="slot.qcow2", target=one.target(), rekey="slot")
-        target.replicate(target, "slot.qcow2", name="dec.qcow2", encryption="none")
-    finally:
-        watching = False
-        watcher.join()
-    assert seen == []
-    assert helpers, "no qemu-img was seen, so the watcher is blind"
-    for name, key in (("one.qcow2", one), ("flat.qcow2", two), ("slot.qcow2", one)):
-        volume_key = crypt.volume_key(target.file(name), key.value)
-        needles += [volume_key.hex(), base64.b64encode(volume_key).decode(), volume_key[:32].hex()]
-    texts = {"log": host.log(), "stderr": host.stderr()}
-    for name in target.volumes():
-        texts["xml of " + name] = target.image(name).xml
-    for name in target.staging():
-        with open(target.file(".replication/" + name), "rb") as f:
-            texts[name] = f.read().decode(errors="replace")
-    for where, text in texts.items():
-        assert not [n for n in needles if n.lower() in text.lower()], where
+        target.replicate(target, "slot.qcow2", name="again.qcow2", encryption="default")
+        target.replicate(target, "again.qcow2", name="dec.qcow2", encryption="none")
+        error = target.refusal(target, "wrong.qcow2", name="none.qcow2", encryption="none")
+        during = slow_job(source, target, "slow.qcow2", two)
+    assert code(error) == libvirt.VIR_ERR_AUTH_FAILED
+    assert watcher.seen == []
+    assert watcher.helpers, "no qemu-img was seen, so the watcher is blind"
+    for name, key in keys.items():
+        volume_key = crypt.volume_key(target.file(name), key)
+        needles |= forms(volume_key) | forms(volume_key[:32]) | forms(volume_key[32:])
+    texts = {"log": host.log().encode(), "stderr": host.stderr().encode(), "error": str(error).encode(),
+             **{"during " + name: data for name, data in during.items()}, **staged(target),
+             **contents(target, target.volumes())}
+    texts.update({"xml of " + name: target.image(name).xml.encode() for name in target.volumes()})
+    assert set(keys) < set(texts)
+    for where, data in texts.items():
+        assert not leaks(data, needles), where
+    with open(os.path.join(host.dir, "etc/secrets", one.uuid + ".base64"), "rb") as f:
+        assert leaks(f.read(), needles), "libvirt keeps it there, so the search is blind"
     assert listing(host) - temporary == set()
     assert not [fd for fd in host.fds() if "memfd" in fd and "deleted" in fd and "secret" in fd]
 
