@@ -80,19 +80,21 @@ replConvertCheckText(const ReplSecretBuf *secret, const char *volume, GError **e
     return -1;
 }
 
-static int
-replByQemuCheckSecrets(const ReplByQemu *q, GError **err)
+int
+replConvertCheckTexts(const ReplConvertJob *job, GError **err)
 {
     guint i;
 
-    for (i = 0; i < q->chain.count; i++) {
-        const ReplLayer *layer = replChainLayer(q->job->chain, q->job->step->layer + i);
+    for (i = job->step->layer; i < job->chain->layers->len; i++) {
+        const ReplLayer *layer = replChainLayer(job->chain, i);
 
         if (replByQemuIsEncrypted(layer) &&
-            replConvertCheckText(q->files[i].secret, layer->volume, err) < 0)
+            replConvertCheckText(job->sources ? job->sources[i] : NULL, layer->volume, err) < 0)
             return -1;
     }
-    return q->convert->toEncrypted ? replConvertCheckText(q->job->secret, q->job->step->volume, err) : 0;
+    if (job->step->convert.toEncrypted && job->secret)
+        return replConvertCheckText(job->secret, job->step->volume, err);
+    return 0;
 }
 
 /* The form of the new layer: that of a qcow2 source, so far as it is kept. */
@@ -222,7 +224,7 @@ replConvertByQemu(const ReplConvertJob *job, ReplConvertResult *result, GError *
 
     q.files = files = replConvertFiles(job->chain, job->step->layer, job->sources, &q.chain.count);
     q.chain.files = files;
-    if (replByQemuCheckSecrets(&q, err) == 0 && replByQemuTarget(&q, err) == 0 &&
+    if (replConvertCheckTexts(job, err) == 0 && replByQemuTarget(&q, err) == 0 &&
         replByQemuConvert(&q, err) == 0 && replByQemuCheck(&q, err) == 0)
         ret = 0;
     g_free(q.cipher.cipher);

@@ -39,12 +39,17 @@ replConvertFacts(const ReplChain *chain, const ReplRequest *request, const ReplC
                  ReplPlanLayer *layers, GError **err);
 
 /* Tries @passphrase on @layer, which is encrypted, before anybody relies on it. Returns 0, with *key set to its volume
- * key where our engine can use it and to NULL else, or -1 with @err set: VIR_ERR_AUTH_FAILED when the passphrase does not
- * open it, VIR_ERR_INVALID_SECRET when it is no text where qemu-img needs text, VIR_ERR_OPERATION_FAILED when
- * the encryption is not one that QEMU knows. (QEMU's legacy encryption opens with anything.) */
+ * key, or to NULL where only QEMU can open it, or -1 with @err set: VIR_ERR_AUTH_FAILED when the passphrase does not
+ * open it, VIR_ERR_INVALID_SECRET when it is no text where qemu-img needs text, VIR_ERR_OPERATION_INVALID for
+ * another version of LUKS, VIR_ERR_OPERATION_FAILED for a cipher that QEMU does not know either. (QEMU's legacy encryption opens with anything.) */
 int
 replConvertUnlock(const ReplLayer *layer, const ReplSecretBuf *passphrase, const ReplConvertLimits *limits,
                   ReplSecretBuf **key, GError **err);
+
+/* Whether @fresh may become the only passphrase of @layer, which @old opens: it must not open it already, or whoever
+ * knew it before would still have the key. Returns 0, or -1 with @err set: VIR_ERR_INVALID_ARG. */
+int
+replConvertCheckFresh(const ReplLayer *layer, const ReplSecretBuf *old, const ReplSecretBuf *fresh, GError **err);
 
 typedef struct {
     const ReplChain *chain; /* opened and locked */
@@ -76,6 +81,11 @@ typedef struct {
     guint snapshotsLost; /* internal snapshots that the new layer has not */
     guint bitmapsLost;   /* persistent dirty bitmaps, the same */
 } ReplConvertResult;
+
+/* The secrets of @job as far as its step is qemu-img's work, which takes text only and opens the layers below, too. The
+ * target is not looked at, and a secret that is not there yet is passed over. 0, or -1 with VIR_ERR_INVALID_SECRET. */
+int
+replConvertCheckSecrets(const ReplConvertJob *job, GError **err);
 
 /* Makes the layer of @job->step in the target: converted, its backing reference as the step says, synced, and
  * checked (its header, and by qemu-img check where qemu-img made it). Cancelled by the watch within a second; nothing of

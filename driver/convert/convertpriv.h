@@ -54,6 +54,10 @@ replConvertQemuError(GError *failed, const char *volume, GError **err);
 int
 replConvertCheckText(const ReplSecretBuf *secret, const char *volume, GError **err);
 
+/* The same for all that qemu-img opens for the step of @job. */
+int
+replConvertCheckTexts(const ReplConvertJob *job, GError **err);
+
 /* A conversion of @layers layers has this much address space. */
 guint64
 replConvertMemory(guint layers);

@@ -1,5 +1,5 @@
 /*
- * unlock.c: whether a passphrase opens a layer, before anything is written
+ * unlock.c: whether passphrases are good for what is asked, before anything is written
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -45,9 +45,36 @@ replConvertUnlock(const ReplLayer *layer, const ReplSecretBuf *passphrase, const
         return 0;
     if ((*key = replLuksUnlock(layer->fd, layer->volume, passphrase, &why)))
         return 0;
-    if (g_error_matches(why, REPL_ERROR, VIR_ERR_NO_SUPPORT) ||
-        g_error_matches(why, REPL_ERROR, VIR_ERR_OPERATION_INVALID))
+    if (g_error_matches(why, REPL_ERROR, VIR_ERR_NO_SUPPORT))
         return replUnlockByQemu(layer, passphrase, limits, err);
     g_propagate_error(err, g_steal_pointer(&why));
     return -1;
+}
+
+int
+replConvertCheckFresh(const ReplLayer *layer, const ReplSecretBuf *old, const ReplSecretBuf *fresh, GError **err)
+{
+    g_autoptr(ReplSecretBuf) key = NULL;
+
+    if (!replSecretBufEqual(old, fresh) && !(key = replLuksUnlock(layer->fd, layer->volume, fresh, NULL)))
+        return 0;
+    replErrorSet(err, VIR_ERR_INVALID_ARG,
+                 _("The new passphrase opens volume '%s' already: take another one, or rekey='full'"),
+                 layer->volume);
+    return -1;
+}
+
+int
+replConvertCheckSecrets(const ReplConvertJob *job, GError **err)
+{
+    const ReplConvert *convert = &job->step->convert;
+    int ours;
+
+    if (job->step->action != REPL_STEP_CONVERT || convert->overlay ||
+        (convert->rekey == REPL_REKEY_SLOT && convert->fromEncrypted && convert->toEncrypted))
+        return 0;
+    ours = replConvertIsOurs(replChainLayer(job->chain, job->step->layer), convert, job->request, err);
+    if (ours != 0)
+        return ours < 0 ? -1 : 0;
+    return replConvertCheckTexts(job, err);
 }

@@ -192,7 +192,10 @@ replCopyRunTuned(int src, int dst, const ReplCopyJob *job, const ReplCopyTune *t
 int
 replCopyRun(int src, int dst, const ReplCopyJob *job, GError **err)
 {
-    ReplCopyTune tune = replEndpointIsMemory(dst) ? replCopyTuneMemory(job) : replCopyTuneDefault();
+    ReplCopyTune tune = replCopyTuneDefault();
 
+    if (replEndpointIsMemory(src) && replEndpointIsMemory(dst))
+        tune = replCopyTuneMemory(job);
+    tune.noPreallocate = replEndpointIsMemory(dst);
     return replCopyRunTuned(src, dst, job, &tune, err);
 }

@@ -34,7 +34,7 @@ typedef struct {
 /* What replCopyRun uses to write to a disk. */
 ReplCopyTune replCopyTuneDefault(void);
 
-/* The same for a target in memory (tmpfs). There is nothing to wait for but the processors and the one writer that the
+/* The same from memory into memory (tmpfs). There is nothing to wait for but the processors and the one writer that the
  * kernel lets into a file: more threads, blocks beyond a processor's cache, and blocks given ahead only get in
  * each other's way (2.9 GiB/s instead of 2.4 with two processors, decrypting 2.8 instead of 2.1). */
 ReplCopyTune replCopyTuneMemory(const ReplCopyJob *job);

@@ -39,8 +39,8 @@ replLuksJudge(int src, const char *what, ReplFormat format, gboolean encrypt, Re
               GError **err);
 
 /* Opens the qcow2 or raw LUKS file @fd with @passphrase, which takes seconds where it is slow to guess. Returns its
- * volume key, or NULL with @err set: VIR_ERR_AUTH_FAILED when it does not open it, VIR_ERR_NO_SUPPORT when only
- * qemu-img knows the encryption. */
+ * volume key, whatever its cipher, or NULL with @err set: VIR_ERR_AUTH_FAILED when it does not open it, VIR_ERR_NO_SUPPORT
+ * when only qemu-img can tell. */
 ReplSecretBuf *
 replLuksUnlock(int fd, const char *what, const ReplSecretBuf *passphrase, GError **err);
 

@@ -24,13 +24,14 @@
 #define REPL_LUKS_HASH "sha256"
 /* RFC 2898 and libcryptsetup allow no fewer. */
 #define REPL_LUKS_MIN_ITERATIONS 1000
-/* More than any sane calibration gives (half a minute here): a hostile header could ask for an hour. */
-#define REPL_LUKS_MAX_ITERATIONS (64U << 20)
+/* More than any sane calibration gives, of all slots (a minute here): a hostile header could ask for an hour. */
+#define REPL_LUKS_MAX_ITERATIONS (128U << 20)
 /* LUKS1 on disk: eight key slots of 48 bytes (active, iterations, salt, …). */
 #define REPL_LUKS_DIGEST_ITERATIONS 164
 #define REPL_LUKS_SLOTS 208
 #define REPL_LUKS_SLOT_BYTES 48
 #define REPL_LUKS_SLOT_COUNT 8
+#define REPL_LUKS_SLOT_ACTIVE 0x00ac71f3U /* of the LUKS1 on-disk format */
 /* What cryptsetup aims at by default. */
 #define REPL_LUKS_TIME_MS 2000
 
@@ -163,20 +164,25 @@ static int
 replLuksCheckIterations(const ReplLuksHeader *header, const char *what, GError **err)
 {
     guint8 buf[REPL_LUKS_SLOTS + REPL_LUKS_SLOT_COUNT * REPL_LUKS_SLOT_BYTES] = {0};
-    guint32 worst;
+    guint64 sum;
     int i;
 
     if (replPreadFull(header->fd, buf, sizeof(buf), 0) < 0) {
         replErrorSetSystem(err, errno, _("Cannot read the LUKS header of volume '%s'"), what);
         return -1;
     }
-    worst = replGetBe32(buf + REPL_LUKS_DIGEST_ITERATIONS);
-    for (i = 0; i < REPL_LUKS_SLOT_COUNT; i++)
-        worst = MAX(worst, replGetBe32(buf + REPL_LUKS_SLOTS + i * REPL_LUKS_SLOT_BYTES + 4));
-    if (worst > REPL_LUKS_MAX_ITERATIONS) {
+    /* A wrong passphrase is tried on every slot in use. */
+    sum = replGetBe32(buf + REPL_LUKS_DIGEST_ITERATIONS);
+    for (i = 0; i < REPL_LUKS_SLOT_COUNT; i++) {
+        const guint8 *slot = buf + REPL_LUKS_SLOTS + i * REPL_LUKS_SLOT_BYTES;
+
+        if (replGetBe32(slot) == REPL_LUKS_SLOT_ACTIVE)
+            sum += replGetBe32(slot + 4);
+    }
+    if (sum > REPL_LUKS_MAX_ITERATIONS) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("The LUKS header of volume '%s' asks for %u rounds of key derivation, more than %u"),
-                     what, worst, REPL_LUKS_MAX_ITERATIONS);
+                     _("The LUKS header of volume '%s' asks for %llu rounds of key derivation, more than %u"),
+                     what, (unsigned long long)sum, REPL_LUKS_MAX_ITERATIONS);
         return -1;
     }
     return 0;
@@ -241,6 +247,12 @@ replLuksHeaderOpen(ReplLuksHeader *header, const ReplSecretBuf *passphrase, cons
         return NULL;
     }
     return g_steal_pointer(&key);
+}
+
+gboolean
+replLuksHeaderIsKey(ReplLuksHeader *header, const ReplSecretBuf *key)
+{
+    return crypt_volume_key_verify(header->cd, (const char *)key->data, key->length) >= 0;
 }
 
 /* The rounds that make a passphrase slow to guess, measured once. 0, or a negative errno. */
@@ -359,9 +371,9 @@ replLuksHeaderReplaceSlots(ReplLuksHeader *header, const ReplSecretBuf *key, con
 {
     int rc = crypt_volume_key_verify(header->cd, (const char *)key->data, key->length);
 
-    if (rc < 0)
+    if (rc == -EPERM)
         return replLuksAuthFailed(what, err);
-    if ((rc = replLuksDropSlots(header)) == 0)
+    if (rc >= 0 && (rc = replLuksDropSlots(header)) == 0)
         rc = replLuksAddSlot(header, key, fresh, kdf);
     if (rc < 0) {
         replErrorSetSystem(err, -rc, _("Cannot change the key slots of volume '%s'"), what);

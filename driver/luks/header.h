@@ -57,6 +57,10 @@ ReplSecretBuf *
 replLuksHeaderOpen(ReplLuksHeader *header, const ReplSecretBuf *passphrase, const char *what,
                    GError **err);
 
+/* Whether @key is the volume key of @header, by the digest in there. */
+gboolean
+replLuksHeaderIsKey(ReplLuksHeader *header, const ReplSecretBuf *key);
+
 /* How hard to guess the passphrase is made. */
 typedef enum {
     REPL_LUKS_KDF_PASSPHRASE, /* a word that a person chose: as slow as cryptsetup's default, calibrated once a

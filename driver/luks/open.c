@@ -51,7 +51,8 @@ replLuksOpen(ReplLuksHeader *luks, const char *what, const ReplSecretBuf *passph
 static ReplSecretBuf *
 replLuksKeyOf(ReplLuksHeader *luks, const ReplLuksConvert *params, GError **err)
 {
-    if (params->sourceKey)
+    /* Time stamps can be coarse: a header that was made anew has another digest. */
+    if (params->sourceKey && replLuksHeaderIsKey(luks, params->sourceKey))
         return replSecretBufNewFrom(params->sourceKey->data, params->sourceKey->length, err);
     return replLuksOpen(luks, params->what, params->source, err);
 }
@@ -191,8 +192,16 @@ replLuksUnlock(int fd, const char *what, const ReplSecretBuf *passphrase, GError
 {
     guint64 offset;
     g_autoptr(ReplLuksHeader) luks = replLuksOfFile(fd, what, &offset, err);
+    g_autoptr(GError) local = NULL;
+    ReplSecretBuf *key = luks ? replLuksDerive(luks, what, passphrase, &local) : NULL;
 
-    return luks ? replLuksOpen(luks, what, passphrase, err) : NULL;
+    /* libcryptsetup opens whatever cipher its own libraries have. */
+    if (local && !g_error_matches(local, REPL_ERROR, VIR_ERR_AUTH_FAILED) &&
+        !replLuksInfoIsOurs(replLuksHeaderInfo(luks)))
+        return replLuksOpen(luks, what, passphrase, err);
+    if (local)
+        g_propagate_error(err, g_steal_pointer(&local));
+    return key;
 }
 
 int
@@ -235,7 +244,10 @@ replLuksRekeySlot(int fd, const ReplLuksConvert *params, GError **err)
         return -1;
     }
     /* Of any cipher: the data is not touched. */
-    key = params->sourceKey ? replLuksKeyOf(luks, params, err) : replLuksDerive(luks, what, params->source, err);
+    if (params->sourceKey && replLuksHeaderIsKey(luks, params->sourceKey))
+        key = replSecretBufNewFrom(params->sourceKey->data, params->sourceKey->length, err);
+    else
+        key = replLuksDerive(luks, what, params->source, err);
     if (!key || replLuksHeaderReplaceSlots(luks, key, params->target, params->kdf, what, err) < 0 ||
         replLuksHeaderWrite(luks, fd, offset, what, err) < 0)
         return -1;

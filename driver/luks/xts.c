@@ -16,10 +16,15 @@
 
 #include "base/error.h"
 
-/* Locked memory for all contexts of the process, 2-3 KiB each. Without effect where another library was first. */
-#define REPL_XTS_LOCKED_BYTES (256 << 10)
-/* What was measured to work with 1.10; an older one has no VAES but works. */
-#define REPL_XTS_GCRYPT "1.8.0"
+/* Locked memory for all contexts of the process, about 3 KiB each: enough for 64 jobs, the most that may run at once, with
+ * eight contexts to decrypt and eight to encrypt. */
+#define REPL_XTS_LOCKED_BYTES (4 << 20)
+#define REPL_XTS_CONTEXTS 8
+/* How libgcrypt grows where another library has set up its locked memory before us, at 32 KiB as a rule. What it grows by
+ * is not locked, but wiped. */
+#define REPL_XTS_EXPAND_BYTES (64U << 10)
+/* The first one that can grow; 1.10 is twice as fast on processors with VAES. */
+#define REPL_XTS_GCRYPT "1.8.4"
 
 struct ReplXts {
     /* Fixed. */
@@ -36,20 +41,35 @@ struct ReplXts {
 
 /* libgcrypt wants to be told once a process, before anything else. Whoever comes first tells it. */
 static gboolean
-replXtsInit(void)
+replXtsSetUp(void)
+{
+    if (!gcry_check_version(REPL_XTS_GCRYPT))
+        return FALSE;
+    if (gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P)) {
+        gcry_control(GCRYCTL_AUTO_EXPAND_SECMEM, REPL_XTS_EXPAND_BYTES);
+        return TRUE;
+    }
+    /* It would go to the daemon's standard error; we tell it in our own way. */
+    gcry_control(GCRYCTL_DISABLE_SECMEM_WARN);
+    if (gcry_control(GCRYCTL_INIT_SECMEM, REPL_XTS_LOCKED_BYTES, 0) != 0)
+        return FALSE;
+    gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
+    return TRUE;
+}
+
+static int
+replXtsInit(GError **err)
 {
     static gsize once;
 
-    if (g_once_init_enter(&once)) {
-        gsize good = gcry_check_version(REPL_XTS_GCRYPT) ? 1 : 2;
-
-        if (!gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P)) {
-            gcry_control(GCRYCTL_INIT_SECMEM, REPL_XTS_LOCKED_BYTES, 0);
-            gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
-        }
-        g_once_init_leave(&once, good);
-    }
-    return once == 1;
+    if (g_once_init_enter(&once))
+        g_once_init_leave(&once, replXtsSetUp() ? 1 : 2);
+    if (once == 1)
+        return 0;
+    replErrorSet(err, VIR_ERR_INTERNAL_ERROR,
+                 _("libgcrypt is older than %s, or cannot lock memory for keys (the limit \"memlock\")"),
+                 REPL_XTS_GCRYPT);
+    return -1;
 }
 
 /* Wipes the key schedule, too. */
@@ -101,11 +121,16 @@ replXtsNew(const ReplSecretBuf *key, gboolean encrypt, GError **err)
     xts->idle = g_ptr_array_new_with_free_func(replXtsFreeContext);
     xts->cipher = cipher;
     xts->encrypt = encrypt;
-    xts->most = g_get_num_processors();
-    if (!(xts->key = replSecretBufNewFrom(key->data, key->length, err)))
+    xts->most = MIN(g_get_num_processors(), REPL_XTS_CONTEXTS);
+    if (!(xts->key = replSecretBufNewFrom(key->data, key->length, err)) || replXtsInit(err) < 0)
         return NULL;
-    if (!replXtsInit() || !replXtsHalvesDiffer(key) || !(first = replXtsMake(xts))) {
-        replErrorSet(err, VIR_ERR_INTERNAL_ERROR, _("The AES-XTS key was not accepted"));
+    /* What was encrypted with such a key can be read all the same. */
+    if (encrypt && !replXtsHalvesDiffer(key)) {
+        replErrorSet(err, VIR_ERR_INTERNAL_ERROR, _("The two halves of an AES-XTS key are equal"));
+        return NULL;
+    }
+    if (!(first = replXtsMake(xts))) {
+        replErrorSet(err, VIR_ERR_NO_MEMORY, _("There is no locked memory left for an AES-XTS key"));
         return NULL;
     }
     g_ptr_array_add(xts->idle, first);
@@ -163,8 +188,8 @@ replXtsRun(ReplXts *xts, guint64 sector, guint8 *buf, gsize length, GError **err
     guint8 tweak[16] = {0};
     gsize done;
 
-    for (done = 0; good && done < length; done += REPL_LUKS_SECTOR, sector++) {
-        guint64 le = GUINT64_TO_LE(sector);
+    for (done = 0; good && done < length; done += REPL_LUKS_SECTOR) {
+        guint64 le = GUINT64_TO_LE(sector + done / REPL_LUKS_SECTOR);
 
         memcpy(tweak, &le, sizeof(le));
         good = gcry_cipher_setiv(ctx, tweak, sizeof(tweak)) == 0 &&
@@ -173,7 +198,7 @@ replXtsRun(ReplXts *xts, guint64 sector, guint8 *buf, gsize length, GError **err
     }
     replXtsGive(xts, ctx);
     if (!good) {
-        replErrorSet(err, VIR_ERR_INTERNAL_ERROR, _("AES-XTS failed at sector %llu"),
+        replErrorSet(err, VIR_ERR_INTERNAL_ERROR, _("AES-XTS failed in %zu bytes from sector %llu on"), length,
                      (unsigned long long)sector);
         return -1;
     }

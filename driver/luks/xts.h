@@ -14,7 +14,8 @@
 typedef struct ReplXts ReplXts;
 
 /* @key: 32 bytes for AES-128, 64 for AES-256, the two XTS keys one after the other. NULL with @err set
- * when the length is another one (VIR_ERR_NO_SUPPORT) or the two halves are equal, which XTS forbids. */
+ * when the length is another one (VIR_ERR_NO_SUPPORT), when the two halves are equal, which XTS forbids (to encrypt), or
+ * when there is no locked memory for it (VIR_ERR_NO_MEMORY). */
 ReplXts *
 replXtsNew(const ReplSecretBuf *key, gboolean encrypt, GError **err);
 

@@ -44,6 +44,7 @@ replConversionFree(ReplConversion *conv)
 {
     if (!conv)
         return;
+    g_free(conv->by);
     g_free(conv->action);
     g_free(conv->fromSecret);
     g_free(conv->toSecret);
@@ -58,6 +59,7 @@ replConversionCopy(gconstpointer src, gpointer opaque)
 
     (void)opaque;
     copy->when_s = conv->when_s;
+    copy->by = g_strdup(conv->by);
     copy->action = g_strdup(conv->action);
     copy->fromSecret = g_strdup(conv->fromSecret);
     copy->toSecret = g_strdup(conv->toSecret);

@@ -55,6 +55,7 @@ typedef struct {
 /* What a conversion did, oldest first in the record. */
 typedef struct {
     gint64 when_s;     /* UNIX time */
+    char *by;          /* user name of who asked for it, NULL: not known */
     char *action;      /* "encrypt", "decrypt", "rekey", "rekey-slot", "convert" */
     char *fromSecret;  /* UUID, NULL: none */
     char *toSecret;

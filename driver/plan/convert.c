@@ -164,6 +164,17 @@ replIsOverlayFit(const ReplPlanFacts *facts)
            (!facts->request->format || g_str_equal(facts->request->format, "qcow2"));
 }
 
+/* A change of encryption writes everything anew, but for rekey='slot'. */
+static gboolean
+replIsLaidOutAnew(const ReplPlanFacts *facts)
+{
+    const ReplRequest *request = facts->request;
+
+    if (request->rekey == REPL_REKEY_SLOT && facts->layers[0].encrypted)
+        return FALSE;
+    return replAsksForKey(request) || (request->encryption == REPL_ENCRYPTION_NONE && replAnyEncrypted(facts));
+}
+
 int
 replPlanForm(const ReplPlanFacts *facts, ReplForm *form, ReplRefusal *refusal)
 {
@@ -173,7 +184,7 @@ replPlanForm(const ReplPlanFacts *facts, ReplForm *form, ReplRefusal *refusal)
 
     /* An image that is optimised already is not optimised again: instances of it are clones, and where the file
      * system cannot share blocks, overlays in the image's own pool. */
-    form->contiguous = request->fastCreate && !facts->image->fastCreate;
+    form->contiguous = request->fastCreate && (!facts->image->fastCreate || replIsLaidOutAnew(facts));
     form->overlay = request->fastCreate && facts->image->fastCreate && replIsOverlayFit(facts);
     form->flatten = facts->layerCount > 1 &&
                     (form->contiguous || request->snapshots == REPL_SNAPSHOTS_FLATTEN);

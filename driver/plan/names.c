@@ -75,7 +75,8 @@ replPlanLayerName(const ReplPlanFacts *facts, guint index, ReplFormat format, GH
     guint round;
 
     /* Ends: each round has another name, and there are not 2^32 of them in a directory. */
-    for (round = 0; replPlanIsTaken(facts, name) || g_hash_table_contains(used, name); round++) {
+    for (round = 0; !replIsVolumeName(name) || replPlanIsTaken(facts, name) || g_hash_table_contains(used, name);
+         round++) {
         g_free(name);
         name = replPlanDigestName(layer, format, round);
     }

@@ -10,7 +10,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "probe/backing.h"
 #include "stack/report.h"
+
+char *
+replIdentityName(void)
+{
+    g_autoptr(GObject) identity = (GObject *)replVirt.IdentityGetCurrent();
+    ReplVirtIdentity *who = (ReplVirtIdentity *)identity;
+    const char *name = NULL;
+
+    if (!who)
+        return NULL;
+    if (replVirt.IdentityGetSASLUserName(who, &name) <= 0 && replVirt.IdentityGetX509DName(who, &name) <= 0 &&
+        replVirt.IdentityGetUserName(who, &name) <= 0)
+        return NULL;
+    return name ? replPrintable(name) : NULL;
+}
 
 ReplIdentity
 replIdentityBecomeSystem(void)

@@ -58,6 +58,10 @@ G_DEFINE_AUTO_CLEANUP_FREE_FUNC(ReplIdentity, replIdentityRestore, NULL)
 ReplIdentity
 replIdentityBecomeSystem(void);
 
+/* Who is asking: the name by SASL, of the client's certificate, or of its user on this host. NULL: not known. */
+char *
+replIdentityName(void);
+
 /* What a volume call needs: access control asks about both definitions. */
 typedef struct {
     ReplVirtPoolDef *pool;

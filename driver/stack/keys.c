@@ -5,6 +5,7 @@
  */
 #include "stack/keys.h"
 
+#include "convert/convert.h"
 #include "stack/keytrial.h"
 #include "stack/report.h"
 #include "stack/secrets.h"
@@ -99,6 +100,23 @@ replKeysKeep(ReplWork *work, ReplAttempt *attempt)
     g_mutex_unlock(&work->lock);
 }
 
+static GPtrArray *
+replKeysSteal(ReplWork *work)
+{
+    GPtrArray *kept;
+
+    g_mutex_lock(&work->lock);
+    kept = g_steal_pointer(&work->opened);
+    g_mutex_unlock(&work->lock);
+    return kept;
+}
+
+void
+replKeysForget(ReplWork *work)
+{
+    g_autoptr(GPtrArray) kept = replKeysSteal(work);
+}
+
 /* The key of this layer under this secret. */
 static ReplSecretBuf *
 replKeysTake(GPtrArray *kept, const ReplLayer *layer, const char *secret)
@@ -119,12 +137,9 @@ replKeysTake(GPtrArray *kept, const ReplLayer *layer, const char *secret)
 static void
 replKeysTakeAll(ReplWork *work, ReplAttempt *attempt)
 {
-    g_autoptr(GPtrArray) kept = NULL;
+    g_autoptr(GPtrArray) kept = replKeysSteal(work);
     guint i;
 
-    g_mutex_lock(&work->lock);
-    kept = g_steal_pointer(&work->opened);
-    g_mutex_unlock(&work->lock);
     for (i = 0; kept && i < attempt->sourceKeys->len; i++) {
         if (attempt->sourceUuids->pdata[i])
             attempt->sourceKeys->pdata[i] =
@@ -196,10 +211,32 @@ replKeysLoadTarget(const ReplWork *work, ReplAttempt *attempt, GError **err)
     return 0;
 }
 
+/* What qemu-img cannot take. */
+static int
+replKeysCheck(const ReplWork *work, const ReplAttempt *attempt, GError **err)
+{
+    guint i;
+
+    for (i = 0; i < attempt->plan->steps->len; i++) {
+        const ReplConvertJob job = {
+            .chain = attempt->chain,
+            .step = g_ptr_array_index(attempt->plan->steps, i),
+            .sources = (const ReplSecretBuf *const *)attempt->sourceSecrets->pdata,
+            .secret = attempt->secret,
+            .request = work->record->request,
+        };
+
+        if (replConvertCheckSecrets(&job, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int
 replKeysLoad(ReplWork *work, ReplAttempt *attempt, gboolean try, GError **err)
 {
-    gboolean makesKey = work->record->request->encryption == REPL_ENCRYPTION_DEFAULT;
+    const ReplRequest *request = work->record->request;
+    gboolean makesKey = request->encryption == REPL_ENCRYPTION_DEFAULT && request->rekey != REPL_REKEY_SLOT;
     guint count = attempt->chain->layers->len;
     guint i;
 
@@ -216,7 +253,7 @@ replKeysLoad(ReplWork *work, ReplAttempt *attempt, gboolean try, GError **err)
             return -1;
     }
     /* What takes long comes last, but for making a key that a refused request would leave behind. */
-    if (!makesKey && replKeysLoadTarget(work, attempt, err) < 0)
+    if ((!makesKey && replKeysLoadTarget(work, attempt, err) < 0) || replKeysCheck(work, attempt, err) < 0)
         return -1;
     if (!try)
         replKeysTakeAll(work, attempt);
@@ -238,13 +275,15 @@ replKeysAction(const ReplConvert *convert, gboolean otherSecret)
 }
 
 void
-replKeysRecord(const ReplAttempt *attempt, const ReplPlanStep *step, ReplImage *image)
+replKeysRecord(const ReplWork *work, const ReplPlanStep *step, ReplImage *image)
 {
+    const ReplAttempt *attempt = work->attempt;
     const char *from = g_ptr_array_index(attempt->sourceUuids, step->layer);
     ReplConversion *conversion = g_new0(ReplConversion, 1);
 
     g_free(image->secret);
     image->secret = step->convert.toEncrypted ? g_strdup(attempt->secretUuid) : NULL;
+    conversion->by = g_strdup(work->record->requester);
     conversion->when_s = g_get_real_time() / G_USEC_PER_SEC;
     conversion->action = g_strdup(replKeysAction(&step->convert,
                                                  g_strcmp0(from, attempt->secretUuid) != 0));

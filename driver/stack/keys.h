@@ -18,10 +18,14 @@ replKeysLoad(ReplWork *work, ReplAttempt *attempt, gboolean try, GError **err);
 void
 replKeysKeep(ReplWork *work, ReplAttempt *attempt);
 
+/* Drops them. */
+void
+replKeysForget(ReplWork *work);
+
 /* The UUID of the secret that opens a volume, from its record or as libvirt has it in sight; NULL: not known. */
 char *
 replKeysOfLayer(const char *poolUuid, const char *volume);
 
-/* Writes into the record of a layer which secret opens it now, and how it came to that. */
+/* Writes into the record of a layer which secret opens it now, how it came to that, and at whose request. */
 void
-replKeysRecord(const ReplAttempt *attempt, const ReplPlanStep *step, ReplImage *image);
+replKeysRecord(const ReplWork *work, const ReplPlanStep *step, ReplImage *image);

@@ -8,6 +8,8 @@
 #include "stack/work.h"
 
 /* Tries attempt->sourceSecrets, each on its layer, and fills attempt->sourceKeys with the volume keys that this tells.
- * Returns 0, or -1 with @err set as by replConvertUnlock(): the uppermost layer's error. */
+ * Where a
+ * layer gets a new key slot only, attempt->secret must not open it already (replConvertCheckFresh). Returns 0, or -1 with
+ * @err set as by those: the error of one layer. */
 int
 replKeysTry(ReplAttempt *attempt, GError **err);

@@ -180,6 +180,7 @@ replPublishRecord(ReplWork *work, const ReplPlanStep *step)
 {
     const ReplAttempt *attempt = work->attempt;
     const ReplLayer *source = replChainLayer(attempt->chain, step->layer);
+    gboolean keepsLayout = step->action != REPL_STEP_CONVERT || step->convert.rekey == REPL_REKEY_SLOT;
     g_autofree char *id = g_uuid_string_random();
     g_autoptr(ReplImage) image = NULL;
     g_autoptr(GError) err = NULL;
@@ -188,8 +189,7 @@ replPublishRecord(ReplWork *work, const ReplPlanStep *step)
         g_mutex_lock(&work->lock);
         work->image->status = REPL_IMAGE_AVAILABLE;
         /* An overlay is quick to make, but is no image to make others from. */
-        work->image->fastCreate = step->action == REPL_STEP_CONVERT ? step->convert.contiguous
-                                                                    : attempt->sourceIsFast;
+        work->image->fastCreate = step->convert.contiguous || (keepsLayout && attempt->sourceIsFast);
         image = replImageCopy(work->image);
         g_mutex_unlock(&work->lock);
     } else {
@@ -200,7 +200,7 @@ replPublishRecord(ReplWork *work, const ReplPlanStep *step)
     }
     if (step->action == REPL_STEP_CONVERT) {
         /* Not the same bytes: nobody may take it for the source's layer. */
-        replKeysRecord(attempt, step, image);
+        replKeysRecord(work, step, image);
     } else {
         g_free(image->secret);
         image->secret = replKeysOfLayer(source->pool->uuid, source->volume);

@@ -116,6 +116,9 @@ replReplicateIsSame(const ReplReplication *r, const ReplJobRecord *record)
            g_strcmp0(a->format, b->format) == 0 && a->snapshots == b->snapshots &&
            a->encryption == b->encryption && a->rekey == b->rekey && a->fastCreate == b->fastCreate &&
            g_strcmp0(a->description, b->description) == 0 &&
+           g_strcmp0(a->cipherName, b->cipherName) == 0 && a->cipherSize_bits == b->cipherSize_bits &&
+           g_strcmp0(a->cipherMode, b->cipherMode) == 0 && g_strcmp0(a->cipherHash, b->cipherHash) == 0 &&
+           g_strcmp0(a->ivgenName, b->ivgenName) == 0 && g_strcmp0(a->ivgenHash, b->ivgenHash) == 0 &&
            g_strcmp0(a->secret.uuid, b->secret.uuid) == 0 &&
            g_strcmp0(a->secret.usage, b->secret.usage) == 0;
 }
@@ -253,6 +256,7 @@ replReplicateRecord(const ReplReplication *r, const char *imageId)
     ReplJobRecord *record = replJobRecordNew(id);
 
     record->token = g_strdup(r->request->token);
+    record->requester = replIdentityName();
     record->sourcePool = g_strdup(r->source->name);
     record->sourcePoolUuid = g_strdup(r->source->uuidstr);
     record->sourceRegion = g_strdup(r->source->label->name);

@@ -6,6 +6,7 @@
 #include "stack/update.h"
 
 #include "stack/access.h"
+#include "stack/keys.h"
 #include "stack/pending.h"
 #include "stack/region.h"
 #include "stack/report.h"
@@ -59,7 +60,11 @@ replUpdateJob(ReplJob *job, const ReplUpdate *update, GError **err)
         return replUpdateCancel(job, err);
     if (update->verb == REPL_VERB_START && replWorkCheckStart(job, err) < 0)
         return -1;
-    return update->verb == REPL_VERB_NONE ? 0 : replJobDo(job, update->verb, err);
+    if (update->verb == REPL_VERB_NONE || replJobDo(job, update->verb, err) == 0)
+        return 0;
+    if (update->verb == REPL_VERB_START && replJobState(job) == REPL_JOB_PLANNED)
+        replKeysForget(replJobOpaque(job));
+    return -1;
 }
 
 static void

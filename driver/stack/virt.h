@@ -146,6 +146,10 @@ typedef struct {
 
     ReplVirtIdentity *(*IdentityGetCurrent)(void);
     ReplVirtIdentity *(*IdentityGetSystem)(void);
+    /* 1: *name is set and belongs to the identity, 0: it has none, -1: error */
+    int (*IdentityGetUserName)(ReplVirtIdentity *, const char **name);
+    int (*IdentityGetSASLUserName)(ReplVirtIdentity *, const char **name);
+    int (*IdentityGetX509DName)(ReplVirtIdentity *, const char **name);
     ReplVirtIdentity *(*IdentityElevateCurrent)(void);
     int (*IdentitySetCurrent)(ReplVirtIdentity *);
 

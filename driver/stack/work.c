@@ -379,6 +379,7 @@ replWorkClean(ReplJob *job, void *opaque)
     ReplAttempt *attempt = g_steal_pointer(&work->attempt);
 
     replClaimsDrop(job);
+    replKeysForget(work);
     replPinsDropJob(replServicePins(), work->id);
     if (work->became) {
         replVirt.IdentitySetCurrent(work->before);
@@ -426,6 +427,9 @@ replWorkRecord(ReplJob *job, const ReplJobInfo *info, void *opaque)
     same = phase != REPL_WORK_ENDED && phase == (ReplWorkPhase)work->persisted;
     g_mutex_unlock(&work->lock);
 
+    /* A pause may last for days. */
+    if (phase == REPL_WORK_PAUSED || phase == REPL_WORK_ENDED)
+        replKeysForget(work);
     /* Waiting, copying and verifying are the same to a restart: no disk is asked to tell them apart. */
     if (same)
         return;

@@ -44,6 +44,7 @@ replJobRecordCopy(const ReplJobRecord *record)
 
     copy->id = g_strdup(record->id);
     copy->token = g_strdup(record->token);
+    copy->requester = g_strdup(record->requester);
     copy->sourcePool = g_strdup(record->sourcePool);
     copy->sourcePoolUuid = g_strdup(record->sourcePoolUuid);
     copy->sourceRegion = g_strdup(record->sourceRegion);
@@ -66,6 +67,7 @@ replJobRecordFree(ReplJobRecord *record)
         return;
     g_free(record->id);
     g_free(record->token);
+    g_free(record->requester);
     g_free(record->sourcePool);
     g_free(record->sourcePoolUuid);
     g_free(record->sourceRegion);
@@ -159,6 +161,7 @@ replJobRecordToText(const ReplJobRecord *record)
 
     replTextPut(keys, group, "id", record->id);
     replTextPut(keys, group, "token", record->token);
+    replTextPut(keys, group, "requester", record->requester);
     replTextPut(keys, group, "source-pool", record->sourcePool);
     replTextPut(keys, group, "source-pool-uuid", record->sourcePoolUuid);
     replTextPut(keys, group, "source-region", record->sourceRegion);
@@ -188,6 +191,7 @@ replJobRecordFill(ReplTextReader *r, ReplJobRecord *record)
 
     record->id = replTextNeed(r, replTextUuid(r, group, "id"), group, "id");
     record->token = replTextString(r, group, "token");
+    record->requester = replTextString(r, group, "requester");
     record->sourcePool = replTextString(r, group, "source-pool");
     record->sourcePoolUuid = replTextUuid(r, group, "source-pool-uuid");
     record->sourceRegion = replTextString(r, group, "source-region");

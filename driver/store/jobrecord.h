@@ -38,6 +38,7 @@ typedef struct {
 typedef struct {
     char *id;         /* UUID */
     char *token;      /* NULL: none */
+    char *requester;  /* user name, NULL: not known */
     char *sourcePool; /* name */
     char *sourcePoolUuid;
     char *sourceRegion;

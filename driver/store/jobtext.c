@@ -63,8 +63,8 @@ replStepFromText(ReplTextReader *reader, guint index)
     step->action = replTextWord(reader, group, "action", replStepActionFromString, REPL_STEP_COPY);
     step->state = replTextWord(reader, group, "state", replStepStateFromString, REPL_STEP_WAITING);
     step->bytes = replTextUint(reader, group, "bytes", REPL_BYTES_MAX);
-    step->snapshotsLost = replTextUint(reader, group, "snapshots-lost", G_MAXUINT16);
-    step->bitmapsLost = replTextUint(reader, group, "bitmaps-lost", G_MAXUINT16);
+    step->snapshotsLost = replTextUint(reader, group, "snapshots-lost", G_MAXUINT32);
+    step->bitmapsLost = replTextUint(reader, group, "bitmaps-lost", G_MAXUINT32);
     return step;
 }
 

@@ -102,6 +102,7 @@ replConversionsToText(GKeyFile *keys, const GPtrArray *conversions)
         const ReplConversion *conv = g_ptr_array_index(conversions, i);
 
         g_key_file_set_int64(keys, group, "when", conv->when_s);
+        replTextPut(keys, group, "by", conv->by);
         replTextPut(keys, group, "action", conv->action);
         replTextPut(keys, group, "from-secret", conv->fromSecret);
         replTextPut(keys, group, "to-secret", conv->toSecret);
@@ -120,6 +121,7 @@ replConversionsFromText(ReplTextReader *r, GPtrArray *conversions)
 
         g_ptr_array_add(conversions, conv);
         conv->when_s = replTextInt(r, group, "when", 0, G_MAXINT64, 0);
+        conv->by = replTextString(r, group, "by");
         conv->action = replTextNeed(r, replTextString(r, group, "action"), group, "action");
         conv->fromSecret = replTextUuid(r, group, "from-secret");
         conv->toSecret = replTextUuid(r, group, "to-secret");

@@ -45,6 +45,7 @@ replFormatConversion(GString *out, const ReplConversion *conv)
 {
     replFormatBegin(out, 4, "conversion");
     replFormatAttrNumber(out, "time", MAX(conv->when_s, 0));
+    replFormatAttr(out, "by", conv->by);
     replFormatAttr(out, "action", conv->action);
     replFormatAttr(out, "from", conv->fromSecret);
     replFormatAttr(out, "to", conv->toSecret);
