@@ -413,12 +413,14 @@ def test_bitmaps_keep_what_they_marked(host, pools):
 # ---- cipher options
 
 @pytest.mark.parametrize("inner, expected", [
-    ("<cipher name='aes' size='256' mode='xts' hash='sha256'/><ivgen name='plain64'/>", ("aes", "xts-plain64", 512)),
-    ("<cipher name='aes' size='128' mode='xts' hash='sha256'/><ivgen name='plain64'/>", ("aes", "xts-plain64", 256)),
+    ("<cipher name='aes' size='256' mode='xts' hash='sha256'/><ivgen name='plain64'/>",
+     ("aes", "xts-plain64", 512, "sha256")),
+    ("<cipher name='aes' size='128' mode='xts' hash='sha256'/><ivgen name='plain64'/>",
+     ("aes", "xts-plain64", 256, "sha256")),
     ("<cipher name='aes' size='256' mode='cbc' hash='sha256'/><ivgen name='essiv' hash='sha256'/>",
-     ("aes", "cbc-essiv:sha256", 256)),
+     ("aes", "cbc-essiv:sha256", 256, "sha256")),
     ("<cipher name='serpent' size='256' mode='xts' hash='sha512'/><ivgen name='plain64'/>",
-     ("serpent", "xts-plain64", 512)),
+     ("serpent", "xts-plain64", 512, "sha512")),
 ], ids=["aes-256", "aes-128", "cbc-essiv", "serpent"])
 def test_cipher_options(host, pools, inner, expected):
     source, target = pools
@@ -429,11 +431,29 @@ def test_cipher_options(host, pools, inner, expected):
     replica = crypt.layers(target.file("enc.qcow2"), key.value)
     crypt.compare_all(crypt.layers(source.file("one.qcow2")), replica)
     for layer in replica:
-        text = " ".join(crypt.dump(layer.path).split())
-        assert f"Cipher name: {expected[0]} Cipher mode: {expected[1]}" in text
-        assert f"MK bits: {expected[2]}" in text
+        assert_cipher(layer.path, *expected)
     target.replicate(target, "enc.qcow2", name="dec.qcow2", encryption="none")
     crypt.compare_all(crypt.layers(source.file("one.qcow2")), crypt.layers(target.file("dec.qcow2")))
+
+
+def assert_cipher(path, cipher, mode, bits, digest):
+    text = " ".join(crypt.dump(path).split())
+    assert f"Cipher name: {cipher} Cipher mode: {mode} Hash spec: {digest} " in text
+    assert f"MK bits: {bits}" in text
+
+
+def test_cipher_options_of_raw_luks(host, pools):
+    source, target = pools
+    key = Key(host)
+    made = raw_image(source)
+    target.replicate(source, "disk.img", fmt="raw", name="enc.luks", target=key.target(
+        inner="<cipher name='serpent' size='256' mode='xts' hash='sha512'/><ivgen name='plain64'/>"))
+    luks = [crypt.Layer(target.file("enc.luks"), "luks", key.value)]
+    assert_cipher(luks[0].path, "serpent", "xts-plain64", 512, "sha512")
+    crypt.compare(made, luks)
+    target.refresh()
+    target.replicate(target, "enc.luks", fmt="raw", name="dec.img", encryption="none")
+    crypt.compare(made, [crypt.Layer(target.file("dec.img"), "raw", None)])
 
 
 def test_wrong_passphrase_of_a_cipher_that_only_qemu_knows(host, pools):
@@ -571,8 +591,24 @@ def test_pending_image_is_no_source(host, pools):
                      encryption="default")
     error = target.refusal(source, "enc.qcow2", name="dec.qcow2", encryption="none")
     assert code(error) == libvirt.VIR_ERR_OPERATION_INVALID and "enc.qcow2" in str(error)
+    assert "status is pending" in str(error)
     host.ok("vol-delete", "enc.qcow2", source.name)
     assert wait_until(lambda: "enc.qcow2" not in source.volumes(), 3)
+
+
+def test_failed_image_is_no_source(host, pools):
+    source, target = pools
+    big_source(source)
+    target.replicate(source, "web.qcow2", name="enc.qcow2", async_="yes", bandwidth=("KiB/s", 4096),
+                     encryption="default")
+    target.wait_job("enc.qcow2", ("running",))
+    os.utime(source.file("base.qcow2"), (1, 1))  # as if somebody had written it
+    target.wait_job("enc.qcow2", ("failed",))
+    assert target.image("enc.qcow2").status == "error"
+    for options in (dict(encryption="none"), dict(), dict(async_="yes")):
+        error = source.refusal(target, "enc.qcow2", name="dec.qcow2", **options)
+        assert code(error) == libvirt.VIR_ERR_OPERATION_INVALID and "enc.qcow2" in str(error)
+        assert "status is error" in str(error)
 
 
 def test_plan_of_a_conversion(host, pools):
