@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Bad input: a clear libvirt error, nothing written, nothing lost."""
 
+import ctypes
 import os
 import struct
 
@@ -328,6 +329,89 @@ def refusal_by_name(source, target, volume):
     error = target.refusal(source, volume)
     assert code(error) in (INVALID, NO_SUPPORT, libvirt.VIR_ERR_NO_STORAGE_VOL), error
     assert any(f"'{name}'" in str(error) for name in source.state()[1]), error
+
+
+# ---- a base that leads on to files of its own
+
+class Opens:
+    """Whether anybody opens a file while the context lasts."""
+
+    IN_OPEN = 0x20
+
+    def __init__(self, path):
+        self.path = path
+
+    def __enter__(self):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        assert self.fd >= 0 and libc.inotify_add_watch(self.fd, os.fsencode(self.path), self.IN_OPEN) >= 0
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.fd)
+
+    def happened(self):
+        try:
+            return bool(os.read(self.fd, 65536))
+        except BlockingIOError:
+            return False
+
+
+def descriptor(path):
+    return (f'# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\ncreateType="monolithicFlat"\n'
+            f'RW 4 FLAT "{path}" 0\n').encode()
+
+
+def vmdk_text(base, path):
+    with open(base, "wb") as f:
+        f.write(descriptor(path).ljust(1024, b"\n"))
+
+
+def vmdk_hidden_text(base, path):
+    """A sparse header whose capacity of 0 sends QEMU on to the descriptor behind it."""
+    header = struct.pack("<4sIIQQQQIQQQ", b"KDMV", 1, 3, 0, 128, 1, 20, 512, 0, 0, 128)
+    with open(base, "wb") as f:
+        f.write(header.ljust(512, b"\0") + descriptor(path).ljust(20 * 512, b"\0"))
+        f.truncate(1 << 20)
+
+
+def vmdk_parent(base, path):
+    images.create(base, "1M", "vmdk")
+    with open(base, "r+b") as f:
+        data = f.read(21 * 512)
+        text = data[512:].rstrip(b"\0").replace(b"parentCID=ffffffff", b"parentCID=12345678") \
+            .replace(b"createType", f'parentFileNameHint="{path}"\ncreateType'.encode())
+        assert text.count(b"parent") == 2
+        f.seek(512)
+        f.write(text.ljust(20 * 512, b"\0"))
+
+
+@pytest.mark.parametrize("place", ["absolute", "relative", "/etc/passwd"])
+@pytest.mark.parametrize("make", [vmdk_text, vmdk_hidden_text, vmdk_parent])
+def test_base_that_leads_outside(regions, new_pool, scratch, make, place):
+    """Whatever is asked for, the file that the base names stays closed; QEMU would open it."""
+    source, _ = regions
+    outside = {"absolute": scratch + "/secret", "relative": source.path + "/../outside"}.get(place)
+    named = {"absolute": outside, "relative": "../outside"}.get(place, place)
+    if outside:
+        with open(outside, "wb") as f:
+            f.write(b"top secret" * 1000)
+    make(source.file("base.vmdk"), named)
+    qcow2_header(source.file("bad.qcow2"), "base.vmdk", "vmdk")
+    source.refresh()
+    assert "bad.qcow2" in source.volumes()
+    with Opens(outside or source.file("bad.qcow2")) as opens:
+        for target in (regions[1], new_pool(source.region)):
+            for options in (dict(), dict(async_="yes"), dict(encryption="default"), dict(snapshots="flatten"),
+                            dict(fast_create="yes")):
+                error = target.refusal(source, "bad.qcow2", name="new.qcow2", **options)
+                assert code(error) in (INVALID, NO_SUPPORT), error
+                assert "base.vmdk" in str(error)
+        assert outside is None or not opens.happened()
+        images.qemu_img("convert", source.file("bad.qcow2"), "-O", "raw", scratch + "/made", check=False)
+        assert opens.happened(), "the watch is blind"
+    if place == "relative":
+        os.unlink(outside)
 
 
 @pytest.mark.parametrize("size", [4, 71, 90, 103])
