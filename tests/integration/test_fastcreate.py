@@ -9,6 +9,7 @@ import time
 import pytest
 from harness import crypt, fs, images
 from harness.crypt import Key
+from harness.pools import wait_until
 
 MIB = 1 << 20
 
@@ -126,6 +127,26 @@ def test_encrypted_and_optimised(host, pools, origin):
     assert crypt.secret_in_sight(target.image("fast.qcow2")) == key.uuid
 
 
+@pytest.mark.parametrize("way", ["default", "key", "rekey", "none"])
+def test_fast_image_converted_is_fast_again(host, pools, way):
+    """What is asked for once more is made once more: optimised, marked, and under the key asked for."""
+    source, target = pools
+    old, new = Key(host), Key(host)
+    made = crypt.layers(source.file(source.chain()))
+    first = {"target": old.target()} if way in ("rekey", "none") else {}
+    source.replicate(source, "web.qcow2", name="fast.qcow2", fast_create="yes", **first)
+    options = {"encryption": way} if way in ("default", "none") else {"target": new.target()}
+    target.replicate(source, "fast.qcow2", name="again.qcow2", fast_create="yes", **options)
+    value = crypt.secret_value(host, "ims/default") if way == "default" else new.value
+    replica = crypt.layers(target.file("again.qcow2"), value)
+    assert len(replica) == 1 and bool(replica[0].key) == (way != "none")
+    crypt.compare(made, replica)
+    crypt.check(replica[0])
+    assert_optimised(replica[0])
+    assert target.image("again.qcow2").fast_create == "yes"
+    assert target.image("again.qcow2").snapshots == []
+
+
 def test_instance_on_xfs_is_a_clone(reflink_pools):
     path, images_pool, instances = reflink_pools
     images.base(images_pool.file("base.qcow2"), 64, seed=1)
@@ -205,6 +226,11 @@ def test_snapshots_do_not_hinder_it(pools):
     images.snapshot(source.file("one.qcow2"), "old")
     images.write(source.file("one.qcow2"), [(0, MIB, 2)])
     source.refresh()
+    target.replicate(source, "one.qcow2", name="fast.qcow2", fast_create="yes", start="no")
+    planned = target.image("fast.qcow2").job
+    assert planned["state"] == "planned" and [step["snapshots-lost"] for step in planned["steps"]] == ["1"]
+    target.host.ok("vol-delete", "fast.qcow2", target.name)
+    assert wait_until(lambda: target.volumes() == [])
     target.replicate(source, "one.qcow2", name="fast.qcow2", fast_create="yes")
     images.compare(source.file("one.qcow2"), target.file("fast.qcow2"))
     assert images.snapshots(target.file("fast.qcow2")) == []

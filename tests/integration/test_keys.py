@@ -180,6 +180,7 @@ def test_history_of_conversions(host, pools):
                 assert secret == after
                 last = conversions[-1]
                 assert (last["action"], last.get("from"), last.get("to")) == (action, before, after)
+                assert last["by"] == "root"
                 assert began <= int(last["time"]) <= time.time() + 1
                 valid("volume.rng", image.xml)
 
@@ -540,7 +541,7 @@ def staged(pool):
 
 def slow_job(source, target, name, key):
     """A conversion; returns what its staging held in the middle of it."""
-    target.replicate(source, "web.qcow2", name=name, target=key.target(), async_="yes", bandwidth=("KiB/s", 4096))
+    target.replicate(source, "web.qcow2", name=name, target=key.target(), async_="yes", bandwidth=("KiB/s", 2048))
     target.wait_job(name, ("running",))
     assert wait_until(lambda: int(target.image(name).job["processed"]) > 0)
     found = staged(target)
