@@ -34,6 +34,7 @@ replConvertWrite(const ReplConvertJob *job, ReplConvertResult *result, GError **
 {
     const ReplConvert *convert = &job->step->convert;
     const ReplLayer *layer = replChainLayer(job->chain, job->step->layer);
+    g_autoptr(GError) local = NULL;
     int ours;
 
     if (convert->overlay) {
@@ -47,8 +48,16 @@ replConvertWrite(const ReplConvertJob *job, ReplConvertResult *result, GError **
     }
     if ((ours = replConvertIsOurs(layer, convert, job->request, err)) < 0)
         return -1;
-    result->way = ours ? REPL_CONVERT_BY_ENGINE : REPL_CONVERT_BY_QEMU_IMG;
-    return ours ? replConvertByEngine(job, err) : replConvertByQemu(job, result, err);
+    result->way = REPL_CONVERT_BY_ENGINE;
+    if (ours && replConvertByEngine(job, &local) == 0)
+        return 0;
+    /* Only the engine's own tables tell that a layer is too large for it; the plan has seen that, too. */
+    if (local && (!g_error_matches(local, REPL_ERROR, VIR_ERR_NO_SUPPORT) || ftruncate(job->target, 0) < 0)) {
+        g_propagate_error(err, g_steal_pointer(&local));
+        return -1;
+    }
+    result->way = REPL_CONVERT_BY_QEMU_IMG;
+    return replConvertByQemu(job, result, err);
 }
 
 /* The reference to the layer below: relative, with its format. */

@@ -142,11 +142,12 @@ replLookBytes(const ReplLook *look, const ReplLayer *from, ReplPlanLayer *layer,
     if (replLookIsForeign(from) && replLookMeasure(from, look->limits, &layer->written_bytes, err) < 0)
         return -1;
     if (walk && replLuksConvertBytes(from->fd, from->volume, inflate, &layer->written_bytes, &local) < 0) {
-        /* Too large for our engine only. */
         if (!g_error_matches(local, REPL_ERROR, VIR_ERR_NO_SUPPORT)) {
             g_propagate_error(err, g_steal_pointer(&local));
             return -1;
         }
+        /* Too large for our engine only (replConvertWrite). */
+        layer->byQemu = TRUE;
         layer->written_bytes = MAX(layer->allocated_bytes, layer->virtualSize_bytes);
     }
     if (encrypted)

@@ -109,42 +109,41 @@ replRunMoved(ReplQemuWatch *w)
     return MIN(moved, w->run->total_bytes);
 }
 
-/* Asks the watch for what has moved since, with the child stopped, since the watch may wait. */
+/* Asks the watch for the next @more bytes, of which qemu-img may write many between two looks, and tells them piece by
+ * piece: the watch may wait long for all of them. */
 static int
-replRunAdmit(ReplQemuWatch *w, guint64 moved_bytes, GError **err)
+replRunTell(ReplQemuWatch *w, guint64 more, GError **err)
 {
     const ReplCopyWatch *watch = w->run->watch;
-    int ret = 0;
 
-    if (!watch->admit)
-        return 0;
-    replQemuChildSignal(&w->child, SIGSTOP);
     do {
-        guint64 part = MIN(moved_bytes, REPL_RUN_BLOCK_BYTES);
+        guint64 part = MIN(more, REPL_RUN_BLOCK_BYTES);
 
-        ret = watch->admit(watch->opaque, part, err);
-        moved_bytes -= part;
-    } while (ret == 0 && moved_bytes > 0);
-    replQemuChildSignal(&w->child, SIGCONT);
-    return ret;
+        if (watch->admit && watch->admit(watch->opaque, part, err) < 0)
+            return -1;
+        if (part > 0 && watch->advance)
+            watch->advance(watch->opaque, part);
+        w->moved_bytes += part;
+        more -= part;
+    } while (more > 0);
+    return 0;
 }
 
-/* Tells the watch of everything up to @moved_bytes. */
+/* Tells the watch of everything up to @moved_bytes, with the child stopped meanwhile. */
 static int
 replRunFollow(ReplQemuWatch *w, guint64 moved_bytes, GError **err)
 {
     const ReplCopyWatch *watch = w->run->watch;
-    guint64 more;
+    int ret;
 
     if (!watch)
         return 0;
-    more = moved_bytes > w->moved_bytes ? moved_bytes - w->moved_bytes : 0;
-    if (replRunAdmit(w, more, err) < 0)
-        return -1;
-    if (more > 0 && watch->advance)
-        watch->advance(watch->opaque, more);
-    w->moved_bytes += more;
-    return 0;
+    if (watch->admit)
+        replQemuChildSignal(&w->child, SIGSTOP);
+    ret = replRunTell(w, moved_bytes > w->moved_bytes ? moved_bytes - w->moved_bytes : 0, err);
+    if (watch->admit)
+        replQemuChildSignal(&w->child, SIGCONT);
+    return ret;
 }
 
 static int

@@ -232,11 +232,21 @@ replKeysCheck(const ReplWork *work, const ReplAttempt *attempt, GError **err)
     return 0;
 }
 
+static gboolean
+replKeysHasDefault(void)
+{
+    g_autoptr(ReplConfig) config = replServiceConfig();
+    const ReplSecretRef ref = {NULL, config->defaultKey};
+    g_autofree char *uuid = replSecretsResolve(&ref, NULL);
+
+    return uuid != NULL;
+}
+
 int
 replKeysLoad(ReplWork *work, ReplAttempt *attempt, gboolean try, GError **err)
 {
     const ReplRequest *request = work->record->request;
-    gboolean makesKey = request->encryption == REPL_ENCRYPTION_DEFAULT && request->rekey != REPL_REKEY_SLOT;
+    gboolean makesKey = request->encryption == REPL_ENCRYPTION_DEFAULT && !replKeysHasDefault();
     guint count = attempt->chain->layers->len;
     guint i;
 

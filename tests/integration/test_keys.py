@@ -289,14 +289,16 @@ def test_three_errors_of_async_requests_come_at_once(host, encrypted, what):
     assert nothing_left(target)
 
 
+@pytest.mark.parametrize("rekey", [None, "slot"])
 @pytest.mark.parametrize("async_", ["no", "yes"])
-def test_refused_request_makes_no_default_key(new_host, async_):
+def test_refused_request_makes_no_default_key(new_host, async_, rekey):
     host = new_host().start()
     source, target = two_regions(host)
     key = Key(host, value=crypt.SOURCE)
     crypt.known_chain(source, key, names=("one.qcow2",))
     key.set("something else")
-    error = target.refusal(source, "one.qcow2", name="new.qcow2", encryption="default", async_=async_)
+    error = target.refusal(source, "one.qcow2", name="new.qcow2", encryption="default", async_=async_,
+                           rekey=rekey)
     assert code(error) == libvirt.VIR_ERR_AUTH_FAILED
     assert list(secrets(host)) == [key.usage]
     key.set(crypt.SOURCE)

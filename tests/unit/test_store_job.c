@@ -50,6 +50,7 @@ recordFull(const char *id, guint layers)
     guint i;
 
     record->token = g_strdup("tok\nen");
+    record->requester = g_strdup("alice@EXAMPLE.COM");
     record->sourcePool = g_strdup("beijing");
     record->sourcePoolUuid = g_strdup(ID2);
     record->sourceRegion = g_strdup("cn-north-1");
@@ -128,6 +129,7 @@ assertRecord(const ReplJobRecord *a, const ReplJobRecord *b)
     guint i;
 
     g_assert_cmpstr(a->id, ==, b->id);
+    g_assert_cmpstr(a->requester, ==, b->requester);
     g_assert_cmpstr(a->token, ==, b->token);
     g_assert_cmpstr(a->sourcePool, ==, b->sourcePool);
     g_assert_cmpstr(a->sourcePoolUuid, ==, b->sourcePoolUuid);

@@ -50,6 +50,7 @@ imageFull(void)
     g_ptr_array_add(image->shares, replShareNew(ODD, REPL_SHARE_REVOKED));
     conv->when_s = 1700000000;
     conv->action = g_strdup("rekey");
+    conv->by = g_strdup("alice");
     conv->fromSecret = g_strdup(ID);
     g_ptr_array_add(image->conversions, conv);
     image->job = replJobInfoNew(ID2);
@@ -140,6 +141,7 @@ assertImage(const ReplImage *a, const ReplImage *b)
 
         g_assert_cmpint(x->when_s, ==, y->when_s);
         g_assert_cmpstr(x->action, ==, y->action);
+        g_assert_cmpstr(x->by, ==, y->by);
         g_assert_cmpstr(x->fromSecret, ==, y->fromSecret);
         g_assert_cmpstr(x->toSecret, ==, y->toSecret);
     }
