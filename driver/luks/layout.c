@@ -6,7 +6,6 @@
 #include "luks/layout.h"
 
 #include <errno.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -163,7 +162,7 @@ static int
 replLuksMarkHoles(ReplLuksLayout *l, const ReplQcow2Run *run, GError **err)
 {
     guint32 bits = l->header->clusterBits;
-    guint64 pos = run->offset_bytes;
+    guint64 pos = MAX(run->offset_bytes, l->dataEnd_bytes >> bits << bits);
     guint64 end = MIN(run->offset_bytes + run->length_bytes, l->header->fileSize_bytes >> bits << bits);
 
     while (pos < end) {
@@ -184,19 +183,10 @@ replLuksMarkHoles(ReplLuksLayout *l, const ReplQcow2Run *run, GError **err)
         hole = lseek(l->src, data, SEEK_HOLE);
         if (hole < 0)
             return 0;
+        l->dataEnd_bytes = hole;
         pos = MAX(pos + (1ULL << bits), (guint64)hole >> bits << bits);
     }
     return 0;
-}
-
-/* Looking for holes reads the file's whole map, page by page on tmpfs. A file with blocks for all of its size has
- * none as a rule; one that hides behind blocks beyond its end is written as the zeros that it reads as. */
-static gboolean
-replLuksMayHaveHoles(int src)
-{
-    struct stat st;
-
-    return fstat(src, &st) < 0 || (guint64)st.st_blocks * 512 < (guint64)st.st_size;
 }
 
 static int
@@ -372,7 +362,7 @@ replLuksLayoutMake(int src, const char *what, guint64 luksLength, gboolean markH
         return NULL;
     /* Version 2 has no zero flag: there holes are written as what they read as. */
     if (replLuksCountTables(l, err) < 0 ||
-        replLuksCountRuns(l, markHoles && l->header->version >= 3 && replLuksMayHaveHoles(src), watch, err) < 0 ||
+        replLuksCountRuns(l, markHoles && l->header->version >= 3, watch, err) < 0 ||
         replLuksMergeInflated(l, err) < 0 || replLuksPlace(l, err) < 0)
         return NULL;
     replLuksSumUp(l);

@@ -53,6 +53,9 @@ typedef struct {
     guint32 tableClusters;
     guint64 size_bytes;   /* of the target file */
     guint64 data_bytes;   /* how much there is to carry */
+    /* While holes are looked for: the source file has none from the last place to here. Finding the end of a
+     * stretch of data costs as much as it is long, on tmpfs at least. */
+    guint64 dataEnd_bytes;
 } ReplLuksLayout;
 
 /* Plans the copy of @src, whose tables are walked. @luksLength: size of the LUKS header the target gets, 0: none.

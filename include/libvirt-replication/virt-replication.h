@@ -117,6 +117,19 @@ extern "C" {
 # define VIRT_REPLICATION_TYPE_ISO "iso"
 # define VIRT_REPLICATION_TYPE_FULL_MACHINE "full-machine"
 
+/* Attributes of VIRT_REPLICATION_ELEMENT_CONVERSION */
+# define VIRT_REPLICATION_CONVERSION_TIME "time"     /* UNIX time. Since: 1.0.0 */
+# define VIRT_REPLICATION_CONVERSION_BY "by"         /* user name, absent when not known. Since: 1.0.0 */
+# define VIRT_REPLICATION_CONVERSION_ACTION "action" /* Since: 1.0.0 */
+# define VIRT_REPLICATION_CONVERSION_FROM "from"     /* UUID of a secret, absent: plain. Since: 1.0.0 */
+# define VIRT_REPLICATION_CONVERSION_TO "to"         /* the same. Since: 1.0.0 */
+
+# define VIRT_REPLICATION_CONVERSION_ENCRYPT "encrypt"
+# define VIRT_REPLICATION_CONVERSION_DECRYPT "decrypt"
+# define VIRT_REPLICATION_CONVERSION_REKEY "rekey"
+# define VIRT_REPLICATION_CONVERSION_REKEY_SLOT "rekey-slot"
+# define VIRT_REPLICATION_CONVERSION_CONVERT "convert"
+
 /* Attributes of VIRT_REPLICATION_ELEMENT_SOURCE */
 # define VIRT_REPLICATION_SOURCE_REGION "region" /* Since: 1.0.0 */
 # define VIRT_REPLICATION_SOURCE_ID "id"         /* Since: 1.0.0 */
