@@ -91,12 +91,13 @@ def encrypt(lab, table):
 
 
 def encrypt_memory(lab, table):
-    """The same on tmpfs, where no disk is the limit."""
+    """The same on tmpfs, where no disk is the limit; with small pages and with huge ones."""
     # Half of the data: two sources and a target must fit into memory that the host of a virtual machine gives at once.
     size_mib = lab.options.size_mib // 2
-    mount = fs.tmpfs(lab.folder("crypto-tmpfs"), size_mib * 3 + 1024)
-    _encrypt_in(lab, table, f"tmpfs, {size_mib} MiB", mount, lambda: None, 4, size_mib)
-    fs.umount(mount)
+    for kind, options in (("tmpfs", ""), ("tmpfs with huge pages", "huge=always")):
+        mount = fs.tmpfs(lab.folder("crypto-tmpfs"), size_mib * 3 + 1024, options)
+        _encrypt_in(lab, table, f"{kind}, {size_mib} MiB", mount, lambda: None, 4, size_mib)
+        fs.umount(mount)
 
 
 def _encrypt_in(lab, table, where, folder, prepare, wanted, size_mib):

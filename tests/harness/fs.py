@@ -6,9 +6,10 @@ import os
 from . import space
 
 
-def tmpfs(path, size_mib):
+def tmpfs(path, size_mib, options=""):
     os.makedirs(path, exist_ok=True)
-    space.run("mount", "-t", "tmpfs", "-o", f"size={size_mib}m,mode=0755", "none", path)
+    options = f"size={size_mib}m,mode=0755" + (f",{options}" if options else "")
+    space.run("mount", "-t", "tmpfs", "-o", options, "none", path)
     return path
 
 
