@@ -10,8 +10,6 @@ import os
 import sys
 import xml.etree.ElementTree as ET
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-
 
 def count_cases(suites):
     passed, failed = 0, []
@@ -46,11 +44,12 @@ def main(build):
     except OSError:
         results = []
     for result in results:
-        name = result["name"].rsplit(" / ", 1)[-1]
-        if os.path.exists(os.path.join(HERE, f"integration/test_{name}.py")):
+        # "project:suite / name"; a unit test and an integration test may share a name
+        suite_name, _, name = result["name"].rpartition(" / ")
+        if suite_name.endswith("integration"):
             suites = read_junit(os.path.join(build, f"tests/junit/{name}.xml"))
         else:
-            suites = [suite for suite in units if suite.get("name").rsplit(".", 1)[-1] == name]
+            suites = [suite for suite in units if suite.get("name").endswith(result["name"])]
         good, bad = count_cases(suites)
         if result["result"] != "OK" and not bad:
             bad = [f"{result['result']} ({good} cases before)"]
