@@ -80,7 +80,7 @@ int replCopyClone(int src, int dst, GError **err);
 gboolean replCopyCanClone(int srcdir, int dstdir);
 
 /* Copies @src to @dst as @job says: holes stay holes, reading and writing overlap, O_DIRECT where
- * it helps and works, 18 MiB of memory and seven threads more, which have ended and whose memory is
+ * it helps and works, 10 MiB of memory (18 where a transform is of whole 1 MiB) and seven threads more, which have ended and whose memory is
  * given back when it returns; ends with fsync of @dst. Both must be regular files opened by the
  * caller, @dst read-write; the caller's descriptors keep their flags. On a file system without
  * SEEK_DATA blocks of zeros are not written (but with a transform all is). Where blocks lie in the
