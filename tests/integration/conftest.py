@@ -10,7 +10,8 @@ import libvirt
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from harness import fs, pools, space  # noqa: E402
+from harness import crypt, fs, pools, space  # noqa: E402
+from harness.crypt import Key  # noqa: E402
 from harness.host import STOCK, Host  # noqa: E402
 
 _numbers = itertools.count(1)
@@ -120,3 +121,17 @@ def event_loop():
     yield
     running.clear()
     thread.join(5)
+
+
+@pytest.fixture(name="pools")
+def two_pools(new_pool):
+    """Two pools of one region, for those who have none of their own."""
+    return new_pool("cn-north-1"), new_pool("cn-north-1")
+
+
+@pytest.fixture
+def encrypted(host, pools):
+    """A chain made by qemu-img under a key that the daemon knows: (source, target, key, layers)."""
+    key = Key(host, value=crypt.SOURCE)
+    made = crypt.known_chain(pools[0], key)
+    return *pools, key, made

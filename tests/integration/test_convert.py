@@ -8,12 +8,6 @@ from harness import crypt, images
 from harness.crypt import Key
 
 
-@pytest.fixture
-def pools(new_pool):
-    """Two pools of one region."""
-    return new_pool("cn-north-1"), new_pool("cn-north-1")
-
-
 # ---- plain -> LUKS -> plain, LUKS -> LUKS, for every layer
 
 @pytest.mark.parametrize("by", ["uuid", "usage"])

@@ -12,12 +12,6 @@ from harness.pools import code, wait_until
 from test_convert import raw_image
 
 
-@pytest.fixture
-def pools(new_pool):
-    """Two pools of one region."""
-    return new_pool("cn-north-1"), new_pool("cn-north-1")
-
-
 def nothing_left(target):
     return target.volumes() == [] and not [n for n in target.staging() if n.startswith("partial/")]
 

@@ -15,12 +15,6 @@ from harness.pools import wait_until
 MARKER = b"this text must not be seen in clear "
 
 
-@pytest.fixture
-def pools(new_pool):
-    """Two pools of one region."""
-    return new_pool("cn-north-1"), new_pool("cn-north-1")
-
-
 # ---- odd kinds
 
 def odd(path, size="16M", options="", writes=((0, 1 << 20, 1), (5 << 20, 3 << 20, 2), (8 << 20, 65536, 0))):

@@ -12,20 +12,6 @@ from harness.crypt import Key
 from harness.pools import code
 
 
-@pytest.fixture
-def pools(new_pool):
-    """Two pools of one region."""
-    return new_pool("cn-north-1"), new_pool("cn-north-1")
-
-
-@pytest.fixture
-def encrypted(host, pools):
-    """A chain made by qemu-img under a key that the daemon knows: (source, target, key, layers)."""
-    key = Key(host, value=crypt.SOURCE)
-    made = crypt.known_chain(pools[0], key)
-    return *pools, key, made
-
-
 def nothing_left(target):
     return target.volumes() == [] and not [n for n in target.staging() if n.startswith("partial/")]
 

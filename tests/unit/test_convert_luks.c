@@ -247,6 +247,24 @@ testUnlock(TestPools *t, gconstpointer unused)
     }
 }
 
+/* A key that is not the layer's (any more) decrypts nothing: the passphrase is asked again. */
+static void
+testUnlockedBefore(TestPools *t, gconstpointer unused)
+{
+    const ReplRequest *const requests[] = {&decrypt, &slot};
+    guint i;
+
+    for (i = 0; i < G_N_ELEMENTS(requests); i++) {
+        TestConvert c = {.pools = t, .volume = "t", .request = *requests[i], .sourceSecret = "old",
+                         .targetSecret = "new words", .unlock = TRUE, .foreignKey = TRUE};
+
+        makeTwo(OLD, OLD);
+        testConvertGood(&c);
+        testConvertClear(&c);
+        testRun("rm -f b/*");
+    }
+}
+
 /* A version of LUKS that QEMU does not know is refused before anything is written. */
 static void
 testUnlockLuks2(TestPools *t, gconstpointer unused)
@@ -284,6 +302,7 @@ main(int argc, char **argv)
         g_test_add(path, TestPools, &bads[i], testPoolsUp, testBad, testPoolsDown);
     }
     testAdd("/convert-luks/unlock", testUnlock);
+    testAdd("/convert-luks/unlocked-before", testUnlockedBefore);
     testAdd("/convert-luks/unlock-luks2", testUnlockLuks2);
     testAdd("/convert-luks/raw", testRaw);
     testAdd("/convert-luks/foreign", testForeign);

@@ -26,6 +26,7 @@ typedef struct {
     ReplConvertResult results[8]; /* by layer */
     gboolean unlock;              /* encrypted layers are opened first, as the daemon does */
     gboolean keyIsEnough;
+    gboolean foreignKey;          /* the key is spoilt, as if the header had been made anew since */
 } TestConvert;
 
 static void
@@ -99,6 +100,8 @@ testConvertStep(TestConvert *c, const ReplPlanStep *step, GError **err)
 
         if (replConvertUnlock(layer, source, &testLimits, &key, err) < 0)
             return -1;
+        if (c->foreignKey && key)
+            memset(key->data, step->layer + 1, key->length);
         keys[step->layer] = key;
         /* With a key our engine asks for no passphrase; qemu-img does. */
         if (key && c->keyIsEnough)
