@@ -54,10 +54,11 @@ def stock_driver_dir():
 
 class Host:
     """See the module's text. `module`: "ours", a path, or STOCK. `drivers`: the stock modules that
-    the daemon gets beside the storage driver (the fewer, the faster it starts)."""
+    the daemon gets beside the storage driver (the fewer, the faster it starts). `listen`: the transports that
+    it is reached by over a net.Link, "tcp", "tls" (after trust.Authority.equip) or both; ssh is sshd.Server's."""
 
     def __init__(self, name, module="ours", daemon="libvirtd", drivers=("secret",), conf=None,
-                 env=None, args=(), listen=False, expected=None):
+                 env=None, args=(), listen=(), expected=None):
         self.name = name
         self.daemon = daemon
         self.module = our_module() if module == "ours" else module
@@ -75,8 +76,10 @@ class Host:
     # ---- the surroundings
 
     def _layout(self):
-        for folder in ("run", "lib", "cache", "log", "etc", "drivers", "pools"):
+        for folder in ("run", "lib", "cache", "log", "etc", "drivers", "pools", "pki", "ssh"):
             os.makedirs(os.path.join(self.dir, folder))
+        with open(os.path.join(self.dir, "hosts"), "w") as f:
+            f.write(f"127.0.0.1 localhost {self.name}\n")
         os.makedirs(os.path.join(self.dir, "run/libvirt"))
         os.makedirs(os.path.join(self.dir, "lib/images"))
         shutil.copytree("/etc/libvirt", os.path.join(self.dir, "etc"), dirs_exist_ok=True)
@@ -105,7 +108,8 @@ class Host:
             "host_uuid": str(uuid.uuid5(uuid.NAMESPACE_DNS, self.name)),
         }
         if self.daemon == "libvirtd":
-            conf.update(listen_tls=0, listen_tcp=int(self.listen), auth_tcp="none")
+            conf.update(listen_tls=int("tls" in self.listen), listen_tcp=int("tcp" in self.listen),
+                        auth_tcp="none")
         conf.update(self.conf)
         if self.daemon != "libvirtd":
             conf.pop("unix_sock_group")
@@ -133,10 +137,11 @@ class Host:
 
     def _hold(self):
         binds = [("run", "/run"), ("etc", "/etc/libvirt"), ("lib", "/var/lib/libvirt"),
-                 ("cache", "/var/cache/libvirt"), ("log", "/var/log/libvirt")]
+                 ("cache", "/var/cache/libvirt"), ("log", "/var/log/libvirt"), ("pki", "/etc/pki"),
+                 ("ssh", "/etc/ssh")]
         for _, where in binds:
             os.makedirs(where, exist_ok=True)
-        binds += self._accounts()
+        binds += self._accounts() + [("hosts", "/etc/hosts")]
         script = "set -e\n" + "".join(
             f"mount --bind '{self.dir}/{what}' {where}\nmount --make-private {where}\n"
             for what, where in binds)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Links between hosts: veth pairs with addresses that can be cut and shaped."""
+"""Links between hosts: veth pairs with addresses that can be cut, shaped, and made to swallow packets."""
+
+import os
 
 from . import space
 
@@ -20,12 +22,26 @@ class Link:
         for host, device, address in zip(self.hosts, self.devices, self.addresses):
             host.run("ip", "addr", "add", f"{address}/30", "dev", device)
             host.run("ip", "link", "set", device, "up")
+        for host, other, address in zip(self.hosts, reversed(self.hosts), reversed(self.addresses)):
+            with open(os.path.join(host.dir, "hosts"), "a") as f:
+                f.write(f"{address} {other.name}\n")
 
     def cut(self):
         self.hosts[0].run("ip", "link", "set", self.devices[0], "down")
 
     def mend(self):
         self.hosts[0].run("ip", "link", "set", self.devices[0], "up")
+
+    def swallow(self):
+        """Packets vanish from now on, in both directions and without an error, as behind a firewall that drops
+        them: each end sends to a hardware address that nobody has."""
+        for host, device, other in zip(self.hosts, self.devices, reversed(self.addresses)):
+            host.run("ip", "neigh", "replace", other, "lladdr", "02:00:00:00:00:99", "nud", "permanent", "dev", device)
+
+    def deliver(self):
+        """Ends swallow()."""
+        for host, device, other in zip(self.hosts, self.devices, reversed(self.addresses)):
+            host.run("ip", "neigh", "del", other, "dev", device)
 
     def shape(self, rate, latency="50ms"):
         """`rate` as tc writes it ("100mbit"), both directions; None takes the shaping off."""

@@ -5,7 +5,7 @@ import os
 
 import libvirt
 import pytest
-from harness import fs, images, net
+from harness import fs, images, net, sshd, trust
 from harness.host import STOCK, stock_driver_dir
 
 
@@ -37,7 +37,7 @@ def test_mounts_reach_a_running_host(stock, scratch):
 
 
 def test_links_carry_and_cut(new_host):
-    a, b = new_host(module=STOCK, listen=True).start(), new_host(module=STOCK).start()
+    a, b = new_host(module=STOCK, listen=("tcp",)).start(), new_host(module=STOCK).start()
     link = net.Link(a, b)
     uri = f"storage+tcp://{link.addresses[0]}/system?mode=legacy"
     assert b.run("virsh", "-c", uri, "uri").returncode == 0
@@ -52,6 +52,47 @@ def test_links_carry_and_cut(new_host):
     assert reaches()
     link.shape("100mbit")
     assert reaches()
+
+
+def asks(client, uri):
+    return client.run("timeout", "-k", "1", "60", "virsh", "-q", "-c", uri, "uri", check=False)
+
+
+def test_links_swallow(new_host):
+    a, b = new_host(module=STOCK, listen=("tcp",)).start(), new_host(module=STOCK).start()
+    link = net.Link(a, b)
+    uri = f"storage+tcp://{a.name}/system?mode=legacy"  # by name
+    assert asks(b, uri).returncode == 0
+    link.swallow()
+    assert b.run("timeout", "2", "virsh", "-c", uri, "uri", check=False).returncode == 124
+    link.deliver()
+    assert asks(b, uri).returncode == 0
+
+
+def test_hosts_reach_each_other_over_tls(new_host):
+    a, b = new_host(module=STOCK, listen=("tls",)), new_host(module=STOCK)
+    net.Link(a, b)
+    uri = f"storage+tls://{a.name}/system?mode=legacy"
+    ours, other = trust.Authority(), trust.Authority("Another CA")
+    ours.equip(a)
+    a.start()
+    ours.equip(b)
+    result = asks(b, uri)
+    assert result.returncode == 0, result.stderr
+    other.equip(b, trusting=ours)
+    assert asks(b, uri).returncode != 0
+
+
+@pytest.mark.skipif(not sshd.available(), reason="openssh-server is not installed")
+def test_hosts_reach_each_other_over_ssh(new_host):
+    a, b = new_host(module=STOCK).start(), new_host(module=STOCK)
+    net.Link(a, b)
+    server = sshd.Server(a)
+    uri = f"storage+ssh://root@{a.name}/system?mode=legacy"
+    assert asks(b, uri).returncode != 0
+    server.admit(b)
+    result = asks(b, uri)
+    assert result.returncode == 0, result.stderr + server.log()
 
 
 def test_daemon_loads_the_module_it_was_given(host, stock):
