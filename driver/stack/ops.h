@@ -1,14 +1,15 @@
 /*
  * ops.h: our entries of the storage driver table
  *
- * Each entry has the name of the table's, extends what it must for region pools and hands everything
- * else to replNext. A pool without a label takes the short way: one look at the registry.
+ * Each entry has the name of the table's, extends what it must for region pools and hands
+ * everything else to replNext. A pool without a label takes the short way: one look at the
+ * registry.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
 
-#include "stack/virt.h"
+#include "virt/virt.h"
 
 /* Overwrite the entries that a part extends. */
 void

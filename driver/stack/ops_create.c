@@ -7,15 +7,15 @@
 
 #include <string.h>
 
-#include "stack/access.h"
-#include "stack/guard.h"
-#include "stack/region.h"
-#include "stack/replicate.h"
-#include "stack/report.h"
-#include "stack/secrets.h"
+#include "image/guard.h"
+#include "image/view.h"
+#include "region/region.h"
+#include "stack/submission.h"
 #include "stack/update.h"
-#include "stack/view.h"
 #include "store/record.h"
+#include "virt/access.h"
+#include "virt/report.h"
+#include "virt/secrets.h"
 #include "xml/xml.h"
 
 static int
@@ -30,7 +30,8 @@ replCreateOpsCheckName(const ReplRegion *region, const char *name)
     return -1;
 }
 
-/* A new volume is a new image: what an earlier one of the same name left behind is not its record. */
+/* A new volume is a new image: what an earlier one of the same name left behind is not its record.
+ */
 static void
 replCreateOpsForget(const ReplRegion *region, virStorageVolPtr vol)
 {
@@ -41,7 +42,8 @@ replCreateOpsForget(const ReplRegion *region, virStorageVolPtr vol)
     replRecordDrop(staging, virStorageVolGetName(vol), NULL);
 }
 
-/* libvirt knows the secret of a volume until the next pool-refresh; the record knows it for good. */
+/* libvirt knows the secret of a volume until the next pool-refresh; the record knows it for good.
+ */
 static void
 replCreateOpsBind(const ReplRegion *region, virStorageVolPtr vol)
 {
@@ -65,7 +67,8 @@ replCreateOpsBind(const ReplRegion *region, virStorageVolPtr vol)
         replWarn("The secret of '%s' is not remembered: %s", virStorageVolGetName(vol), err->message);
 }
 
-/* Takes VALIDATE out of @flags for a region pool, once the XML has been held against libvirt's schema. */
+/* Takes VALIDATE out of @flags for a region pool, once the XML has been held against libvirt's
+ * schema. */
 static int
 replCreateOpsValidate(const ReplRegion *region, const char *xml, unsigned int *flags)
 {
@@ -134,7 +137,7 @@ replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorage
     if (replCreateOpsCheckName(region, xml->name) < 0)
         return NULL;
     if (xml->request)
-        return replReplicate(pool, region, xml, source, sourceRegion, flags);
+        return replSubmit(pool, region, xml, source, sourceRegion, flags);
     if (sourceRegion) {
         g_autofree char *name = g_strdup(virStorageVolGetName(source));
 

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stack/access.h"
-#include "stack/region.h"
-#include "stack/report.h"
+#include "region/region.h"
+#include "virt/access.h"
+#include "virt/report.h"
 
 /* Moves the staging folder's entry out of @names; returns how many are left. */
 static int

@@ -10,13 +10,13 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#include "stack/access.h"
-#include "stack/events.h"
-#include "stack/region.h"
-#include "stack/report.h"
+#include "image/view.h"
+#include "region/region.h"
+#include "service/service.h"
 #include "stack/resume.h"
-#include "stack/service.h"
-#include "stack/view.h"
+#include "virt/access.h"
+#include "virt/events.h"
+#include "virt/report.h"
 #include "xml/xml.h"
 
 /* The kinds of pool whose volumes are files in one directory. */
@@ -28,15 +28,15 @@ replPoolOpsIsFileBased(const char *type)
     return type && g_strv_contains(types, type);
 }
 
-/* Refuses to take the label off a pool, or to move it to another region or project, under its jobs. */
+/* Refuses to take the label off a pool, or to move it to another region or project, under its jobs.
+ */
 static int
 replPoolOpsMayRelabel(const unsigned char *uuid, const ReplLabel *was, const ReplLabel *label)
 {
     g_autofree char *job = NULL;
     char uuidstr[VIR_UUID_STRING_BUFLEN];
 
-    if (!was || (label && g_str_equal(was->name, label->name) &&
-                 g_str_equal(was->project, label->project)))
+    if (!was || (label && g_str_equal(was->name, label->name) && g_str_equal(was->project, label->project)))
         return 0;
     replUuidFormat(uuid, uuidstr);
     if (!(job = replServicePoolJob(uuidstr)))
@@ -82,11 +82,11 @@ replPoolOpsWithUuid(const ReplPoolXml *xml, unsigned char *uuid)
 
 typedef virStoragePoolPtr (*ReplPoolOpsMake)(virConnectPtr, const char *, unsigned int);
 
-/* define and create: checks first, then the label is written aside, the pool made by the stock driver,
- * and the label put in place. A failure on the way leaves the old label. */
+/* define and create: checks first, then the label is written aside, the pool made by the stock
+ * driver, and the label put in place. A failure on the way leaves the old label. */
 static virStoragePoolPtr
-replPoolOpsMakePool(virConnectPtr conn, const ReplPoolXml *xml, unsigned int flags,
-                    ReplVirtPoolAcl check, ReplPoolOpsMake make, gboolean persistent)
+replPoolOpsMakePool(virConnectPtr conn, const ReplPoolXml *xml, unsigned int flags, ReplVirtPoolAcl check,
+                    ReplPoolOpsMake make, gboolean persistent)
 {
     unsigned char uuid[VIR_UUID_BUFLEN];
     g_autofree char *stock = replPoolOpsWithUuid(xml, uuid);
@@ -105,8 +105,8 @@ replPoolOpsMakePool(virConnectPtr conn, const ReplPoolXml *xml, unsigned int fla
     }
     if (replPoolOpsMayRelabel(uuid, was, xml->label) < 0)
         return NULL;
-    if ((xml->label || was) && !(change = replLabelsPrepare(replRegionsLabels(), uuid, xml->label,
-                                                            persistent, &err))) {
+    if ((xml->label || was) &&
+        !(change = replLabelsPrepare(replRegionsLabels(), uuid, xml->label, persistent, &err))) {
         replReport(g_steal_pointer(&err));
         return NULL;
     }
@@ -226,7 +226,8 @@ replStoragePoolBuild(virStoragePoolPtr pool, unsigned int flags)
     return replNext.storagePoolBuild(pool, flags);
 }
 
-/* The pool is gone; what is left of its label can do no harm, so failing to remove it fails nothing. */
+/* The pool is gone; what is left of its label can do no harm, so failing to remove it fails
+ * nothing. */
 static void
 replPoolOpsUnlabel(const ReplRegion *region)
 {
@@ -316,7 +317,8 @@ replStoragePoolRefresh(virStoragePoolPtr pool, unsigned int flags)
     return 0;
 }
 
-/* The stock figures are those of the last refresh; ours come after jobs that never refresh a pool. */
+/* The stock figures are those of the last refresh; ours come after jobs that never refresh a pool.
+ */
 static int
 replStoragePoolGetInfo(virStoragePoolPtr pool, virStoragePoolInfoPtr info)
 {

@@ -7,15 +7,15 @@
 
 #include <stdlib.h>
 
-#include "stack/access.h"
-#include "stack/guard.h"
-#include "stack/pending.h"
-#include "stack/region.h"
-#include "stack/report.h"
-#include "stack/secrets.h"
-#include "stack/service.h"
-#include "stack/view.h"
+#include "image/guard.h"
+#include "image/view.h"
+#include "region/region.h"
+#include "service/makers.h"
+#include "service/pending.h"
 #include "store/record.h"
+#include "virt/access.h"
+#include "virt/report.h"
+#include "virt/secrets.h"
 #include "xml/xml.h"
 
 /* The staging folder is no volume, whatever handle RPC builds for it. */
@@ -62,7 +62,7 @@ replStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
         replAccessVol(virStorageVolGetConnect(vol), region->uuid, volume,
                       replVirt.StorageVolDeleteEnsureACL) < 0)
         return -1;
-    if ((job = replServiceFindJob(region->uuidstr, volume))) {
+    if ((job = replMakersFind(region->uuidstr, volume, NULL))) {
         int rc = replPendingCancel(job, &err);
 
         if (rc < 0)
@@ -140,15 +140,14 @@ static void
 replVolOpsPendingInfo(const ReplRegion *region, const char *volume, virStorageVolInfoPtr info,
                       gboolean physical)
 {
-    g_autoptr(ReplJob) job = replServiceFindJob(region->uuidstr, volume);
-    guint64 capacity;
-    guint64 allocation;
+    g_autoptr(ReplHolding) holding = NULL;
+    g_autoptr(ReplJob) job = replMakersFind(region->uuidstr, volume, &holding);
+    g_autoptr(ReplJobInfo) shown = job ? replJobInfo(job) : NULL;
 
-    if (!job)
+    if (!shown)
         return;
-    replPendingSizes(job, &capacity, &allocation);
-    info->capacity = capacity;
-    info->allocation = physical ? allocation : MIN(allocation, capacity);
+    info->capacity = replHoldingCapacity(holding);
+    info->allocation = physical ? shown->processed_bytes : MIN(shown->processed_bytes, info->capacity);
 }
 
 static int
@@ -173,8 +172,7 @@ replStorageVolGetInfoFlags(virStorageVolPtr vol, virStorageVolInfoPtr info, unsi
         replNext.storageVolGetInfoFlags(vol, info, flags) < 0)
         return -1;
     if (region)
-        replVolOpsPendingInfo(region, virStorageVolGetName(vol), info,
-                              flags & VIR_STORAGE_VOL_GET_PHYSICAL);
+        replVolOpsPendingInfo(region, virStorageVolGetName(vol), info, flags & VIR_STORAGE_VOL_GET_PHYSICAL);
     return 0;
 }
 
@@ -204,8 +202,7 @@ replStorageVolGetPath(virStorageVolPtr vol)
 {
     g_autoptr(ReplRegion) region = NULL;
 
-    if (g_str_equal(virStorageVolGetName(vol), REPL_STAGING_NAME) &&
-        (region = replRegionOfVol(vol)) &&
+    if (g_str_equal(virStorageVolGetName(vol), REPL_STAGING_NAME) && (region = replRegionOfVol(vol)) &&
         replVolOpsCheckName(region, virStorageVolGetName(vol)) < 0)
         return NULL;
     return replNext.storageVolGetPath(vol);

@@ -12,8 +12,8 @@
 
 #include "base/i18n.h"
 #include "stack/ops.h"
-#include "stack/report.h"
 #include "stack/state.h"
+#include "virt/report.h"
 
 int
 storageRegister(void);
@@ -38,7 +38,8 @@ storageRegister(void)
 
     replI18nInit();
     if (!(stock = replVirtLoadStock(&missing, &why))) {
-        /* As without us: a module that is not installed is skipped, one that is broken ends the daemon. */
+        /* As without us: a module that is not installed is skipped, one that is broken ends the
+         * daemon. */
         fprintf(stderr, "%s\n", why);
         return missing ? 0 : -1;
     }

@@ -11,13 +11,14 @@
 #include <unistd.h>
 
 #include "job/pins.h"
-#include "stack/lease.h"
-#include "stack/region.h"
-#include "stack/report.h"
-#include "stack/service.h"
-#include "stack/work.h"
+#include "region/lease.h"
+#include "region/region.h"
+#include "replicate/life.h"
+#include "service/makers.h"
+#include "service/service.h"
 #include "store/partial.h"
 #include "store/record.h"
+#include "virt/report.h"
 
 /* The image is in place, with all its layers: only the end of the job was not recorded any more. */
 static gboolean
@@ -26,8 +27,7 @@ replResumeIsDone(const ReplRegion *region, const ReplJobRecord *record)
     struct stat st;
 
     return record->info->state == REPL_JOB_PUBLISHING &&
-           fstatat(region->dir->dirFd, record->volume, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           st.st_size > 0;
+           fstatat(region->dir->dirFd, record->volume, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
 }
 
 static void
@@ -47,15 +47,14 @@ replResumeComplete(const ReplRegion *region, ReplStaging *staging, ReplJobRecord
             replWarn("The record of '%s' cannot be written: %s", record->volume, err->message);
         g_clear_error(&err);
     }
-    if (replPartialsDrop(staging, record->id, &err) < 0 ||
-        replJobRecordSave(staging, record, &err) < 0)
-        replWarn("Job %s of pool '%s' is not completed on disk: %s", record->id, region->name,
-                 err->message);
+    if (replPartialsDrop(staging, record->id, &err) < 0 || replJobRecordSave(staging, record, &err) < 0)
+        replWarn("Job %s of pool '%s' is not completed on disk: %s", record->id, region->name, err->message);
     else
         replInfo("Replication job %s had completed before the daemon ended", record->id);
 }
 
-/* The record of the replica is what the client was promised; without it the job is as good as new. */
+/* The record of the replica is what the client was promised; without it the job is as good as new.
+ */
 static ReplImage *
 replResumeImage(ReplStaging *staging, const ReplJobRecord *record)
 {
@@ -74,12 +73,12 @@ replResumeImage(ReplStaging *staging, const ReplJobRecord *record)
 
 /* A source pool that is not active yet: the job waits for it. */
 static void
-replResumeHoldSource(const ReplWork *work)
+replResumeHoldSource(const ReplReplication *replication)
 {
-    g_autoptr(ReplRegion) source = replRegionOfUuidString(work->sourceUuidstr);
+    g_autoptr(ReplRegion) source = replRegionOfUuidString(replication->sourceUuidstr);
 
     if (!source || !source->dir)
-        replQueueHold(replServiceQueue(), work->sourceUuidstr);
+        replQueueHold(replServiceQueue(), replication->sourceUuidstr);
 }
 
 /* Bytes of data in a partial file; what was only reserved reads as a hole. */
@@ -134,7 +133,8 @@ replResumePin(const ReplRegion *region, const ReplJobRecord *record)
     }
 }
 
-/* A layer that was put in place just before the daemon ended is known by its partial file, which is gone. */
+/* A layer that was put in place just before the daemon ended is known by its partial file, which is
+ * gone. */
 static void
 replResumeNotePublished(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *record)
 {
@@ -159,8 +159,8 @@ replResumeJob(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *rec
     g_autoptr(ReplJob) job = NULL;
     g_autoptr(GError) err = NULL;
     struct stat st;
-    ReplWorkPhase phase;
-    ReplWork *work;
+    ReplPhase phase;
+    ReplReplication *replication;
 
     if (!record->request) {
         replWarn("Job %s of pool '%s' has no request in its record and cannot go on", record->id,
@@ -177,25 +177,25 @@ replResumeJob(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *rec
     /* What was recorded before it was queued was to start at once. */
     if (record->info->state == REPL_JOB_PLANNED && record->request->start)
         record->info->state = REPL_JOB_QUEUED;
-    record->info->processed_bytes = MIN(record->info->total_bytes,
-                                        MAX(record->info->processed_bytes,
-                                            replResumeWritten(staging, record)));
+    record->info->processed_bytes = MIN(
+        record->info->total_bytes, MAX(record->info->processed_bytes, replResumeWritten(staging, record)));
     replResumeNotePublished(region, staging, record);
-    work = replWorkNew(region, record, g_steal_pointer(&image), FALSE);
-    work->resumed = TRUE;
-    work->listed = TRUE;
-    phase = replWorkPhase(record);
-    if (phase != REPL_WORK_PLANNED && phase != REPL_WORK_ENDED)
-        replWorkLease(work, staging, TRUE, NULL);
-    job = replWorkToJob(work);
+    replication = replReplicationNew(region, record, g_steal_pointer(&image), FALSE);
+    replication->resumed = TRUE;
+    replication->listed = TRUE;
+    replReplicationShowNames(replication);
+    phase = replPhaseOfRecord(record);
+    if (phase != REPL_PHASE_PLANNED && phase != REPL_PHASE_ENDED)
+        replReplicationLease(replication, staging, TRUE, NULL);
+    job = replReplicationToJob(replication);
     replJobRestore(job, record->info);
-    if (phase != REPL_WORK_ENDED)
+    if (phase != REPL_PHASE_ENDED)
         replResumePin(region, record);
-    replResumeHoldSource(work);
+    replResumeHoldSource(replication);
     if (replQueueSubmit(replServiceQueue(), job, FALSE, &err) < 0) {
-        replWarn("Replication job %s does not go on: %s", work->id, err->message);
-        replServiceRemoveJob(region->uuidstr, work->replica, job);
-        replPinsDropJob(replServicePins(), work->id);
+        replWarn("Replication job %s does not go on: %s", replication->id, err->message);
+        replMakersRemove(region->uuidstr, replication->replica, job);
+        replPinsDropJob(replServicePins(), replication->id);
     }
 }
 
@@ -209,8 +209,7 @@ replResumeKeeps(const char *jobId, void *opaque)
         const ReplJobRecord *record = g_ptr_array_index(records, i);
 
         if (record && g_str_equal(record->id, jobId))
-            return record->info->state != REPL_JOB_COMPLETED &&
-                   record->info->state != REPL_JOB_CANCELLED;
+            return record->info->state != REPL_JOB_COMPLETED && record->info->state != REPL_JOB_CANCELLED;
     }
     return FALSE;
 }

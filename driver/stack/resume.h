@@ -5,12 +5,13 @@
  */
 #pragma once
 
-#include "stack/virt.h"
+#include "virt/virt.h"
 
 /* Takes up the unfinished jobs of all active region pools. */
 void
 replResumeAll(void);
 
-/* A pool has become active: its unfinished jobs go on, and those that waited for it as their source. */
+/* A pool has become active: its unfinished jobs go on, and those that waited for it as their
+ * source. */
 void
 replResumePool(virStoragePoolPtr pool);

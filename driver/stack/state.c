@@ -5,11 +5,11 @@
  */
 #include "stack/state.h"
 
-#include "stack/events.h"
-#include "stack/region.h"
-#include "stack/report.h"
+#include "region/region.h"
+#include "service/service.h"
 #include "stack/resume.h"
-#include "stack/service.h"
+#include "virt/events.h"
+#include "virt/report.h"
 #include "xml/xml.h"
 
 /* Where libvirt keeps what is to last and what is not: with @root (embedded mode) all below it. */
@@ -62,7 +62,8 @@ replStateReload(void)
     return 0;
 }
 
-/* In the event loop's thread, before the daemon waits for its workers: those that wait for a job must not. */
+/* In the event loop's thread, before the daemon waits for its workers: those that wait for a job
+ * must not. */
 static int
 replStateShutdownPrepare(void)
 {

@@ -5,15 +5,15 @@
  */
 #include "stack/update.h"
 
-#include "stack/access.h"
-#include "stack/keys.h"
-#include "stack/pending.h"
-#include "stack/region.h"
-#include "stack/report.h"
-#include "stack/service.h"
-#include "stack/view.h"
-#include "stack/work.h"
+#include "image/view.h"
+#include "region/region.h"
+#include "replicate/keys.h"
+#include "replicate/life.h"
+#include "service/makers.h"
+#include "service/pending.h"
 #include "store/record.h"
+#include "virt/access.h"
+#include "virt/report.h"
 
 static int
 replUpdateCancel(ReplJob *job, GError **err)
@@ -34,10 +34,10 @@ replUpdateFindJob(const ReplRegion *region, const ReplUpdate *update, ReplJob **
 
     if (update->verb == REPL_VERB_NONE && update->bandwidth_bytesPerSec < 0)
         return 0;
-    if (!(*job = replServiceFindJob(region->uuidstr, update->volume))) {
+    if (!(*job = replMakersFind(region->uuidstr, update->volume, NULL))) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Volume '%s' of pool '%s' has no replication job that has not ended"),
-                     update->volume, region->name);
+                     _("Volume '%s' of pool '%s' has no replication job that has not ended"), update->volume,
+                     region->name);
         return -1;
     }
     state = replJobState(*job);
@@ -58,7 +58,7 @@ replUpdateJob(ReplJob *job, const ReplUpdate *update, GError **err)
         return -1;
     if (update->verb == REPL_VERB_CANCEL)
         return replUpdateCancel(job, err);
-    if (update->verb == REPL_VERB_START && replWorkCheckStart(job, err) < 0)
+    if (update->verb == REPL_VERB_START && replReplicationCheckStart(job, err) < 0)
         return -1;
     if (update->verb == REPL_VERB_NONE || replJobDo(job, update->verb, err) == 0)
         return 0;
@@ -78,8 +78,10 @@ replUpdateString(char **where, const char *value)
 
 /* What a job keeps for the end of its work, so that the change is not undone by it. */
 static void
-replUpdateImage(ReplImage *image, const ReplUpdate *update)
+replUpdateImage(ReplImage *image, const void *opaque)
 {
+    const ReplUpdate *update = opaque;
+
     replUpdateString(&image->name, update->name);
     replUpdateString(&image->description, update->description);
     if (update->type != REPL_IMAGE_TYPE_UNKNOWN) {
@@ -102,6 +104,7 @@ replUpdateRecord(const ReplRegion *region, const ReplUpdate *update, GError **er
     g_autoptr(ReplImage) image = NULL;
     g_autoptr(ReplImage) known = NULL;
     g_autoptr(ReplStaging) staging = NULL;
+    g_autoptr(ReplHolding) holding = NULL;
     g_autoptr(ReplJob) job = NULL;
 
     if (!update->name && !update->description && update->type == REPL_IMAGE_TYPE_UNKNOWN)
@@ -109,8 +112,8 @@ replUpdateRecord(const ReplRegion *region, const ReplUpdate *update, GError **er
     if (!(image = replViewImage(region, update->volume, err)) ||
         !(staging = replRegionStaging(region, TRUE, err)))
         return -1;
-    if ((job = replServiceFindJob(region->uuidstr, update->volume)))
-        replWorkUpdateImage(job, replUpdateImage, update);
+    if ((job = replMakersFind(region->uuidstr, update->volume, &holding)))
+        replHoldingChangeImage(holding, replUpdateImage, update);
     /* The first change to an image makes its record. */
     if (!(known = replRecordLoad(staging, update->volume, NULL))) {
         if (!image->typeIsSet)
@@ -167,8 +170,7 @@ replUpdateRun(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int flags)
         return NULL;
     }
     if (g_str_equal(update->volume, REPL_STAGING_NAME)) {
-        replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching name '%s'"),
-                        update->volume);
+        replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching name '%s'"), update->volume);
         return NULL;
     }
     if (!(vol = replNext.storageVolLookupByName(pool, update->volume)))

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "stack/virt.h"
+#include "virt/virt.h"
 #include "xml/xml.h"
 
 /* Returns the volume, or NULL with the error reported. */

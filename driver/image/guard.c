@@ -1,0 +1,190 @@
+/*
+ * guard.c: refusing what would take the ground from under an overlay or a job
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "image/guard.h"
+
+#include "probe/graph.h"
+#include "service/makers.h"
+#include "service/service.h"
+#include "store/record.h"
+#include "virt/access.h"
+#include "virt/report.h"
+
+GMutex *
+replGuardDeleting(void)
+{
+    static GMutex deleting;
+
+    return &deleting;
+}
+
+int
+replGuardPending(const ReplRegion *region, const char *volume, GError **err)
+{
+    g_autoptr(ReplJob) job = replMakersFindAny(region->uuidstr, volume);
+
+    if (!job)
+        return 0;
+    replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                 _("Volume '%s' of pool '%s' is not available: replication job %s is %s"), volume,
+                 region->name, replJobId(job), replJobStateToString(replJobState(job)));
+    return -1;
+}
+
+int
+replGuardPins(const ReplRegion *region, const char *volume, GError **err)
+{
+    return replPinsCheck(replServicePins(), region->uuidstr, volume, err);
+}
+
+static ReplGraph *
+replGuardScan(const ReplRegion *region, const ReplPoolSet *set, const ReplPoolDir **dir, GError **err)
+{
+    if (!(*dir = replPoolSetFindUuid(set, region->uuidstr))) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"), region->name);
+        return NULL;
+    }
+    return replGraphScan(replServiceCache(), set, *dir, err);
+}
+
+int
+replGuardDependents(const ReplRegion *region, const char *volume, GError **err)
+{
+    g_autoptr(ReplPoolSet) set = replRegionsSet();
+    const ReplPoolDir *dir;
+    g_autoptr(ReplGraph) graph = replGuardScan(region, set, &dir, err);
+    g_autoptr(GPtrArray) dependents = NULL;
+    g_autofree char *names = NULL;
+
+    if (!graph)
+        return -1;
+    dependents = replGraphDependents(graph, dir, volume);
+    if (dependents->len == 0)
+        return 0;
+    names = replGraphNames(dependents, dir);
+    replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Volume '%s' of pool '%s' is the backing file of %s"),
+                 volume, region->name, names);
+    return -1;
+}
+
+/* Layers that go with their image, each with its pool: (pool UUID, name), the nearest first. */
+typedef struct {
+    char *poolUuid;
+    char *volume;
+} ReplGuardLayer;
+
+static void
+replGuardLayerFree(gpointer opaque)
+{
+    ReplGuardLayer *layer = opaque;
+
+    g_free(layer->poolUuid);
+    g_free(layer->volume);
+    g_free(layer);
+}
+
+/* The layers that nothing but @volume needs; NULL with @err set. */
+static GPtrArray *
+replGuardOrphans(const ReplRegion *region, const char *volume, GError **err)
+{
+    g_autoptr(ReplPoolSet) set = replRegionsSet();
+    const ReplPoolDir *dir;
+    g_autoptr(ReplGraph) graph = replGuardScan(region, set, &dir, err);
+    g_autoptr(GPtrArray) orphans = NULL;
+    GPtrArray *layers;
+    guint i;
+
+    if (!graph)
+        return NULL;
+    orphans = replGraphOrphans(graph, dir, volume);
+    layers = g_ptr_array_new_with_free_func(replGuardLayerFree);
+    for (i = 0; i < orphans->len; i++) {
+        const ReplGraphNode *node = g_ptr_array_index(orphans, i);
+        ReplGuardLayer *layer = g_new0(ReplGuardLayer, 1);
+
+        layer->poolUuid = g_strdup(node->pool->uuid);
+        layer->volume = g_strdup(node->volume);
+        g_ptr_array_add(layers, layer);
+    }
+    return layers;
+}
+
+/* Everything that could refuse one of the layers is asked before the first volume is gone. */
+static int
+replGuardMayDelete(virConnectPtr conn, const GPtrArray *layers)
+{
+    guint i;
+
+    for (i = 0; i < layers->len; i++) {
+        const ReplGuardLayer *layer = g_ptr_array_index(layers, i);
+        g_autoptr(ReplRegion) region = replRegionOfUuidString(layer->poolUuid);
+        g_autoptr(GError) err = NULL;
+
+        if (!region)
+            continue;
+        if (replAccessVol(conn, region->uuid, layer->volume, replVirt.StorageVolDeleteEnsureACL) < 0)
+            return -1;
+        if (replGuardPins(region, layer->volume, &err) < 0) {
+            replReport(g_steal_pointer(&err));
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int
+replGuardDeleteOne(virStorageVolPtr vol, const ReplRegion *region, unsigned int flags)
+{
+    g_autoptr(ReplStaging) staging = NULL;
+
+    if (replNext.storageVolDelete(vol, flags) < 0)
+        return -1;
+    if ((staging = replRegionStaging(region, FALSE, NULL)))
+        replRecordDrop(staging, virStorageVolGetName(vol), NULL);
+    return 0;
+}
+
+static int
+replGuardDeleteLayer(virConnectPtr conn, const ReplGuardLayer *layer, unsigned int flags)
+{
+    g_autoptr(ReplRegion) region = replRegionOfUuidString(layer->poolUuid);
+    g_autoptr(ReplPool) pool = NULL;
+    g_autoptr(ReplVol) vol = NULL;
+
+    if (!region)
+        return 0;
+    if (!(pool = replNext.storagePoolLookupByUUID(conn, region->uuid)) ||
+        !(vol = replNext.storageVolLookupByName(pool, layer->volume)))
+        return -1;
+    return replGuardDeleteOne(vol, region, flags);
+}
+
+int
+replGuardDelete(virStorageVolPtr vol, const ReplRegion *region, unsigned int flags)
+{
+    virConnectPtr conn = virStorageVolGetConnect(vol);
+    unsigned int stockFlags = flags & ~VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS;
+    const char *volume = virStorageVolGetName(vol);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(replGuardDeleting());
+    g_autoptr(GPtrArray) layers = NULL;
+    g_autoptr(GError) err = NULL;
+    guint i;
+
+    if (replGuardPins(region, volume, &err) < 0 || replGuardDependents(region, volume, &err) < 0 ||
+        ((flags & VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS) &&
+         !(layers = replGuardOrphans(region, volume, &err)))) {
+        replReport(g_steal_pointer(&err));
+        return -1;
+    }
+    if (layers && replGuardMayDelete(conn, layers) < 0)
+        return -1;
+    if (replGuardDeleteOne(vol, region, stockFlags) < 0)
+        return -1;
+    for (i = 0; layers && i < layers->len; i++) {
+        if (replGuardDeleteLayer(conn, g_ptr_array_index(layers, i), stockFlags) < 0)
+            return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,33 @@
+/*
+ * guard.h: refusing what would take the ground from under an overlay or a job
+ *
+ * The checks of one volume return 0, or -1 with VIR_ERR_OPERATION_INVALID that names who needs it.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "region/region.h"
+
+/* The volume is a replica that is still being made. */
+int
+replGuardPending(const ReplRegion *region, const char *volume, GError **err);
+
+/* A running job reads or makes the volume. */
+int
+replGuardPins(const ReplRegion *region, const char *volume, GError **err);
+
+/* Other volumes have it as their backing file. */
+int
+replGuardDependents(const ReplRegion *region, const char *volume, GError **err);
+
+/* Held while a volume is checked and deleted, and while a replica is put in place: neither comes
+ * between the look and the deed of the other. */
+GMutex *
+replGuardDeleting(void);
+
+/* vol-delete of a volume that is not pending, access checked: with
+ * VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS also those of its layers that nothing else needs. Drops the
+ * records. Returns 0, or -1 with the error reported. */
+int
+replGuardDelete(virStorageVolPtr vol, const ReplRegion *region, unsigned int flags);

@@ -1,0 +1,244 @@
+/*
+ * view.c: what is shown of region pools and their images
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "image/view.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "probe/graph.h"
+#include "probe/kind.h"
+#include "service/makers.h"
+#include "service/service.h"
+#include "store/record.h"
+#include "virt/report.h"
+#include "xml/xml.h"
+
+/* What looking found, by the file's identity: looking reads the guest's data, so only once a file.
+ */
+#define REPL_VIEW_KINDS_MAX 8192
+
+/* Guards the table. */
+static GMutex replViewLock;
+static GHashTable *replViewKinds; /* identity as text -> ReplImageType */
+
+static char *
+replViewKey(const struct statx *st)
+{
+    return g_strdup_printf("%u:%u:%llu:%llu:%lld.%u:%lld.%u", st->stx_dev_major, st->stx_dev_minor,
+                           (unsigned long long)st->stx_ino, (unsigned long long)st->stx_size,
+                           (long long)st->stx_mtime.tv_sec, st->stx_mtime.tv_nsec,
+                           (long long)st->stx_ctime.tv_sec, st->stx_ctime.tv_nsec);
+}
+
+static ReplImageType
+replViewLook(const ReplRegion *region, const char *volume)
+{
+    g_autoptr(ReplPoolSet) set = replRegionsSetOf(region->label->name);
+    g_autoptr(ReplChain) chain = NULL;
+    const ReplPoolDir *dir = replPoolSetFindUuid(set, region->uuidstr);
+    ReplImageType type = REPL_IMAGE_TYPE_UNKNOWN;
+
+    if (!dir || !(chain = replChainOpen(set, dir, volume, NULL)) || replKindLook(chain, &type, NULL) < 0)
+        return REPL_IMAGE_TYPE_UNKNOWN;
+    return type;
+}
+
+static ReplImageType
+replViewKind(const ReplRegion *region, const char *volume, const struct statx *st)
+{
+    g_autofree char *key = replViewKey(st);
+    ReplImageType type;
+    gpointer known;
+    gboolean found;
+
+    g_mutex_lock(&replViewLock);
+    if (!replViewKinds)
+        replViewKinds = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    found = g_hash_table_lookup_extended(replViewKinds, key, NULL, &known);
+    g_mutex_unlock(&replViewLock);
+    if (found)
+        return GPOINTER_TO_INT(known);
+
+    type = replViewLook(region, volume);
+    g_mutex_lock(&replViewLock);
+    if (g_hash_table_size(replViewKinds) >= REPL_VIEW_KINDS_MAX)
+        g_hash_table_remove_all(replViewKinds);
+    g_hash_table_insert(replViewKinds, g_steal_pointer(&key), GINT_TO_POINTER(type));
+    g_mutex_unlock(&replViewLock);
+    return type;
+}
+
+static ReplImage *
+replViewDerive(const ReplRegion *region, const char *volume, const struct statx *st)
+{
+    gint64 btime_ns = 0;
+    g_autofree char *id = NULL;
+
+    if (st->stx_mask & STATX_BTIME)
+        btime_ns = st->stx_btime.tv_sec * G_GINT64_CONSTANT(1000000000) + st->stx_btime.tv_nsec;
+    id = replImageDerivedId(region->uuid, volume, st->stx_ino, btime_ns);
+    return replImageNew(id);
+}
+
+/* What a plan promises: how long it would take, and what the pool holds afterwards. */
+static void
+replViewAddPlan(const ReplRegion *region, ReplHolding *holding, ReplJobInfo *info)
+{
+    ReplAmounts adds = replHoldingAdds(holding);
+
+    if (info->state != REPL_JOB_PLANNED && info->state != REPL_JOB_QUEUED)
+        return;
+    info->eta_s = replServiceEstimate(info);
+    if (info->state != REPL_JOB_PLANNED || replViewUsage(region, &info->after) < 0)
+        return;
+    info->hasAfter = TRUE;
+    /* The replica's placeholder is counted as an image already. */
+    info->after.images += adds.images - 1;
+    info->after.snapshots += adds.snapshots;
+    info->after.bytes += adds.bytes;
+}
+
+/* A job that has not ended well tells more than the record that it wrote last. */
+static void
+replViewAddJob(const ReplRegion *region, const char *volume, ReplImage *image)
+{
+    g_autoptr(ReplHolding) holding = NULL;
+    g_autoptr(ReplJob) job = replMakersFind(region->uuidstr, volume, &holding);
+    g_autoptr(ReplJob) maker = NULL;
+
+    if (!job) {
+        /* A layer of a replica on its way: its job is shown there. */
+        if ((maker = replMakersFindAny(region->uuidstr, volume)))
+            image->status = REPL_IMAGE_PENDING;
+        return;
+    }
+    replJobInfoFree(image->job);
+    image->job = replJobInfo(job);
+    replViewAddPlan(region, holding, image->job);
+    image->status = image->job->state == REPL_JOB_FAILED ? REPL_IMAGE_ERROR : REPL_IMAGE_PENDING;
+}
+
+ReplImage *
+replViewImage(const ReplRegion *region, const char *volume, GError **err)
+{
+    g_autoptr(ReplStaging) staging = NULL;
+    g_autoptr(ReplImage) image = NULL;
+    struct statx st;
+
+    if (!region->dir) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"), region->name);
+        return NULL;
+    }
+    if (statx(region->dir->dirFd, volume, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &st) < 0) {
+        if (errno == ENOENT)
+            replErrorSet(err, VIR_ERR_NO_STORAGE_VOL, _("Storage pool '%s' has no volume '%s'"), region->name,
+                         volume);
+        else
+            replErrorSetSystem(err, errno, _("Cannot look at volume '%s' of pool '%s'"), volume,
+                               region->name);
+        return NULL;
+    }
+    /* What is wrong with the staging folder is no reason to hide the volume. */
+    if ((staging = replRegionStaging(region, FALSE, NULL)))
+        image = replRecordLoad(staging, volume, NULL);
+    if (!image)
+        image = replViewDerive(region, volume, &st);
+    replViewAddJob(region, volume, image);
+    if (image->type == REPL_IMAGE_TYPE_UNKNOWN && image->status == REPL_IMAGE_AVAILABLE)
+        image->type = replViewKind(region, volume, &st);
+    /* What cannot be looked at (an encrypted disk) counts as what most images are. */
+    if (image->type == REPL_IMAGE_TYPE_UNKNOWN)
+        image->type = REPL_IMAGE_TYPE_SYSTEM_DISK;
+    return g_steal_pointer(&image);
+}
+
+/* The layers below: as they are, or as the job will make them. */
+static char **
+replViewSnapshots(const ReplRegion *region, const char *volume, const ReplImage *image)
+{
+    g_autoptr(ReplPoolSet) set = NULL;
+    g_autoptr(ReplHead) head = NULL;
+    const ReplPoolDir *dir;
+    struct stat st;
+
+    if (image->status != REPL_IMAGE_AVAILABLE && image->job && image->job->steps->len > 0) {
+        const GPtrArray *steps = image->job->steps;
+        char **names = g_new0(char *, steps->len);
+        guint i;
+
+        /* Bases first in the job, nearest first here; the last step is the image itself. */
+        for (i = 0; i + 1 < steps->len; i++) {
+            const ReplStep *step = g_ptr_array_index(steps, steps->len - 2 - i);
+
+            names[i] = g_strdup(step->volume);
+        }
+        return names;
+    }
+    /* Most volumes have none; the pools of the region are only looked at for those that do. */
+    if (fstatat(region->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
+        !(head = replGraphCacheHead(replServiceCache(), region->dir, volume, &st, NULL)) || !head->backing)
+        return g_new0(char *, 1);
+    set = replRegionsSetOf(region->label->name);
+    if (!(dir = replPoolSetFindUuid(set, region->uuidstr)))
+        return g_new0(char *, 1);
+    return replChainNames(replServiceCache(), set, dir, volume);
+}
+
+char *
+replViewImageXml(const ReplRegion *region, const char *volume, char **secret)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplImage) image = replViewImage(region, volume, &err);
+    g_auto(GStrv) snapshots = NULL;
+
+    if (!image) {
+        replDebug("No image record is shown for '%s': %s", volume, err->message);
+        return NULL;
+    }
+    *secret = g_strdup(image->secret);
+    snapshots = replViewSnapshots(region, volume, image);
+    return replFormatImage(image, image->project ? image->project : region->label->project,
+                           image->name ? image->name : volume, (const char *const *)snapshots, TRUE);
+}
+
+int
+replViewUsage(const ReplRegion *region, ReplAmounts *usage)
+{
+    g_autoptr(ReplPoolSet) set = replRegionsSet();
+    const ReplPoolDir *dir = replPoolSetFindUuid(set, region->uuidstr);
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplGraph) graph = NULL;
+
+    if (!dir || !(graph = replGraphScan(replServiceCache(), set, dir, &err))) {
+        replWarn("The usage of pool '%s' cannot be counted: %s", region->name,
+                 err ? err->message : "the pool is not active");
+        return -1;
+    }
+    *usage = replGraphUsage(graph, dir);
+    replMakersCorrectUsage(region->uuidstr, NULL, FALSE, usage);
+    return 0;
+}
+
+void
+replViewSweep(const ReplRegion *region)
+{
+    g_autoptr(ReplStaging) staging = NULL;
+    g_autoptr(GPtrArray) names = NULL;
+    struct stat st;
+    guint i;
+
+    if (!region->dir || !(staging = replRegionStaging(region, FALSE, NULL)) ||
+        !(names = replRecordList(staging, NULL)))
+        return;
+    for (i = 0; i < names->len; i++) {
+        const char *volume = g_ptr_array_index(names, i);
+
+        if (fstatat(region->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+            replRecordDrop(staging, volume, NULL);
+    }
+}

@@ -1,0 +1,28 @@
+/*
+ * view.h: what is shown of region pools and their images
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "model/image.h"
+#include "region/region.h"
+
+/* The image behind a volume: its record, or what can be derived where there is none yet; with the
+ * state of the job that makes it, if there is one. NULL with @err set when there is no such volume.
+ */
+ReplImage *
+replViewImage(const ReplRegion *region, const char *volume, GError **err);
+
+/* The <metadata> of a volume; NULL when there is nothing to show (logged). *secret gets the UUID of
+ * the secret that opens it, or NULL. */
+char *
+replViewImageXml(const ReplRegion *region, const char *volume, char **secret);
+
+/* Images, snapshots and bytes of the pool, counted now. Returns 0, or -1 (logged). */
+int
+replViewUsage(const ReplRegion *region, ReplAmounts *usage);
+
+/* Drops the records of volumes that are no more. */
+void
+replViewSweep(const ReplRegion *region);

@@ -1,0 +1,31 @@
+/*
+ * lease.h: this host works in that pool's staging folder
+ *
+ * Held while a job of ours waits or works there, so that of two hosts on shared storage only one
+ * takes up the jobs on record. A thread renews what is held, and takes up jobs that another host
+ * has let go.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "store/staging.h"
+
+/* Counted: each success is paired with a Drop. Returns 0, or -1 with @err set
+ * (VIR_ERR_OPERATION_FAILED naming the host that works there). */
+int
+replLeasesHold(const char *poolUuid, ReplStaging *staging, GError **err);
+
+void
+replLeasesDrop(const char *poolUuid);
+
+/* Calls @again(@poolUuid), in a thread of ours, every REPL_LEASE_RENEW_s until replLeasesForget. */
+void
+replLeasesWatch(const char *poolUuid, void (*again)(const char *poolUuid));
+
+void
+replLeasesForget(const char *poolUuid);
+
+/* Ends the thread and gives all leases back. */
+void
+replLeasesStop(void);

@@ -1,0 +1,296 @@
+/*
+ * region.c: which pools are region pools, and where their volumes are
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "region/region.h"
+
+#include <string.h>
+
+#include "virt/access.h"
+#include "virt/report.h"
+#include "xml/xml.h"
+
+static ReplLabels *replRegionLabels; /* thread-safe itself; set once at start */
+
+/* Where a pool is, as its running definition has it. */
+typedef struct {
+    char *name;
+    char *path;
+    gboolean active;
+} ReplRegionPlace;
+
+/* Guards the two tables, by pool UUID. Asking libvirt takes the lock of the pool's object, which a
+ * refresh holds as long as it takes, so what it says is kept until something is done to the pool.
+ */
+static GMutex replRegionLock;
+static GHashTable *replRegionStagings; /* -> ReplStaging */
+static GHashTable *replRegionPlaces;   /* -> ReplRegionPlace */
+
+static void
+replRegionPlaceFree(gpointer opaque)
+{
+    ReplRegionPlace *place = opaque;
+
+    g_free(place->name);
+    g_free(place->path);
+    g_free(place);
+}
+
+void
+replRegionFree(ReplRegion *region)
+{
+    if (!region)
+        return;
+    g_free(region->name);
+    replLabelFree(region->label);
+    if (region->dir)
+        replPoolDirUnref(region->dir);
+    g_free(region);
+}
+
+int
+replRegionsStart(const char *configDir, const char *runDir, GError **err)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&replRegionLock);
+
+    if (replRegionLabels)
+        return 0;
+    if (!(replRegionLabels = replLabelsNew(configDir, runDir, err)))
+        return -1;
+    replRegionStagings =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)replStagingUnref);
+    replRegionPlaces = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replRegionPlaceFree);
+    return 0;
+}
+
+void
+replRegionsStop(void)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&replRegionLock);
+
+    if (replRegionStagings)
+        g_hash_table_remove_all(replRegionStagings);
+}
+
+ReplLabels *
+replRegionsLabels(void)
+{
+    return replRegionLabels;
+}
+
+/* NULL when the pool is gone. */
+static ReplRegionPlace *
+replRegionAskPlace(const unsigned char *uuid)
+{
+    g_auto(ReplPoolObjRef) obj = replVirt.StoragePoolObjFindPoolByUUID(uuid);
+    g_autofree char *xml = NULL;
+    g_autoptr(ReplPoolXml) parsed = NULL;
+    ReplRegionPlace *place;
+
+    if (!obj || !(xml = replVirt.StoragePoolDefFormat(replVirt.StoragePoolObjGetDef(obj))) ||
+        !(parsed = replPoolXmlParseStock(xml, NULL)))
+        return NULL;
+    place = g_new0(ReplRegionPlace, 1);
+    place->name = g_strdup(parsed->name);
+    place->path = g_strdup(parsed->targetPath);
+    place->active = replVirt.StoragePoolObjIsActive(obj);
+    return place;
+}
+
+/* Name and target path of a pool; FALSE when it is gone. */
+static gboolean
+replRegionLocate(const unsigned char *uuid, char **name, char **path, gboolean *active)
+{
+    char uuidstr[VIR_UUID_STRING_BUFLEN];
+    ReplRegionPlace *place;
+
+    replUuidFormat(uuid, uuidstr);
+    g_mutex_lock(&replRegionLock);
+    if (!(place = g_hash_table_lookup(replRegionPlaces, uuidstr))) {
+        g_mutex_unlock(&replRegionLock);
+        if (!(place = replRegionAskPlace(uuid)))
+            return FALSE;
+        g_mutex_lock(&replRegionLock);
+        g_hash_table_replace(replRegionPlaces, g_strdup(uuidstr), place);
+    }
+    *name = g_strdup(place->name);
+    *path = g_strdup(place->path);
+    *active = place->active;
+    g_mutex_unlock(&replRegionLock);
+    return TRUE;
+}
+
+void
+replRegionChanged(const unsigned char *uuid)
+{
+    char uuidstr[VIR_UUID_STRING_BUFLEN];
+
+    replUuidFormat(uuid, uuidstr);
+    g_mutex_lock(&replRegionLock);
+    if (replRegionPlaces)
+        g_hash_table_remove(replRegionPlaces, uuidstr);
+    g_mutex_unlock(&replRegionLock);
+}
+
+ReplRegion *
+replRegionOfUuid(const unsigned char *uuid)
+{
+    g_autoptr(ReplRegion) region = NULL;
+    g_autoptr(ReplLabel) label = NULL;
+    g_autofree char *path = NULL;
+    g_autoptr(GError) err = NULL;
+    gboolean active = FALSE;
+
+    if (!replRegionLabels || replLabelsCount(replRegionLabels) == 0 ||
+        !(label = replLabelsGet(replRegionLabels, uuid, NULL)))
+        return NULL;
+    region = g_new0(ReplRegion, 1);
+    memcpy(region->uuid, uuid, sizeof(region->uuid));
+    replUuidFormat(uuid, region->uuidstr);
+    region->label = g_steal_pointer(&label);
+    if (!replRegionLocate(uuid, &region->name, &path, &active))
+        return NULL;
+    if (active && path &&
+        !(region->dir = replPoolDirNew(region->uuidstr, region->name, path, region->label, &err)))
+        replWarn("The folder of region pool '%s' cannot be opened: %s", region->name, err->message);
+    return g_steal_pointer(&region);
+}
+
+ReplRegion *
+replRegionOfUuidString(const char *uuidstr)
+{
+    unsigned char uuid[VIR_UUID_BUFLEN];
+
+    return uuidstr && replUuidParse(uuidstr, uuid) ? replRegionOfUuid(uuid) : NULL;
+}
+
+ReplRegion *
+replRegionOfPool(virStoragePoolPtr pool)
+{
+    unsigned char uuid[VIR_UUID_BUFLEN];
+
+    if (!replRegionLabels || replLabelsCount(replRegionLabels) == 0 || virStoragePoolGetUUID(pool, uuid) < 0)
+        return NULL;
+    return replRegionOfUuid(uuid);
+}
+
+static virStoragePoolPtr
+replPoolOfVolAsSystem(virStorageVolPtr vol)
+{
+    g_auto(ReplIdentity) caller G_GNUC_UNUSED = replIdentityBecomeSystem();
+
+    return replNext.storagePoolLookupByVolume(vol);
+}
+
+virStoragePoolPtr
+replPoolOfVol(virStorageVolPtr vol)
+{
+    virStoragePoolPtr pool = replNext.storagePoolLookupByVolume(vol);
+
+    /* Who may not see the pool may still do something with the volume. Asked second, since the
+     * daemon's identity costs a look at the system each time. */
+    if (!pool)
+        pool = replPoolOfVolAsSystem(vol);
+    if (!pool)
+        virResetLastError();
+    return pool;
+}
+
+ReplRegion *
+replRegionOfVol(virStorageVolPtr vol)
+{
+    g_autoptr(ReplPool) pool = NULL;
+
+    if (!replRegionLabels || replLabelsCount(replRegionLabels) == 0 || !(pool = replPoolOfVol(vol)))
+        return NULL;
+    return replRegionOfPool(pool);
+}
+
+typedef struct {
+    ReplPoolSet *set;
+    const char *region; /* NULL: any */
+} ReplRegionGather;
+
+static void
+replRegionAddTo(const unsigned char *uuid, const ReplLabel *label, gboolean persistent, void *opaque)
+{
+    ReplRegionGather *gather = opaque;
+    g_autoptr(ReplRegion) region = NULL;
+
+    (void)persistent;
+    if (gather->region && !g_str_equal(gather->region, label->name))
+        return;
+    if ((region = replRegionOfUuid(uuid)) && region->dir)
+        replPoolSetAdd(gather->set, replPoolDirRef(region->dir));
+}
+
+ReplPoolSet *
+replRegionsSetOf(const char *name)
+{
+    ReplRegionGather gather = {replPoolSetNew(), name};
+
+    if (replRegionLabels)
+        replLabelsEach(replRegionLabels, replRegionAddTo, &gather);
+    return gather.set;
+}
+
+ReplPoolSet *
+replRegionsSet(void)
+{
+    return replRegionsSetOf(NULL);
+}
+
+ReplStaging *
+replRegionStaging(const ReplRegion *region, gboolean create, GError **err)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = NULL;
+    ReplStaging *staging;
+
+    if (!region->dir) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"), region->name);
+        return NULL;
+    }
+    locker = g_mutex_locker_new(&replRegionLock);
+    staging = g_hash_table_lookup(replRegionStagings, region->uuidstr);
+    /* A folder that was removed or mounted over since is not the pool's any more. */
+    if (staging && !replStagingIsCurrent(staging, region->dir->dirFd)) {
+        g_hash_table_remove(replRegionStagings, region->uuidstr);
+        staging = NULL;
+    }
+    if (!staging) {
+        if (!(staging = replStagingOpen(region->dir->dirFd, create, err)))
+            return NULL;
+        g_hash_table_insert(replRegionStagings, g_strdup(region->uuidstr), staging);
+    }
+    return replStagingRef(staging);
+}
+
+void
+replRegionForget(const unsigned char *uuid)
+{
+    char uuidstr[VIR_UUID_STRING_BUFLEN];
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&replRegionLock);
+
+    replUuidFormat(uuid, uuidstr);
+    if (replRegionStagings)
+        g_hash_table_remove(replRegionStagings, uuidstr);
+}
+
+int
+replRegionRemoveEmptyStaging(const ReplRegion *region, GError **err)
+{
+    g_autofree char *name = NULL;
+    g_autofree char *path = NULL;
+    g_autoptr(ReplPoolDir) dir = NULL;
+    gboolean active;
+    int empty;
+
+    /* A folder that is not there, or not readable, is for the stock driver to complain about. */
+    if (!replRegionLocate(region->uuid, &name, &path, &active) || !path ||
+        !(dir = replPoolDirNew(region->uuidstr, name, path, NULL, NULL)))
+        return 0;
+    if ((empty = replStagingIsEmptyPool(dir->dirFd, err)) <= 0)
+        return empty;
+    return replStagingRemove(dir->dirFd, err);
+}

@@ -1,0 +1,81 @@
+/*
+ * region.h: which pools are region pools, and where their volumes are
+ *
+ * The registry holds the labels of all pools and, for those that are in use, the open staging
+ * folder. A ReplRegion is one pool as it was when somebody asked; it lives for one call or one job.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "probe/pools.h"
+#include "store/labels.h"
+#include "store/staging.h"
+#include "virt/virt.h"
+
+typedef struct {
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    char uuidstr[VIR_UUID_STRING_BUFLEN];
+    char *name;
+    ReplLabel *label;
+    ReplPoolDir *dir; /* NULL: the pool is not active */
+} ReplRegion;
+
+void
+replRegionFree(ReplRegion *region);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplRegion, replRegionFree)
+
+/* Loads all labels. @configDir keeps those of persistent pools, @runDir those of transient ones.
+ * Returns 0, or -1 with @err set: there are no region pools then. */
+int
+replRegionsStart(const char *configDir, const char *runDir, GError **err);
+
+/* Closes everything that is held open. */
+void
+replRegionsStop(void);
+
+ReplLabels *
+replRegionsLabels(void);
+
+/* The pool, if it has a label; NULL without an error when it has none or is gone. */
+ReplRegion *
+replRegionOfPool(virStoragePoolPtr pool);
+ReplRegion *
+replRegionOfVol(virStorageVolPtr vol);
+ReplRegion *
+replRegionOfUuid(const unsigned char *uuid);
+ReplRegion *
+replRegionOfUuidString(const char *uuidstr);
+
+/* The volume's pool under the identity of the daemon; never fails because of access control.
+ * NULL without an error when there is none. */
+virStoragePoolPtr
+replPoolOfVol(virStorageVolPtr vol);
+
+/* All active region pools of this host: what guards have to look at. */
+ReplPoolSet *
+replRegionsSet(void);
+
+/* Those of the region @name: where a chain may lead to. */
+ReplPoolSet *
+replRegionsSetOf(const char *name);
+
+/* Something was done to a pool that may have changed where it is, or whether it is active. */
+void
+replRegionChanged(const unsigned char *uuid);
+
+/* The staging folder of an active region pool, opened once and kept while the pool is active. NULL
+ * without @err when there is none and @create is FALSE. The caller owns a reference. */
+ReplStaging *
+replRegionStaging(const ReplRegion *region, gboolean create, GError **err);
+
+/* Forgets what is held open of a pool: before it is stopped, its file system must become idle. */
+void
+replRegionForget(const unsigned char *uuid);
+
+/* Removes the staging folder of a stopped pool that holds nothing else, so that the pool can be
+ * deleted. Returns 0, also when there is nothing to remove or more than that in the pool; or -1
+ * with @err set. */
+int
+replRegionRemoveEmptyStaging(const ReplRegion *region, GError **err);

@@ -1,0 +1,304 @@
+/*
+ * keys.c: the keys that an attempt needs, before anything is written
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "replicate/keys.h"
+
+#include "convert/convert.h"
+#include "replicate/keytrial.h"
+#include "service/service.h"
+#include "store/record.h"
+#include "virt/report.h"
+#include "virt/secrets.h"
+
+static gboolean
+replKeysIsEncrypted(const ReplLayer *layer)
+{
+    return layer->format == REPL_FORMAT_LUKS || (layer->qcow2 && layer->qcow2->cryptMethod != 0);
+}
+
+static gboolean
+replKeysAreNeeded(const ReplPlan *plan)
+{
+    guint i;
+
+    for (i = 0; i < plan->steps->len; i++) {
+        const ReplPlanStep *step = g_ptr_array_index(plan->steps, i);
+
+        if (step->action == REPL_STEP_CONVERT && (step->convert.fromEncrypted || step->convert.toEncrypted))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* The secret of a volume as libvirt has it in sight, until the next pool-refresh. */
+static char *
+replKeysInSight(const ReplRegion *region, const char *volume)
+{
+    g_autofree char *xml = NULL;
+    {
+        g_auto(ReplPoolObjRef) obj = replVirt.StoragePoolObjFindPoolByUUID(region->uuid);
+        ReplVirtVolDef *def = obj ? replVirt.StorageVolDefFindByName(obj, volume) : NULL;
+
+        if (def)
+            xml = replVirt.StorageVolDefFormat(replVirt.StoragePoolObjGetDef(obj), def);
+    }
+    return xml ? replSecretsOfXml(xml) : NULL;
+}
+
+char *
+replKeysOfLayer(const char *poolUuid, const char *volume)
+{
+    g_autoptr(ReplRegion) region = replRegionOfUuidString(poolUuid);
+    g_autoptr(ReplStaging) staging = region ? replRegionStaging(region, FALSE, NULL) : NULL;
+    g_autoptr(ReplImage) image = staging ? replRecordLoad(staging, volume, NULL) : NULL;
+
+    if (image && image->secret)
+        return g_strdup(image->secret);
+    return region ? replKeysInSight(region, volume) : NULL;
+}
+
+/* A layer that somebody has opened already. */
+typedef struct {
+    ReplFileIdentity layer;
+    char *secret; /* UUID */
+    ReplSecretBuf *key;
+} ReplOpened;
+
+static void
+replOpenedFree(gpointer opaque)
+{
+    ReplOpened *opened = opaque;
+
+    replSecretBufFree(opened->key);
+    g_free(opened->secret);
+    g_free(opened);
+}
+
+void
+replKeysKeep(ReplReplication *replication, ReplPrepared *prepared)
+{
+    GPtrArray *kept = g_ptr_array_new_with_free_func(replOpenedFree);
+    g_autoptr(GPtrArray) before = NULL;
+    guint i;
+
+    for (i = 0; i < prepared->sourceKeys->len; i++) {
+        ReplOpened *opened;
+
+        if (!prepared->sourceKeys->pdata[i])
+            continue;
+        opened = g_new0(ReplOpened, 1);
+        opened->layer = replChainLayer(prepared->chain, i)->identity;
+        opened->secret = g_strdup(prepared->sourceUuids->pdata[i]);
+        opened->key = g_steal_pointer(&prepared->sourceKeys->pdata[i]);
+        g_ptr_array_add(kept, opened);
+    }
+    g_mutex_lock(&replication->lock);
+    before = replication->opened;
+    replication->opened = kept;
+    g_mutex_unlock(&replication->lock);
+}
+
+static GPtrArray *
+replKeysSteal(ReplReplication *replication)
+{
+    GPtrArray *kept;
+
+    g_mutex_lock(&replication->lock);
+    kept = g_steal_pointer(&replication->opened);
+    g_mutex_unlock(&replication->lock);
+    return kept;
+}
+
+void
+replKeysForget(ReplReplication *replication)
+{
+    g_autoptr(GPtrArray) kept = replKeysSteal(replication);
+}
+
+/* The key of this layer under this secret. */
+static ReplSecretBuf *
+replKeysTake(GPtrArray *kept, const ReplLayer *layer, const char *secret)
+{
+    guint i;
+
+    for (i = 0; i < kept->len; i++) {
+        ReplOpened *opened = g_ptr_array_index(kept, i);
+
+        if (opened->key && replFileIdentityEqual(&opened->layer, &layer->identity) &&
+            g_str_equal(opened->secret, secret))
+            return g_steal_pointer(&opened->key);
+    }
+    return NULL;
+}
+
+/* What is left is of layers that have changed since: of no use to anybody. */
+static void
+replKeysTakeAll(ReplReplication *replication, ReplPrepared *prepared)
+{
+    g_autoptr(GPtrArray) kept = replKeysSteal(replication);
+    guint i;
+
+    for (i = 0; kept && i < prepared->sourceKeys->len; i++) {
+        if (prepared->sourceUuids->pdata[i])
+            prepared->sourceKeys->pdata[i] =
+                replKeysTake(kept, replChainLayer(prepared->chain, i), prepared->sourceUuids->pdata[i]);
+    }
+}
+
+/* The passphrase of layer @index, when it is encrypted. */
+static int
+replKeysLoadLayer(ReplPrepared *prepared, guint index, GError **err)
+{
+    const ReplLayer *layer = replChainLayer(prepared->chain, index);
+    g_autofree char *uuid = NULL;
+    g_autoptr(ReplSecretBuf) value = NULL;
+
+    if (!replKeysIsEncrypted(layer))
+        return 0;
+    if (!(uuid = replKeysOfLayer(layer->pool->uuid, layer->volume))) {
+        replErrorSet(err, VIR_ERR_NO_SECRET,
+                     _("No secret is known for the encrypted volume '%s' of pool '%s'"), layer->volume,
+                     layer->pool->name);
+        return -1;
+    }
+    if (!(value = replSecretsValue(uuid, NULL, err)))
+        return -1;
+    prepared->sourceSecrets->pdata[index] = g_steal_pointer(&value);
+    prepared->sourceUuids->pdata[index] = g_steal_pointer(&uuid);
+    return 0;
+}
+
+/* Which secret the target gets; NULL without @err: none. */
+static char *
+replKeysTarget(const ReplReplication *replication, const ReplPrepared *prepared, GError **err)
+{
+    const ReplRequest *request = replication->record->request;
+    guint i;
+
+    if (request->encryption == REPL_ENCRYPTION_TARGET)
+        return replSecretsResolve(&request->secret, err);
+    if (request->encryption == REPL_ENCRYPTION_DEFAULT) {
+        g_autoptr(ReplConfig) config = replServiceConfig();
+
+        return replSecretsDefault(config->defaultKey, err);
+    }
+    /* Kept encryption that is written anew (flattened, say) keeps its key, too. */
+    for (i = 0; request->encryption == REPL_ENCRYPTION_KEEP && i < prepared->sourceUuids->len; i++) {
+        if (g_ptr_array_index(prepared->sourceUuids, i))
+            return g_strdup(g_ptr_array_index(prepared->sourceUuids, i));
+    }
+    return NULL;
+}
+
+/* NULL: none is needed. */
+static int
+replKeysLoadTarget(const ReplReplication *replication, ReplPrepared *prepared, GError **err)
+{
+    g_autoptr(GError) why = NULL;
+    gboolean random = FALSE;
+
+    if (!(prepared->secretUuid = replKeysTarget(replication, prepared, &why))) {
+        if (!why)
+            return 0;
+        g_propagate_error(err, g_steal_pointer(&why));
+        return -1;
+    }
+    if (!(prepared->secret = replSecretsValue(prepared->secretUuid, &random, err)))
+        return -1;
+    prepared->kdf = random ? REPL_LUKS_KDF_RANDOM : REPL_LUKS_KDF_PASSPHRASE;
+    return 0;
+}
+
+/* What qemu-img cannot take. */
+static int
+replKeysCheck(const ReplReplication *replication, const ReplPrepared *prepared, GError **err)
+{
+    guint i;
+
+    for (i = 0; i < prepared->plan->steps->len; i++) {
+        const ReplConvertJob job = {
+            .chain = prepared->chain,
+            .step = g_ptr_array_index(prepared->plan->steps, i),
+            .sources = (const ReplSecretBuf *const *)prepared->sourceSecrets->pdata,
+            .secret = prepared->secret,
+            .request = replication->record->request,
+        };
+
+        if (replConvertCheckSecrets(&job, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static gboolean
+replKeysHasDefault(void)
+{
+    g_autoptr(ReplConfig) config = replServiceConfig();
+    const ReplSecretRef ref = {NULL, config->defaultKey};
+    g_autofree char *uuid = replSecretsResolve(&ref, NULL);
+
+    return uuid != NULL;
+}
+
+int
+replKeysLoad(ReplReplication *replication, ReplPrepared *prepared, gboolean try, GError **err)
+{
+    const ReplRequest *request = replication->record->request;
+    gboolean makesKey = request->encryption == REPL_ENCRYPTION_DEFAULT && !replKeysHasDefault();
+    guint count = prepared->chain->layers->len;
+    guint i;
+
+    prepared->sourceSecrets = g_ptr_array_new_with_free_func((GDestroyNotify)replSecretBufFree);
+    g_ptr_array_set_size(prepared->sourceSecrets, count);
+    prepared->sourceKeys = g_ptr_array_new_with_free_func((GDestroyNotify)replSecretBufFree);
+    g_ptr_array_set_size(prepared->sourceKeys, count);
+    prepared->sourceUuids = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_set_size(prepared->sourceUuids, count);
+    if (!replKeysAreNeeded(prepared->plan))
+        return 0;
+    for (i = 0; i < count; i++) {
+        if (replKeysLoadLayer(prepared, i, err) < 0)
+            return -1;
+    }
+    /* What takes long comes last, but for making a key that a refused request would leave behind.
+     */
+    if ((!makesKey && replKeysLoadTarget(replication, prepared, err) < 0) ||
+        replKeysCheck(replication, prepared, err) < 0)
+        return -1;
+    if (!try)
+        replKeysTakeAll(replication, prepared);
+    else if (replKeysTry(prepared, err) < 0)
+        return -1;
+    return makesKey ? replKeysLoadTarget(replication, prepared, err) : 0;
+}
+
+static const char *
+replKeysAction(const ReplConvert *convert, gboolean otherSecret)
+{
+    if (convert->fromEncrypted && !convert->toEncrypted)
+        return "decrypt";
+    if (!convert->fromEncrypted && convert->toEncrypted)
+        return "encrypt";
+    if (convert->toEncrypted && convert->rekey == REPL_REKEY_SLOT)
+        return "rekey-slot";
+    return convert->toEncrypted && otherSecret ? "rekey" : "convert";
+}
+
+void
+replKeysRecord(const ReplReplication *replication, const ReplPlanStep *step, ReplImage *image)
+{
+    const ReplPrepared *prepared = replication->prepared;
+    const char *from = g_ptr_array_index(prepared->sourceUuids, step->layer);
+    ReplConversion *conversion = g_new0(ReplConversion, 1);
+
+    g_free(image->secret);
+    image->secret = step->convert.toEncrypted ? g_strdup(prepared->secretUuid) : NULL;
+    conversion->by = g_strdup(replication->record->requester);
+    conversion->when_s = g_get_real_time() / G_USEC_PER_SEC;
+    conversion->action = g_strdup(replKeysAction(&step->convert, g_strcmp0(from, prepared->secretUuid) != 0));
+    conversion->fromSecret = g_strdup(from);
+    conversion->toSecret = g_strdup(image->secret);
+    g_ptr_array_add(image->conversions, conversion);
+}

@@ -1,0 +1,36 @@
+/*
+ * keys.h: the keys that an attempt needs, before anything is written
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "replicate/prepared.h"
+
+/* Loads the passphrases of the encrypted layers that are to be converted, and that of the target.
+ * With @try each is tried on its layer too, which tells its volume key; without, keys that
+ * replKeysKeep() kept are taken. Returns 0, or -1 with @err set: VIR_ERR_NO_SECRET when no secret
+ * is known or it does not exist, VIR_ERR_INVALID_SECRET when it has no value, VIR_ERR_AUTH_FAILED
+ * when it is the wrong one. */
+int
+replKeysLoad(ReplReplication *replication, ReplPrepared *prepared, gboolean try, GError **err);
+
+/* Keeps the volume keys that @prepared has found out for the next attempt at @replication, so that
+ * nothing is derived twice: a slow passphrase takes seconds a layer. They are good for as long as
+ * the layer and its secret are the same. */
+void
+replKeysKeep(ReplReplication *replication, ReplPrepared *prepared);
+
+/* Drops them. */
+void
+replKeysForget(ReplReplication *replication);
+
+/* The UUID of the secret that opens a volume, from its record or as libvirt has it in sight; NULL:
+ * not known. */
+char *
+replKeysOfLayer(const char *poolUuid, const char *volume);
+
+/* Writes into the record of a layer which secret opens it now, how it came to that, and at whose
+ * request. */
+void
+replKeysRecord(const ReplReplication *replication, const ReplPlanStep *step, ReplImage *image);

@@ -1,0 +1,122 @@
+/*
+ * keytrial.c: passphrases are tried on their layers
+ *
+ * That is seconds of CPU time for each layer whose passphrase is slow to guess, and is spread over
+ * the processors.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "replicate/keytrial.h"
+
+#include "convert/convert.h"
+
+/* Derivations of all requests together: one for each processor, whoever asks. */
+static GMutex replKeyTrialLock;
+static GCond replKeyTrialFreed;
+static guint replKeyTrialBusy;
+
+static void
+replKeyTrialEnter(void)
+{
+    g_mutex_lock(&replKeyTrialLock);
+    while (replKeyTrialBusy >= g_get_num_processors())
+        g_cond_wait(&replKeyTrialFreed, &replKeyTrialLock);
+    replKeyTrialBusy++;
+    g_mutex_unlock(&replKeyTrialLock);
+}
+
+static void
+replKeyTrialLeave(void)
+{
+    g_mutex_lock(&replKeyTrialLock);
+    replKeyTrialBusy--;
+    g_cond_signal(&replKeyTrialFreed);
+    g_mutex_unlock(&replKeyTrialLock);
+}
+
+typedef struct {
+    ReplPrepared *prepared;
+    ReplConvertLimits limits;
+    gint next;       /* atomic: the layer that nobody has taken yet */
+    gint failed;     /* atomic: there is an error: the rest is of no interest */
+    GError **errors; /* by layer */
+} ReplKeyTrial;
+
+/* Whether layer @index gets a new key slot and nothing else. */
+static gboolean
+replKeyTrialIsSlot(const ReplPrepared *prepared, guint index)
+{
+    guint i;
+
+    for (i = 0; i < prepared->plan->steps->len; i++) {
+        const ReplPlanStep *step = g_ptr_array_index(prepared->plan->steps, i);
+
+        if (step->layer == index)
+            return step->action == REPL_STEP_CONVERT && step->convert.rekey == REPL_REKEY_SLOT &&
+                   step->convert.fromEncrypted && step->convert.toEncrypted;
+    }
+    return FALSE;
+}
+
+static int
+replKeyTrialLayer(const ReplKeyTrial *trial, guint index, GError **err)
+{
+    ReplPrepared *prepared = trial->prepared;
+    const ReplLayer *layer = replChainLayer(prepared->chain, index);
+    const ReplSecretBuf *passphrase = prepared->sourceSecrets->pdata[index];
+    ReplSecretBuf *key = NULL;
+
+    if (replConvertUnlock(layer, passphrase, &trial->limits, &key, err) < 0)
+        return -1;
+    prepared->sourceKeys->pdata[index] = key;
+    if (prepared->secret && replKeyTrialIsSlot(prepared, index))
+        return replConvertCheckFresh(layer, passphrase, prepared->secret, err);
+    return 0;
+}
+
+static gpointer
+replKeyTrialRun(gpointer opaque)
+{
+    ReplKeyTrial *trial = opaque;
+    const ReplPrepared *prepared = trial->prepared;
+
+    for (;;) {
+        guint index = (guint)g_atomic_int_add(&trial->next, 1);
+
+        if (index >= prepared->sourceSecrets->len || g_atomic_int_get(&trial->failed))
+            return NULL;
+        if (!prepared->sourceSecrets->pdata[index])
+            continue;
+        replKeyTrialEnter();
+        if (replKeyTrialLayer(trial, index, &trial->errors[index]) < 0)
+            g_atomic_int_set(&trial->failed, 1);
+        replKeyTrialLeave();
+    }
+}
+
+int
+replKeysTry(ReplPrepared *prepared, GError **err)
+{
+    guint count = prepared->sourceSecrets->len;
+    guint wanted = MIN(count, g_get_num_processors()), i;
+    g_autofree GError **errors = g_new0(GError *, count);
+    g_autofree GThread **threads = g_new0(GThread *, wanted);
+    ReplKeyTrial trial = {.prepared = prepared, .limits = replPreparedLimits(), .errors = errors};
+    int ret = 0;
+
+    for (i = 1; i < wanted; i++)
+        threads[i] = g_thread_try_new("repl-keys", replKeyTrialRun, &trial, NULL);
+    replKeyTrialRun(&trial);
+    for (i = 1; i < wanted; i++) {
+        if (threads[i])
+            g_thread_join(threads[i]);
+    }
+    for (i = 0; i < count; i++) {
+        if (errors[i] && ret == 0) {
+            g_propagate_error(err, g_steal_pointer(&errors[i]));
+            ret = -1;
+        }
+        g_clear_error(&errors[i]);
+    }
+    return ret;
+}

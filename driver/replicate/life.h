@@ -1,0 +1,18 @@
+/*
+ * life.h: a replication as a job: the operations of its life
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "job/job.h"
+#include "replicate/replication.h"
+
+/* A job around @replication, which it owns from now on; known to the service, not yet queued. */
+ReplJob *
+replReplicationToJob(ReplReplication *replication);
+
+/* A planned job may start: its source and its target are what they were when it was planned.
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID that names what has changed. */
+int
+replReplicationCheckStart(ReplJob *job, GError **err);

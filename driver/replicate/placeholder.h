@@ -1,0 +1,19 @@
+/*
+ * placeholder.h: empty volumes that hold names in a pool, made and removed through the stock driver
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "region/region.h"
+
+/* Makes the empty volume @volume with the owner and mode of @like. Returns 0, or -1 with @err set.
+ */
+int
+replPlaceholderMake(const ReplRegion *target, const char *volume, const struct stat *like, GError **err);
+
+/* Removes the volume @name if it is an empty placeholder or, with @whatever, in any case. */
+void
+replPlaceholderRemove(const ReplRegion *target, const char *name, gboolean whatever);

@@ -1,0 +1,140 @@
+/*
+ * holding.c: what a job makes, as everybody else may see it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "service/holding.h"
+
+struct _ReplHolding {
+    gint refs;     /* atomic */
+    char *replica; /* fixed */
+    GMutex lock;
+
+    /* Guarded by lock. */
+    ReplImage *image;
+    GPtrArray *layers; /* of char *: placeholders of layers */
+    gboolean listed;   /* the replica's name is held in the pool */
+    guint64 capacity_bytes;
+    ReplAmounts adds;
+};
+
+ReplHolding *
+replHoldingNew(const char *replica, ReplImage *image)
+{
+    ReplHolding *holding = g_new0(ReplHolding, 1);
+
+    holding->refs = 1;
+    holding->replica = g_strdup(replica);
+    holding->image = image;
+    holding->layers = g_ptr_array_new_with_free_func(g_free);
+    g_mutex_init(&holding->lock);
+    return holding;
+}
+
+ReplHolding *
+replHoldingRef(ReplHolding *holding)
+{
+    g_atomic_int_inc(&holding->refs);
+    return holding;
+}
+
+void
+replHoldingUnref(ReplHolding *holding)
+{
+    if (!holding || !g_atomic_int_dec_and_test(&holding->refs))
+        return;
+    g_free(holding->replica);
+    replImageFree(holding->image);
+    g_ptr_array_unref(holding->layers);
+    g_mutex_clear(&holding->lock);
+    g_free(holding);
+}
+
+void
+replHoldingSetPlan(ReplHolding *holding, guint64 capacity_bytes, const ReplAmounts *adds)
+{
+    g_mutex_lock(&holding->lock);
+    holding->capacity_bytes = capacity_bytes;
+    holding->adds = *adds;
+    g_mutex_unlock(&holding->lock);
+}
+
+void
+replHoldingSetNames(ReplHolding *holding, gboolean listed, GPtrArray *layers)
+{
+    g_autoptr(GPtrArray) before = NULL;
+
+    g_mutex_lock(&holding->lock);
+    before = holding->layers;
+    holding->layers = layers;
+    holding->listed = listed;
+    g_mutex_unlock(&holding->lock);
+}
+
+gboolean
+replHoldingMakes(ReplHolding *holding, const char *volume)
+{
+    gboolean makes;
+
+    if (g_str_equal(holding->replica, volume))
+        return TRUE;
+    g_mutex_lock(&holding->lock);
+    makes = g_ptr_array_find_with_equal_func(holding->layers, volume, g_str_equal, NULL);
+    g_mutex_unlock(&holding->lock);
+    return makes;
+}
+
+void
+replHoldingCorrectUsage(ReplHolding *holding, gboolean reserve, ReplAmounts *usage)
+{
+    g_mutex_lock(&holding->lock);
+    usage->images -= holding->layers->len;
+    /* The replica itself is there as a placeholder already; what is published is counted. */
+    if (reserve && holding->listed) {
+        usage->snapshots += holding->adds.snapshots;
+        usage->bytes += holding->adds.bytes;
+    }
+    g_mutex_unlock(&holding->lock);
+}
+
+ReplAmounts
+replHoldingAdds(ReplHolding *holding)
+{
+    ReplAmounts adds;
+
+    g_mutex_lock(&holding->lock);
+    adds = holding->adds;
+    g_mutex_unlock(&holding->lock);
+    return adds;
+}
+
+guint64
+replHoldingCapacity(ReplHolding *holding)
+{
+    guint64 capacity_bytes;
+
+    g_mutex_lock(&holding->lock);
+    capacity_bytes = holding->capacity_bytes;
+    g_mutex_unlock(&holding->lock);
+    return capacity_bytes;
+}
+
+ReplImage *
+replHoldingImage(ReplHolding *holding)
+{
+    ReplImage *image;
+
+    g_mutex_lock(&holding->lock);
+    image = replImageCopy(holding->image);
+    g_mutex_unlock(&holding->lock);
+    return image;
+}
+
+void
+replHoldingChangeImage(ReplHolding *holding, void (*change)(ReplImage *image, const void *opaque),
+                       const void *opaque)
+{
+    g_mutex_lock(&holding->lock);
+    change(holding->image, opaque);
+    g_mutex_unlock(&holding->lock);
+}

@@ -1,0 +1,155 @@
+/*
+ * makers.c: the jobs of this daemon by the volume that they make
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "service/makers.h"
+
+#include <string.h>
+
+typedef struct {
+    ReplJob *job;
+    ReplHolding *holding;
+} ReplMaker;
+
+static GMutex replMakersLock;
+static GHashTable *replMakers; /* guarded by the lock: "pool UUID/volume" -> ReplMaker; NULL: none yet */
+
+static void
+replMakerFree(gpointer opaque)
+{
+    ReplMaker *maker = opaque;
+
+    replJobUnref(maker->job);
+    replHoldingUnref(maker->holding);
+    g_free(maker);
+}
+
+static char *
+replMakersKey(const char *poolUuid, const char *volume)
+{
+    return g_strdup_printf("%s/%s", poolUuid, volume);
+}
+
+/* Takes the entry of @key out, if it is of @job (NULL: of any), to be freed without the lock.
+ * Called with the lock. */
+static ReplMaker *
+replMakersSteal(const char *key, const ReplJob *job)
+{
+    g_autofree char *stolenKey = NULL;
+    ReplMaker *maker = replMakers ? g_hash_table_lookup(replMakers, key) : NULL;
+
+    if (!maker || (job && maker->job != job))
+        return NULL;
+    g_hash_table_steal_extended(replMakers, key, (gpointer *)&stolenKey, NULL);
+    return maker;
+}
+
+void
+replMakersAdd(const char *poolUuid, const char *volume, ReplJob *job, ReplHolding *holding)
+{
+    char *key = replMakersKey(poolUuid, volume);
+    ReplMaker *maker = g_new0(ReplMaker, 1);
+    ReplMaker *before;
+
+    maker->job = replJobRef(job);
+    maker->holding = replHoldingRef(holding);
+    g_mutex_lock(&replMakersLock);
+    if (!replMakers)
+        replMakers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replMakerFree);
+    before = replMakersSteal(key, NULL);
+    g_hash_table_insert(replMakers, key, maker);
+    g_mutex_unlock(&replMakersLock);
+    if (before)
+        replMakerFree(before);
+}
+
+void
+replMakersRemove(const char *poolUuid, const char *volume, const ReplJob *job)
+{
+    g_autofree char *key = replMakersKey(poolUuid, volume);
+    ReplMaker *gone;
+
+    g_mutex_lock(&replMakersLock);
+    gone = replMakersSteal(key, job);
+    g_mutex_unlock(&replMakersLock);
+    if (gone)
+        replMakerFree(gone);
+}
+
+static gboolean
+replMakersIsJob(gpointer key, gpointer maker, gpointer wanted)
+{
+    (void)key;
+    return ((ReplMaker *)maker)->job == wanted;
+}
+
+gboolean
+replMakersHas(const ReplJob *job)
+{
+    gboolean found;
+
+    g_mutex_lock(&replMakersLock);
+    found = replMakers && g_hash_table_find(replMakers, replMakersIsJob, (gpointer)job);
+    g_mutex_unlock(&replMakersLock);
+    return found;
+}
+
+ReplJob *
+replMakersFind(const char *poolUuid, const char *volume, ReplHolding **holding)
+{
+    g_autofree char *key = NULL;
+    ReplMaker *maker = NULL;
+    ReplJob *job = NULL;
+
+    g_mutex_lock(&replMakersLock);
+    if (replMakers && g_hash_table_size(replMakers) > 0) {
+        key = replMakersKey(poolUuid, volume);
+        maker = g_hash_table_lookup(replMakers, key);
+    }
+    if (maker) {
+        job = replJobRef(maker->job);
+        if (holding)
+            *holding = replHoldingRef(maker->holding);
+    }
+    g_mutex_unlock(&replMakersLock);
+    return job;
+}
+
+ReplJob *
+replMakersFindAny(const char *poolUuid, const char *volume)
+{
+    ReplJob *found = NULL;
+    GHashTableIter iter;
+    gpointer key, value;
+
+    g_mutex_lock(&replMakersLock);
+    if (replMakers)
+        g_hash_table_iter_init(&iter, replMakers);
+    while (replMakers && !found && g_hash_table_iter_next(&iter, &key, &value)) {
+        const ReplMaker *maker = value;
+
+        if (g_str_has_prefix(key, poolUuid) && replHoldingMakes(maker->holding, volume))
+            found = replJobRef(maker->job);
+    }
+    g_mutex_unlock(&replMakersLock);
+    return found;
+}
+
+void
+replMakersCorrectUsage(const char *poolUuid, const ReplJob *except, gboolean reserve, ReplAmounts *usage)
+{
+    GHashTableIter iter;
+    gpointer key, value;
+
+    g_mutex_lock(&replMakersLock);
+    if (replMakers)
+        g_hash_table_iter_init(&iter, replMakers);
+    while (replMakers && g_hash_table_iter_next(&iter, &key, &value)) {
+        const ReplMaker *maker = value;
+
+        if (g_str_has_prefix(key, poolUuid))
+            replHoldingCorrectUsage(maker->holding, reserve && maker->job != except, usage);
+    }
+    g_mutex_unlock(&replMakersLock);
+}

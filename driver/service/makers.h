@@ -1,0 +1,38 @@
+/*
+ * makers.h: the jobs of this daemon by the volume that they make
+ *
+ * A job is here from its acceptance until it has completed or was cancelled; a failed one stays, to
+ * be retried or deleted. Every function may be called by any thread; the last reference to a job
+ * never goes under the lock.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "job/job.h"
+#include "service/holding.h"
+
+/* @volume: the replica. A job that had this name before is forgotten. */
+void
+replMakersAdd(const char *poolUuid, const char *volume, ReplJob *job, ReplHolding *holding);
+
+/* No effect when a later job has taken the name. */
+void
+replMakersRemove(const char *poolUuid, const char *volume, const ReplJob *job);
+
+gboolean
+replMakersHas(const ReplJob *job);
+
+/* The job whose replica @volume is: a reference, or NULL. *holding (may be NULL) gets a reference,
+ * too. */
+ReplJob *
+replMakersFind(const char *poolUuid, const char *volume, ReplHolding **holding);
+
+/* The job that makes @volume, as its replica or as one of its layers: a reference, or NULL. */
+ReplJob *
+replMakersFindAny(const char *poolUuid, const char *volume);
+
+/* replHoldingCorrectUsage() of all jobs that make volumes of the pool; @except (may be NULL)
+ * reserves nothing. */
+void
+replMakersCorrectUsage(const char *poolUuid, const ReplJob *except, gboolean reserve, ReplAmounts *usage);

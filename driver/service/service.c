@@ -1,0 +1,157 @@
+/*
+ * service.c: what lives as long as the daemon
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "service/service.h"
+
+#include "region/lease.h"
+#include "virt/report.h"
+
+static char *replServiceConfigPath; /* set at start */
+static ReplVirtInhibit replServiceInhibitCallback;
+static void *replServiceInhibitOpaque;
+static ReplQueue *replServiceQueueAll; /* these four: made at start, thread-safe themselves */
+static ReplPins *replServicePinsAll;
+static ReplGraphCache *replServiceHeads;
+
+/* Before a job has shown better: what a sparse copy reaches on a plain disk. */
+#define REPL_SERVICE_RATE_bytesPerSec (400 * 1024 * G_GUINT64_CONSTANT(1024))
+
+/* Shorter jobs measure their own start and end more than the disk. */
+#define REPL_SERVICE_RATE_MIN_bytes (256 * 1024 * G_GUINT64_CONSTANT(1024))
+
+/* Guards the two below. */
+static GMutex replServiceLock;
+static guint64 replServiceRate = REPL_SERVICE_RATE_bytesPerSec;
+static ReplConfig *replServiceConf;
+
+static void
+replServiceInhibit(gboolean on, void *opaque)
+{
+    (void)opaque;
+    if (replServiceInhibitCallback)
+        replServiceInhibitCallback(on, replServiceInhibitOpaque);
+}
+
+static void
+replServiceApply(void)
+{
+    g_autoptr(ReplConfig) config = replServiceConfig();
+
+    replQueueSetMaxRunning(replServiceQueueAll, config->maxJobs);
+    replQueueSetBandwidth(replServiceQueueAll, config->bandwidth_bytesPerSec);
+}
+
+void
+replServiceStart(const char *configDir, ReplVirtInhibit inhibit, void *opaque)
+{
+    static const ReplQueueHooks hooks = {replServiceInhibit, NULL};
+
+    if (replServiceQueueAll)
+        return;
+    replServiceConfigPath = g_build_filename(configDir, "storage-replication.conf", NULL);
+    replServiceInhibitCallback = inhibit;
+    replServiceInhibitOpaque = opaque;
+    replServiceConf = replConfigLoad(replServiceConfigPath);
+    replServicePinsAll = replPinsNew();
+    replServiceHeads = replGraphCacheNew(REPL_GRAPH_CACHE_ENTRIES);
+    replServiceQueueAll = replQueueNew(replServiceConf->maxJobs, &hooks);
+    replServiceApply();
+}
+
+void
+replServiceInterrupt(void)
+{
+    if (replServiceQueueAll)
+        replQueueInterrupt(replServiceQueueAll);
+}
+
+void
+replServiceStop(void)
+{
+    if (replServiceQueueAll)
+        replQueueStop(replServiceQueueAll);
+    replLeasesStop();
+}
+
+void
+replServiceReload(void)
+{
+    ReplConfig *config;
+
+    if (!replServiceQueueAll)
+        return;
+    config = replConfigLoad(replServiceConfigPath);
+    g_mutex_lock(&replServiceLock);
+    replConfigFree(replServiceConf);
+    replServiceConf = config;
+    g_mutex_unlock(&replServiceLock);
+    replServiceApply();
+}
+
+ReplQueue *
+replServiceQueue(void)
+{
+    return replServiceQueueAll;
+}
+
+ReplPins *
+replServicePins(void)
+{
+    return replServicePinsAll;
+}
+
+ReplGraphCache *
+replServiceCache(void)
+{
+    return replServiceHeads;
+}
+
+ReplConfig *
+replServiceConfig(void)
+{
+    ReplConfig *copy;
+
+    g_mutex_lock(&replServiceLock);
+    copy = g_memdup2(replServiceConf, sizeof(*replServiceConf));
+    copy->defaultKey = g_strdup(replServiceConf->defaultKey);
+    g_mutex_unlock(&replServiceLock);
+    return copy;
+}
+
+char *
+replServicePoolJob(const char *poolUuid)
+{
+    g_auto(GStrv) jobs = replPinsPoolJobs(replServicePinsAll, poolUuid);
+
+    return g_strdup(jobs[0]);
+}
+
+void
+replServiceLearnRate(const ReplJobInfo *info)
+{
+    gint64 took_s = info->ended_s - info->started_s;
+
+    if (took_s <= 0 || info->bandwidth_bytesPerSec > 0 || info->processed_bytes < REPL_SERVICE_RATE_MIN_bytes)
+        return;
+    g_mutex_lock(&replServiceLock);
+    replServiceRate = (replServiceRate + info->processed_bytes / took_s) / 2;
+    g_mutex_unlock(&replServiceLock);
+}
+
+gint64
+replServiceEstimate(const ReplJobInfo *info)
+{
+    guint64 left = info->total_bytes - MIN(info->processed_bytes, info->total_bytes);
+    guint64 rate;
+
+    g_mutex_lock(&replServiceLock);
+    rate = MAX(replServiceRate, 1);
+    if (replServiceConf->bandwidth_bytesPerSec > 0)
+        rate = MIN(rate, replServiceConf->bandwidth_bytesPerSec);
+    g_mutex_unlock(&replServiceLock);
+    if (info->bandwidth_bytesPerSec > 0)
+        rate = MIN(rate, info->bandwidth_bytesPerSec);
+    return left / rate;
+}

@@ -1,0 +1,55 @@
+/*
+ * service.h: what lives as long as the daemon: configuration, queue, pins and cached headers
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "job/pins.h"
+#include "job/queue.h"
+#include "probe/graph.h"
+#include "store/config.h"
+#include "virt/virt.h"
+
+/* @configDir: /etc/libvirt or the user's. @inhibit, with @opaque, keeps the daemon from ending
+ * while jobs are under way; NULL: nothing to keep. */
+void
+replServiceStart(const char *configDir, ReplVirtInhibit inhibit, void *opaque);
+
+/* Tells all jobs to stop and wakes those who wait for them, without waiting itself. */
+void
+replServiceInterrupt(void);
+
+/* Interrupts all jobs; they go on at the next start. Quick, and may be called twice. */
+void
+replServiceStop(void);
+
+/* Reads the configuration again; what changed works from the next job on, the bandwidth at once. */
+void
+replServiceReload(void);
+
+ReplQueue *
+replServiceQueue(void);
+
+ReplPins *
+replServicePins(void);
+
+/* Headers of volumes that did not change since they were read. */
+ReplGraphCache *
+replServiceCache(void);
+
+/* A reference to the configuration of the moment. */
+ReplConfig *
+replServiceConfig(void);
+
+/* The id of a job that works in the pool now, or NULL. */
+char *
+replServicePoolJob(const char *poolUuid);
+
+/* Remembers the rate that a job reached, to estimate the time of the next ones. */
+void
+replServiceLearnRate(const ReplJobInfo *info);
+
+/* Seconds that a job with so much to do may take, within its limit; 0 for less than one. */
+gint64
+replServiceEstimate(const ReplJobInfo *info);

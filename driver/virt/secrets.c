@@ -1,0 +1,259 @@
+/*
+ * secrets.c: keys are libvirt secrets of usage type volume
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "virt/secrets.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "virt/access.h"
+#include "virt/report.h"
+
+/* 256 random bits, as text that a person could type: LUKS takes any bytes, but tools do not. */
+#define REPL_SECRETS_RANDOM_bytes 32
+#define REPL_SECRETS_RANDOM_PREFIX "repl-random-"
+
+typedef virSecret ReplSecret;
+
+static inline void
+replSecretUnref(ReplSecret *secret)
+{
+    replVirt.ObjectUnref(secret);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplSecret, replSecretUnref)
+
+static virConnectPtr
+replSecretsConnect(GError **err)
+{
+    virConnectPtr conn = replVirt.GetConnectSecret();
+
+    if (!conn)
+        replTakeError(err);
+    return conn;
+}
+
+static char *
+replSecretsUuid(virSecretPtr secret)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN];
+
+    return virSecretGetUUIDString(secret, uuid) < 0 ? NULL : g_strdup(uuid);
+}
+
+char *
+replSecretsResolve(const ReplSecretRef *ref, GError **err)
+{
+    g_autoptr(ReplConn) conn = replSecretsConnect(err);
+    g_autoptr(ReplSecret) secret = NULL;
+
+    if (!conn)
+        return NULL;
+    secret = ref->uuid ? virSecretLookupByUUIDString(conn, ref->uuid)
+                       : virSecretLookupByUsage(conn, VIR_SECRET_USAGE_TYPE_VOLUME, ref->usage);
+    if (!secret) {
+        virErrorPtr last = virGetLastError();
+
+        if (last && last->code != VIR_ERR_NO_SECRET)
+            replTakeError(err);
+        else
+            replErrorSet(err, VIR_ERR_NO_SECRET,
+                         ref->uuid ? _("There is no secret with UUID '%s'")
+                                   : _("There is no secret of usage 'volume' for '%s'"),
+                         ref->uuid ? ref->uuid : ref->usage);
+        virResetLastError();
+        return NULL;
+    }
+    return replSecretsUuid(secret);
+}
+
+/* Fills @value, of the right size, with a marked random passphrase. */
+static int
+replSecretsRandom(ReplSecretBuf *value, GError **err)
+{
+    static const char hex[] = "0123456789abcdef";
+    g_autoptr(ReplSecretBuf) bits = replSecretBufNew(REPL_SECRETS_RANDOM_bytes, err);
+    gsize prefix = strlen(REPL_SECRETS_RANDOM_PREFIX);
+    gsize i;
+
+    if (!bits)
+        return -1;
+    if (getrandom(bits->data, bits->length, 0) != (ssize_t)bits->length) {
+        replErrorSetSystem(err, errno, _("Cannot get random bytes for a key"));
+        return -1;
+    }
+    memcpy(value->data, REPL_SECRETS_RANDOM_PREFIX, prefix);
+    for (i = 0; i < bits->length; i++) {
+        value->data[prefix + 2 * i] = hex[bits->data[i] >> 4];
+        value->data[prefix + 2 * i + 1] = hex[bits->data[i] & 15];
+    }
+    return 0;
+}
+
+static virSecretPtr
+replSecretsMake(virConnectPtr conn, const char *usage, GError **err)
+{
+    g_autofree char *xml =
+        g_markup_printf_escaped("<secret ephemeral='no' private='yes'><description>%s</description>"
+                                "<usage type='volume'><volume>%s</volume></usage></secret>",
+                                _("Default key of replicated images"), usage);
+    g_autoptr(ReplSecretBuf) value =
+        replSecretBufNew(strlen(REPL_SECRETS_RANDOM_PREFIX) + 2 * REPL_SECRETS_RANDOM_bytes, err);
+    virSecretPtr secret;
+
+    if (!value || replSecretsRandom(value, err) < 0)
+        return NULL;
+    if (!(secret = virSecretDefineXML(conn, xml, 0)) ||
+        virSecretSetValue(secret, value->data, value->length, 0) < 0) {
+        replTakeError(err);
+        /* A key without a value would be in everybody's way. */
+        if (secret) {
+            virSecretUndefine(secret);
+            virSecretFree(secret);
+            virResetLastError();
+        }
+        return NULL;
+    }
+    replInfo("The default key '%s' was missing and has been made", usage);
+    return secret;
+}
+
+char *
+replSecretsDefault(const char *usage, GError **err)
+{
+    /* Guards the look and the making: two first requests make one key. */
+    static GMutex lock;
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&lock);
+    /* The daemon's own key: who may use it is asked where volumes are made with it. */
+    g_auto(ReplIdentity) caller G_GNUC_UNUSED = replIdentityBecomeSystem();
+    g_autoptr(ReplConn) conn = replSecretsConnect(err);
+    g_autoptr(ReplSecret) secret = NULL;
+
+    if (!conn)
+        return NULL;
+    if (!(secret = virSecretLookupByUsage(conn, VIR_SECRET_USAGE_TYPE_VOLUME, usage))) {
+        virErrorPtr last = virGetLastError();
+
+        if (last && last->code != VIR_ERR_NO_SECRET) {
+            replTakeError(err);
+            return NULL;
+        }
+        virResetLastError();
+        if (!(secret = replSecretsMake(conn, usage, err)))
+            return NULL;
+    }
+    return replSecretsUuid(secret);
+}
+
+/* As libvirt does it for its own volumes: the requester's access is asked for, and private secrets
+ * are readable to the daemon's drivers. */
+static unsigned char *
+replSecretsRead(const char *uuid, size_t *size, GError **err)
+{
+    g_auto(ReplIdentity) caller G_GNUC_UNUSED = replVirt.IdentityElevateCurrent();
+    g_autoptr(ReplConn) conn = NULL;
+    g_autoptr(ReplSecret) secret = NULL;
+    unsigned char *value;
+
+    virResetLastError();
+    if (!(conn = replSecretsConnect(err)))
+        return NULL;
+    if (!(secret = virSecretLookupByUUIDString(conn, uuid))) {
+        virResetLastError();
+        replErrorSet(err, VIR_ERR_NO_SECRET, _("There is no secret with UUID '%s'"), uuid);
+        return NULL;
+    }
+    if (!(value = virSecretGetValue(secret, size, 0))) {
+        virErrorPtr last = virGetLastError();
+
+        if (last && last->code == VIR_ERR_NO_SECRET) {
+            virResetLastError();
+            replErrorSet(err, VIR_ERR_INVALID_SECRET, _("Secret '%s' has no value"), uuid);
+        } else {
+            replTakeError(err);
+        }
+        return NULL;
+    }
+    return value;
+}
+
+ReplSecretBuf *
+replSecretsValue(const char *uuid, gboolean *random, GError **err)
+{
+    gsize prefix = strlen(REPL_SECRETS_RANDOM_PREFIX);
+    size_t size = 0;
+    unsigned char *value = replSecretsRead(uuid, &size, err);
+    ReplSecretBuf *buf = NULL;
+
+    if (!value)
+        return NULL;
+    if (size == 0)
+        replErrorSet(err, VIR_ERR_INVALID_SECRET, _("Secret '%s' has no value"), uuid);
+    else
+        buf = replSecretBufNewFrom(value, size, err);
+    if (random)
+        *random = size == prefix + 2 * REPL_SECRETS_RANDOM_bytes &&
+                  memcmp(value, REPL_SECRETS_RANDOM_PREFIX, prefix) == 0;
+    explicit_bzero(value, size);
+    free(value);
+    return buf;
+}
+
+/* --- in volume XML, as libvirt formats it --- */
+
+#define REPL_SECRETS_OPEN "<encryption format='luks'>"
+#define REPL_SECRETS_CLOSE "</encryption>"
+
+static char *
+replSecretsAttribute(const char *from, const char *to, const char *name)
+{
+    g_autofree char *key = g_strdup_printf(" %s='", name);
+    const char *at = g_strstr_len(from, to - from, key);
+    const char *end;
+
+    if (!at)
+        return NULL;
+    at += strlen(key);
+    end = memchr(at, '\'', to - at);
+    return end ? g_strndup(at, end - at) : NULL;
+}
+
+char *
+replSecretsOfXml(const char *xml)
+{
+    const char *open = strstr(xml, REPL_SECRETS_OPEN);
+    const char *close = open ? strstr(open, REPL_SECRETS_CLOSE) : NULL;
+    const char *secret = close ? g_strstr_len(open, close - open, "<secret ") : NULL;
+    g_autofree char *uuid = NULL;
+    g_autofree char *usage = NULL;
+    ReplSecretRef ref;
+
+    if (!secret)
+        return NULL;
+    uuid = replSecretsAttribute(secret, close, "uuid");
+    usage = replSecretsAttribute(secret, close, "usage");
+    if (!uuid && !usage)
+        return NULL;
+    ref = (ReplSecretRef){uuid, usage};
+    return replSecretsResolve(&ref, NULL);
+}
+
+char *
+replSecretsIntoXml(char *xml, const char *uuid)
+{
+    const char *open = uuid ? strstr(xml, REPL_SECRETS_OPEN) : NULL;
+    const char *close = open ? strstr(open, REPL_SECRETS_CLOSE) : NULL;
+    char *full;
+
+    if (!close || g_strstr_len(open, close - open, "<secret "))
+        return xml;
+    open += strlen(REPL_SECRETS_OPEN);
+    full = g_strdup_printf("%.*s\n      <secret type='passphrase' uuid='%s'/>%s", (int)(open - xml), xml,
+                           uuid, open);
+    free(xml);
+    return full;
+}

@@ -1,0 +1,36 @@
+/*
+ * secrets.h: keys are libvirt secrets of usage type volume
+ *
+ * Their values live in ReplSecretBuf only. Errors: VIR_ERR_NO_SECRET when there is no such secret,
+ * VIR_ERR_INVALID_SECRET when it has no value; a wrong passphrase is found by driver/luks.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "base/secretbuf.h"
+#include "model/request.h"
+#include "virt/virt.h"
+
+/* The UUID of the secret that @ref names, as text; NULL with @err set. */
+char *
+replSecretsResolve(const ReplSecretRef *ref, GError **err);
+
+/* The UUID of the default key @usage, which is made (random, private, persistent) when it is
+ * missing. NULL with @err set. */
+char *
+replSecretsDefault(const char *usage, GError **err);
+
+/* The value of a secret, private or not, for the current identity's work. NULL with @err set.
+ * @random (may be NULL) tells whether it is a key that we made: no slow derivation protects it
+ * better. */
+ReplSecretBuf *
+replSecretsValue(const char *uuid, gboolean *random, GError **err);
+
+/* The UUID of the secret in stock volume XML (<target><encryption>), or NULL. */
+char *
+replSecretsOfXml(const char *xml);
+
+/* The volume XML with <secret uuid=> where libvirt has forgotten it; @xml is freed. */
+char *
+replSecretsIntoXml(char *xml, const char *uuid);

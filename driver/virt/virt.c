@@ -1,0 +1,216 @@
+/*
+ * virt.c: finding libvirt's private side, and believing nothing unchecked
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "virt/virt.h"
+
+#include <dlfcn.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/i18n.h"
+
+#define REPL_STOCK_MODULE "libvirt_driver_storage.so"
+#define REPL_STOCK_ENV "LIBVIRT_STORAGE_REPLICATION_STOCK"
+
+ReplVirt replVirt;
+ReplVirtStorageDriver replNext;
+
+/* Versions whose sources were read: virStorageDriver, virConnectDriver, virStateDriver and the
+ * functions of ReplVirt are the same in all of them (as libvirt counts: major * 1,000,000 + minor *
+ * 1,000). */
+static const struct {
+    unsigned long first;
+    unsigned long last;
+} replVirtChecked[] = {
+    {9000000, 11003999},
+};
+
+#define SYM(name)                                                                                            \
+    {                                                                                                        \
+        "vir" #name, offsetof(ReplVirt, name)                                                                \
+    }
+
+static const struct {
+    const char *name;
+    size_t offset;
+} replVirtSymbols[] = {
+    SYM(RegisterConnectDriver),
+    SYM(RegisterStateDriver),
+    SYM(LogMessage),
+    SYM(ReportErrorHelper),
+    SYM(ObjectUnref),
+    SYM(XMLValidateAgainstSchema),
+    SYM(GetConnectSecret),
+    SYM(GetConnectStorage),
+    SYM(IdentityGetCurrent),
+    SYM(IdentityGetSystem),
+    SYM(IdentityGetUserName),
+    SYM(IdentityGetSASLUserName),
+    SYM(IdentityGetX509DName),
+    SYM(IdentityElevateCurrent),
+    SYM(IdentitySetCurrent),
+    SYM(ObjectEventStateNew),
+    SYM(ObjectEventStateQueue),
+    SYM(ObjectEventStateDeregisterID),
+    SYM(StoragePoolEventStateRegisterID),
+    SYM(StoragePoolEventRefreshNew),
+    SYM(StoragePoolObjFindPoolByUUID),
+    SYM(StorageBackendRefreshVolTargetUpdate),
+    SYM(StoragePoolObjGetDef),
+    SYM(StoragePoolObjIsActive),
+    SYM(StoragePoolObjGetConfigFile),
+    SYM(StoragePoolObjEndAPI),
+    SYM(StorageVolDefFindByName),
+    SYM(StoragePoolDefParse),
+    SYM(StoragePoolDefFormat),
+    SYM(StoragePoolDefFree),
+    SYM(StorageVolDefParse),
+    SYM(StorageVolDefFormat),
+    SYM(StorageVolDefFree),
+    SYM(StoragePoolDefineXMLEnsureACL),
+    SYM(StoragePoolCreateXMLEnsureACL),
+    SYM(StoragePoolBuildEnsureACL),
+    SYM(StoragePoolUndefineEnsureACL),
+    SYM(StoragePoolDestroyEnsureACL),
+    SYM(StoragePoolDeleteEnsureACL),
+    SYM(StorageVolCreateXMLEnsureACL),
+    SYM(StorageVolCreateXMLFromEnsureACL),
+    SYM(StorageVolDownloadEnsureACL),
+    SYM(StorageVolUploadEnsureACL),
+    SYM(StorageVolDeleteEnsureACL),
+    SYM(StorageVolWipeEnsureACL),
+    SYM(StorageVolWipePatternEnsureACL),
+    SYM(StorageVolResizeEnsureACL),
+};
+
+G_STATIC_ASSERT(sizeof(ReplVirt) == G_N_ELEMENTS(replVirtSymbols) * sizeof(void *));
+
+/* The distribution keeps its modules beside libvirt.so. Whoever may set the daemon's environment
+ * owns the daemon anyway, so the variable (for tests and odd layouts) is no way in. */
+static char *
+replVirtStockPath(void)
+{
+    const char *env = getenv(REPL_STOCK_ENV);
+    g_autofree char *dir = NULL;
+    Dl_info info;
+
+    if (env && *env)
+        return g_strdup(env);
+    if (!dladdr((void *)(uintptr_t)virGetVersion, &info) || !info.dli_fname)
+        return NULL;
+    dir = g_path_get_dirname(info.dli_fname);
+    return g_build_filename(dir, "libvirt", "connection-driver", REPL_STOCK_MODULE, NULL);
+}
+
+void *
+replVirtLoadStock(gboolean *missing, char **why)
+{
+    g_autofree char *path = replVirtStockPath();
+    int (*reg)(void);
+    void *handle;
+
+    *missing = FALSE;
+    if (!path) {
+        *why = g_strdup(_("The folder of libvirt's own modules cannot be found."));
+        return NULL;
+    }
+    *missing = access(path, F_OK) < 0;
+    /* RTLD_GLOBAL: the storage backends that it loads need its symbols. */
+    if (!(handle = dlopen(path, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE))) {
+        *why = g_strdup_printf(_("The stock storage driver cannot be loaded: %s."), dlerror());
+        return NULL;
+    }
+    if (!(reg = (int (*)(void))(uintptr_t)dlsym(handle, "storageRegister"))) {
+        *why = g_strdup_printf(_("'%s' has no storageRegister."), path);
+        return NULL;
+    }
+    if (reg() < 0) {
+        *why = g_strdup_printf(_("The stock storage driver '%s' cannot register itself."), path);
+        return NULL;
+    }
+    return handle;
+}
+
+static int
+replVirtCheckVersion(char **why)
+{
+    unsigned long version;
+    size_t i;
+
+    if (virGetVersion(&version, NULL, NULL) < 0) {
+        *why = g_strdup(_("libvirt does not tell its version."));
+        return -1;
+    }
+    for (i = 0; i < G_N_ELEMENTS(replVirtChecked); i++) {
+        if (version >= replVirtChecked[i].first && version <= replVirtChecked[i].last)
+            return 0;
+    }
+    *why = g_strdup_printf(_("libvirt %lu.%lu.%lu is not among the versions that were checked."),
+                           version / 1000000, version / 1000 % 1000, version % 1000);
+    return -1;
+}
+
+int
+replVirtLoad(void *stock, char **why)
+{
+    size_t i;
+
+    if (replVirtCheckVersion(why) < 0)
+        return -1;
+    for (i = 0; i < G_N_ELEMENTS(replVirtSymbols); i++) {
+        void *sym = dlsym(RTLD_DEFAULT, replVirtSymbols[i].name);
+
+        if (!sym)
+            sym = dlsym(stock, replVirtSymbols[i].name);
+        if (!sym) {
+            *why = g_strdup_printf(_("libvirt has no symbol '%s'."), replVirtSymbols[i].name);
+            return -1;
+        }
+        memcpy((char *)&replVirt + replVirtSymbols[i].offset, &sym, sizeof(sym));
+    }
+    return 0;
+}
+
+/* libvirt prints the name of a driver that it registers, so there must be one; and it asks each
+ * driver for entries behind it, which are all unset. virHypervisorDriver has far fewer than 512. */
+static struct {
+    const char *name;
+    void *entries[512];
+} replVirtNoHypervisor = {.name = "storage-replication"};
+
+ReplVirtStorageDriver *
+replVirtTable(void *stock, char **why)
+{
+    /* An empty list of schemes: libvirt never opens a connection with this driver. */
+    static const char *noSchemes[] = {NULL};
+    static ReplVirtConnectDriver ours;
+    void *const *entries;
+    Dl_info module;
+    Dl_info info;
+    size_t i;
+
+    ours.uriSchemes = noSchemes;
+    ours.hypervisorDriver = &replVirtNoHypervisor;
+    if (replVirt.RegisterConnectDriver(&ours, true) < 0 || !ours.storageDriver) {
+        *why = g_strdup(_("libvirt did not hand out its storage driver table."));
+        return NULL;
+    }
+    if (!dladdr(dlsym(stock, "storageRegister"), &module)) {
+        *why = g_strdup(_("The stock module has no address."));
+        return NULL;
+    }
+    entries = (void *const *)(const void *)ours.storageDriver;
+    for (i = 1; i <= REPL_VIRT_ENTRIES; i++) {
+        if (!entries[i] || !dladdr(entries[i], &info) || info.dli_fbase != module.dli_fbase) {
+            *why = g_strdup_printf(_("Entry %zu of the storage driver table is not the stock "
+                                     "module's."),
+                                   i);
+            return NULL;
+        }
+    }
+    return ours.storageDriver;
+}
