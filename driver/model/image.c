@@ -39,6 +39,17 @@ replShareCopy(gconstpointer src, gpointer opaque)
     return replShareNew(share->project, share->state);
 }
 
+GPtrArray *
+replMembersCopy(const GPtrArray *members)
+{
+    GPtrArray *copy = g_ptr_array_new_with_free_func(g_free);
+    guint i;
+
+    for (i = 0; i < members->len; i++)
+        g_ptr_array_add(copy, g_strdup(g_ptr_array_index(members, i)));
+    return copy;
+}
+
 void
 replConversionFree(ReplConversion *conv)
 {
@@ -73,6 +84,7 @@ replImageNew(const char *id)
 
     image->id = g_strdup(id);
     image->shares = g_ptr_array_new_with_free_func((GDestroyNotify)replShareFree);
+    image->members = g_ptr_array_new_with_free_func(g_free);
     image->conversions = g_ptr_array_new_with_free_func((GDestroyNotify)replConversionFree);
     return image;
 }
@@ -95,6 +107,7 @@ replImageCopy(const ReplImage *image)
     copy->job = image->job ? replJobInfoCopy(image->job) : NULL;
     copy->shares = g_ptr_array_copy(image->shares, replShareCopy, NULL);
     g_ptr_array_set_free_func(copy->shares, (GDestroyNotify)replShareFree);
+    copy->members = replMembersCopy(image->members);
     copy->conversions = g_ptr_array_copy(image->conversions, replConversionCopy, NULL);
     g_ptr_array_set_free_func(copy->conversions, (GDestroyNotify)replConversionFree);
     return copy;
@@ -117,6 +130,7 @@ replImageFree(ReplImage *image)
     g_free(image->originPool);
     replJobInfoFree(image->job);
     g_ptr_array_unref(image->shares);
+    g_ptr_array_unref(image->members);
     g_ptr_array_unref(image->conversions);
     g_free(image);
 }

@@ -30,6 +30,9 @@ typedef enum {
     REPL_SHARE_REVOKED,
 } ReplShareState;
 
+/* Volumes of a full machine beside its system disk. */
+#define REPL_MEMBERS_MAX 64
+
 typedef struct {
     char *project;
     ReplShareState state;
@@ -72,6 +75,7 @@ typedef struct {
     gboolean fastCreate;
     ReplImageSource source;
     GPtrArray *shares;      /* of ReplShare */
+    GPtrArray *members;     /* of char *: volumes of the pool, the data disks of a full machine */
     ReplJobInfo *job;       /* the last one, NULL: none */
     char *secret;           /* UUID of the libvirt secret that opens this layer, NULL: none known */
     GPtrArray *conversions; /* of ReplConversion */
@@ -102,6 +106,9 @@ void
 replShareFree(ReplShare *share);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplShare, replShareFree)
+
+/* A copy of a list of volume names. */
+GPtrArray *replMembersCopy(const GPtrArray *members);
 
 void
 replConversionFree(ReplConversion *conv);

@@ -7,7 +7,47 @@
 
 #include "base/words.h"
 
-REPL_WORDS(replVerb, ReplVerb, NULL, "start", "cancel", "retry", "pause", "resume")
+REPL_WORDS(
+    replVerb, ReplVerb, NULL, "start", "cancel", "retry", "pause", "resume", "verify", "heal")
+REPL_WORDS(replBundleMode, ReplBundleMode, "no", "yes", "inventory")
+
+ReplHave *
+replHaveNew(const char *pool, const char *volume)
+{
+    ReplHave *have = g_new0(ReplHave, 1);
+
+    have->pool = g_strdup(pool);
+    have->volume = g_strdup(volume);
+    return have;
+}
+
+void
+replHaveFree(ReplHave *have)
+{
+    if (!have)
+        return;
+    g_free(have->pool);
+    g_free(have->volume);
+    g_free(have);
+}
+
+static gpointer
+replHaveCopy(gconstpointer src, gpointer opaque)
+{
+    const ReplHave *have = src;
+
+    (void)opaque;
+    return replHaveNew(have->pool, have->volume);
+}
+
+ReplRequest *
+replRequestNew(void)
+{
+    ReplRequest *req = g_new0(ReplRequest, 1);
+
+    req->have = g_ptr_array_new_with_free_func((GDestroyNotify)replHaveFree);
+    return req;
+}
 
 ReplRequest *
 replRequestCopy(const ReplRequest *req)
@@ -16,6 +56,9 @@ replRequestCopy(const ReplRequest *req)
 
     copy->name = g_strdup(req->name);
     copy->format = g_strdup(req->format);
+    copy->image = g_strdup(req->image);
+    copy->have = g_ptr_array_copy(req->have, replHaveCopy, NULL);
+    g_ptr_array_set_free_func(copy->have, (GDestroyNotify)replHaveFree);
     copy->token = g_strdup(req->token);
     copy->description = g_strdup(req->description);
     copy->secret.uuid = g_strdup(req->secret.uuid);
@@ -35,6 +78,8 @@ replRequestFree(ReplRequest *req)
         return;
     g_free(req->name);
     g_free(req->format);
+    g_free(req->image);
+    g_ptr_array_unref(req->have);
     g_free(req->token);
     g_free(req->description);
     g_free(req->secret.uuid);
@@ -56,5 +101,8 @@ replUpdateFree(ReplUpdate *update)
     g_free(update->name);
     g_free(update->description);
     replShareFree(update->share);
+    g_free(update->shareImage);
+    if (update->members)
+        g_ptr_array_unref(update->members);
     g_free(update);
 }

@@ -9,6 +9,9 @@
 
 #include "model/image.h"
 
+/* Inventories in one request. */
+#define REPL_HAVE_MAX 64
+
 typedef enum {
     REPL_SNAPSHOTS_KEEP,
     REPL_SNAPSHOTS_FLATTEN,
@@ -26,6 +29,19 @@ typedef enum {
     REPL_REKEY_SLOT,
 } ReplRekeyMode;
 
+/* What a request writes: an image, or a bundle of it, or only the list of what a place has. */
+typedef enum {
+    REPL_BUNDLE_NONE,
+    REPL_BUNDLE_YES,
+    REPL_BUNDLE_INVENTORY,
+} ReplBundleMode;
+
+/* <replication:have pool= volume=/>: an inventory that a destination wrote. */
+typedef struct {
+    char *pool;
+    char *volume;
+} ReplHave;
+
 /* <secret type='passphrase' uuid= or usage=>: exactly one of the two is set. */
 typedef struct {
     char *uuid;
@@ -42,6 +58,10 @@ typedef struct {
     ReplEncryptionMode encryption;
     ReplRekeyMode rekey;
     gboolean fastCreate;
+    gboolean verify; /* read back what was written */
+    ReplBundleMode bundle;
+    char *image;                   /* UUID of the source image, of a vol-create; NULL when absent */
+    GPtrArray *have;               /* of ReplHave, never NULL */
     char *token;                   /* NULL when absent */
     char *description;             /* NULL when absent */
     guint64 bandwidth_bytesPerSec; /* 0: no limit of its own */
@@ -61,18 +81,26 @@ typedef enum {
     REPL_VERB_RETRY,
     REPL_VERB_PAUSE,
     REPL_VERB_RESUME,
+    REPL_VERB_VERIFY,
+    REPL_VERB_HEAL,
 } ReplVerb;
 
 /* A vol-create with <replication:update>: NULL, -1 and NONE mean "leave as it is". */
 typedef struct {
-    char *volume; /* <name> of the existing volume */
+    char *volume; /* <name> of the existing volume; NULL may be only where shareImage is set */
     char *name;
     char *description;
     ReplImageType type; /* REPL_IMAGE_TYPE_UNKNOWN: leave */
-    ReplShare *share;   /* NULL: leave */
+    ReplShare *share;   /* NULL: leave; its project is NULL where the answer names none */
+    char *shareImage;   /* UUID of the image that an answer (accepted, rejected) is about; NULL: the
+                           owner's offer */
+    GPtrArray *members; /* of char *, NULL: leave; empty: none any more */
     ReplVerb verb;
     gint64 bandwidth_bytesPerSec; /* of the job; -1: leave, 0: no limit */
 } ReplUpdate;
+
+/* A request with nothing said; free it with replRequestFree. */
+ReplRequest *replRequestNew(void);
 
 ReplRequest *
 replRequestCopy(const ReplRequest *req);
@@ -82,6 +110,17 @@ replRequestFree(ReplRequest *req);
 
 void
 replUpdateFree(ReplUpdate *update);
+
+ReplHave *replHaveNew(const char *pool, const char *volume);
+
+void replHaveFree(ReplHave *have);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplHave, replHaveFree)
+
+/* "no", "yes", "inventory"; -1 for an unknown word. */
+const char *replBundleModeToString(ReplBundleMode mode);
+
+int replBundleModeFromString(const char *str);
 
 /* "start", "cancel", ... <-> verb; -1 (REPL_VERB_NONE for NULL) when unknown. */
 const char *

@@ -78,6 +78,24 @@ replCreateOpsValidate(const ReplRegion *region, const char *xml, unsigned int *f
     return replAccessValidate(xml);
 }
 
+/* Words of a request that nothing behind it knows yet. */
+static int
+replCreateOpsCheckRequest(const ReplRequest *request)
+{
+    if (request->bundle != REPL_BUNDLE_NONE)
+        replReportError(VIR_ERR_NO_SUPPORT, "%s", _("Bundles are not supported by this version"));
+    else if (request->image)
+        replReportError(VIR_ERR_NO_SUPPORT, "%s",
+                        _("Replicating by an image's id is not supported by this version"));
+    else if (request->verify)
+        replReportError(
+            VIR_ERR_NO_SUPPORT, "%s",
+            _("Verifying a replica by reading it back is not supported by this version"));
+    else
+        return 0;
+    return -1;
+}
+
 static virStorageVolPtr
 replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int flags)
 {
@@ -92,6 +110,8 @@ replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int f
     }
     if (xml->update)
         return replUpdateRun(pool, xml, flags);
+    if (xml->request && replCreateOpsCheckRequest(xml->request) < 0)
+        return NULL;
     if (xml->request) {
         replReportError(VIR_ERR_INVALID_ARG, "%s",
                         _("<replication:replicate> needs a source volume: use vol-create-from"));
@@ -122,6 +142,8 @@ replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorage
         replReport(g_steal_pointer(&err));
         return NULL;
     }
+    if (xml->request && replCreateOpsCheckRequest(xml->request) < 0)
+        return NULL;
     if (xml->update) {
         replReportError(VIR_ERR_INVALID_ARG, "%s",
                         _("<replication:update> changes an image in place: use vol-create"));

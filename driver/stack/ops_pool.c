@@ -350,7 +350,7 @@ replStoragePoolGetXMLDesc(virStoragePoolPtr pool, unsigned int flags)
     show = region->dir && !(flags & VIR_STORAGE_XML_INACTIVE);
     if (show && replViewUsage(region, &usage) < 0)
         show = FALSE;
-    fragment = replFormatLabel(region->label, show ? &usage : NULL);
+    fragment = replFormatLabel(region->label, show ? &usage : NULL, NULL);
     ret = replXmlInsert(stock, "pool", fragment);
     free(stock);
     return ret;

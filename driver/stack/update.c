@@ -151,6 +151,12 @@ replUpdateRun(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int flags)
     g_autoptr(ReplVol) vol = NULL;
     unsigned char uuid[VIR_UUID_BUFLEN];
 
+    if (!update->volume || update->members) {
+        replReportError(VIR_ERR_NO_SUPPORT, "%s",
+                        update->members ? _("Full machines are not supported by this version")
+                                        : _("Sharing images is not supported by this version"));
+        return NULL;
+    }
     if (!(placeholder = replVolXmlComplete(xml, update->volume, &err))) {
         replReport(g_steal_pointer(&err));
         return NULL;

@@ -120,6 +120,37 @@ replJobInfoFromText(ReplTextReader *reader)
     return info;
 }
 
+static void
+replHavesToText(GKeyFile *keys, const GPtrArray *haves)
+{
+    guint i;
+
+    g_key_file_set_uint64(keys, "request", "haves", haves->len);
+    for (i = 0; i < haves->len; i++) {
+        g_autofree char *group = g_strdup_printf("have %u", i);
+        const ReplHave *have = g_ptr_array_index(haves, i);
+
+        replTextPut(keys, group, "pool", have->pool);
+        replTextPut(keys, group, "volume", have->volume);
+    }
+}
+
+static void
+replHavesFromText(ReplTextReader *r, GPtrArray *haves)
+{
+    guint n = replTextUint(r, "request", "haves", REPL_HAVE_MAX);
+    guint i;
+
+    for (i = 0; i < n && !r->fault; i++) {
+        g_autofree char *group = g_strdup_printf("have %u", i);
+        ReplHave *have = replHaveNew(NULL, NULL);
+
+        g_ptr_array_add(haves, have);
+        have->pool = replTextNeed(r, replTextString(r, group, "pool"), group, "pool");
+        have->volume = replTextNeed(r, replTextName(r, group, "volume"), group, "volume");
+    }
+}
+
 void
 replRequestToText(GKeyFile *keys, const ReplRequest *req)
 {
@@ -136,6 +167,10 @@ replRequestToText(GKeyFile *keys, const ReplRequest *req)
     replTextPut(keys, group, "rekey",
                 replWord(replRekeyWords, G_N_ELEMENTS(replRekeyWords), req->rekey));
     g_key_file_set_boolean(keys, group, "fast-create", req->fastCreate);
+    g_key_file_set_boolean(keys, group, "verify", req->verify);
+    replTextPut(keys, group, "bundle", replBundleModeToString(req->bundle));
+    replTextPut(keys, group, "image", req->image);
+    replHavesToText(keys, req->have);
     replTextPut(keys, group, "token", req->token);
     replTextPut(keys, group, "description", req->description);
     g_key_file_set_uint64(keys, group, "bandwidth", req->bandwidth_bytesPerSec);
@@ -157,7 +192,7 @@ replRequestFromText(ReplTextReader *r)
 
     if (!g_key_file_has_group(r->keys, group))
         return NULL;
-    req = g_new0(ReplRequest, 1);
+    req = replRequestNew();
     req->name = replTextName(r, group, "name");
     req->format = replTextString(r, group, "format");
     req->async = replTextFlag(r, group, "async");
@@ -168,6 +203,10 @@ replRequestFromText(ReplTextReader *r)
         replTextWord(r, group, "encryption", replEncryptionFromString, REPL_ENCRYPTION_KEEP);
     req->rekey = replTextWord(r, group, "rekey", replRekeyFromString, REPL_REKEY_FULL);
     req->fastCreate = replTextFlag(r, group, "fast-create");
+    req->verify = replTextFlag(r, group, "verify");
+    req->bundle = replTextWord(r, group, "bundle", replBundleModeFromString, REPL_BUNDLE_NONE);
+    req->image = replTextUuid(r, group, "image");
+    replHavesFromText(r, req->have);
     req->token = replTextString(r, group, "token");
     req->description = replTextString(r, group, "description");
     req->bandwidth_bytesPerSec = replTextUint(r, group, "bandwidth", G_MAXUINT64);

@@ -92,6 +92,33 @@ replSharesFromText(ReplTextReader *r, GPtrArray *shares)
 }
 
 static void
+replMembersToText(GKeyFile *keys, const GPtrArray *members)
+{
+    guint i;
+
+    g_key_file_set_uint64(keys, "image", "members", members->len);
+    for (i = 0; i < members->len; i++) {
+        g_autofree char *group = g_strdup_printf("member %u", i);
+
+        replTextPut(keys, group, "volume", g_ptr_array_index(members, i));
+    }
+}
+
+static void
+replMembersFromText(ReplTextReader *r, GPtrArray *members)
+{
+    guint n = replTextUint(r, "image", "members", REPL_MEMBERS_MAX);
+    guint i;
+
+    for (i = 0; i < n && !r->fault; i++) {
+        g_autofree char *group = g_strdup_printf("member %u", i);
+
+        g_ptr_array_add(members,
+                        replTextNeed(r, replTextName(r, group, "volume"), group, "volume"));
+    }
+}
+
+static void
 replConversionsToText(GKeyFile *keys, const GPtrArray *conversions)
 {
     guint i;
@@ -148,6 +175,7 @@ replRecordToText(const char *volume, const ReplImage *image)
     replTextPut(keys, "source", "pool", image->source.pool);
     replTextPut(keys, "source", "volume", image->source.volume);
     replSharesToText(keys, image->shares);
+    replMembersToText(keys, image->members);
     replConversionsToText(keys, image->conversions);
     if (image->job)
         replJobInfoToText(keys, image->job);
@@ -184,6 +212,7 @@ replImageFromText(ReplTextReader *r)
     image->source.pool = replTextString(r, "source", "pool");
     image->source.volume = replTextName(r, "source", "volume");
     replSharesFromText(r, image->shares);
+    replMembersFromText(r, image->members);
     replConversionsFromText(r, image->conversions);
     image->job = replJobInfoFromText(r);
     if (g_key_file_has_group(r->keys, "origin")) {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/words.h"
 #include "model/label.h"
 #include "xml/doc.h"
@@ -43,7 +44,8 @@ replElementCheckChild(const xmlNode *node, const xmlNode *child, const ReplShape
 {
     const char *prefix = replDocIsOurs(child) ? REPL_PREFIX ":" : "";
 
-    if (replDocIsOurs(child) && replIsListed(shape->ignored, child->name))
+    if (replDocIsOurs(child) &&
+        (replIsListed(shape->ignored, child->name) || replIsListed(shape->many, child->name)))
         return 0;
     if (!replDocIsOurs(child) || !replIsListed(shape->children, child->name)) {
         replErrorSet(err, VIR_ERR_XML_ERROR, _("Unknown element <%s%s> in <%s:%s>"), prefix,
@@ -231,6 +233,39 @@ replElementLabel(const xmlNode *node, const char *name, char **value, GError **e
     if (!text)
         return 0;
     if (!replIsLabel(text)) {
+        replElementBadValue(node, name, text, err);
+        return -1;
+    }
+    g_free(*value);
+    *value = g_steal_pointer(&text);
+    return 0;
+}
+
+int
+replElementUuid(const xmlNode *node, const char *name, char **value, GError **err)
+{
+    g_autofree char *text = replElementAttr(node, name);
+    char *uuid;
+
+    if (!text)
+        return 0;
+    if (!(uuid = replUuidCanonical(text))) {
+        replElementBadValue(node, name, text, err);
+        return -1;
+    }
+    g_free(*value);
+    *value = uuid;
+    return 0;
+}
+
+int
+replElementVolume(const xmlNode *node, const char *name, char **value, GError **err)
+{
+    g_autofree char *text = replElementAttr(node, name);
+
+    if (!text)
+        return 0;
+    if (!replIsEntryName(text)) {
         replElementBadValue(node, name, text, err);
         return -1;
     }

@@ -11,11 +11,12 @@
 #include <libxml/tree.h>
 
 /* What an element may hold. Children of ours stand once each, but for those in "ignored", which may
- * stand any number of times with any content. */
+ * stand any number of times with any content, and those in "many", which may be repeated. */
 typedef struct {
     const char *const *attrs;    /* NULL-terminated; NULL: none */
     const char *const *children; /* the same */
     const char *const *ignored;  /* the same */
+    const char *const *many;     /* the same */
     gboolean text;
 } ReplShape;
 
@@ -57,6 +58,11 @@ replElementAmount(const xmlNode *node, const char *name, gint64 *value, GError *
 /* The name of a region or project: letters, digits, ".", "_", "-", at most 63. Frees and replaces *value. */
 int
 replElementLabel(const xmlNode *node, const char *name, char **value, GError **err);
+
+/* A UUID, in any form that replUuidCanonical takes; and the name of a volume. Both free and replace
+ * *value. */
+int replElementUuid(const xmlNode *node, const char *name, char **value, GError **err);
+int replElementVolume(const xmlNode *node, const char *name, char **value, GError **err);
 
 /* <replication:bandwidth unit=>N</>: bytes a second, at most 2^63 - 1. Returns 0 or -1. */
 int

@@ -151,7 +151,7 @@ replFormatAmounts(GString *out, const char *name, const ReplAmounts *amounts)
 }
 
 char *
-replFormatLabel(const ReplLabel *label, const ReplAmounts *usage)
+replFormatLabel(const ReplLabel *label, const ReplAmounts *usage, const char *overview)
 {
     GString *out = g_string_new("  <metadata>\n");
     const ReplAmounts *quota = &label->quota;
@@ -161,7 +161,7 @@ replFormatLabel(const ReplLabel *label, const ReplAmounts *usage)
     replFormatNamespace(out);
     replFormatAttr(out, "name", label->name);
     replFormatAttr(out, "project", label->project);
-    if (!hasQuota && !usage) {
+    if (!hasQuota && !usage && !overview) {
         replFormatEnd(out);
     } else {
         replFormatOpen(out);
@@ -169,6 +169,8 @@ replFormatLabel(const ReplLabel *label, const ReplAmounts *usage)
             replFormatAmounts(out, "quota", quota);
         if (usage)
             replFormatAmounts(out, "usage", usage);
+        if (overview)
+            g_string_append(out, overview);
         replFormatClose(out, 2, "region");
     }
     g_string_append(out, "  </metadata>\n");

@@ -87,6 +87,23 @@ replFormatShares(GString *out, const ReplImage *image)
     }
 }
 
+static void
+replFormatMembers(GString *out, const ReplImage *image)
+{
+    guint i;
+
+    if (image->members->len == 0)
+        return;
+    replFormatBegin(out, 3, "members");
+    replFormatOpen(out);
+    for (i = 0; i < image->members->len; i++) {
+        replFormatBegin(out, 4, "member");
+        replFormatAttr(out, "volume", g_ptr_array_index(image->members, i));
+        replFormatEnd(out);
+    }
+    replFormatClose(out, 3, "members");
+}
+
 static gboolean
 replFormatJobHasEnded(const ReplJobInfo *job)
 {
@@ -179,6 +196,7 @@ replFormatImage(const ReplImage *image, const char *project, const char *display
     replFormatSource(out, &image->source);
     replFormatSnapshots(out, snapshotVolumes);
     replFormatEncryption(out, image);
+    replFormatMembers(out, image);
     replFormatShares(out, image);
     if (withJob && image->job)
         replFormatJob(out, image->job);

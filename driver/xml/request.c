@@ -72,11 +72,15 @@ replRequestReadAttrs(const xmlNode *node, ReplRequest *req, GError **err)
     int snapshots = REPL_SNAPSHOTS_KEEP;
     int encryption = REPL_ENCRYPTION_KEEP;
     int rekey = REPL_REKEY_FULL;
+    int bundle = REPL_BUNDLE_NONE;
 
     req->start = TRUE;
     if (replElementYesNo(node, "async", &req->async, err) < 0 ||
         replElementYesNo(node, "start", &req->start, err) < 0 ||
         replElementYesNo(node, "fast-create", &req->fastCreate, err) < 0 ||
+        replElementYesNo(node, "verify", &req->verify, err) < 0 ||
+        replElementWord(node, "bundle", replBundleModeFromString, &bundle, err) < 0 ||
+        replElementUuid(node, "image", &req->image, err) < 0 ||
         replElementWord(node, "snapshots", replSnapshotsFromString, &snapshots, err) < 0 ||
         replElementWord(node, "encryption", replEncryptionFromString, &encryption, err) < 0 ||
         replElementWord(node, "rekey", replRekeyFromString, &rekey, err) < 0 ||
@@ -85,7 +89,77 @@ replRequestReadAttrs(const xmlNode *node, ReplRequest *req, GError **err)
     req->snapshots = snapshots;
     req->encryption = encryption;
     req->rekey = rekey;
+    req->bundle = bundle;
     return 0;
+}
+
+static int
+replRequestReadHave(const xmlNode *node, ReplRequest *req, GError **err)
+{
+    static const char *const attrs[] = {"pool", "volume", NULL};
+    static const ReplShape shape = {.attrs = attrs};
+    g_autoptr(ReplHave) have = replHaveNew(NULL, NULL);
+
+    if (replElementCheck(node, &shape, err) < 0 ||
+        !(have->pool = replElementNeedAttr(node, "pool", err)) ||
+        !(have->volume = replElementNeedAttr(node, "volume", err)) ||
+        replElementVolume(node, "volume", &have->volume, err) < 0)
+        return -1;
+    if (!*have->pool) {
+        replElementBadValue(node, "pool", have->pool, err);
+        return -1;
+    }
+    if (req->have->len >= REPL_HAVE_MAX) {
+        replErrorSet(err, VIR_ERR_INVALID_ARG, _("<%s:replicate> may hold at most %d <%s:have>"),
+                     REPL_PREFIX, REPL_HAVE_MAX, REPL_PREFIX);
+        return -1;
+    }
+    g_ptr_array_add(req->have, g_steal_pointer(&have));
+    return 0;
+}
+
+static int
+replRequestReadHaves(const xmlNode *node, ReplRequest *req, GError **err)
+{
+    const xmlNode *child;
+
+    for (child = node->children; child; child = child->next) {
+        if (replDocIsOurs(child) && g_str_equal((const char *)child->name, "have") &&
+            replRequestReadHave(child, req, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* A bundle carries the image as it is: what would change its bytes is asked for where it is
+ * imported. */
+static int
+replRequestSettleBundle(const ReplRequest *req, GError **err)
+{
+    const char *contradiction = NULL;
+
+    if (req->have->len > 0 && req->bundle != REPL_BUNDLE_YES) {
+        replErrorSet(err, VIR_ERR_INVALID_ARG,
+                     _("<%s:have> says what a bundle leaves out: it needs bundle='yes'"),
+                     REPL_PREFIX);
+        return -1;
+    }
+    if (req->bundle == REPL_BUNDLE_NONE)
+        return 0;
+    if (req->snapshots != REPL_SNAPSHOTS_KEEP)
+        contradiction = "snapshots";
+    else if (req->encryption != REPL_ENCRYPTION_KEEP)
+        contradiction = "encryption";
+    else if (req->fastCreate)
+        contradiction = "fast-create";
+    if (!contradiction)
+        return 0;
+    replErrorSet(
+        err, VIR_ERR_INVALID_ARG,
+        _("A bundle holds the image as it is: attribute '%s' of <%s:replicate> has to be said "
+          "where the bundle is made an image of"),
+        contradiction, REPL_PREFIX);
+    return -1;
 }
 
 static int
@@ -93,6 +167,8 @@ replRequestReadChildren(const xmlNode *node, ReplRequest *req, GError **err)
 {
     const xmlNode *child;
 
+    if (replRequestReadHaves(node, req, err) < 0)
+        return -1;
     if ((child = replElementChild(node, "description")) &&
         !(req->description = replElementLimitedText(child, REPL_DESCRIPTION_MAX_bytes, err)))
         return -1;
@@ -252,15 +328,18 @@ replRequestReadTarget(const xmlNode *root, ReplRequest *req, GError **err)
 ReplRequest *
 replRequestRead(const xmlNode *node, const xmlNode *root, GError **err)
 {
-    static const char *const attrs[] = {"async",      "start",       "snapshots", "encryption",
-                                        "rekey",      "fast-create", "token",     NULL};
+    static const char *const attrs[] = {"async",  "start",       "snapshots", "encryption",
+                                        "rekey",  "fast-create", "token",     "image",
+                                        "bundle", "verify",      NULL};
     static const char *const children[] = {"description", "bandwidth", NULL};
-    static const ReplShape shape = {.attrs = attrs, .children = children};
-    g_autoptr(ReplRequest) req = g_new0(ReplRequest, 1);
+    static const char *const many[] = {"have", NULL};
+    static const ReplShape shape = {.attrs = attrs, .children = children, .many = many};
+    g_autoptr(ReplRequest) req = replRequestNew();
     g_autoptr(GError) badName = NULL;
 
     if (replElementCheck(node, &shape, err) < 0 || replRequestReadAttrs(node, req, err) < 0 ||
         replRequestReadChildren(node, req, err) < 0 || replRequestReadTarget(root, req, err) < 0 ||
+        replRequestSettleBundle(req, err) < 0 ||
         replSchemaCheck(REPL_SCHEMA_REPLICATE, node, err) < 0)
         return NULL;
     req->name = replVolumeName(root, &badName);

@@ -15,7 +15,8 @@
 #include "xml/xml.h"
 
 static const char *const replSchemaTexts[REPL_SCHEMA_LAST] = {
-    replSchemaRegion, replSchemaUsage, replSchemaReplicate, replSchemaUpdate, replSchemaImage,
+    replSchemaRegion, replSchemaUsage, replSchemaReplicate,
+    replSchemaUpdate, replSchemaImage, replSchemaOverview,
 };
 
 /* Set once under replSchemaOnce, then constant; kept until the process ends. */

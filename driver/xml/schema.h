@@ -25,6 +25,7 @@ extern const char replSchemaUsage[];
 extern const char replSchemaReplicate[];
 extern const char replSchemaUpdate[];
 extern const char replSchemaImage[];
+extern const char replSchemaOverview[];
 
 typedef enum {
     REPL_SCHEMA_REGION,
@@ -32,6 +33,7 @@ typedef enum {
     REPL_SCHEMA_REPLICATE,
     REPL_SCHEMA_UPDATE,
     REPL_SCHEMA_IMAGE,
+    REPL_SCHEMA_OVERVIEW,
     REPL_SCHEMA_LAST,
 } ReplSchema;
 

@@ -62,22 +62,95 @@ replUpdateReadType(const xmlNode *node, ReplUpdate *update, GError **err)
     return 0;
 }
 
+/* Two shapes: the owner's names a project, the answer names an image. */
+static int
+replUpdateSettleShare(const ReplUpdate *update, GError **err)
+{
+    ReplShareState state = update->share->state;
+    gboolean isAnswer = state == REPL_SHARE_ACCEPTED || state == REPL_SHARE_REJECTED;
+
+    if (isAnswer == (update->shareImage != NULL)) {
+        if (isAnswer || update->share->project)
+            return 0;
+        replErrorSet(err, VIR_ERR_XML_ERROR,
+                     _("<%s:share state='%s'> needs the attribute 'project'"), REPL_PREFIX,
+                     replShareStateToString(state));
+        return -1;
+    }
+    if (isAnswer)
+        replErrorSet(
+            err, VIR_ERR_XML_ERROR,
+            _("<%s:share state='%s'> needs the attribute 'image', the id of the image that is "
+              "offered"),
+            REPL_PREFIX, replShareStateToString(state));
+    else
+        replErrorSet(
+            err, VIR_ERR_XML_ERROR,
+            _("<%s:share state='%s'> is the owner's: it names its volume in <name> and has no "
+              "attribute 'image'"),
+            REPL_PREFIX, replShareStateToString(state));
+    return -1;
+}
+
 static int
 replUpdateReadShare(const xmlNode *node, ReplUpdate *update, GError **err)
 {
-    static const char *const attrs[] = {"project", "state", NULL};
+    static const char *const attrs[] = {"project", "image", "state", NULL};
     static const ReplShape shape = {.attrs = attrs};
     g_autofree char *project = NULL;
     g_autofree char *state = NULL;
     int value = REPL_SHARE_OFFERED;
 
     if (replElementCheck(node, &shape, err) < 0 ||
-        !(project = replElementNeedAttr(node, "project", err)) ||
         !(state = replElementNeedAttr(node, "state", err)) ||
         replElementLabel(node, "project", &project, err) < 0 ||
+        replElementUuid(node, "image", &update->shareImage, err) < 0 ||
         replElementWord(node, "state", replShareStateFromString, &value, err) < 0)
         return -1;
     update->share = replShareNew(project, value);
+    return replUpdateSettleShare(update, err);
+}
+
+static int
+replUpdateReadMember(const xmlNode *node, ReplUpdate *update, GError **err)
+{
+    static const char *const attrs[] = {"volume", NULL};
+    static const ReplShape shape = {.attrs = attrs};
+    g_autofree char *volume = NULL;
+
+    if (replElementCheck(node, &shape, err) < 0 ||
+        !(volume = replElementNeedAttr(node, "volume", err)) ||
+        replElementVolume(node, "volume", &volume, err) < 0)
+        return -1;
+    if (g_strcmp0(volume, update->volume) == 0 ||
+        g_ptr_array_find_with_equal_func(update->members, volume, g_str_equal, NULL)) {
+        replErrorSet(err, VIR_ERR_INVALID_ARG, _("Volume '%s' is more than once in a full machine"),
+                     volume);
+        return -1;
+    }
+    if (update->members->len >= REPL_MEMBERS_MAX) {
+        replErrorSet(err, VIR_ERR_INVALID_ARG, _("A full machine has at most %d member volumes"),
+                     REPL_MEMBERS_MAX);
+        return -1;
+    }
+    g_ptr_array_add(update->members, g_steal_pointer(&volume));
+    return 0;
+}
+
+static int
+replUpdateReadMembers(const xmlNode *node, ReplUpdate *update, GError **err)
+{
+    static const char *const many[] = {"member", NULL};
+    static const ReplShape shape = {.many = many};
+    const xmlNode *child;
+
+    if (replElementCheck(node, &shape, err) < 0)
+        return -1;
+    update->members = g_ptr_array_new_with_free_func(g_free);
+    for (child = node->children; child; child = child->next) {
+        if (child->type == XML_ELEMENT_NODE && replUpdateReadMember(child, update, err) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -109,6 +182,9 @@ replUpdateReadChildren(const xmlNode *node, ReplUpdate *update, GError **err)
         return -1;
     if ((child = replElementChild(node, "share")) && replUpdateReadShare(child, update, err) < 0)
         return -1;
+    if ((child = replElementChild(node, "members")) &&
+        replUpdateReadMembers(child, update, err) < 0)
+        return -1;
     if ((child = replElementChild(node, "job")) && replUpdateReadJob(child, update, err) < 0)
         return -1;
     if (!(child = replElementChild(node, "bandwidth")))
@@ -119,12 +195,37 @@ replUpdateReadChildren(const xmlNode *node, ReplUpdate *update, GError **err)
     return 0;
 }
 
+/* An answer to an offer goes by the image's id: its <name> is ignored, and nothing else may stand
+ * beside it. */
+static gboolean
+replUpdateIsAnswer(const xmlNode *node)
+{
+    const xmlNode *share = replElementChild(node, "share");
+    g_autofree char *image = share ? replElementAttr(share, "image") : NULL;
+
+    return image != NULL;
+}
+
+static int
+replUpdateCheckAnswer(const xmlNode *node, GError **err)
+{
+    if (!replUpdateIsAnswer(node) || xmlChildElementCount((xmlNode *)node) == 1)
+        return 0;
+    replErrorSet(
+        err, VIR_ERR_XML_ERROR,
+        _("<%s:share image=''> stands alone in <%s:update>: the image is another project's"),
+        REPL_PREFIX, REPL_PREFIX);
+    return -1;
+}
+
 /* The name may be refused, or be missing. */
 static int
-replUpdateReadVolume(const xmlNode *root, ReplUpdate *update, GError **err)
+replUpdateReadVolume(const xmlNode *node, const xmlNode *root, ReplUpdate *update, GError **err)
 {
     g_autoptr(GError) badName = NULL;
 
+    if (replUpdateIsAnswer(node))
+        return 0;
     if ((update->volume = replVolumeName(root, &badName)))
         return 0;
     if (badName)
@@ -138,14 +239,15 @@ replUpdateReadVolume(const xmlNode *root, ReplUpdate *update, GError **err)
 ReplUpdate *
 replUpdateRead(const xmlNode *node, const xmlNode *root, GError **err)
 {
-    static const char *const children[] = {"name", "description", "type", "share", "job", "bandwidth",
-                                           NULL};
+    static const char *const children[] = {"name",    "description", "type",      "share",
+                                           "members", "job",         "bandwidth", NULL};
     static const ReplShape shape = {.children = children};
     g_autoptr(ReplUpdate) update = g_new0(ReplUpdate, 1);
 
     update->bandwidth_bytesPerSec = -1;
-    if (replElementCheck(node, &shape, err) < 0 || replUpdateReadVolume(root, update, err) < 0 ||
-        replUpdateReadChildren(node, update, err) < 0 ||
+    if (replElementCheck(node, &shape, err) < 0 ||
+        replUpdateReadVolume(node, root, update, err) < 0 ||
+        replUpdateReadChildren(node, update, err) < 0 || replUpdateCheckAnswer(node, err) < 0 ||
         replSchemaCheck(REPL_SCHEMA_UPDATE, node, err) < 0)
         return NULL;
     if (!xmlFirstElementChild((xmlNode *)node)) {

@@ -26,6 +26,7 @@
 
 #include "model/image.h"
 #include "model/label.h"
+#include "model/overview.h"
 #include "model/request.h"
 
 /* Longer documents are refused when something of ours may be in them: libvirt's own limit of a string
@@ -90,10 +91,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplVolXml, replVolXmlFree)
 char *
 replVolXmlComplete(const ReplVolXml *xml, const char *volumeName, GError **err);
 
-/* The <metadata> of a region pool, two spaces deep and with a line break at the end. @usage NULL: not
- * shown. Parsing it again gives an equal label. */
-char *
-replFormatLabel(const ReplLabel *label, const ReplAmounts *usage);
+/* The <metadata> of a region pool, two spaces deep and with a line break at the end. @usage and
+ * @overview (of replFormatOverview) NULL: not shown. Parsing it again gives an equal label. */
+char *replFormatLabel(const ReplLabel *label, const ReplAmounts *usage, const char *overview);
+
+/* The elements of @overview, for replFormatLabel. With images, only part overview->part of them,
+ * and the others stand in the first part alone. */
+char *replFormatOverview(const ReplOverview *overview);
 
 /* The <metadata> of a volume of a region pool. @project and @displayName stand where the image has none
  * of its own; @snapshotVolumes are the layers below it, nearest first, NULL-terminated, NULL: none.

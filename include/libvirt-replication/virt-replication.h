@@ -69,6 +69,23 @@ extern "C" {
 # define VIRT_REPLICATION_ELEMENT_JOB "job"                 /* in image, update. Since: 1.0.0 */
 # define VIRT_REPLICATION_ELEMENT_STEP "step"               /* in job. Since: 1.0.0 */
 # define VIRT_REPLICATION_ELEMENT_ERROR "error"             /* in job. Since: 1.0.0 */
+#define VIRT_REPLICATION_ELEMENT_SHARE "share"              /* in image, update. Since: 1.0.0 */
+#define VIRT_REPLICATION_ELEMENT_MEMBERS "members"          /* in image, update. Since: 1.0.0 */
+#define VIRT_REPLICATION_ELEMENT_MEMBER "member"            /* in members. Since: 1.0.0 */
+#define VIRT_REPLICATION_ELEMENT_HAVE "have"                /* in replicate. Since: 1.0.0 */
+#define VIRT_REPLICATION_ELEMENT_COUNTS "counts"            /* in region. Since: 1.0.0 */
+#define VIRT_REPLICATION_ELEMENT_SHARED "shared"            /* in region. Since: 1.0.0 */
+#define VIRT_REPLICATION_ELEMENT_IMAGES "images"            /* in region. Since: 1.0.0 */
+
+/** A flag of virStoragePoolGetXMLDesc(): list the pool's images, too. Since: 1.0.0 */
+#define VIRT_REPLICATION_POOL_XML_IMAGES (1u << 20)
+
+/** The flag with the number of a part, as VIRT_REPLICATION_IMAGES_NEXT says it. Since: 1.0.0 */
+#define VIRT_REPLICATION_POOL_XML_IMAGES_PART(part)                                                \
+    (VIRT_REPLICATION_POOL_XML_IMAGES | ((unsigned int)(part) << 21))
+
+/** A key for virStorageVolLookupByKey(): this prefix and an image's id. Since: 1.0.0 */
+#define VIRT_REPLICATION_KEY_PREFIX "replication:image/"
 
 /* Attributes of VIRT_REPLICATION_ELEMENT_REGION */
 # define VIRT_REPLICATION_REGION_NAME "name"       /* Since: 1.0.0 */
@@ -88,6 +105,40 @@ extern "C" {
 # define VIRT_REPLICATION_REQUEST_REKEY "rekey"             /* full, slot. Since: 1.0.0 */
 # define VIRT_REPLICATION_REQUEST_FAST_CREATE "fast-create" /* no, yes. Since: 1.0.0 */
 # define VIRT_REPLICATION_REQUEST_TOKEN "token"             /* the client's own. Since: 1.0.0 */
+
+#define VIRT_REPLICATION_REQUEST_IMAGE "image"   /* UUID of the source image. Since: 1.0.0 */
+#define VIRT_REPLICATION_REQUEST_BUNDLE "bundle" /* no, yes, inventory. Since: 1.0.0 */
+#define VIRT_REPLICATION_REQUEST_VERIFY "verify" /* no, yes. Since: 1.0.0 */
+
+#define VIRT_REPLICATION_BUNDLE_INVENTORY "inventory"
+
+/* Attributes of VIRT_REPLICATION_ELEMENT_HAVE and _MEMBER */
+#define VIRT_REPLICATION_HAVE_POOL "pool"       /* Since: 1.0.0 */
+#define VIRT_REPLICATION_HAVE_VOLUME "volume"   /* Since: 1.0.0 */
+#define VIRT_REPLICATION_MEMBER_VOLUME "volume" /* Since: 1.0.0 */
+
+/* Attributes of VIRT_REPLICATION_ELEMENT_SHARE; the image of an answer. */
+#define VIRT_REPLICATION_SHARE_PROJECT "project" /* Since: 1.0.0 */
+#define VIRT_REPLICATION_SHARE_IMAGE "image"     /* Since: 1.0.0 */
+#define VIRT_REPLICATION_SHARE_STATE "state"     /* Since: 1.0.0 */
+
+#define VIRT_REPLICATION_SHARE_OFFERED "offered"   /* by the owner. Since: 1.0.0 */
+#define VIRT_REPLICATION_SHARE_REVOKED "revoked"   /* by the owner. Since: 1.0.0 */
+#define VIRT_REPLICATION_SHARE_ACCEPTED "accepted" /* by the other project. Since: 1.0.0 */
+#define VIRT_REPLICATION_SHARE_REJECTED "rejected" /* by the other project. Since: 1.0.0 */
+
+/* Attributes of VIRT_REPLICATION_ELEMENT_COUNTS */
+#define VIRT_REPLICATION_COUNTS_JOBS "jobs"     /* Since: 1.0.0 */
+#define VIRT_REPLICATION_COUNTS_SHARED "shared" /* Since: 1.0.0 */
+
+/* Attributes of VIRT_REPLICATION_ELEMENT_IMAGES, and what an image in it has beside those of an
+ * image */
+#define VIRT_REPLICATION_IMAGES_COUNT "count"   /* of all parts. Since: 1.0.0 */
+#define VIRT_REPLICATION_IMAGES_NEXT "next"     /* the next part; absent: the last. Since: 1.0.0 */
+#define VIRT_REPLICATION_IMAGES_VOLUME "volume" /* Since: 1.0.0 */
+#define VIRT_REPLICATION_IMAGES_NAME "name"     /* the display name. Since: 1.0.0 */
+#define VIRT_REPLICATION_IMAGES_LAYER "layer"   /* yes: some other one needs it. Since: 1.0.0 */
+#define VIRT_REPLICATION_IMAGES_BYTES "bytes"   /* allocated. Since: 1.0.0 */
 
 # define VIRT_REPLICATION_YES "yes"
 # define VIRT_REPLICATION_NO "no"
@@ -157,6 +208,10 @@ extern "C" {
 # define VIRT_REPLICATION_ACTION_RETRY "retry"
 # define VIRT_REPLICATION_ACTION_PAUSE "pause"
 # define VIRT_REPLICATION_ACTION_RESUME "resume"
+#define VIRT_REPLICATION_ACTION_VERIFY "verify" /* read the image and hold it against its digests  \
+                                                 */
+#define VIRT_REPLICATION_ACTION_HEAL                                                               \
+    "heal" /* fetch what is damaged from where the image came from or went to */
 
 /* Attributes of VIRT_REPLICATION_ELEMENT_STEP */
 # define VIRT_REPLICATION_STEP_LAYER "layer"   /* volume in the source pool. Since: 1.0.0 */

@@ -20,7 +20,7 @@ jobsFd(Pool *pool)
 static ReplRequest *
 requestFull(void)
 {
-    ReplRequest *req = g_new0(ReplRequest, 1);
+    ReplRequest *req = replRequestNew();
 
     req->name = g_strdup("new name.qcow2");
     req->format = g_strdup("qcow2");

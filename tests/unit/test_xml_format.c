@@ -37,12 +37,12 @@ testLabel(void)
 {
     g_autoptr(ReplLabel) label = replLabelNew("cn-north-1", "web");
     const ReplAmounts usage = {4, 0, 21474836480};
-    g_autofree char *plain = replFormatLabel(label, NULL);
-    g_autofree char *used = replFormatLabel(label, &usage);
+    g_autofree char *plain = replFormatLabel(label, NULL, NULL);
+    g_autofree char *used = replFormatLabel(label, &usage, NULL);
     g_autofree char *full = NULL;
 
     label->quota = (ReplAmounts){100, -1, 0};
-    full = replFormatLabel(label, &usage);
+    full = replFormatLabel(label, &usage, NULL);
     g_assert_cmpstr(plain, ==,
                     "  <metadata>\n"
                     "    <replication:region " NS " name='cn-north-1' project='web'/>\n"
@@ -83,7 +83,7 @@ testLabelRoundTrip(void)
         g_autoptr(GError) err = NULL;
 
         label->quota = quotas[i / 2];
-        fragment = replFormatLabel(label, i % 2 ? &usage : NULL);
+        fragment = replFormatLabel(label, i % 2 ? &usage : NULL, NULL);
         shown = replXmlInsert(stock, "pool", fragment);
         xml = replPoolXmlParse(shown, &err);
         g_assert_no_error(err);

@@ -1,0 +1,68 @@
+/*
+ * overview.c: what a pool shows beside its label
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "model/overview.h"
+
+static void
+replOverviewJobFree(gpointer opaque)
+{
+    ReplOverviewJob *job = opaque;
+
+    g_free(job->volume);
+    replJobInfoFree(job->info);
+    g_free(job);
+}
+
+static void
+replOverviewSharedFree(gpointer opaque)
+{
+    ReplOverviewShared *shared = opaque;
+
+    g_free(shared->image);
+    g_free(shared->name);
+    g_free(shared->project);
+    g_free(shared->region);
+    g_free(shared);
+}
+
+static void
+replOverviewImageFree(gpointer opaque)
+{
+    ReplOverviewImage *image = opaque;
+
+    g_free(image->id);
+    g_free(image->volume);
+    g_free(image->name);
+    g_free(image);
+}
+
+ReplOverview *
+replOverviewNew(void)
+{
+    ReplOverview *overview = g_new0(ReplOverview, 1);
+
+    overview->jobs = g_ptr_array_new_with_free_func(replOverviewJobFree);
+    overview->shared = g_ptr_array_new_with_free_func(replOverviewSharedFree);
+    return overview;
+}
+
+void
+replOverviewWantImages(ReplOverview *overview, guint part)
+{
+    overview->images = g_ptr_array_new_with_free_func(replOverviewImageFree);
+    overview->part = part;
+}
+
+void
+replOverviewFree(ReplOverview *overview)
+{
+    if (!overview)
+        return;
+    g_ptr_array_unref(overview->jobs);
+    g_ptr_array_unref(overview->shared);
+    if (overview->images)
+        g_ptr_array_unref(overview->images);
+    g_free(overview);
+}
