@@ -104,7 +104,7 @@ replByQemuTarget(ReplByQemu *q, GError **err)
     const ReplQcow2Header *header = q->layer->qcow2;
     ReplQemuTarget *target = &q->target;
 
-    target->fd = q->job->target;
+    target->fd = replWriterFd(q->job->target);
     target->format = q->convert->toFormat;
     target->preallocate = q->convert->contiguous && target->format == REPL_FORMAT_QCOW2;
     if (header && !q->convert->contiguous) {
@@ -130,7 +130,7 @@ static gboolean
 replByQemuTryAgain(const ReplByQemu *q, const GError *failed, guint round)
 {
     if (!strstr(failed->message, "Unable to get accurate CPU usage") || round >= REPL_CONVERT_ROUNDS ||
-        ftruncate(q->job->target, 0) < 0)
+        ftruncate(replWriterFd(q->job->target), 0) < 0)
         return FALSE;
     replInfo("qemu-img could not measure the CPU for a LUKS header of volume '%s': trying again", q->layer->volume);
     return TRUE;
@@ -155,7 +155,7 @@ replByQemuRun(const ReplByQemu *q, const ReplQemuCommand *command, guint64 bytes
         .memory_bytes = replConvertMemory(q->chain.count),
         .stall_s = REPL_CONVERT_STALL_S,
         .watch = q->job->watch,
-        .meterFd = bytes ? q->job->target : -1,
+        .meterFd = bytes ? replWriterFd(q->job->target) : -1,
         .total_bytes = bytes,
     };
     guint round;
@@ -234,7 +234,7 @@ replConvertByQemu(const ReplConvertJob *job, ReplConvertResult *result, GError *
 int
 replConvertByOverlay(const ReplConvertJob *job, GError **err)
 {
-    const ReplQemuTarget target = {.fd = job->target, .format = REPL_FORMAT_QCOW2};
+    const ReplQemuTarget target = {.fd = replWriterFd(job->target), .format = REPL_FORMAT_QCOW2};
     const ReplQemuRun run = {.memory_bytes = replConvertMemory(1), .stall_s = REPL_CONVERT_STALL_S,
                              .watch = job->watch, .meterFd = -1};
     g_autoptr(ReplQemuCommand) create =

@@ -16,15 +16,31 @@
 static int
 replConvertCheckTarget(const ReplConvertJob *job, GError **err)
 {
+    int fd = replWriterFd(job->target);
     struct stat st;
 
-    if (fstat(job->target, &st) < 0) {
+    if (fd < 0) /* new by contract */
+        return 0;
+    if (fstat(fd, &st) < 0) {
         replErrorSetSystem(err, errno, _("Cannot look at the partial file of '%s'"), job->step->volume);
         return -1;
     }
-    if (S_ISREG(st.st_mode) && st.st_size == 0)
+    if (st.st_size == 0)
         return 0;
     replErrorSet(err, VIR_ERR_INVALID_ARG, _("The partial file of '%s' is not an empty regular file"),
+                 job->step->volume);
+    return -1;
+}
+
+/* What is done by descriptor needs one. */
+static int
+replConvertNeedFile(const ReplConvertJob *job, GError **err)
+{
+    if (replWriterFd(job->target) >= 0)
+        return 0;
+    replErrorSet(err, VIR_ERR_NO_SUPPORT,
+                 _("Layer '%s' cannot be converted on its way to another host: this conversion needs a file "
+                   "on this one. Replicate it into a region of this host first"),
                  job->step->volume);
     return -1;
 }
@@ -39,12 +55,12 @@ replConvertWrite(const ReplConvertJob *job, ReplConvertResult *result, GError **
 
     if (convert->overlay) {
         result->way = REPL_CONVERT_BY_QEMU_IMG;
-        return replConvertByOverlay(job, err);
+        return replConvertNeedFile(job, err) < 0 ? -1 : replConvertByOverlay(job, err);
     }
     if (convert->rekey == REPL_REKEY_SLOT && convert->fromEncrypted && convert->toEncrypted &&
         !convert->flatten && !convert->contiguous) {
         result->way = REPL_CONVERT_BY_SLOT;
-        return replConvertBySlot(job, result, err);
+        return replConvertNeedFile(job, err) < 0 ? -1 : replConvertBySlot(job, result, err);
     }
     if ((ours = replConvertIsOurs(layer, convert, job->request, err)) < 0)
         return -1;
@@ -52,25 +68,29 @@ replConvertWrite(const ReplConvertJob *job, ReplConvertResult *result, GError **
     if (ours && replConvertByEngine(job, &local) == 0)
         return 0;
     /* Only the engine's own tables tell that a layer is too large for it; the plan has seen that, too. */
-    if (local && (!g_error_matches(local, REPL_ERROR, VIR_ERR_NO_SUPPORT) || ftruncate(job->target, 0) < 0)) {
+    if (local && (!g_error_matches(local, REPL_ERROR, VIR_ERR_NO_SUPPORT) || replWriterFd(job->target) < 0 ||
+                  ftruncate(replWriterFd(job->target), 0) < 0)) {
         g_propagate_error(err, g_steal_pointer(&local));
         return -1;
     }
     result->way = REPL_CONVERT_BY_QEMU_IMG;
-    return replConvertByQemu(job, result, err);
+    return replConvertNeedFile(job, err) < 0 ? -1 : replConvertByQemu(job, result, err);
 }
 
-/* The reference to the layer below: relative, with its format. */
+/* The reference to the layer below: relative, with its format. Our engine has written it already. */
 static int
 replConvertRebase(const ReplConvertJob *job, GError **err)
 {
     const ReplPlanStep *step = job->step;
+    int fd = replWriterFd(job->target);
 
+    if (fd < 0)
+        return 0;
     if (step->convert.toFormat == REPL_FORMAT_QCOW2 &&
-        replQcow2SetBacking(job->target, step->backing,
+        replQcow2SetBacking(fd, step->backing,
                             step->backing ? replFormatToString(step->backingFormat) : NULL, step->volume, err) < 0)
         return -1;
-    if (fsync(job->target) == 0)
+    if (fsync(fd) == 0)
         return 0;
     replErrorSetSystem(err, errno, _("Cannot sync the partial file of '%s'"), step->volume);
     return -1;
@@ -115,12 +135,15 @@ replConvertVerify(const ReplConvertJob *job, ReplConvertResult *result, GError *
     /* QEMU counts in sectors. */
     guint64 size_bytes = (layer->virtualSize_bytes + 511) & ~(guint64)511;
     g_autoptr(ReplQcow2Header) header = NULL;
+    int fd = replWriterFd(job->target);
     ReplFormat format;
 
-    if (replFormatProbe(job->target, job->step->volume, &format, err) < 0)
+    if (fd < 0) /* our engine, which loses nothing; the other side looks at what it has */
+        return 0;
+    if (replFormatProbe(fd, job->step->volume, &format, err) < 0)
         return -1;
     if (convert->toFormat == REPL_FORMAT_QCOW2) {
-        if (!(header = replQcow2HeaderRead(job->target, job->step->volume, err)))
+        if (!(header = replQcow2HeaderRead(fd, job->step->volume, err)))
             return -1;
         if (header->cryptMethod != method)
             return replConvertWrong(job, _("the encryption method"), header->cryptMethod, method, err);

@@ -54,7 +54,9 @@ replConvertCheckFresh(const ReplLayer *layer, const ReplSecretBuf *old, const Re
 typedef struct {
     const ReplChain *chain; /* opened and locked */
     const ReplPlanStep *step;
-    int target;             /* an empty regular file, open read-write */
+    /* Where the layer goes; empty. Our own engine writes to any writer. qemu-img, key slots (rekey='slot') and empty
+     * overlays need a regular file behind it (replWriterFd), or the step is refused with VIR_ERR_NO_SUPPORT. */
+    ReplWriter *target;
     /* Passphrases of the source's layers, one element for each layer of @chain, NULL where plain; @sources itself may
      * be NULL when all are. For a layer on top of others qemu-img may need theirs, too. */
     const ReplSecretBuf *const *sources;
@@ -88,7 +90,7 @@ int
 replConvertCheckSecrets(const ReplConvertJob *job, GError **err);
 
 /* Makes the layer of @job->step in the target: converted, its backing reference as the step says, synced, and
- * checked (its header, and by qemu-img check where qemu-img made it). Cancelled by the watch within a second; nothing of
+ * checked (its header, where there is a file to read it from, and by qemu-img check where qemu-img made it). Cancelled by the watch within a second; nothing of
  * it can be resumed, the target has to be emptied first. Returns 0 with @result set, or -1 with @err set:
  * VIR_ERR_AUTH_FAILED for a wrong passphrase, VIR_ERR_INVALID_SECRET when one is missing or is no text where qemu-img
  * needs text, VIR_ERR_OPERATION_FAILED when qemu-img fails or its result is not what it has to be, what the

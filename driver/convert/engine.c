@@ -6,6 +6,7 @@
 #include "luks/convert.h"
 
 #include "convert/convertpriv.h"
+#include "copy/files.h"
 
 /* Raw files are flat: they lie at the bottom of a chain, and have nothing to lose. */
 static gboolean
@@ -45,6 +46,9 @@ replEngineParams(const ReplConvertJob *job)
         .target = job->step->convert.toEncrypted ? job->secret : NULL,
         .kdf = job->kdf,
         .watch = job->watch,
+        .setBacking = TRUE,
+        .backing = job->step->backing,
+        .backingFormat = job->step->backing ? replFormatToString(job->step->backingFormat) : NULL,
     };
 
     replConvertCipherIsOurs(job->request, &params.keyBytes);
@@ -69,10 +73,11 @@ replConvertBySlot(const ReplConvertJob *job, ReplConvertResult *result, GError *
     const ReplLayer *layer = replChainLayer(job->chain, job->step->layer);
     const ReplCopyJob copy = {.watch = job->watch, .size_bytes = layer->st.st_size};
     const ReplLuksConvert params = replEngineParams(job);
-    int rc = replCopyClone(layer->fd, job->target, err);
+    g_autoptr(ReplReader) reader = replFileReaderNew(layer->fd, NULL, err);
+    int rc = reader ? replWriterClone(job->target, reader, err) : -1;
 
-    if (rc < 0 || (rc == 0 && replCopyRun(layer->fd, job->target, &copy, err) < 0))
+    if (rc < 0 || (rc == 0 && replCopyRun(reader, job->target, &copy, err) < 0))
         return -1;
     result->cloned = rc > 0;
-    return replLuksRekeySlot(job->target, &params, err);
+    return replLuksRekeySlot(replWriterFd(job->target), &params, err);
 }

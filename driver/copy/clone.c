@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "copy/copy.h"
+#include "copy/clone.h"
 
 /* Errors that a copy would meet as well, or that mean that something is really wrong; all others
  * say "not here" in the manifold ways of file systems (see ioctl_ficlone(2)). */

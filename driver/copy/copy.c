@@ -6,15 +6,13 @@
 #include "copy/copy.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "copy/engine.h"
-#include "copy/extents.h"
+#include "copy/files.h"
 
 #define HUGE_PAGE_BYTES ((gsize)2 << 20)
 
@@ -90,18 +88,21 @@ engineRun(ReplCopyEngine *engine, GError **err)
     return -1;
 }
 
-static int
-checkFiles(int src, int dst, const ReplCopyJob *job, const ReplCopyTune *tune, GError **err)
+static gboolean
+isSameFile(int src, int dst)
 {
     struct stat from;
     struct stat to;
 
-    if (fstat(src, &from) < 0 || fstat(dst, &to) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot look at the files of a copy"));
-        return -1;
-    }
-    if (!S_ISREG(from.st_mode) || !S_ISREG(to.st_mode) ||
-        (from.st_dev == to.st_dev && from.st_ino == to.st_ino)) {
+    return src >= 0 && dst >= 0 && fstat(src, &from) == 0 && fstat(dst, &to) == 0 &&
+           from.st_dev == to.st_dev && from.st_ino == to.st_ino;
+}
+
+static int
+checkJob(ReplReader *reader, ReplWriter *writer, const ReplCopyJob *job, const ReplCopyTune *tune,
+         GError **err)
+{
+    if (isSameFile(replReaderFd(reader), replWriterFd(writer))) {
         replErrorSet(err, VIR_ERR_INVALID_ARG, _("A copy needs two different regular files"));
         return -1;
     }
@@ -110,11 +111,6 @@ checkFiles(int src, int dst, const ReplCopyJob *job, const ReplCopyTune *tune, G
         replErrorSet(err, VIR_ERR_INVALID_ARG,
                      _("A copy of %llu bytes cannot start at offset %llu"),
                      (unsigned long long)job->size_bytes, (unsigned long long)job->start_bytes);
-        return -1;
-    }
-    if (ftruncate(dst, job->size_bytes) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot give the copy's target its size of %llu bytes"),
-                           (unsigned long long)job->size_bytes);
         return -1;
     }
     return 0;
@@ -143,36 +139,26 @@ replCopyTuneMemory(void)
 {
     ReplCopyTune tune = replCopyTuneDefault();
 
-    tune.noPreallocate = TRUE;
     tune.workers = MIN(g_get_num_processors() + 1, tune.workers);
     return tune;
 }
 
 int
-replCopyRunTuned(int src, int dst, const ReplCopyJob *job, const ReplCopyTune *tune, GError **err)
+replCopyRunTuned(ReplReader *reader, ReplWriter *writer, const ReplCopyJob *job, const ReplCopyTune *tune,
+                 GError **err)
 {
-    g_auto(ReplEndpoint) from = {.direct = -1};
-    g_auto(ReplEndpoint) to = {.direct = -1};
-    ReplCopyEngine engine = {.job = job, .tune = *tune, .preallocate = !tune->noPreallocate};
-    ReplDataWalk walk;
-    ReplExtentSource found = {.next = replDataWalkNext, .opaque = &walk};
+    ReplCopyEngine engine = {.job = job, .tune = *tune, .reader = reader, .writer = writer};
+    ReplExtentSource sieved = {.next = replSieveNext, .opaque = &engine.sieve};
+    gboolean blind = !job->extents && reader->holeBlind;
     guint64 blocks;
 
-    if (checkFiles(src, dst, job, tune, err) < 0)
+    if (checkJob(reader, writer, job, tune, err) < 0 || replWriterResize(writer, job->size_bytes, err) < 0)
         return -1;
-    replEndpointOpen(&from, src, FALSE, !tune->noDirect);
-    replEndpointOpen(&to, dst, TRUE, !tune->noDirect);
-    engine.src = &from;
-    engine.dst = &to;
-    if (!job->extents) {
-        /* Our own description where there is one: the caller's file offset stays. */
-        if (replDataWalkInit(&walk, from.direct >= 0 ? from.direct : src, job->start_bytes,
-                             job->size_bytes, tune->noSeek, err) < 0)
-            return -1;
-        engine.skipZeros = walk.holeBlind && !job->transform;
-        engine.preallocate = engine.preallocate && !walk.holeBlind;
-    }
-    engine.cutter = (ReplCutter){.source = job->extents ? job->extents : &found,
+    replSieveInit(&engine.sieve, job, reader, writer);
+    /* Zeros may only be left out where the target reads as zeros. */
+    engine.skipZeros = blind && !job->transform && !job->overwrite;
+    engine.reserve = !blind;
+    engine.cutter = (ReplCutter){.source = &sieved,
                                  .block_bytes = cutBytes(job, tune),
                                  .start_bytes = job->start_bytes,
                                  .size_bytes = job->size_bytes};
@@ -181,24 +167,26 @@ replCopyRunTuned(int src, int dst, const ReplCopyJob *job, const ReplCopyTune *t
     engine.tune.workers = CLAMP(blocks, 1, MIN(tune->workers, REPL_COPY_WORKERS_MAX));
     if (engineRun(&engine, err) < 0)
         return -1;
-    if (fsync(dst) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot sync the copy's target"));
-        return -1;
-    }
-    /* What had to go through the cache: nobody is going to read it soon. */
-    posix_fadvise(dst, 0, 0, POSIX_FADV_DONTNEED);
-    return 0;
+    return replWriterFlush(writer, TRUE, err);
 }
 
 int
-replCopyRun(int src, int dst, const ReplCopyJob *job, GError **err)
+replCopyRun(ReplReader *reader, ReplWriter *writer, const ReplCopyJob *job, GError **err)
 {
     ReplCopyTune tune = replCopyTuneDefault();
 
-    if (replEndpointIsMemory(src) && replEndpointIsMemory(dst))
+    if (reader->inMemory && writer->inMemory)
         tune = replCopyTuneMemory();
-    tune.noPreallocate = replEndpointIsMemory(dst);
     if (job->transform)
         tune.block_bytes = MAX(tune.block_bytes, 2 * job->transform->align_bytes);
-    return replCopyRunTuned(src, dst, job, &tune, err);
+    return replCopyRunTuned(reader, writer, job, &tune, err);
+}
+
+int
+replCopyFiles(int src, int dst, const ReplCopyJob *job, GError **err)
+{
+    g_autoptr(ReplReader) reader = replFileReaderNew(src, NULL, err);
+    g_autoptr(ReplWriter) writer = reader ? replFileWriterNew(dst, NULL, err) : NULL;
+
+    return writer ? replCopyRun(reader, writer, job, err) : -1;
 }

@@ -1,6 +1,11 @@
 /*
  * copy.h: the copy engine: extents are read, perhaps transformed, and written, all at once
  *
+ * In:    a reader and a writer, whatever is behind them, and what to carry from where to where.
+ * Out:   the target's bytes, checkpoints, and progress.
+ * Owner: readers, writers and everything in the job are the caller's.
+ * Lock:  the engine's own two (engine.h); none may be held by the caller that the watch takes.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
@@ -8,11 +13,14 @@
 #include <glib.h>
 #include <stdint.h>
 
+#include "copy/reader.h"
+#include "copy/writer.h"
+
 /* A run of bytes to move. @kind belongs to whoever makes and transforms extents, but for the two
  * values below. Offsets and length need no alignment; multiples of 4 KiB in both files are fastest.
  * Extents that follow each other in the target are written together, wherever they come from. */
 #define REPL_EXTENT_PLAIN 0 /* as it is: the transform does not see it */
-#define REPL_EXTENT_FOUND 1 /* of an extent that the engine found itself with SEEK_DATA */
+#define REPL_EXTENT_FOUND 1 /* of an extent that the engine found itself by asking the reader */
 
 typedef struct {
     guint64 srcOffset_bytes;
@@ -21,7 +29,7 @@ typedef struct {
     guint32 kind;
 } ReplExtent;
 
-/* Where extents come from, ascending by dstOffset_bytes and without overlap, within the target's
+/* Where extents come from instead of from the reader, ascending by dstOffset_bytes and without overlap, within the target's
  * size. next: 1 and *extent set, 0 at the end, -1 with @err set. Called by one thread at a time,
  * not always the same one. */
 typedef struct {
@@ -54,40 +62,41 @@ typedef struct {
      * start there. The copy goes on meanwhile. None is made at the end, when replCopyRun itself has
      * synced. */
     int (*checkpoint)(void *opaque, guint64 dstOffset_bytes, GError **err);
+    /* @bytes of the data were neither read nor written, since the target has them. May not wait. */
+    void (*spared)(void *opaque, guint64 bytes);
     void *opaque;
 } ReplCopyWatch;
 
 typedef struct {
-    const ReplExtentSource *extents; /* NULL: the data of the source, found with SEEK_DATA */
+    const ReplExtentSource *extents; /* NULL: the data of the source, as the reader tells */
     const ReplTransform *transform;  /* NULL: none */
     const ReplCopyWatch *watch;      /* NULL: nobody looks */
     guint64 size_bytes;              /* size the target gets */
-    /* Resume: everything below is there already. The target is the one of the interrupted copy,
+    /* Resume: everything below is there already, zeros between the extents included. The target is the one of the interrupted copy,
      * with the same extents; what it holds outside of them stays. */
     guint64 start_bytes;
     /* At least this much data between two checkpoints; 0: none. An interruption loses at most twice
      * this, or this and 16 MiB, whichever is more. */
     guint64 checkpoint_bytes;
+    /* The target holds something else already (an older version of the source, say): whatever lies between the extents
+     * is made to read as zeros. */
+    gboolean overwrite;
 } ReplCopyJob;
 
-/* Shares all blocks of @src with @dst, an empty file opened for writing (FICLONE), and syncs it.
- * Returns 1 when done, 0 when the file systems cannot (the caller copies), -1 with @err set. */
-int replCopyClone(int src, int dst, GError **err);
-
-/* Whether files of directories @srcdir and @dstdir could share blocks, found by trying once with
- * unlinked temporary files (O_TMPFILE, so nothing is ever visible or left behind); never an error.
- */
-gboolean replCopyCanClone(int srcdir, int dstdir);
-
-/* Copies @src to @dst as @job says: holes stay holes, reading and writing overlap, O_DIRECT where
- * it helps and works, 10 MiB of memory (18 where a transform is of whole 1 MiB) and seven threads more, which have ended and whose memory is
- * given back when it returns; ends with fsync of @dst. Both must be regular files opened by the
- * caller, @dst read-write; the caller's descriptors keep their flags. On a file system without
- * SEEK_DATA blocks of zeros are not written (but with a transform all is). Where blocks lie in the
- * page cache they are read from there, else the cache is left alone. Closing the second descriptor
- * that is opened for each file drops the process's traditional POSIX locks on it (not OFD or flock
- * ones).
+/* Copies what @reader reads to @writer as @job says: holes stay holes, reading and writing overlap. Takes 10 MiB of
+ * memory (18 where a transform is of whole 1 MiB) and seven threads more, which have ended and whose memory is
+ * given back when it returns; ends with a flush of @writer. Where holes cannot be found (reader->holeBlind) blocks of
+ * zeros are not written (but with a transform all is).
  *
- * Returns 0, or -1 with @err set: the watch's, source's or transform's own error, or
- * VIR_ERR_SYSTEM_ERROR with the system's reason (no space: says so). What was written stays. */
-int replCopyRun(int src, int dst, const ReplCopyJob *job, GError **err);
+ * When one of the threads fails, @reader and @writer are cancelled, so that the others do not wait for a peer: after an
+ * error both are good for nothing but to be freed. Somebody else may cancel them to end the copy.
+ *
+ * Returns 0, or -1 with @err set: the first error, which is the watch's, the extents', the transform's, the
+ * reader's or the writer's own, handed up untouched; VIR_ERR_INVALID_ARG when both are the same file. Whatever was written
+ * stays. */
+int
+replCopyRun(ReplReader *reader, ReplWriter *writer, const ReplCopyJob *job, GError **err);
+
+/* The same from one regular file to another, both opened by the caller, @dst read-write. */
+int
+replCopyFiles(int src, int dst, const ReplCopyJob *job, GError **err);

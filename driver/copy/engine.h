@@ -17,29 +17,29 @@
 #include <pthread.h>
 
 #include "copy/copy.h"
-#include "copy/endpoint.h"
+#include "copy/file.h"
 #include "copy/piece.h"
+#include "copy/sieve.h"
 
 #define REPL_COPY_WORKERS_MAX 16
 
-/* How a copy is driven. Tests turn fast paths off to reach the slow ones. */
+/* How a copy is driven. */
 typedef struct {
-    guint workers;          /* threads, the caller's among them; 1..REPL_COPY_WORKERS_MAX */
-    guint64 block_bytes;    /* a multiple of 64 KiB; every worker has a buffer of this size */
-    gboolean noSeek;        /* as if the source's file system knew no SEEK_DATA */
-    gboolean noDirect;      /* never O_DIRECT */
-    gboolean noPreallocate; /* never fallocate the target */
+    guint workers;       /* threads, the caller's among them; 1..REPL_COPY_WORKERS_MAX */
+    guint64 block_bytes; /* a multiple of 64 KiB; every worker has a buffer of this size */
 } ReplCopyTune;
 
-/* What replCopyRun uses to write to a disk. */
+/* What replCopyRun uses to write to a disk or a link. */
 ReplCopyTune replCopyTuneDefault(void);
 
 /* The same from memory into memory (tmpfs). There is nothing to wait for but the processors and the one writer that the
- * kernel lets into a file: more threads, and blocks given ahead, only get in each other's way (2.9 GiB/s instead of 2.4 with two processors, decrypting 2.8 instead of 2.1). */
+ * kernel lets into a file: more threads only get in each other's way (2.9 GiB/s instead of 2.4 with two processors,
+ * decrypting 2.8 instead of 2.1). */
 ReplCopyTune replCopyTuneMemory(void);
 
 int
-replCopyRunTuned(int src, int dst, const ReplCopyJob *job, const ReplCopyTune *tune, GError **err);
+replCopyRunTuned(ReplReader *reader, ReplWriter *writer, const ReplCopyJob *job, const ReplCopyTune *tune,
+                 GError **err);
 
 typedef struct ReplCopyEngine ReplCopyEngine;
 
@@ -61,8 +61,8 @@ struct ReplCopyEngine {
     /* Fixed once the workers run. */
     const ReplCopyJob *job;
     ReplCopyTune tune;
-    ReplEndpoint *src;
-    ReplEndpoint *dst;
+    ReplReader *reader;
+    ReplWriter *writer;
     gboolean skipZeros; /* runs of zeros are not written */
     ReplCopyWorker *workers;
     void *map; /* the workers' buffers */
@@ -70,9 +70,10 @@ struct ReplCopyEngine {
 
     /* Guarded by cutLock, held also while the extents' owner and the watch's admit are asked. */
     pthread_mutex_t cutLock;
+    ReplSieve sieve;
     ReplCutter cutter;
-    gboolean preallocate;
-    guint64 preallocated_bytes; /* the target's data has its blocks up to this offset */
+    gboolean reserve;        /* the target is told ahead of what is going to be written */
+    guint64 reserved_bytes;  /* it knows of everything up to this offset */
 
     /* Guarded by lock, which is taken after cutLock. */
     pthread_mutex_t lock;
@@ -85,7 +86,8 @@ struct ReplCopyEngine {
     GError *error; /* the first one */
 };
 
-/* Ends the copy; takes @error. Only the first one is told, the others are its echo. */
+/* Ends the copy, and whatever the other workers wait for; takes @error. Only the first one is told, the others are its
+ * echo. */
 void replEngineFail(ReplCopyEngine *engine, GError *error);
 
 gboolean replEngineStopped(ReplCopyEngine *engine);

@@ -3,15 +3,10 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
-#include "base/error.h"
 #include "copy/engine.h"
 
-#define PREALLOCATE_MIN_BYTES (1u << 20)   /* below, the call costs more than it brings */
-#define PREALLOCATE_MAX_BYTES (256u << 20) /* at once, so that a cancelled copy ends promptly */
+#define RESERVE_MIN_BYTES (1u << 20)   /* below, the call costs more than it brings */
+#define RESERVE_MAX_BYTES (256u << 20) /* at once, so that a cancelled copy ends promptly */
 
 void
 replEngineFail(ReplCopyEngine *engine, GError *error)
@@ -23,6 +18,8 @@ replEngineFail(ReplCopyEngine *engine, GError *error)
     pthread_cond_broadcast(&engine->moved);
     pthread_mutex_unlock(&engine->lock);
     g_clear_error(&error);
+    replReaderCancel(engine->reader);
+    replWriterCancel(engine->writer);
 }
 
 gboolean
@@ -70,32 +67,17 @@ engineWaitForCheckpoint(ReplCopyEngine *engine)
     return !stop;
 }
 
-/* Gives the target its blocks ahead of the writers: many file systems let several writers into one
- * file only where it has blocks already, and lay it out in one run this way. Under cutLock. */
+/* Tells the target ahead of the writers what comes. Under cutLock. */
 static int
-enginePreallocate(ReplCopyEngine *engine, const ReplPiece *piece, GError **err)
+engineReserve(ReplCopyEngine *engine, const ReplPiece *piece, GError **err)
 {
     guint64 ahead = replCutterAhead(&engine->cutter, piece);
-    int rc;
 
-    if (!engine->preallocate || piece->dstOffset_bytes < engine->preallocated_bytes ||
-        ahead < PREALLOCATE_MIN_BYTES)
+    if (!engine->reserve || piece->dstOffset_bytes < engine->reserved_bytes || ahead < RESERVE_MIN_BYTES)
         return 0;
-    ahead = MIN(ahead, PREALLOCATE_MAX_BYTES);
-    do {
-        rc = fallocate(engine->dst->fd, FALLOC_FL_KEEP_SIZE, piece->dstOffset_bytes, ahead);
-    } while (rc < 0 && errno == EINTR);
-    if (rc < 0 && (errno == ENOSPC || errno == EDQUOT)) {
-        replErrorSetSystem(err, errno,
-                           _("There is no space for the copy: cannot allocate %llu bytes at "
-                             "offset %llu of its target"),
-                           (unsigned long long)ahead, (unsigned long long)piece->dstOffset_bytes);
-        return -1;
-    }
-    if (rc < 0)
-        engine->preallocate = FALSE;
-    engine->preallocated_bytes = piece->dstOffset_bytes + ahead;
-    return 0;
+    ahead = MIN(ahead, RESERVE_MAX_BYTES);
+    engine->reserved_bytes = piece->dstOffset_bytes + ahead;
+    return replWriterReserve(engine->writer, piece->dstOffset_bytes, ahead, err);
 }
 
 /* Finds the next piece and asks for leave to copy it. 1, 0 at the end, -1 with @err set. Under
@@ -110,7 +92,7 @@ engineCut(ReplCopyEngine *engine, ReplPiece *piece, GError **err)
         return rc;
     if (watch && watch->admit && watch->admit(watch->opaque, piece->length_bytes, err) < 0)
         return -1;
-    return enginePreallocate(engine, piece, err) < 0 ? -1 : 1;
+    return engineReserve(engine, piece, err) < 0 ? -1 : 1;
 }
 
 gboolean
@@ -158,10 +140,8 @@ engineSync(ReplCopyEngine *engine, guint64 offset, GError **err)
 {
     const ReplCopyWatch *watch = engine->job->watch;
 
-    if (fdatasync(engine->dst->fd) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot sync the copy's target"));
+    if (replWriterFlush(engine->writer, FALSE, err) < 0)
         return -1;
-    }
     return watch->checkpoint(watch->opaque, offset, err);
 }
 

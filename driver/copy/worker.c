@@ -37,7 +37,7 @@ workerWriteSparse(ReplCopyWorker *worker, GError **err)
         gboolean zero = isZero(workerAt(worker, pos), next - pos);
 
         if (zero && from < pos &&
-            replEndpointWrite(worker->engine->dst, workerAt(worker, from), pos - from, from, err) <
+            replWriterWrite(worker->engine->writer, workerAt(worker, from), pos - from, from, err) <
                 0)
             return -1;
         if (zero)
@@ -46,7 +46,7 @@ workerWriteSparse(ReplCopyWorker *worker, GError **err)
     }
     if (from == end)
         return 0;
-    return replEndpointWrite(worker->engine->dst, workerAt(worker, from), end - from, from, err);
+    return replWriterWrite(worker->engine->writer, workerAt(worker, from), end - from, from, err);
 }
 
 /* Reads and transforms the parts of the piece. */
@@ -60,7 +60,7 @@ workerFill(ReplCopyWorker *worker, GError **err)
     for (i = 0; i < worker->piece.nparts; i++) {
         const ReplExtent *part = &worker->piece.parts[i];
 
-        if (replEndpointRead(worker->engine->src, workerAt(worker, part->dstOffset_bytes),
+        if (replReaderRead(worker->engine->reader, workerAt(worker, part->dstOffset_bytes),
                              part->length_bytes, part->srcOffset_bytes, err) < 0)
             return -1;
     }
@@ -86,7 +86,7 @@ workerCarry(ReplCopyWorker *worker, GError **err)
         return 0;
     if (worker->engine->skipZeros)
         return workerWriteSparse(worker, err);
-    return replEndpointWrite(worker->engine->dst, workerAt(worker, piece->dstOffset_bytes),
+    return replWriterWrite(worker->engine->writer, workerAt(worker, piece->dstOffset_bytes),
                              piece->length_bytes, piece->dstOffset_bytes, err);
 }
 

@@ -8,10 +8,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "copy/files.h"
 #include "luks/flow.h"
 #include "luks/layout.h"
 #include "luks/open.h"
@@ -22,7 +22,7 @@
 typedef struct {
     const ReplLuksConvert *params;
     int src;
-    int dst;
+    ReplWriter *dst;
     ReplLuksHeader *fresh; /* the target's LUKS header, NULL: plain */
     ReplLuksLayout *layout;
     ReplXts *decrypt;
@@ -51,16 +51,20 @@ convertProceed(void *opaque, guint64 bytes, GError **err)
     return watch->admit ? watch->admit(watch->opaque, 0, err) : 0;
 }
 
+/* A writer without a file is new by contract. */
 static int
 convertCheckTarget(const ReplConversionRun *run, GError **err)
 {
+    int fd = replWriterFd(run->dst);
     struct stat st;
 
-    if (fstat(run->dst, &st) < 0) {
+    if (fd < 0)
+        return 0;
+    if (fstat(fd, &st) < 0) {
         replErrorSetSystem(err, errno, _("Cannot look at the target of volume '%s'"), run->params->what);
         return -1;
     }
-    if (!S_ISREG(st.st_mode) || st.st_size != 0) {
+    if (st.st_size != 0) {
         replErrorSet(err, VIR_ERR_INVALID_ARG,
                      _("The target of volume '%s' must be an empty regular file"), run->params->what);
         return -1;
@@ -112,8 +116,12 @@ static guint8 *
 convertHeader(ReplConversionRun *run, guint64 *used, GError **err)
 {
     const ReplLuksLayout *l = run->layout;
-    ReplQcow2Edit edit = {
-        .setLuks = TRUE, .luksOffset = l->luksOffset, .luksLength = l->luksLength};
+    ReplQcow2Edit edit = {.setBacking = run->params->setBacking,
+                          .backing = run->params->backing,
+                          .format = run->params->backingFormat,
+                          .setLuks = TRUE,
+                          .luksOffset = l->luksOffset,
+                          .luksLength = l->luksLength};
     guint8 *buf = replQcow2HeaderRebuild(run->src, l->header, &edit, run->params->what, used, err);
 
     if (!buf)
@@ -152,16 +160,13 @@ convertTail(ReplConversionRun *run, GError **err)
      * decrypts those: so do we. */
     if (replLuksFlowApply(&run->flow, &part, buf, err) < 0)
         return -1;
-    if (replPwriteFull(run->dst, buf, cluster, offset) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot write the converted volume '%s'"), run->params->what);
-        return -1;
-    }
-    return 0;
+    return replWriterWrite(run->dst, buf, cluster, offset, err);
 }
 
 static int
 convertCopy(ReplConversionRun *run, GError **err)
 {
+    g_autoptr(ReplReader) reader = replFileReaderNew(run->src, NULL, err);
     ReplLuksStream stream = {.layout = run->layout};
     ReplExtentSource extents = {.next = replLuksStreamNext, .opaque = &stream};
     ReplTransform transform = {.apply = replLuksFlowApply,
@@ -172,11 +177,13 @@ convertCopy(ReplConversionRun *run, GError **err)
                        .watch = run->params->watch,
                        .size_bytes = run->layout->size_bytes};
 
-    return replCopyRun(run->src, run->dst, &job, err);
+    if (!reader)
+        return -1;
+    return replCopyRun(reader, run->dst, &job, err);
 }
 
 int
-replLuksConvert(int src, int dst, const ReplLuksConvert *params, GError **err)
+replLuksConvert(int src, ReplWriter *dst, const ReplLuksConvert *params, GError **err)
 {
     g_auto(ReplConversionRun) run = {.params = params, .src = src, .dst = dst};
     g_autoptr(ReplQcow2Header) header = replQcow2HeaderRead(src, params->what, err);
@@ -186,7 +193,8 @@ replLuksConvert(int src, int dst, const ReplLuksConvert *params, GError **err)
     if (!header || convertCheckTarget(&run, err) < 0 || convertKeys(&run, header, err) < 0 ||
         convertLayOut(&run, err) < 0 || !(first = convertHeader(&run, &used, err)))
         return -1;
-    if (replLuksLayoutWriteRefcounts(run.layout, dst, err) < 0 || convertTail(&run, err) < 0)
+    if (replWriterResize(dst, run.layout->size_bytes, err) < 0 ||
+        replLuksLayoutWriteRefcounts(run.layout, dst, err) < 0 || convertTail(&run, err) < 0)
         return -1;
     if (run.fresh &&
         replLuksHeaderWrite(run.fresh, dst, run.layout->luksOffset, params->what, err) < 0)
@@ -195,11 +203,9 @@ replLuksConvert(int src, int dst, const ReplLuksConvert *params, GError **err)
     if (convertCopy(&run, err) < 0)
         return -1;
     /* From here on it is an image. */
-    if (replPwriteFull(dst, first, used, 0) < 0 || fsync(dst) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot write the converted volume '%s'"), params->what);
+    if (replWriterWrite(dst, first, used, 0, err) < 0)
         return -1;
-    }
-    return 0;
+    return replWriterFlush(dst, TRUE, err);
 }
 
 int

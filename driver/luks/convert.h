@@ -52,15 +52,18 @@ typedef struct {
     ReplLuksKdf kdf;             /* how good the target's passphrase is */
     gsize keyBytes;              /* of the target's volume key: 32 or 64; 0: 64 (AES-256) */
     const ReplCopyWatch *watch;  /* NULL: nobody looks */
+    gboolean setBacking;         /* the qcow2 header names another file below: */
+    const char *backing;         /* NULL: none */
+    const char *backingFormat;   /* NULL: not stated */
 } ReplLuksConvert;
 
-/* Converts qcow2 layer @src into @dst, an empty regular file opened read-write: the same layer with the same
- * backing reference, encrypted with a new key, or plain. Synced; the header is written last, so that what is
+/* Converts qcow2 layer @src into @dst, which is empty: the same layer with the same backing reference (or the one that
+ * @params sets), encrypted with a new key, or plain. Flushed; the header is written last, so that what is
  * interrupted is no image. Whatever nothing refers to is not carried over. Returns 0, or -1 with @err set:
  * VIR_ERR_AUTH_FAILED for a wrong passphrase, VIR_ERR_INVALID_SECRET when one is missing, VIR_ERR_NO_SUPPORT where
  * replLuksJudge says qemu-img or the file is too large (about 1 TiB of 64 KiB clusters). */
 int
-replLuksConvert(int src, int dst, const ReplLuksConvert *params, GError **err);
+replLuksConvert(int src, ReplWriter *dst, const ReplLuksConvert *params, GError **err);
 
 /* Converts a raw (@from is REPL_FORMAT_RAW) or raw LUKS (REPL_FORMAT_LUKS) file into a qcow2 layer, plain or encrypted, or into raw
  * or raw LUKS again (@to). A qcow2 target is laid out in one go: metadata in front, then data without gaps; holes stay holes where
@@ -68,7 +71,7 @@ replLuksConvert(int src, int dst, const ReplLuksConvert *params, GError **err);
  * replLuksConvert; @to LUKS needs params->target, RAW needs it to be NULL. Sizes that are no multiple of 512 are rounded up,
  * as QEMU does. */
 int
-replLuksConvertRaw(int src, ReplFormat from, int dst, ReplFormat to, const ReplLuksConvert *params,
+replLuksConvertRaw(int src, ReplFormat from, ReplWriter *dst, ReplFormat to, const ReplLuksConvert *params,
                    GError **err);
 
 /* Bytes of data and tables that replLuksConvert will carry (for a plan's progress and space), in *bytes. Walks all

@@ -5,11 +5,9 @@
  */
 #include "luks/flat.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "qcow2/bytes.h"
 #include "qcow2/header.h"
 
@@ -137,19 +135,9 @@ replFlatPlace(ReplFlat *flat, const char *what, GError **err)
     return 0;
 }
 
-static int
-replFlatPut(int dst, const void *buf, gsize len, guint64 offset, const char *what, GError **err)
-{
-    if (replPwriteFull(dst, buf, len, offset) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot write the converted volume '%s'"), what);
-        return -1;
-    }
-    return 0;
-}
-
 /* Writes L2 tables in the order of the runs and enters them into @l1. */
 static int
-replFlatWriteL2(const ReplFlat *flat, int dst, guint8 *l1, const char *what, GError **err)
+replFlatWriteL2(const ReplFlat *flat, ReplWriter *dst, guint8 *l1, GError **err)
 {
     g_autofree guint8 *l2 = g_malloc0(REPL_FLAT_CLUSTER);
     guint64 table = G_MAXUINT64, offset = flat->l2Offset;
@@ -164,7 +152,7 @@ replFlatWriteL2(const ReplFlat *flat, int dst, guint8 *l1, const char *what, GEr
 
             if (replFlatL2Of(guest) != table) {
                 if (table != G_MAXUINT64) {
-                    if (replFlatPut(dst, l2, REPL_FLAT_CLUSTER, offset, what, err) < 0)
+                    if (replWriterWrite(dst, l2, REPL_FLAT_CLUSTER, offset, err) < 0)
                         return -1;
                     offset += REPL_FLAT_CLUSTER;
                     memset(l2, 0, REPL_FLAT_CLUSTER);
@@ -178,11 +166,11 @@ replFlatWriteL2(const ReplFlat *flat, int dst, guint8 *l1, const char *what, GEr
     }
     if (table == G_MAXUINT64)
         return 0;
-    return replFlatPut(dst, l2, REPL_FLAT_CLUSTER, offset, what, err);
+    return replWriterWrite(dst, l2, REPL_FLAT_CLUSTER, offset, err);
 }
 
 static int
-replFlatWriteRefcounts(const ReplFlat *flat, int dst, const char *what, GError **err)
+replFlatWriteRefcounts(const ReplFlat *flat, ReplWriter *dst, GError **err)
 {
     g_autofree guint8 *table = g_malloc0((gsize)flat->tableClusters * REPL_FLAT_CLUSTER);
     g_autofree guint8 *block = g_malloc0(REPL_FLAT_CLUSTER);
@@ -198,26 +186,25 @@ replFlatWriteRefcounts(const ReplFlat *flat, int dst, const char *what, GError *
             replPutBe16(block + j * 2, 1);
         left -= used;
         replPutBe64(table + i * 8ULL, offset);
-        if (replFlatPut(dst, block, REPL_FLAT_CLUSTER, offset, what, err) < 0)
+        if (replWriterWrite(dst, block, REPL_FLAT_CLUSTER, offset, err) < 0)
             return -1;
     }
-    return replFlatPut(dst, table, (gsize)flat->tableClusters * REPL_FLAT_CLUSTER, flat->tableOffset, what,
-                       err);
+    return replWriterWrite(dst, table, (gsize)flat->tableClusters * REPL_FLAT_CLUSTER, flat->tableOffset, err);
 }
 
 int
-replFlatWriteTables(const ReplFlat *flat, int dst, const char *what, GError **err)
+replFlatWriteTables(const ReplFlat *flat, ReplWriter *dst, GError **err)
 {
     g_autofree guint8 *l1 = g_malloc0(flat->l1Entries * 8ULL);
 
-    if (replFlatWriteL2(flat, dst, l1, what, err) < 0 ||
-        replFlatPut(dst, l1, flat->l1Entries * 8ULL, flat->l1Offset, what, err) < 0)
+    if (replFlatWriteL2(flat, dst, l1, err) < 0 ||
+        replWriterWrite(dst, l1, flat->l1Entries * 8ULL, flat->l1Offset, err) < 0)
         return -1;
-    return replFlatWriteRefcounts(flat, dst, what, err);
+    return replFlatWriteRefcounts(flat, dst, err);
 }
 
 int
-replFlatWriteHeader(const ReplFlat *flat, int dst, const char *what, GError **err)
+replFlatWriteHeader(const ReplFlat *flat, ReplWriter *dst, GError **err)
 {
     guint8 buf[REPL_FLAT_HEADER_BYTES + 32] = {0};
     guint8 *ext = buf + REPL_FLAT_HEADER_BYTES;
@@ -239,5 +226,5 @@ replFlatWriteHeader(const ReplFlat *flat, int dst, const char *what, GError **er
         replPutBe64(ext + 8, flat->luksOffset);
         replPutBe64(ext + 16, flat->luksLength);
     }
-    return replFlatPut(dst, buf, sizeof(buf), 0, what, err);
+    return replWriterWrite(dst, buf, sizeof(buf), 0, err);
 }

@@ -12,6 +12,8 @@
 
 #include <glib.h>
 
+#include "copy/writer.h"
+
 #define REPL_FLAT_CLUSTER_BITS 16
 #define REPL_FLAT_CLUSTER (1U << REPL_FLAT_CLUSTER_BITS)
 
@@ -58,8 +60,8 @@ replFlatPlace(ReplFlat *flat, const char *what, GError **err);
 
 /* Writes everything but the header and the LUKS header into @dst. */
 int
-replFlatWriteTables(const ReplFlat *flat, int dst, const char *what, GError **err);
+replFlatWriteTables(const ReplFlat *flat, ReplWriter *dst, GError **err);
 
 /* Writes the header, which makes it an image. */
 int
-replFlatWriteHeader(const ReplFlat *flat, int dst, const char *what, GError **err);
+replFlatWriteHeader(const ReplFlat *flat, ReplWriter *dst, GError **err);

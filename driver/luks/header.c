@@ -383,14 +383,14 @@ replLuksHeaderReplaceSlots(ReplLuksHeader *header, const ReplSecretBuf *key, con
 }
 
 int
-replLuksHeaderWrite(ReplLuksHeader *header, int fd, guint64 offset, const char *what, GError **err)
+replLuksHeaderWrite(ReplLuksHeader *header, ReplWriter *dst, guint64 offset, const char *what, GError **err)
 {
     guint64 length = replLuksHeaderLength(header);
     g_autofree guint8 *buf = g_malloc0(length);
 
-    if (replPreadFull(header->fd, buf, length, 0) < 0 || replPwriteFull(fd, buf, length, offset) < 0) {
+    if (replPreadFull(header->fd, buf, length, 0) < 0) {
         replErrorSetSystem(err, errno, _("Cannot write the LUKS header of volume '%s'"), what);
         return -1;
     }
-    return 0;
+    return replWriterWrite(dst, buf, length, offset, err);
 }

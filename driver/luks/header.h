@@ -12,6 +12,7 @@
 #include <glib.h>
 
 #include "base/secretbuf.h"
+#include "copy/writer.h"
 
 /* As much as a LUKS1 header with 512-bit keys can need, generously. */
 #define REPL_LUKS_MAX_HEADER_BYTES (16U << 20)
@@ -85,6 +86,6 @@ replLuksHeaderReplaceSlots(ReplLuksHeader *header, const ReplSecretBuf *key, con
 guint64
 replLuksHeaderLength(const ReplLuksHeader *header);
 
-/* Writes the header at @offset of @fd (not synced). */
+/* Writes the header at @offset of @dst (not flushed). */
 int
-replLuksHeaderWrite(ReplLuksHeader *header, int fd, guint64 offset, const char *what, GError **err);
+replLuksHeaderWrite(ReplLuksHeader *header, ReplWriter *dst, guint64 offset, const char *what, GError **err);

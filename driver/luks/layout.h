@@ -97,4 +97,4 @@ replLuksKindOf(const ReplLuksLayout *layout, ReplQcow2Class class);
 
 /* Writes the refcount blocks and table into @dst. */
 int
-replLuksLayoutWriteRefcounts(const ReplLuksLayout *layout, int dst, GError **err);
+replLuksLayoutWriteRefcounts(const ReplLuksLayout *layout, ReplWriter *dst, GError **err);

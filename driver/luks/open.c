@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "copy/files.h"
 #include "luks/convert.h"
 #include "qcow2/backing.h"
 #include "qcow2/format.h"
@@ -234,9 +235,10 @@ replLuksRekeySlot(int fd, const ReplLuksConvert *params, GError **err)
     const char *what = params->what;
     guint64 offset;
     g_autoptr(ReplLuksHeader) luks = replLuksOfFile(fd, what, &offset, err);
+    g_autoptr(ReplWriter) writer = luks ? replFileWriterNew(fd, NULL, err) : NULL;
     g_autoptr(ReplSecretBuf) key = NULL;
 
-    if (!luks || replLuksCheckRekeySlot(fd, what, err) < 0)
+    if (!writer || replLuksCheckRekeySlot(fd, what, err) < 0)
         return -1;
     if (params->source && replSecretBufEqual(params->source, params->target)) {
         replErrorSet(err, VIR_ERR_INVALID_ARG,
@@ -249,11 +251,7 @@ replLuksRekeySlot(int fd, const ReplLuksConvert *params, GError **err)
     else
         key = replLuksDerive(luks, what, params->source, err);
     if (!key || replLuksHeaderReplaceSlots(luks, key, params->target, params->kdf, what, err) < 0 ||
-        replLuksHeaderWrite(luks, fd, offset, what, err) < 0)
+        replLuksHeaderWrite(luks, writer, offset, what, err) < 0)
         return -1;
-    if (fsync(fd) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot sync volume '%s'"), what);
-        return -1;
-    }
-    return 0;
+    return replWriterFlush(writer, TRUE, err);
 }

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "copy/files.h"
 #include "luks/flat.h"
 #include "luks/open.h"
 #include "luks/xts.h"
@@ -23,7 +24,7 @@
 typedef struct {
     const ReplLuksConvert *params;
     int src;
-    int dst;
+    ReplWriter *dst;
     ReplXts *decrypt;
     ReplXts *encrypt;
     ReplLuksHeader *fresh;
@@ -115,23 +116,20 @@ rawTail(ReplRawRun *raw, GError **err)
     }
     if (rawApply(raw, &part, buf, err) < 0)
         return -1;
-    if (replPwriteFull(raw->dst, buf, part.length_bytes, part.dstOffset_bytes) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot write the converted volume '%s'"), raw->params->what);
-        return -1;
-    }
-    return 0;
+    return replWriterWrite(raw->dst, buf, part.length_bytes, part.dstOffset_bytes, err);
 }
 
 static int
 rawCheck(ReplRawRun *raw, ReplFormat from, ReplFormat to, GError **err)
 {
-    struct stat src, dst;
+    int fd = replWriterFd(raw->dst);
+    struct stat src, dst = {0}; /* a writer without a file is new by contract */
 
-    if (fstat(raw->src, &src) < 0 || fstat(raw->dst, &dst) < 0) {
+    if (fstat(raw->src, &src) < 0 || (fd >= 0 && fstat(fd, &dst) < 0)) {
         replErrorSetSystem(err, errno, _("Cannot look at volume '%s' and its target"), raw->params->what);
         return -1;
     }
-    if (!S_ISREG(src.st_mode) || !S_ISREG(dst.st_mode) || dst.st_size != 0 ||
+    if (!S_ISREG(src.st_mode) || dst.st_size != 0 ||
         (from != REPL_FORMAT_RAW && from != REPL_FORMAT_LUKS) ||
         (from == REPL_FORMAT_RAW && to == REPL_FORMAT_RAW) ||
         (to != REPL_FORMAT_QCOW2 && to != (raw->params->target ? REPL_FORMAT_LUKS : REPL_FORMAT_RAW))) {
@@ -229,40 +227,40 @@ rawPrepare(ReplRawRun *raw, ReplFormat to, guint64 *size, GError **err)
     if (to == REPL_FORMAT_QCOW2) {
         raw->flat = replFlatNew(raw->guestSize_bytes, raw->fresh ? replLuksHeaderLength(raw->fresh) : 0);
         if (rawFindData(raw, err) < 0 || replFlatPlace(raw->flat, what, err) < 0 ||
-            replFlatWriteTables(raw->flat, raw->dst, what, err) < 0)
+            replWriterResize(raw->dst, raw->flat->size_bytes, err) < 0 ||
+            replFlatWriteTables(raw->flat, raw->dst, err) < 0)
             return -1;
         *size = raw->flat->size_bytes;
     } else {
         *size = rawPlaceRaw(raw);
+        if (replWriterResize(raw->dst, *size, err) < 0)
+            return -1;
     }
     return rawTail(raw, err);
 }
 
 int
-replLuksConvertRaw(int src, ReplFormat from, int dst, ReplFormat to, const ReplLuksConvert *params,
+replLuksConvertRaw(int src, ReplFormat from, ReplWriter *dst, ReplFormat to, const ReplLuksConvert *params,
                    GError **err)
 {
     g_auto(ReplRawRun) raw = {.params = params, .src = src, .dst = dst};
+    g_autoptr(ReplReader) reader = replFileReaderNew(src, NULL, err);
     ReplExtentSource extents = {.next = rawNext, .opaque = &raw};
     ReplTransform transform = {.apply = rawApply, .opaque = &raw, .align_bytes = REPL_LUKS_SECTOR};
     ReplCopyJob job = {.extents = &extents, .transform = &transform, .watch = params->watch};
 
-    if (rawCheck(&raw, from, to, err) < 0 || rawKeys(&raw, from, err) < 0 ||
+    if (!reader || rawCheck(&raw, from, to, err) < 0 || rawKeys(&raw, from, err) < 0 ||
         rawPrepare(&raw, to, &job.size_bytes, err) < 0)
         return -1;
     if (raw.fresh && to == REPL_FORMAT_QCOW2 &&
         replLuksHeaderWrite(raw.fresh, dst, raw.flat->luksOffset, params->what, err) < 0)
         return -1;
-    if (replCopyRun(src, dst, &job, err) < 0)
+    if (replCopyRun(reader, dst, &job, err) < 0)
         return -1;
     /* From here on it is an image. */
-    if (to == REPL_FORMAT_QCOW2 && replFlatWriteHeader(raw.flat, dst, params->what, err) < 0)
+    if (to == REPL_FORMAT_QCOW2 && replFlatWriteHeader(raw.flat, dst, err) < 0)
         return -1;
     if (to == REPL_FORMAT_LUKS && replLuksHeaderWrite(raw.fresh, dst, 0, params->what, err) < 0)
         return -1;
-    if (fsync(dst) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot sync the converted volume '%s'"), params->what);
-        return -1;
-    }
-    return 0;
+    return replWriterFlush(dst, TRUE, err);
 }

@@ -150,7 +150,7 @@ replLuksPutRefcount(guint8 *block, guint32 order, guint64 index, guint32 value)
 }
 
 static int
-replLuksWriteBlock(const ReplLuksLayout *l, int dst, guint64 index, guint64 offset, guint8 *buf,
+replLuksWriteBlock(const ReplLuksLayout *l, ReplWriter *dst, guint64 index, guint64 offset, guint8 *buf,
                    GError **err)
 {
     guint64 cluster = replQcow2ClusterSize(l->header);
@@ -172,15 +172,11 @@ replLuksWriteBlock(const ReplLuksLayout *l, int dst, guint64 index, guint64 offs
         }
         replLuksPutRefcount(buf, order, i, value);
     }
-    if (replPwriteFull(dst, buf, cluster, offset) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot write the converted volume '%s'"), l->what);
-        return -1;
-    }
-    return 0;
+    return replWriterWrite(dst, buf, cluster, offset, err);
 }
 
 int
-replLuksLayoutWriteRefcounts(const ReplLuksLayout *layout, int dst, GError **err)
+replLuksLayoutWriteRefcounts(const ReplLuksLayout *layout, ReplWriter *dst, GError **err)
 {
     guint64 cluster = replQcow2ClusterSize(layout->header);
     guint64 tableBytes = layout->tableClusters * cluster;
@@ -196,9 +192,5 @@ replLuksLayoutWriteRefcounts(const ReplLuksLayout *layout, int dst, GError **err
             return -1;
         replPutBe64(table + index * 8, offset);
     }
-    if (replPwriteFull(dst, table, tableBytes, layout->tableOffset) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot write the converted volume '%s'"), layout->what);
-        return -1;
-    }
-    return 0;
+    return replWriterWrite(dst, table, tableBytes, layout->tableOffset, err);
 }

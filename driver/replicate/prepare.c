@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "copy/copy.h"
+#include "copy/clone.h"
 #include "image/view.h"
 #include "job/pins.h"
 #include "probe/graph.h"

@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "copy/clone.h"
 #include "copy/copy.h"
+#include "copy/files.h"
 #include "qcow2/backing.h"
 #include "service/service.h"
 #include "store/partial.h"
@@ -69,7 +71,10 @@ static int
 replTransferCopy(ReplTransfer *transfer, const ReplLayer *source, int fd, GError **err)
 {
     g_autoptr(ReplConfig) config = replServiceConfig();
-    const ReplCopyWatch watch = {replTransferAdmit, replTransferAdvance, replTransferCheckpoint, transfer};
+    const ReplCopyWatch watch = {.admit = replTransferAdmit,
+                                 .advance = replTransferAdvance,
+                                 .checkpoint = replTransferCheckpoint,
+                                 .opaque = transfer};
     const ReplCopyJob copy = {
         .watch = &watch,
         .size_bytes = source->st.st_size,
@@ -77,18 +82,20 @@ replTransferCopy(ReplTransfer *transfer, const ReplLayer *source, int fd, GError
         .checkpoint_bytes = config->checkpoint_bytes,
     };
 
-    return replCopyRun(source->fd, fd, &copy, err);
+    return replCopyFiles(source->fd, fd, &copy, err);
 }
 
 static int
 replTransferConvert(ReplTransfer *transfer, const ReplPlanStep *step, int fd, GError **err)
 {
     const ReplPrepared *prepared = transfer->replication->prepared;
-    const ReplCopyWatch watch = {replTransferAdmit, replTransferAdvance, NULL, transfer};
+    const ReplCopyWatch watch = {
+        .admit = replTransferAdmit, .advance = replTransferAdvance, .opaque = transfer};
+    g_autoptr(ReplWriter) writer = replFileWriterNew(fd, NULL, err);
     const ReplConvertJob convert = {
         .chain = prepared->chain,
         .step = step,
-        .target = fd,
+        .target = writer,
         .sources = (const ReplSecretBuf *const *)prepared->sourceSecrets->pdata,
         .keys = (const ReplSecretBuf *const *)prepared->sourceKeys->pdata,
         .secret = prepared->secret,
@@ -99,7 +106,7 @@ replTransferConvert(ReplTransfer *transfer, const ReplPlanStep *step, int fd, GE
     };
     ReplConvertResult result = {0};
 
-    if (replConvertRun(&convert, &result, err) < 0)
+    if (!writer || replConvertRun(&convert, &result, err) < 0)
         return -1;
     if (result.snapshotsLost > 0 || result.bitmapsLost > 0)
         replInfo("Layer '%s' of job %s lost %u internal snapshots and %u bitmaps in its conversion",

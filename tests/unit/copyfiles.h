@@ -14,7 +14,9 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "copy/clone.h"
 #include "copy/engine.h"
+#include "copy/files.h"
 
 #define KIB 1024ull
 #define MIB (1024 * KIB)
@@ -182,6 +184,26 @@ countSelf(const char *what)
     while (g_dir_read_name(list))
         n++;
     return n;
+}
+
+/* How a test copies from file to file. */
+typedef struct {
+    guint workers;
+    guint64 block_bytes;
+    gboolean noSeek;
+    gboolean noDirect;
+    gboolean noReserve;
+} TestTune;
+
+static inline int
+copyTuned(int src, int dst, const ReplCopyJob *job, const TestTune *tune, GError **err)
+{
+    const ReplFileTune files = {tune->noSeek, tune->noDirect, tune->noReserve};
+    const ReplCopyTune engine = {tune->workers, tune->block_bytes};
+    g_autoptr(ReplReader) reader = replFileReaderNew(src, &files, err);
+    g_autoptr(ReplWriter) writer = reader ? replFileWriterNew(dst, &files, err) : NULL;
+
+    return writer ? replCopyRunTuned(reader, writer, job, &engine, err) : -1;
 }
 
 /* Small blocks, so that little data makes many pieces. */

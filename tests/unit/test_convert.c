@@ -253,6 +253,7 @@ testTargetNotEmpty(TestPools *t, gconstpointer unused)
     TestConvert c = {.pools = t, .volume = "img"};
     g_autoptr(GError) err = NULL;
     g_auto(ReplFd) fd = -1;
+    g_autoptr(ReplWriter) writer = NULL;
     ReplConvertResult result;
     ReplConvertJob job = {.request = &c.request, .limits = testLimits};
 
@@ -260,7 +261,8 @@ testTargetNotEmpty(TestPools *t, gconstpointer unused)
     g_assert_cmpint(testConvertPlan(&c, &err), ==, 0);
     job.chain = c.chain;
     job.step = g_ptr_array_index(c.plan->steps, 0);
-    job.target = fd = testOpen("b/x", O_RDWR);
+    fd = testOpen("b/x", O_RDWR);
+    job.target = writer = replFileWriterNew(fd, NULL, &err);
     g_assert_cmpint(replConvertRun(&job, &result, &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_INVALID_ARG);
     testRun("[ $(cat b/x) = x ]");

@@ -8,6 +8,7 @@
 #include <glib/gstdio.h>
 
 #include "convert/convert.h"
+#include "copy/files.h"
 #include "qcow2/backing.h"
 #include "test_probe_util.h"
 
@@ -84,7 +85,8 @@ testConvertStep(TestConvert *c, const ReplPlanStep *step, GError **err)
     const ReplSecretBuf *sources[8] = {NULL}, *keys[8] = {NULL};
     g_autofree char *name = g_strdup_printf("b/%s", step->volume);
     g_auto(ReplFd) fd = testOpen(name, O_RDWR | O_CREAT | O_TRUNC);
-    ReplConvertJob job = {.chain = c->chain, .step = step, .target = fd, .sources = sources, .keys = keys,
+    g_autoptr(ReplWriter) writer = replFileWriterNew(fd, NULL, err);
+    ReplConvertJob job = {.chain = c->chain, .step = step, .target = writer, .sources = sources, .keys = keys,
                           .secret = step->convert.toEncrypted ? target : NULL, .kdf = REPL_LUKS_KDF_RANDOM,
                           .request = &c->request, .limits = testLimits, .watch = c->watch};
     guint i;
@@ -110,7 +112,7 @@ testConvertStep(TestConvert *c, const ReplPlanStep *step, GError **err)
     }
     if (step->action == REPL_STEP_CONVERT)
         return replConvertRun(&job, &c->results[step->layer], err);
-    if (replCopyRun(layer->fd, fd, &(ReplCopyJob){.size_bytes = layer->st.st_size}, err) < 0)
+    if (replCopyFiles(layer->fd, fd, &(ReplCopyJob){.size_bytes = layer->st.st_size}, err) < 0)
         return -1;
     return layer->qcow2 ? replQcow2SetBacking(fd, step->backing,
                                               step->backing ? replFormatToString(step->backingFormat) : NULL,

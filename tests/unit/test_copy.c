@@ -9,21 +9,21 @@
 
 #include "copyfiles.h"
 
-static const ReplCopyTune tunes[] = {
+static const TestTune tunes[] = {
     {.workers = 4, .block_bytes = 8 * MIB},  {TUNE_SMALL},
-    {TUNE_SMALL, .noDirect = TRUE},          {TUNE_SMALL, .noPreallocate = TRUE},
+    {TUNE_SMALL, .noDirect = TRUE},          {TUNE_SMALL, .noReserve = TRUE},
     {.workers = 1, .block_bytes = 64 * KIB}, {.workers = 16, .block_bytes = 64 * KIB},
 };
 
 static void
-copyOk(int src, int dst, ReplCopyJob job, const ReplCopyTune *tune)
+copyOk(int src, int dst, ReplCopyJob job, const TestTune *tune)
 {
     g_autoptr(GError) err = NULL;
     int rc;
 
     if (job.size_bytes == 0)
         job.size_bytes = sizeOf(src);
-    rc = replCopyRunTuned(src, dst, &job, tune, &err);
+    rc = copyTuned(src, dst, &job, tune, &err);
     g_assert_no_error(err);
     g_assert_cmpint(rc, ==, 0);
 }
@@ -91,7 +91,7 @@ testOtherSize(void)
 static void
 testHoleBlind(void)
 {
-    ReplCopyTune tune = {TUNE_SMALL, .noSeek = TRUE};
+    TestTune tune = {TUNE_SMALL, .noSeek = TRUE};
     g_autoptr(TestDir) dir = newDir();
     g_auto(ReplFd) src = newSparse(dir, "src", HOLEY_SIZE, holey, G_N_ELEMENTS(holey));
     g_auto(ReplFd) dst = newFile(dir, "dst");
@@ -253,7 +253,7 @@ testInterrupted(void)
 
         if (checkpoints->len > 0)
             job.start_bytes = g_array_index(checkpoints, guint64, checkpoints->len - 1);
-        rc = replCopyRunTuned(src, dst, &job, &tunes[1], &err);
+        rc = copyTuned(src, dst, &job, &tunes[1], &err);
         if (rc < 0)
             g_assert_error(err, REPL_ERROR, VIR_ERR_OPERATION_ABORTED);
         g_assert_cmpuint(attempts++, <, 30);
@@ -277,7 +277,7 @@ testCancel(void)
     guint threads = countSelf("task");
     guint fds = countSelf("fd");
 
-    g_assert_cmpint(replCopyRunTuned(src, dst, &job, &tunes[1], &err), ==, -1);
+    g_assert_cmpint(copyTuned(src, dst, &job, &tunes[1], &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_OPERATION_ABORTED);
     g_assert_cmpstr(err->message, ==, "cancelled");
     g_assert_cmpuint(watch.admitted_bytes, ==, MIB); /* not asked again */
@@ -298,7 +298,7 @@ testCheckpointFails(void)
     ReplCopyWatch ops = watchOf(&watch);
     ReplCopyJob job = {.watch = &ops, .checkpoint_bytes = MIB, .size_bytes = 4 * MIB};
 
-    g_assert_cmpint(replCopyRunTuned(src, dst, &job, &tunes[1], &err), ==, -1);
+    g_assert_cmpint(copyTuned(src, dst, &job, &tunes[1], &err), ==, -1);
     g_assert_cmpstr(err->message, ==, "no record");
 }
 
@@ -382,18 +382,18 @@ testRefused(void)
     ReplCopyJob job = {.size_bytes = 10, .start_bytes = 11};
     GError *err = NULL;
 
-    g_assert_cmpint(replCopyRun(src, dst, &job, &err), ==, -1);
+    g_assert_cmpint(replCopyFiles(src, dst, &job, &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_INVALID_ARG);
     g_clear_error(&err);
     job.start_bytes = 0;
-    g_assert_cmpint(replCopyRun(src, src, &job, &err), ==, -1);
+    g_assert_cmpint(replCopyFiles(src, src, &job, &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_INVALID_ARG);
     g_clear_error(&err);
-    g_assert_cmpint(replCopyRun(null, dst, &job, &err), ==, -1);
+    g_assert_cmpint(replCopyFiles(null, dst, &job, &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_INVALID_ARG);
     g_clear_error(&err);
     job.size_bytes = G_MAXUINT64;
-    g_assert_cmpint(replCopyRun(src, dst, &job, &err), ==, -1);
+    g_assert_cmpint(replCopyFiles(src, dst, &job, &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_INVALID_ARG);
     g_clear_error(&err);
     g_assert_cmpuint(sizeOf(dst), ==, 0);

@@ -8,7 +8,7 @@
 #include "copy/piece.h"
 #include "copyfiles.h"
 
-static const ReplCopyTune tune = {TUNE_SMALL};
+static const TestTune tune = {TUNE_SMALL};
 
 /* A list of extents as a source; fails behind its end when @fails. */
 typedef struct {
@@ -101,7 +101,7 @@ transformWith(guint align, guint64 size)
     ReplTransform transform = {.apply = flipApply, .opaque = &flip, .align_bytes = align};
     ReplCopyJob job = {.transform = &transform, .size_bytes = size};
 
-    g_assert_cmpint(replCopyRunTuned(src, dst, &job, &tune, &err), ==, 0);
+    g_assert_cmpint(copyTuned(src, dst, &job, &tune, &err), ==, 0);
     g_assert_no_error(err);
     g_assert_cmpint(flip.misaligned, ==, 0);
     g_assert_cmpint(flip.together, ==, 1);
@@ -132,7 +132,7 @@ testTransformFails(void)
     ReplCopyJob job = {.transform = &transform, .size_bytes = 2 * MIB};
     guint threads = countSelf("task");
 
-    g_assert_cmpint(replCopyRunTuned(src, dst, &job, &tune, &err), ==, -1);
+    g_assert_cmpint(copyTuned(src, dst, &job, &tune, &err), ==, -1);
     g_assert_cmpstr(err->message, ==, "cannot flip");
     g_assert_cmpuint(countSelf("task"), ==, threads);
 }
@@ -187,7 +187,7 @@ testLead(void)
                        .size_bytes = 4 * MIB,
                        .checkpoint_bytes = 512 * KIB};
 
-    g_assert_cmpint(replCopyRunTuned(src, dst, &job, &tune, &err), ==, 0);
+    g_assert_cmpint(copyTuned(src, dst, &job, &tune, &err), ==, 0);
     g_assert_no_error(err);
     assertSameContent(dir, "src", "dst");
     g_assert_cmpint(slow.meanwhile_bytes, <=, MIB);
@@ -197,7 +197,7 @@ testLead(void)
 
 /* Clusters of odd sizes are gathered from all over the source into one run, some flipped. */
 static void
-scatter(guint64 cluster, const ReplCopyTune *how)
+scatter(guint64 cluster, const TestTune *how)
 {
     enum { N = 300 };
     g_autoptr(TestDir) dir = newDir();
@@ -222,7 +222,7 @@ scatter(guint64 cluster, const ReplCopyTune *how)
                                   .length_bytes = cluster,
                                   .kind = i % 3 ? 5 : REPL_EXTENT_PLAIN};
     }
-    g_assert_cmpint(replCopyRunTuned(src, dst, &job, how, &err), ==, 0);
+    g_assert_cmpint(copyTuned(src, dst, &job, how, &err), ==, 0);
     g_assert_no_error(err);
     g_assert_cmpint(flip.sawPlain, ==, 0);
     got = g_malloc((N + 1) * cluster);
@@ -239,7 +239,7 @@ scatter(guint64 cluster, const ReplCopyTune *how)
 static void
 testScattered(void)
 {
-    ReplCopyTune large = {.workers = 4, .block_bytes = 8 * MIB};
+    TestTune large = {.workers = 4, .block_bytes = 8 * MIB};
 
     scatter(4 * KIB, &tune);
     scatter(4 * KIB, &large);
@@ -260,7 +260,7 @@ refuses(const ReplExtent *extents, gsize n, gboolean fails, const char *part)
     ReplExtentSource source = {.next = listNext, .opaque = &list};
     ReplCopyJob job = {.extents = &source, .size_bytes = MIB};
 
-    g_assert_cmpint(replCopyRunTuned(src, dst, &job, &tune, &err), ==, -1);
+    g_assert_cmpint(copyTuned(src, dst, &job, &tune, &err), ==, -1);
     g_assert_nonnull(err);
     g_assert_nonnull(strstr(err->message, part));
 }

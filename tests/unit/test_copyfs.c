@@ -11,7 +11,7 @@
 
 #include "copyfiles.h"
 
-static const ReplCopyTune tune = {TUNE_SMALL};
+static const TestTune tune = {TUNE_SMALL};
 static gboolean isPrivate; /* we have a mount namespace of our own */
 
 /* A directory "m" in a test directory with a file system mounted on it. */
@@ -63,7 +63,7 @@ mountLoop(Mounted *m, guint64 size, const char *mkfs, const char *option)
 
 /* A copy that does not fit ends at once, says why, and leaves nobody behind. */
 static void
-assertNoSpace(const char *full, const ReplCopyTune *how)
+assertNoSpace(const char *full, const TestTune *how)
 {
     g_autoptr(TestDir) dir = newDir();
     g_autoptr(GError) err = NULL;
@@ -74,7 +74,7 @@ assertNoSpace(const char *full, const ReplCopyTune *how)
     guint threads = countSelf("task");
     guint fds = countSelf("fd");
 
-    g_assert_cmpint(replCopyRunTuned(src, dst, &job, how, &err), ==, -1);
+    g_assert_cmpint(copyTuned(src, dst, &job, how, &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_SYSTEM_ERROR);
     g_assert_nonnull(strstr(err->message, "no space for the copy"));
     g_assert_nonnull(strstr(err->message, g_strerror(ENOSPC)));
@@ -85,7 +85,7 @@ assertNoSpace(const char *full, const ReplCopyTune *how)
 static void
 testNoSpaceTmpfs(void)
 {
-    ReplCopyTune plain = {TUNE_SMALL, .noPreallocate = TRUE};
+    TestTune plain = {TUNE_SMALL, .noReserve = TRUE};
     g_auto(Mounted) m = {NULL, NULL};
 
     if (!mountTmpfs(&m, "size=8m")) {
@@ -99,11 +99,11 @@ testNoSpaceTmpfs(void)
 static void
 testNoSpaceExt4(void)
 {
-    static const ReplCopyTune hows[] = {
+    static const TestTune hows[] = {
         {TUNE_SMALL},
-        {TUNE_SMALL, .noPreallocate = TRUE},
-        {TUNE_SMALL, .noPreallocate = TRUE, .noDirect = TRUE},
-        {.workers = 4, .block_bytes = 8 * MIB, .noPreallocate = TRUE},
+        {TUNE_SMALL, .noReserve = TRUE},
+        {TUNE_SMALL, .noReserve = TRUE, .noDirect = TRUE},
+        {.workers = 4, .block_bytes = 8 * MIB, .noReserve = TRUE},
     };
     g_auto(Mounted) m = {NULL, NULL};
 
@@ -127,7 +127,7 @@ copyOn(const char *srcdir, const char *dstdir)
     g_autofree char *to = g_build_filename(dstdir, "dst", NULL);
     ReplCopyJob job = {.size_bytes = 9 * MIB + 1};
 
-    g_assert_cmpint(replCopyRun(src, dst, &job, &err), ==, 0);
+    g_assert_cmpint(replCopyFiles(src, dst, &job, &err), ==, 0);
     g_assert_no_error(err);
     assertSameLayout(src, dst);
     g_assert_true(runs("cmp", "-s", from, to, NULL));

@@ -33,9 +33,10 @@ testRoundsOf(ReplLuksHeader *header)
 {
     g_auto(ReplFd) fd = testOpen("h", O_RDWR | O_CREAT | O_TRUNC);
     g_autoptr(GError) err = NULL;
+    g_autoptr(ReplWriter) writer = replFileWriterNew(fd, NULL, &err);
     g_autofree char *out = NULL;
 
-    g_assert_cmpint(replLuksHeaderWrite(header, fd, 0, "h", &err), ==, 0);
+    g_assert_cmpint(replLuksHeaderWrite(header, writer, 0, "h", &err), ==, 0);
     out = testOutput("PATH=$PATH:/sbin:/usr/sbin; cryptsetup luksDump h | awk '/Iterations:/{print $2}'");
     return g_ascii_strtoull(out, NULL, 10);
 }
@@ -94,7 +95,7 @@ testConvertFd(int src, const char *secret, const char *target, GError **err)
     ReplLuksConvert params = {
         .what = "mutant", .source = source, .target = fresh, .kdf = REPL_LUKS_KDF_RANDOM};
 
-    return replLuksConvert(src, dst, &params, err);
+    return testConvertFile(src, dst, &params, err);
 }
 
 /* Mutants of a good layer are converted or refused, never worse; the sanitizers watch. */
@@ -157,7 +158,7 @@ testStopped(void)
     testRun("qemu-img create -q -f qcow2 w.qcow2 8M && qemu-io -c 'write -q -P 5 0 4M' w.qcow2");
     src = testOpen("w.qcow2", O_RDONLY);
     dst = testOpen("w.luks", O_RDWR | O_CREAT | O_TRUNC);
-    g_assert_cmpint(replLuksConvert(src, dst, &params, &err), ==, -1);
+    g_assert_cmpint(testConvertFile(src, dst, &params, &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_OPERATION_ABORTED);
     g_assert_cmpint(replPreadFull(dst, magic, 4, 0), ==, 4);
     g_assert_cmpint(memcmp(magic, "\0\0\0\0", 4), ==, 0);

@@ -16,7 +16,9 @@ testTryRaw(const char *from, ReplFormat fromFormat, const char *fromSecret, cons
     ReplLuksConvert params = {
         .what = from, .source = source, .target = target, .kdf = REPL_LUKS_KDF_RANDOM};
 
-    return replLuksConvertRaw(src, fromFormat, dst, toFormat, &params, err);
+    g_autoptr(ReplWriter) writer = replFileWriterNew(dst, NULL, err);
+
+    return writer ? replLuksConvertRaw(src, fromFormat, writer, toFormat, &params, err) : -1;
 }
 
 static char *

@@ -7,6 +7,7 @@
 
 #include "test_qcow2_util.h"
 
+#include "copy/files.h"
 #include "luks/convert.h"
 #include "qcow2/header.h"
 
@@ -30,6 +31,15 @@ testOpts(const char *name, const char *secret)
                            secret ? secret : "");
 }
 
+/* replLuksConvert() into a file. */
+static G_GNUC_UNUSED int
+testConvertFile(int src, int dst, const ReplLuksConvert *params, GError **err)
+{
+    g_autoptr(ReplWriter) writer = replFileWriterNew(dst, NULL, err);
+
+    return writer ? replLuksConvert(src, writer, params, err) : -1;
+}
+
 /* Converts @from into @to; returns the result, *err as set. */
 static G_GNUC_UNUSED int
 testTryConvert(const char *from, const char *fromSecret, const char *to, const char *toSecret,
@@ -42,7 +52,7 @@ testTryConvert(const char *from, const char *fromSecret, const char *to, const c
     ReplLuksConvert params = {
         .what = from, .source = source, .target = target, .kdf = REPL_LUKS_KDF_RANDOM};
 
-    return replLuksConvert(src, dst, &params, err);
+    return testConvertFile(src, dst, &params, err);
 }
 
 /* The target opens, has no error, no leak, the same content in the active state and in every snapshot, and

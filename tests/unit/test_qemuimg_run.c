@@ -195,7 +195,7 @@ static void
 testFollow(void)
 {
     Seen seen = {0};
-    const ReplCopyWatch watch = {seenAdmit, seenAdvance, NULL, &seen};
+    const ReplCopyWatch watch = {.admit = seenAdmit, .advance = seenAdvance, .opaque = &seen};
     const ReplQemuRun run = {.watch = &watch, .meterFd = -1, .total_bytes = 100 << 20};
     g_autoptr(GError) err = NULL;
 
@@ -211,7 +211,7 @@ static void
 testCancel(void)
 {
     Seen seen = {.refuseAt = 30 << 20};
-    const ReplCopyWatch watch = {seenAdmit, seenAdvance, NULL, &seen};
+    const ReplCopyWatch watch = {.admit = seenAdmit, .advance = seenAdvance, .opaque = &seen};
     const ReplQemuRun run = {.watch = &watch, .meterFd = -1, .total_bytes = 100 << 20};
     g_autofree char *left = g_build_filename(dir, "left", NULL);
     g_autofree char *script = g_strdup_printf("printf '(50.00/100%%%%)\\r'; sleep 2; touch %s", left);
@@ -231,7 +231,7 @@ static void
 testPause(void)
 {
     Seen seen = {.wait_us = 300000};
-    const ReplCopyWatch watch = {seenAdmit, seenAdvance, NULL, &seen};
+    const ReplCopyWatch watch = {.admit = seenAdmit, .advance = seenAdvance, .opaque = &seen};
     g_autofree char *file = g_build_filename(dir, "grows", NULL);
     g_autofree char *script = g_strdup_printf(
         "for i in {1..400}; do printf x >> %s; read -t 0.005 < <(sleep 1); done; true", file);

@@ -1,5 +1,5 @@
 /*
- * endpoint.h: one file of a copy, read and written past the page cache where that helps and works
+ * file.h: one file of a copy, read and written past the page cache where that helps and works
  *
  * Safe to use by several threads at once, for different ranges.
  *
@@ -19,27 +19,32 @@ typedef struct {
     int fd;         /* the caller's */
     ReplFd direct;  /* an open file description of our own with O_DIRECT, -1: none */
     gint useDirect; /* atomic; goes to 0 for good when the file system refuses */
-    gboolean inMemory; /* see replEndpointIsMemory */
-} ReplEndpoint;
+    gboolean inMemory; /* see replFileIsMemory */
+} ReplFile;
 
 /* Whether @fd is on a file system that has nothing but the page cache: there is no disk to wait for. */
-gboolean replEndpointIsMemory(int fd);
+gboolean replFileIsMemory(int fd);
 
 /* Takes @fd, which stays the caller's with its flags as they are; @writable: opened for writing.
  * Without @tryDirect, or when the file system knows no O_DIRECT, all goes through the page cache.
  */
-void replEndpointOpen(ReplEndpoint *end, int fd, gboolean writable, gboolean tryDirect);
+void replFileOpen(ReplFile *file, int fd, gboolean writable, gboolean tryDirect);
 
-void replEndpointClose(ReplEndpoint *end);
+void replFileClose(ReplFile *file);
 
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplEndpoint, replEndpointClose)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplFile, replFileClose)
 
 /* Reads @len bytes at @offset; what lies in the page cache comes from there. @buf has room for
  * REPL_DIRECT_ALIGN_BYTES more, which may be overwritten. Returns 0, or -1 with @err set, also when
  * the file ends before. */
-int replEndpointRead(ReplEndpoint *end, guint8 *buf, gsize len, guint64 offset, GError **err);
+int replFileRead(ReplFile *file, guint8 *buf, gsize len, guint64 offset, GError **err);
 
 /* Writes @len bytes at @offset. @buf should be as far from a multiple of REPL_DIRECT_ALIGN_BYTES as
  * @offset is, or direct writing does not come about. Returns 0, or -1 with @err set. */
 int
-replEndpointWrite(ReplEndpoint *end, const guint8 *buf, gsize len, guint64 offset, GError **err);
+replFileWrite(ReplFile *file, const guint8 *buf, gsize len, guint64 offset, GError **err);
+
+/* Makes @len bytes at @offset read as zeros: a hole where the file system can, zeros elsewhere. Returns 0, or -1 with
+ * @err set. */
+int
+replFileZero(ReplFile *file, guint64 offset, guint64 len, GError **err);

@@ -1,5 +1,5 @@
 /*
- * endpoint.c: one file of a copy, read and written past the page cache where that helps and works
+ * file.c: one file of a copy, read and written past the page cache where that helps and works
  *
  * Cached data is read from the cache: that costs no disk at all. Everything else goes with
  * O_DIRECT, which needs a sixth of the CPU time and leaves the host's cache to its guests. O_DIRECT
@@ -7,7 +7,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "copy/endpoint.h"
+#include "copy/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@
 
 /* A file system in memory takes O_DIRECT (since Linux 6.6) and copies all the same. */
 gboolean
-replEndpointIsMemory(int fd)
+replFileIsMemory(int fd)
 {
     struct statfs fs;
 
@@ -37,23 +37,23 @@ replEndpointIsMemory(int fd)
 }
 
 void
-replEndpointOpen(ReplEndpoint *end, int fd, gboolean writable, gboolean tryDirect)
+replFileOpen(ReplFile *file, int fd, gboolean writable, gboolean tryDirect)
 {
     char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
 
-    *end = (ReplEndpoint){.fd = fd, .direct = -1};
-    end->inMemory = replEndpointIsMemory(fd);
-    if (!tryDirect || end->inMemory)
+    *file = (ReplFile){.fd = fd, .direct = -1};
+    file->inMemory = replFileIsMemory(fd);
+    if (!tryDirect || file->inMemory)
         return;
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    end->direct = open(path, (writable ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC | O_NOCTTY);
-    end->useDirect = end->direct >= 0;
+    file->direct = open(path, (writable ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC | O_NOCTTY);
+    file->useDirect = file->direct >= 0;
 }
 
 void
-replEndpointClose(ReplEndpoint *end)
+replFileClose(ReplFile *file)
 {
-    replFdClose(replFdSteal(&end->direct));
+    replFdClose(replFdSteal(&file->direct));
 }
 
 static gboolean
@@ -87,19 +87,19 @@ isCached(int fd, gsize len, guint64 offset)
 
 /* Reads as much as O_DIRECT will; 0..len, or -1 with errno set for an error of the disk. */
 static gssize
-readDirect(ReplEndpoint *end, guint8 *buf, gsize len, guint64 offset)
+readDirect(ReplFile *file, guint8 *buf, gsize len, guint64 offset)
 {
     gsize done = 0;
 
-    while (done < len && g_atomic_int_get(&end->useDirect) &&
+    while (done < len && g_atomic_int_get(&file->useDirect) &&
            isAligned(buf + done, offset + done)) {
         gsize want = (len - done + ALIGN - 1) / ALIGN * ALIGN; /* the last block may reach beyond */
-        gssize n = pread(end->direct, buf + done, want, offset + done);
+        gssize n = pread(file->direct, buf + done, want, offset + done);
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EINVAL || errno == EOPNOTSUPP)) {
-            g_atomic_int_set(&end->useDirect, 0);
+            g_atomic_int_set(&file->useDirect, 0);
             break;
         }
         if (n < 0)
@@ -112,18 +112,18 @@ readDirect(ReplEndpoint *end, guint8 *buf, gsize len, guint64 offset)
 }
 
 int
-replEndpointRead(ReplEndpoint *end, guint8 *buf, gsize len, guint64 offset, GError **err)
+replFileRead(ReplFile *file, guint8 *buf, gsize len, guint64 offset, GError **err)
 {
-    gboolean cached = end->inMemory || isCached(end->fd, len, offset);
+    gboolean cached = file->inMemory || isCached(file->fd, len, offset);
     gssize done = 0;
     gssize rest = 0;
 
     if (!cached)
-        done = readDirect(end, buf, len, offset);
+        done = readDirect(file, buf, len, offset);
     if (done >= 0 && (gsize)done < len) {
-        rest = replPreadFull(end->fd, buf + done, len - done, offset + done);
+        rest = replPreadFull(file->fd, buf + done, len - done, offset + done);
         if (!cached) /* they came for us alone */
-            posix_fadvise(end->fd, offset + done, len - done, POSIX_FADV_DONTNEED);
+            posix_fadvise(file->fd, offset + done, len - done, POSIX_FADV_DONTNEED);
     }
     if (done < 0 || rest < 0) {
         replErrorSetSystem(err, errno,
@@ -142,30 +142,30 @@ replEndpointRead(ReplEndpoint *end, guint8 *buf, gsize len, guint64 offset, GErr
 }
 
 static int
-writeBuffered(ReplEndpoint *end, const guint8 *buf, gsize len, guint64 offset)
+writeBuffered(ReplFile *file, const guint8 *buf, gsize len, guint64 offset)
 {
-    if (replPwriteFull(end->fd, buf, len, offset) < 0)
+    if (replPwriteFull(file->fd, buf, len, offset) < 0)
         return -1;
     /* Starts writing back, so that the sync at the end finds little to do. A hint: may fail. */
     if (len >= WRITEBACK_MIN_BYTES)
-        sync_file_range(end->fd, offset, len, SYNC_FILE_RANGE_WRITE);
+        sync_file_range(file->fd, offset, len, SYNC_FILE_RANGE_WRITE);
     return 0;
 }
 
 /* Writes as much as O_DIRECT will of an aligned range; 0..len, or -1 with errno set. */
 static gssize
-writeDirect(ReplEndpoint *end, const guint8 *buf, gsize len, guint64 offset)
+writeDirect(ReplFile *file, const guint8 *buf, gsize len, guint64 offset)
 {
     gsize done = 0;
 
-    while (done < len && g_atomic_int_get(&end->useDirect) &&
+    while (done < len && g_atomic_int_get(&file->useDirect) &&
            isAligned(buf + done, offset + done)) {
-        gssize n = pwrite(end->direct, buf + done, len - done, offset + done);
+        gssize n = pwrite(file->direct, buf + done, len - done, offset + done);
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EINVAL || errno == EOPNOTSUPP)) {
-            g_atomic_int_set(&end->useDirect, 0);
+            g_atomic_int_set(&file->useDirect, 0);
             break;
         }
         if (n < 0)
@@ -179,28 +179,26 @@ writeDirect(ReplEndpoint *end, const guint8 *buf, gsize len, guint64 offset)
 
 /* Head and tail of a range that is not aligned go through the page cache, the rest past it. */
 static int
-writeAll(ReplEndpoint *end, const guint8 *buf, gsize len, guint64 offset)
+writeAll(ReplFile *file, const guint8 *buf, gsize len, guint64 offset)
 {
     gsize head = MIN((ALIGN - offset % ALIGN) % ALIGN, len);
     gsize body = (len - head) / ALIGN * ALIGN;
     gssize done;
 
-    if (head > 0 && writeBuffered(end, buf, head, offset) < 0)
+    if (head > 0 && writeBuffered(file, buf, head, offset) < 0)
         return -1;
-    done = body < DIRECT_WRITE_MIN_BYTES ? 0 : writeDirect(end, buf + head, body, offset + head);
+    done = body < DIRECT_WRITE_MIN_BYTES ? 0 : writeDirect(file, buf + head, body, offset + head);
     if (done < 0)
         return -1;
     done += head;
-    if ((gsize)done < len && writeBuffered(end, buf + done, len - done, offset + done) < 0)
+    if ((gsize)done < len && writeBuffered(file, buf + done, len - done, offset + done) < 0)
         return -1;
     return 0;
 }
 
-int
-replEndpointWrite(ReplEndpoint *end, const guint8 *buf, gsize len, guint64 offset, GError **err)
+static int
+writeFail(gsize len, guint64 offset, GError **err)
 {
-    if (writeAll(end, buf, len, offset) == 0)
-        return 0;
     if (errno == ENOSPC || errno == EDQUOT)
         replErrorSetSystem(err, errno,
                            _("There is no space for the copy: cannot write %zu bytes at "
@@ -211,4 +209,34 @@ replEndpointWrite(ReplEndpoint *end, const guint8 *buf, gsize len, guint64 offse
                            _("Cannot write %zu bytes at offset %llu of the copy's target"), len,
                            (unsigned long long)offset);
     return -1;
+}
+
+int
+replFileWrite(ReplFile *file, const guint8 *buf, gsize len, guint64 offset, GError **err)
+{
+    return writeAll(file, buf, len, offset) < 0 ? writeFail(len, offset, err) : 0;
+}
+
+int
+replFileZero(ReplFile *file, guint64 offset, guint64 len, GError **err)
+{
+    static const guint8 zeros[64u << 10];
+    int rc;
+
+    do {
+        rc = fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, len);
+    } while (rc < 0 && errno == EINTR);
+    if (rc == 0)
+        return 0;
+    if (errno != EOPNOTSUPP && errno != ENOSYS)
+        return writeFail(len, offset, err);
+    while (len > 0) {
+        gsize n = MIN(len, sizeof(zeros));
+
+        if (writeBuffered(file, zeros, n, offset) < 0)
+            return writeFail(n, offset, err);
+        offset += n;
+        len -= n;
+    }
+    return 0;
 }
