@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The test hosts themselves: what the other tests trust them for."""
 
+import errno
 import os
 
 import libvirt
 import pytest
 from harness import fs, images, net, sshd, trust
+from harness.faults import faulty_host
 from harness.host import STOCK, stock_driver_dir
+from harness.pools import Pool
 
 
 def test_hosts_do_not_see_each_other(new_host):
@@ -120,3 +123,23 @@ def test_the_judge_sees_a_changed_byte(scratch):
     images.write(scratch + "/copy/mid.qcow2", [(30 << 20, 512, 9)])
     with pytest.raises(AssertionError):
         images.assert_faithful(top, scratch + "/copy/web.qcow2")
+
+
+def test_calls_fail_as_told(new_host):
+    """The shim sees the daemon's calls, fails the one that it is told to, and kills behind another one."""
+    host, faults = faulty_host(new_host)
+    pool = Pool(host, "faulty")
+    faults.count(pool.path)
+    host.ok("vol-create-as", pool.name, "a.img", "1M")
+    log = [kind for kind, path, _ in faults.log() if path.endswith("/a.img")]
+    assert "sync" in log and "truncate" in log
+    number = 1 + [kind for kind, _, _ in faults.log()].index("truncate")
+    with faults.failing(pool.path, nth=number, err=errno.EDQUOT):
+        assert "quota" in host.fails("vol-create-as", pool.name, "b.img", "1M")
+    assert faults.hits == 1 and faults.hit() == [f"truncate {pool.path}/b.img"]
+    faults.arm("behind", pool.path, nth=number)
+    host.fails("vol-create-as", pool.name, "c.img", "1M")
+    assert host.wait_exit(10) == -9
+    assert os.path.getsize(pool.file("c.img")) == 1 << 20
+    host.start()
+    assert faults.counted == number, "what was armed before the daemon died stays to be read"
