@@ -230,11 +230,34 @@ replJobSettleIn(ReplJob *job, ReplJobState to, const GError *why)
     } while (!replJobMove(job, from, to, why) && replJobState(job) != from);
 }
 
-/* Undoes the attempt and finds the state that it leaves the job in. */
 static void
-replJobAbort(ReplJob *job, const GError *why)
+replJobClean(ReplJob *job)
 {
+    if (job->ops->clean)
+        job->ops->clean(job, job->opaque);
+}
+
+/* What could not be undone is not cancelled: it can be tried again. */
+static void
+replJobStays(ReplJob *job, const GError *why)
+{
+    replMonitorLock(&job->monitor);
+    job->cancel = FALSE;
+    replMonitorUnlock(&job->monitor);
+    if (replJobState(job) == REPL_JOB_FAILED)
+        replJobFailAgain(job, why);
+    else
+        replJobSettleIn(job, REPL_JOB_FAILED, why);
+}
+
+/* Undoes the attempt, lets go of everything, and then moves to the state that this leaves the job in. Returns -1
+ * with @err set when a cancelled job could not be undone. */
+static int
+replJobAbort(ReplJob *job, const GError *why, GError **err)
+{
+    g_autoptr(GError) remains = NULL;
     gboolean cancel, interrupt;
+    int rc = 0;
 
     replMonitorLock(&job->monitor);
     cancel = job->cancel;
@@ -242,13 +265,20 @@ replJobAbort(ReplJob *job, const GError *why)
     replMonitorUnlock(&job->monitor);
 
     if (job->ops->abort)
-        job->ops->abort(job, job->opaque, why, !cancel);
+        rc = job->ops->abort(job, job->opaque, why, !cancel, &remains);
+    replJobClean(job);
+    if (cancel && rc < 0) {
+        replJobStays(job, remains);
+        g_propagate_error(err, g_steal_pointer(&remains));
+        return -1;
+    }
     if (cancel)
         replJobSettleIn(job, REPL_JOB_CANCELLED, NULL);
     else if (!interrupt)
         replJobSettleIn(job, REPL_JOB_FAILED, why);
     else if (replJobStateIsActive(replJobState(job)))
         replJobSettleIn(job, REPL_JOB_QUEUED, NULL); /* a paused job stays paused */
+    return 0;
 }
 
 /* Ends the attempt. FALSE when a cancel came too late for it: the job is still to be undone. */
@@ -277,23 +307,18 @@ replJobRest(ReplJob *job)
     return TRUE;
 }
 
-static void
-replJobUndo(ReplJob *job)
+int
+replJobDiscard(ReplJob *job, GError **err)
 {
     g_autoptr(GError) why = NULL;
+    int rc;
 
     replErrorSet(&why, VIR_ERR_OPERATION_ABORTED, _("Replication job '%s' was cancelled"), job->id);
-    replJobAbort(job, why);
-    if (job->ops->clean)
-        job->ops->clean(job, job->opaque);
-}
-
-void
-replJobDiscard(ReplJob *job)
-{
-    do
-        replJobUndo(job);
-    while (!replJobRest(job));
+    do {
+        g_clear_error(err);
+        rc = replJobAbort(job, why, err);
+    } while (!replJobRest(job));
+    return rc;
 }
 
 static void
@@ -303,14 +328,14 @@ replJobSettle(ReplJob *job, gboolean committed, const GError *why)
     job->settling = TRUE;
     replMonitorUnlock(&job->monitor);
 
-    if (committed)
+    if (committed) {
+        replJobClean(job);
         replJobSettleIn(job, REPL_JOB_COMPLETED, NULL);
-    else
-        replJobAbort(job, why);
-    if (job->ops->clean)
-        job->ops->clean(job, job->opaque);
+    } else {
+        replJobAbort(job, why, NULL);
+    }
     if (!replJobRest(job))
-        replJobDiscard(job);
+        replJobDiscard(job, NULL);
 }
 
 void

@@ -179,11 +179,10 @@ replJobIsBarred(const ReplJob *job, ReplJobState to)
     return job->settling && to == REPL_JOB_PAUSED;
 }
 
-/* Changes the fields that go with the state; job->monitor is held. */
+/* Changes the fields that go with the state. */
 static void
-replJobEnter(ReplJob *job, ReplJobState to, const GError *why)
+replJobEnter(ReplJobInfo *info, ReplJobState to, const GError *why)
 {
-    ReplJobInfo *info = job->info;
     gint64 now_s = g_get_real_time() / G_USEC_PER_SEC;
 
     if (to == REPL_JOB_RUNNING && info->started_s == 0)
@@ -195,8 +194,34 @@ replJobEnter(ReplJob *job, ReplJobState to, const GError *why)
     g_free(info->error);
     info->error = why ? g_strdup(why->message) : NULL;
     info->place = 0;
+    info->rate_bytesPerSec = 0;
+    info->eta_s = -1;
     info->state = to;
+    if (to == REPL_JOB_COMPLETED)
+        info->processed_bytes = info->total_bytes;
+}
+
+/* The job is now as @info says; job->monitor is held. */
+static void
+replJobAssume(ReplJob *job, const ReplJobInfo *info)
+{
+    replJobInfoFree(job->info);
+    job->info = replJobInfoCopy(info);
     replMeterReset(&job->meter, g_get_monotonic_time());
+    replMonitorWake(&job->monitor);
+}
+
+/* Persists and shows an end, in this order. job->order is held. */
+static void
+replJobEnd(ReplJob *job, const ReplJobInfo *info)
+{
+    if (job->ops->record)
+        job->ops->record(job, info, job->opaque);
+    replMonitorLock(&job->monitor);
+    replJobAssume(job, info);
+    replMonitorUnlock(&job->monitor);
+    if (job->ops->ended)
+        job->ops->ended(job, info, job->opaque);
 }
 
 static void
@@ -233,20 +258,38 @@ replJobMove(ReplJob *job, ReplJobState from, ReplJobState to, const GError *why)
     replMonitorLock(&job->order);
     replMonitorLock(&job->monitor);
     if (job->info->state == from && replJobMayMove(from, to) && !replJobIsBarred(job, to)) {
-        replJobEnter(job, to, why);
         info = replJobSnapshot(job);
-        replMonitorWake(&job->monitor);
+        replJobEnter(info, to, why);
+        if (!replJobStateIsEnded(to)) {
+            replJobAssume(job, info);
+            replJobInfoFree(info);
+            info = replJobSnapshot(job);
+        }
     }
     replMonitorUnlock(&job->monitor);
-    if (info) {
-        if (job->ops->record)
-            job->ops->record(job, info, job->opaque);
+    if (info && replJobStateIsEnded(to))
+        replJobEnd(job, info);
+    else if (info && job->ops->record)
+        job->ops->record(job, info, job->opaque);
+    if (info)
         replJobLog(job, from, info);
-    }
     replMonitorUnlock(&job->order);
     if (info)
         replJobNotify(job);
     return info != NULL;
+}
+
+void
+replJobFailAgain(ReplJob *job, const GError *why)
+{
+    g_autoptr(ReplJobInfo) info = NULL;
+
+    REPL_GUARD(&job->order);
+    replMonitorLock(&job->monitor);
+    info = replJobSnapshot(job);
+    replMonitorUnlock(&job->monitor);
+    replJobEnter(info, REPL_JOB_FAILED, why);
+    replJobEnd(job, info);
 }
 
 void
@@ -294,9 +337,7 @@ replJobCancel(ReplJob *job, GError **err)
     replMonitorUnlock(&job->monitor);
     if (refused)
         return replJobRefuse(job, state, REPL_VERB_CANCEL, err);
-    if (idle)
-        replJobDiscard(job);
-    return 0;
+    return idle ? replJobDiscard(job, err) : 0;
 }
 
 int

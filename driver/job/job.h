@@ -12,7 +12,7 @@
  * each called once and only when the one before returned 0; then exactly one of
  *   - publish returned 0: the job is committed, or
  *   - abort,
- * then always clean, once, last. A job that is cancelled while no attempt is under way (planned,
+ * then always clean, once, and only then the state that it ended in can be seen: over when it says so. A job that is cancelled while no attempt is under way (planned,
  * queued, paused before it ran, failed) gets abort and clean without the others, in the thread of
  * the one who cancels: hold no lock there that these two take. A retry, and a resume after a
  * restart, is a new attempt: prepare looks at the world again and plans from what is there.
@@ -25,13 +25,17 @@
  *   abort    undoes what prepare, run, verify and publish did, however far they came, also when
  *            prepare failed half-way or was never called. keepPartials TRUE: a later attempt can go on
  *            (shutdown, or a failure that may be retried), so keep what it can use unless @why, such
- *            as a full disk, speaks against it. FALSE: cancelled, nothing may remain.
+ *            as a full disk, speaks against it. FALSE: cancelled, nothing may remain. Returns 0, or -1
+ *            with @err set when something remains: a cancelled job has failed then, for that reason,
+ *            and can be cancelled again.
  *   clean    lets go of what the attempt held: descriptors, pins, identities.
- *   record   persists and emits the job as @info says: called after each transition by the one
- *            transition function, and when the bandwidth changes; one call at a time and in order.
+ *   record   persists the job as @info says: called by the one transition function, and when the
+ *            bandwidth changes; one call at a time and in order. A state in which the job has ended
+ *            is persisted before anybody can see it, others are seen first.
  *            It must not call replJobDo nor wait for the job. The job's other functions are
  *            free meanwhile. A failure to persist is record's own to log. (The transition has
  *            happened; a restart finds the older state and does a little more again.)
+ *   ended    tells those who watch that the job has ended: what they see by then is @info.
  *   describe what the job does, for log lines, such as "image 'web.qcow2' to region 'cn-east-2'".
  *   release  frees @opaque, after the last reference to the job is gone.
  *
@@ -56,9 +60,10 @@ typedef struct {
     int (*run)(ReplJob *job, void *opaque, GError **err);
     int (*verify)(ReplJob *job, void *opaque, GError **err);
     int (*publish)(ReplJob *job, void *opaque, GError **err);
-    void (*abort)(ReplJob *job, void *opaque, const GError *why, gboolean keepPartials);
+    int (*abort)(ReplJob *job, void *opaque, const GError *why, gboolean keepPartials, GError **err);
     void (*clean)(ReplJob *job, void *opaque);
     void (*record)(ReplJob *job, const ReplJobInfo *info, void *opaque);
+    void (*ended)(ReplJob *job, const ReplJobInfo *info, void *opaque);
     char *(*describe)(ReplJob *job, void *opaque);
     void (*release)(void *opaque);
 } ReplJobOps;
@@ -112,7 +117,8 @@ replJobInfo(ReplJob *job);
  *
  * A cancelled job that works is marked, stops within 100 ms (or as soon as its op asks), and has
  * the state cancelled when its partial files are gone: replJobWaitFor() tells. A cancelled job that
- * does not work is cleaned up before the call returns. Cancelling twice is no error. */
+ * does not work is cleaned up before the call returns. When something of it could not be removed,
+ * the job has failed with the reason; the call that saw it returns -1. Cancelling twice is no error. */
 int
 replJobDo(ReplJob *job, ReplVerb verb, GError **err);
 

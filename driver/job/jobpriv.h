@@ -42,7 +42,7 @@ struct _ReplJob {
     ReplLimiter *shared;    /* of the daemon, NULL: none */
     const ReplJobHost *host; /* NULL: not in a queue */
     void *hostOpaque;
-    gboolean cancel;        /* asked for, never taken back */
+    gboolean cancel;        /* asked for; taken back only when undoing the job failed */
     gboolean interrupt;     /* the daemon shuts down, never taken back */
     gboolean attempt;       /* somebody works on the job: from the grant of a slot to clean */
     gboolean settling;      /* the phases of the attempt are over, abort or clean is under way */
@@ -57,15 +57,20 @@ struct _ReplJob {
 gboolean
 replJobMove(ReplJob *job, ReplJobState from, ReplJobState to, const GError *why);
 
+/* A job that has failed, and now for another reason. */
+void
+replJobFailAgain(ReplJob *job, const GError *why);
+
 /* Tells the queue that something changed. */
 void
 replJobNotify(ReplJob *job);
 
 /* --- attempt.c --- */
 
-/* Undoes a job that nobody works on and that is marked as cancelled; the caller has set job->attempt. */
-void
-replJobDiscard(ReplJob *job);
+/* Undoes a job that nobody works on and that is marked as cancelled; the caller has set job->attempt. Returns
+ * 0, or -1 with @err set when something of it remains: it has failed then. */
+int
+replJobDiscard(ReplJob *job, GError **err);
 
 /* --- attempt.c, for the queue --- */
 

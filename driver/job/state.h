@@ -5,7 +5,7 @@
  * the commit point; the next start goes on from there.
  *
  *   from \ to    queued  running  verifying  publishing  paused  completed  failed  cancelled
- *   planned        x        .         .          .         .         .        .        x
+ *   planned        x        .         .          .         .         .        x        x
  *   queued         .        x         .          .         x         .        x        x
  *   running        x        .         x          .         x         .        x        x
  *   verifying      x        .         .          x         .         .        x        x
@@ -31,7 +31,8 @@
  *
  * Why so: all bytes are written when a job verifies, so there is little left to pause; publishing
  * holds the commit point, is short, and either completes or fails; a cancelled job has left nothing
- * that a retry could go on from, so the image is simply requested again.
+ * that a retry could go on from, so the image is simply requested again. A planned job that is
+ * cancelled and cannot be removed has failed: cancelling can be tried again.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -141,19 +141,21 @@ replReplicationPublish(ReplJob *job, void *opaque, GError **err)
 /* A request that somebody waits for leaves nothing behind when it fails: the error says it all. One
  * that nobody waits for stays listed, to be retried or deleted; what is written already stays for
  * that. */
-static void
-replReplicationAbort(ReplJob *job, void *opaque, const GError *why, gboolean keepPartials)
+static int
+replReplicationAbort(ReplJob *job, void *opaque, const GError *why, gboolean keepPartials, GError **err)
 {
     ReplReplication *replication = opaque;
     gboolean interrupted = keepPartials && replJobIsInterrupted(job);
 
     (void)why;
+    (void)err;
     if (interrupted)
-        return;
+        return 0;
     if (keepPartials && (replication->resumed || replication->record->request->async))
         replPublishMakeRoom(replication);
     else
         replPublishUndo(replication, TRUE);
+    return 0;
 }
 
 static void
@@ -231,6 +233,16 @@ replReplicationRecord(ReplJob *job, const ReplJobInfo *info, void *opaque)
         replMakersRemove(replication->targetUuidstr, replication->replica, job);
     if (info->state == REPL_JOB_COMPLETED)
         replServiceLearnRate(info);
+}
+
+static void
+replReplicationEnded(ReplJob *job, const ReplJobInfo *info, void *opaque)
+{
+    ReplReplication *replication = opaque;
+    g_autoptr(ReplRegion) target = replRegionOfUuid(replication->targetUuid);
+
+    (void)job;
+    (void)info;
     if (target)
         replEventsRefresh(target->name, target->uuid);
 }
@@ -260,6 +272,7 @@ static const ReplJobOps replReplicationOps = {
     .abort = replReplicationAbort,
     .clean = replReplicationClean,
     .record = replReplicationRecord,
+    .ended = replReplicationEnded,
     .describe = replReplicationDescribe,
     .release = replReplicationRelease,
 };

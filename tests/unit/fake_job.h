@@ -38,6 +38,8 @@ typedef struct {
     GString *calls;  /* FakeCalls */
     GString *states; /* first letters of the recorded states, u for publishing, s for paused, x for cancelled */
     gboolean arrived, open, mended;
+    gboolean stuck; /* cannot be undone */
+    ReplJobState told; /* by ended */
     gboolean recorded;
     ReplJobState last; /* recorded */
     guint64 lastBandwidth;
@@ -145,20 +147,32 @@ fakePublish(ReplJob *job, void *opaque, GError **err)
     return fakePhase(job, opaque, FAKE_PUBLISH, err);
 }
 
-static void
-fakeAbort(ReplJob *job, void *opaque, const GError *why, gboolean keepPartials)
+static int
+fakeAbort(ReplJob *job, void *opaque, const GError *why, gboolean keepPartials, GError **err)
 {
+    Fake *fake = opaque;
+    gboolean stuck;
+
     g_assert_nonnull(why);
     g_assert_cmpint(replJobState(job), !=, REPL_JOB_COMPLETED);
     fakeNote(opaque, keepPartials ? FAKE_ABORT_KEEP : FAKE_ABORT_DROP);
     if (keepPartials && ((Fake *)opaque)->blockAt == FAKE_ABORT_KEEP)
         fakeBlock(job, opaque, NULL);
+    replMonitorLock(&fake->monitor);
+    stuck = fake->stuck && !keepPartials;
+    replMonitorUnlock(&fake->monitor);
+    if (stuck)
+        replErrorSet(err, VIR_ERR_OPERATION_FAILED, "it sticks");
+    return stuck ? -1 : 0;
 }
 
 static void
 fakeClean(ReplJob *job, void *opaque)
 {
     fakeNote(opaque, FAKE_CLEAN);
+    /* Nobody sees the end before all is let go of. */
+    g_assert_cmpint(replJobState(job), !=, REPL_JOB_COMPLETED);
+    g_assert_cmpint(replJobState(job), !=, REPL_JOB_CANCELLED);
     if (((Fake *)opaque)->blockAt == FAKE_CLEAN)
         fakeBlock(job, opaque, NULL);
 }
@@ -171,12 +185,25 @@ fakeRecord(ReplJob *job, const ReplJobInfo *info, void *opaque)
     REPL_GUARD(&fake->monitor);
     g_assert_cmpstr(info->id, ==, replJobId(job));
     /* Records come one at a time and in order: each is a legal move from the one before. */
+    if (replJobStateIsEnded(info->state) && fake->last != info->state)
+        g_assert_cmpint(replJobState(job), !=, info->state);
     if (fake->recorded && fake->last != info->state)
         g_assert_true(replJobMayMove(fake->last, info->state));
     fake->recorded = TRUE;
     fake->last = info->state;
     g_string_append_c(fake->states, fakeLetter(info->state));
     fake->lastBandwidth = info->bandwidth_bytesPerSec;
+}
+
+static void
+fakeEnded(ReplJob *job, const ReplJobInfo *info, void *opaque)
+{
+    Fake *fake = opaque;
+
+    g_assert_cmpint(replJobState(job), ==, info->state);
+    REPL_GUARD(&fake->monitor);
+    g_assert_cmpint(fake->last, ==, info->state);
+    fake->told = info->state;
 }
 
 static char *
@@ -204,6 +231,7 @@ static const ReplJobOps fakeOps = {
     .abort = fakeAbort,
     .clean = fakeClean,
     .record = fakeRecord,
+    .ended = fakeEnded,
     .describe = fakeDescribe,
     .release = fakeFree,
 };

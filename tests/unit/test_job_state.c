@@ -15,7 +15,7 @@
 static const char *const moves[REPL_JOB_STATE_LAST] = {
     /*            PQRVUSCFX  planned queued running verifying pUblishing pauSed completed failed X
      */
-    [REPL_JOB_PLANNED] = ".x......x",    [REPL_JOB_QUEUED] = "..x..x.xx",
+    [REPL_JOB_PLANNED] = ".x.....xx",    [REPL_JOB_QUEUED] = "..x..x.xx",
     [REPL_JOB_RUNNING] = ".x.x.x.xx",    [REPL_JOB_VERIFYING] = ".x..x..xx",
     [REPL_JOB_PUBLISHING] = ".x....xx.", [REPL_JOB_PAUSED] = ".x.....xx",
     [REPL_JOB_COMPLETED] = ".........",  [REPL_JOB_FAILED] = ".x......x",
