@@ -91,22 +91,23 @@ replPoolOpsMakePool(virConnectPtr conn, const ReplPoolXml *xml, unsigned int fla
     unsigned char uuid[VIR_UUID_BUFLEN];
     g_autofree char *stock = replPoolOpsWithUuid(xml, uuid);
     g_autoptr(ReplLabel) was = replLabelsGet(replRegionsLabels(), uuid, NULL);
+    /* Tools that know no metadata define pools anew: only a <metadata> takes a label off. */
+    const ReplLabel *label = xml->hasMetadata ? xml->label : was;
     ReplLabelChange *change = NULL;
     g_autoptr(GError) err = NULL;
     virStoragePoolPtr pool;
 
     if (replPoolOpsAclXml(conn, stock, check) < 0)
         return NULL;
-    if (xml->label && !replPoolOpsIsFileBased(xml->type)) {
+    if (label && !replPoolOpsIsFileBased(xml->type)) {
         replReportError(VIR_ERR_NO_SUPPORT,
                         _("A pool of type '%s' cannot be a region pool: only dir, fs and netfs can"),
                         xml->type);
         return NULL;
     }
-    if (replPoolOpsMayRelabel(uuid, was, xml->label) < 0)
+    if (replPoolOpsMayRelabel(uuid, was, label) < 0)
         return NULL;
-    if ((xml->label || was) &&
-        !(change = replLabelsPrepare(replRegionsLabels(), uuid, xml->label, persistent, &err))) {
+    if ((label || was) && !(change = replLabelsPrepare(replRegionsLabels(), uuid, label, persistent, &err))) {
         replReport(g_steal_pointer(&err));
         return NULL;
     }

@@ -88,6 +88,29 @@ replDocOursClear(ReplDocOurs *ours)
 {
     g_clear_pointer(&ours->elements, g_ptr_array_unref);
     g_clear_pointer(&ours->misplaced, g_free);
+    g_clear_pointer(&ours->nearMiss, g_free);
+}
+
+gboolean
+replDocIsNone(const ReplDocOurs *ours)
+{
+    return ours->elements->len == 0 && !ours->misplaced && !ours->nearMiss;
+}
+
+/* A typing error in the namespace must never turn a request into a stock copy. The parser leaves a prefix that
+ * is bound to nothing in the name. */
+static char *
+replDocNearMiss(const xmlNode *node)
+{
+    static const char *const names[] = {"region", "usage", "replicate", "update", "image", NULL};
+    const char *colon = strrchr((const char *)node->name, ':');
+    const char *name = colon ? colon + 1 : (const char *)node->name;
+
+    if (!g_strv_contains(names, name))
+        return NULL;
+    if (node->ns && node->ns->href)
+        return g_strdup_printf("<%s xmlns='%.200s'>", name, (const char *)node->ns->href);
+    return g_strdup_printf("<%.200s>", (const char *)node->name);
 }
 
 static gboolean
@@ -113,6 +136,8 @@ replDocFindIn(const xmlNode *node, gboolean inMetadata, ReplDocOurs *ours)
         g_ptr_array_add(ours->elements, (gpointer)node);
         return;
     }
+    if (inMetadata && !ours->nearMiss)
+        ours->nearMiss = replDocNearMiss(node);
     if (!ours->misplaced && replDocIsOurs(node))
         ours->misplaced = g_strdup_printf("<" REPL_PREFIX ":%s>", node->name);
     else if (!ours->misplaced && replDocHasOurAttr(node))
@@ -130,6 +155,7 @@ replDocFind(xmlDoc *doc, ReplDocOurs *ours)
 {
     ours->elements = g_ptr_array_new();
     ours->misplaced = NULL;
+    ours->nearMiss = NULL;
     replDocFindIn(xmlDocGetRootElement(doc), FALSE, ours);
 }
 
@@ -138,6 +164,12 @@ replDocCheck(xmlDoc *doc, const ReplDocOurs *ours, const char *root, GError **er
 {
     const xmlNode *node = xmlDocGetRootElement(doc);
 
+    if (ours->nearMiss) {
+        replErrorSet(err, VIR_ERR_XML_ERROR,
+                     _("%s in the <metadata> of a <%s> is not in the namespace of replication, which is '%s'"),
+                     ours->nearMiss, root, REPL_NAMESPACE);
+        return -1;
+    }
     if (ours->misplaced) {
         replErrorSet(err, VIR_ERR_XML_ERROR, _("%s may only stand inside the <metadata> of a <%s>"),
                      ours->misplaced, root);

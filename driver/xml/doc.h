@@ -25,6 +25,7 @@ replDocIsStock(const xmlNode *node, const char *name);
 typedef struct {
     GPtrArray *elements; /* of xmlNode, borrowed */
     char *misplaced;     /* an element or attribute of ours anywhere else, NULL: none */
+    char *nearMiss;      /* a child of <metadata> with the name of one of ours and another namespace, NULL: none */
 } ReplDocOurs;
 
 void
@@ -35,8 +36,12 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplDocOurs, replDocOursClear)
 void
 replDocFind(xmlDoc *doc, ReplDocOurs *ours);
 
+/* Whether there is nothing of ours, and nothing that was meant to be. */
+gboolean
+replDocIsNone(const ReplDocOurs *ours);
+
 /* Refuses what no document with something of ours may have: another root than @root, a misplaced element
- * or attribute, a DOCTYPE. Returns 0 or -1. */
+ * or attribute, an element that was meant to be ours, a DOCTYPE. Returns 0 or -1. */
 int
 replDocCheck(xmlDoc *doc, const ReplDocOurs *ours, const char *root, GError **err);
 

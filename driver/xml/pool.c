@@ -107,6 +107,7 @@ replPoolReadStock(ReplPoolXml *xml, xmlDoc *doc)
     xml->name = replDocString(root, "name", NULL);
     xml->uuid = replDocString(root, "uuid", NULL);
     xml->targetPath = replDocString(root, "target", "path");
+    xml->hasMetadata = replDocChild(root, "metadata", NULL) != NULL;
 }
 
 ReplPoolXml *
@@ -115,7 +116,7 @@ replPoolXmlParse(const char *text, GError **err)
     g_autoptr(ReplPoolXml) xml = g_new0(ReplPoolXml, 1);
     g_autoptr(GError) broken = NULL;
     g_autoptr(xmlDoc) doc = replDocParse(text, &broken);
-    g_auto(ReplDocOurs) ours = {NULL, NULL};
+    g_auto(ReplDocOurs) ours = {NULL, NULL, NULL};
 
     if (!doc && strstr(text, REPL_NAMESPACE)) {
         g_propagate_error(err, g_steal_pointer(&broken));
@@ -125,7 +126,7 @@ replPoolXmlParse(const char *text, GError **err)
         replDocFind(doc, &ours);
         replPoolReadStock(xml, doc);
     }
-    if (!doc || (!ours.elements->len && !ours.misplaced)) {
+    if (!doc || replDocIsNone(&ours)) {
         xml->stock = g_strdup(text);
         return g_steal_pointer(&xml);
     }

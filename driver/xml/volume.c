@@ -72,7 +72,7 @@ replVolXmlParse(const char *text, GError **err)
     g_autoptr(ReplVolXml) xml = g_new0(ReplVolXml, 1);
     g_autoptr(GError) broken = NULL;
     g_autoptr(xmlDoc) doc = replDocParse(text, &broken);
-    g_auto(ReplDocOurs) ours = {NULL, NULL};
+    g_auto(ReplDocOurs) ours = {NULL, NULL, NULL};
 
     if (!doc && strstr(text, REPL_NAMESPACE)) {
         g_propagate_error(err, g_steal_pointer(&broken));
@@ -83,7 +83,7 @@ replVolXmlParse(const char *text, GError **err)
         if (replDocIsStock(xmlDocGetRootElement(doc), "volume"))
             xml->name = replDocString(xmlDocGetRootElement(doc), "name", NULL);
     }
-    if (!doc || (!ours.elements->len && !ours.misplaced)) {
+    if (!doc || replDocIsNone(&ours)) {
         xml->stock = g_strdup(text);
         return g_steal_pointer(&xml);
     }

@@ -47,6 +47,7 @@ typedef struct {
     char *stock;       /* for the stock driver: our elements taken out, and a <metadata> that
                           is empty then; the caller's text when there was nothing of ours */
     gboolean hasOurs;
+    gboolean hasMetadata; /* a <metadata>, ours in it or not: without one, a label that is there stays */
     ReplLabel *label;  /* NULL: none */
     char *name;        /* these four as libvirt reads them; NULL: absent, or the XML is malformed */
     char *uuid;

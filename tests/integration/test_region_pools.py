@@ -88,10 +88,37 @@ def test_define_replaces_and_removes_the_label(host, new_pool):
     relabelled = xmlio.pool(pool.name, pool.path, xmlio.region("cn-west-1", "p2"), uuid=uuid)
     assert define(host, relabelled).rc == 0
     assert xmlio.region_of(pool.dumpxml()) == "cn-west-1"
-    assert define(host, xmlio.pool(pool.name, pool.path, uuid=uuid)).rc == 0
+    assert define(host, xmlio.pool(pool.name, pool.path, "<x:a xmlns:x='urn:x'/>", uuid=uuid)).rc == 0
     assert "replication" not in pool.dumpxml()
     host.restart()
     assert "replication" not in pool.dumpxml("--inactive")
+
+
+def test_define_without_metadata_keeps_the_label(host, new_pool):
+    """As tools do that know no metadata."""
+    pool = new_pool("cn-north-1", quota=QUOTA)
+    uuid = host.ok("pool-uuid", pool.name).strip()
+    before = xmlio.metadata(pool.dumpxml("--inactive"))
+    assert define(host, xmlio.pool(pool.name, pool.path, uuid=uuid)).rc == 0
+    assert xmlio.metadata(pool.dumpxml("--inactive")) == before
+    host.restart()
+    assert xmlio.metadata(pool.dumpxml("--inactive")) == before
+
+
+def test_a_transient_label_lasts_when_the_pool_does(host, new_pool):
+    pool = new_pool("cn-north-1", transient=True)
+    uuid = host.ok("pool-uuid", pool.name).strip()
+    assert define(host, xmlio.pool(pool.name, pool.path, uuid=uuid)).rc == 0
+    host.ok("pool-destroy", pool.name)
+    host.restart()
+    assert xmlio.region_of(pool.dumpxml()) == "cn-north-1"
+
+
+@pytest.mark.parametrize("label", ["<region xmlns='urn:libvirt-replication:1' name='a'/>", "<region name='a'/>"])
+def test_label_in_a_wrong_namespace_is_an_error(host, scratch, label):
+    error = define(host, xmlio.pool("miss", scratch, label)).err
+    assert "urn:libvirt-replication:1.0" in error and "<region" in error
+    assert "miss" not in host.ok("pool-list", "--all", "--name")
 
 
 @pytest.mark.parametrize("flags", [(), ("--validate",)])

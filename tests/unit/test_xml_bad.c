@@ -86,6 +86,15 @@ static const Bad badPools[] = {
      VIR_ERR_INVALID_ARG, "Value '18446744073709551617'"},
     {"unknown", POOL("<r:area " NS "/>"), VIR_ERR_XML_ERROR,
      "Unknown element <replication:area> in the <metadata> of a <pool>"},
+    {"near-miss", POOL("<region xmlns='urn:libvirt-replication:1' name='a'/>"), VIR_ERR_XML_ERROR,
+     "<region xmlns='urn:libvirt-replication:1'> in the <metadata> of a <pool> is not in the namespace of "
+     "replication, which is '" REPL_NAMESPACE "'"},
+    {"near-miss-none", POOL("<region name='a'/>"), VIR_ERR_XML_ERROR,
+     "<region> in the <metadata> of a <pool> is not in the namespace of replication"},
+    {"near-miss-prefix", POOL("<replication:region name='a'/>"), VIR_ERR_XML_ERROR,
+     "<replication:region> in the <metadata> of a <pool> is not in the namespace of replication"},
+    {"near-miss-beside", POOL("<region name='a'/><r:region " NS " name='a'/>"), VIR_ERR_XML_ERROR,
+     "<region> in the <metadata> of a <pool> is not in the namespace of replication"},
     {"image-in-pool", POOL("<r:image " NS "/>"), VIR_ERR_XML_ERROR,
      "Unknown element <replication:image>"},
     {"replicate-in-pool", POOL("<r:replicate " NS "/>"), VIR_ERR_XML_ERROR,
@@ -179,6 +188,19 @@ static const Bad badVolumes[] = {
      VIR_ERR_XML_ERROR, "cannot stand in one <volume>"},
     {"region", VOLUME("<r:region " NS " name='a'/>"), VIR_ERR_XML_ERROR,
      "Unknown element <replication:region> in the <metadata> of a <volume>"},
+    {"near-miss", VOLUME("<replicate xmlns='urn:libvirt-replication:1'/>"), VIR_ERR_XML_ERROR,
+     "<replicate xmlns='urn:libvirt-replication:1'> in the <metadata> of a <volume> is not in the namespace of "
+     "replication, which is '" REPL_NAMESPACE "'"},
+    {"near-miss-none", VOLUME("<update><job action='cancel'/></update>"), VIR_ERR_XML_ERROR,
+     "<update> in the <metadata> of a <volume> is not in the namespace of replication"},
+    {"near-miss-prefix", VOLUME("<replication:replicate/>"), VIR_ERR_XML_ERROR,
+     "<replication:replicate> in the <metadata> of a <volume> is not in the namespace of replication"},
+    {"near-miss-entity",
+     "<!DOCTYPE volume [<!ENTITY u 'urn:libvirt-repl'>]><volume><name>a</name><metadata>"
+     "<r:replicate xmlns:r='&u;ication:1.0'/></metadata></volume>",
+     VIR_ERR_XML_ERROR, "is not in the namespace of replication"},
+    {"near-miss-other", VOLUME("<x:image xmlns:x='urn:x'/>"), VIR_ERR_XML_ERROR,
+     "<image xmlns='urn:x'> in the <metadata> of a <volume> is not in the namespace of replication"},
     {"usage", VOLUME("<r:usage " NS "/>"), VIR_ERR_XML_ERROR, "Unknown element <replication:usage>"},
     {"outside", "<volume><name>n</name><r:replicate " NS "/></volume>", VIR_ERR_XML_ERROR,
      "<replication:replicate> may only stand inside the <metadata> of a <volume>"},
@@ -288,7 +310,8 @@ static const char *const beyondSchemas[] = {
     "cipher-zero",   "cipher-name",    "target-none",   "target-default", "target-missing",
     "target-format", "target-noformat", "target-engine", "slot-none",     "slot-keep",
     "name-slash",    "name-dots",      "name-empty",    "bandwidth-zero", "bandwidth-overflow",
-    "update-unnamed", "update-empty",  NULL,
+    "update-unnamed", "update-empty",  "near-miss",      "near-miss-none", "near-miss-prefix",
+    "near-miss-beside", "near-miss-other", "near-miss-entity", NULL,
 };
 
 static void
