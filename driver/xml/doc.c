@@ -165,9 +165,10 @@ replDocCheck(xmlDoc *doc, const ReplDocOurs *ours, const char *root, GError **er
     const xmlNode *node = xmlDocGetRootElement(doc);
 
     if (ours->nearMiss) {
-        replErrorSet(err, VIR_ERR_XML_ERROR,
-                     _("%s in the <metadata> of a <%s> is not in the namespace of replication, which is '%s'"),
-                     ours->nearMiss, root, REPL_NAMESPACE);
+        replErrorSet(
+            err, VIR_ERR_XML_ERROR,
+            _("%s in the <metadata> of a <%s> is not in the namespace of replication, which is '%s'"),
+            ours->nearMiss, root, REPL_NAMESPACE);
         return -1;
     }
     if (ours->misplaced) {

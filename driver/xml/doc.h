@@ -25,7 +25,7 @@ replDocIsStock(const xmlNode *node, const char *name);
 typedef struct {
     GPtrArray *elements; /* of xmlNode, borrowed */
     char *misplaced;     /* an element or attribute of ours anywhere else, NULL: none */
-    char *nearMiss;      /* a child of <metadata> with the name of one of ours and another namespace, NULL: none */
+    char *nearMiss; /* a child of <metadata> with the name of one of ours and another namespace, NULL: none */
 } ReplDocOurs;
 
 void

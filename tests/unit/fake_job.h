@@ -38,7 +38,7 @@ typedef struct {
     GString *calls;  /* FakeCalls */
     GString *states; /* first letters of the recorded states, u for publishing, s for paused, x for cancelled */
     gboolean arrived, open, mended;
-    gboolean stuck; /* cannot be undone */
+    gboolean stuck;    /* cannot be undone */
     ReplJobState told; /* by ended */
     gboolean recorded;
     ReplJobState last; /* recorded */

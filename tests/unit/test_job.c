@@ -392,8 +392,7 @@ testLate(void)
         g_assert_cmpint(replQueueSubmit(queue, job, TRUE, NULL), ==, 0);
         fakeAwait(fake);
         g_assert_false(replJobWaitFor(job, 1)); /* has failed, but is not over */
-        g_assert_cmpint(replJobDo(job, cases[i].verb, NULL), ==,
-                        cases[i].verb == REPL_VERB_CANCEL ? 0 : -1);
+        g_assert_cmpint(replJobDo(job, cases[i].verb, NULL), ==, cases[i].verb == REPL_VERB_CANCEL ? 0 : -1);
         fakeOpen(fake);
         g_assert_cmpint(replJobWait(job, NULL), ==, -1);
         fakeAssert(fake, cases[i].calls, cases[i].states);

@@ -41,8 +41,8 @@ static const struct {
     {"only-text", "<volume><name>a</name><!-- " REPL_NAMESPACE " --></volume>", "a"},
     {"prefixed-name", "<volume><x:name xmlns:x='urn:x'>b</x:name><name>a</name></volume>", "a"},
     /* What stands in an entity is not looked at, by libvirt neither. */
-    {"entity-name",
-     "<!DOCTYPE v [<!ENTITY e '.repli'>]><volume><name>&e;cation</name></volume>", ".replication"},
+    {"entity-name", "<!DOCTYPE v [<!ENTITY e '.repli'>]><volume><name>&e;cation</name></volume>",
+     ".replication"},
     {"in-entity",
      "<!DOCTYPE volume [<!ENTITY e '<r:replicate xmlns:r=\"urn:libvirt&#45;replication:1.0\"/>'>]>"
      "<volume><name>a</name><metadata>&e;</metadata></volume>",
