@@ -12,6 +12,11 @@ e2fsprogs xfsprogs iproute2 mount util-linux procps"
 packages_test="python3-pytest groff-base libxml2-utils cryptsetup-bin dbus polkitd qemu-system-x86 attr openssl
 openssh-client openssh-server"
 
+# Debian 13 and later have packages of their own for libvirt's drivers.
+# shellcheck disable=SC1091
+[ "$(. /etc/os-release && echo "${VERSION_ID:-}")" = 12 ] ||
+    packages_demo="$packages_demo libvirt-daemon-driver-storage libvirt-daemon-driver-secret libvirt-daemon-driver-network"
+
 # install_packages NAME…: installs those that are missing; says nothing when none is.
 install_packages() {
     missing=""

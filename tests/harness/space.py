@@ -18,6 +18,9 @@ import tempfile
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
 PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -61,6 +64,32 @@ def _sweep(base):
                 os.close(fd)
 
 
+def _mount(source, target, flags):
+    if _libc.mount(source, target, None, flags, None) != 0:
+        raise OSError(ctypes.get_errno(), f"mount {target.decode()}")
+
+
+def _make_private():
+    """No mount of ours reaches the machine. In a chroot "/" is no mount point, which mount refuses; then joining our own
+    namespace again leads to its real root, where it works, and the chroot's folder becomes a mount point."""
+    if run("mount", "--make-rprivate", "/", check=False).returncode == 0:
+        return
+    if not os.path.exists("/proc/self/ns/mnt"):
+        raise SystemExit("The test hosts need /proc in this chroot: mount -t proc proc /proc")
+    inside = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    if _libc.setns(namespace, CLONE_NEWNS) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+    _mount(b"none", b"/", MS_REC | MS_PRIVATE)
+    os.fchdir(inside)
+    folder = os.getcwdb()
+    _mount(folder, folder, MS_BIND | MS_REC)
+    os.chroot(folder)
+    os.chdir("/")
+    os.close(namespace)
+    os.close(inside)
+
+
 def enter():
     """Moves this process (which must have one thread) into the sandbox; returns its scratch folder."""
     global _scratch
@@ -70,7 +99,7 @@ def enter():
         raise RuntimeError("The test hosts need root: they mount and make namespaces.")
     if _libc.unshare(CLONE_NEWNS | CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
-    run("mount", "--make-rprivate", "/")
+    _make_private()
     run("ip", "link", "set", "lo", "up")
     base = os.environ.get("REPL_TEST_SCRATCH", "/var/tmp")
     _sweep(base)
