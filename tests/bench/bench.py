@@ -3,13 +3,17 @@
 """Measures the module and prints a table in markdown; run.sh is the way to start it.
 
 Each name is a function of copies.py, queries.py, jobs.py or crypto.py: (lab, table), which makes what it needs,
-adds rows to the table, and removes it again.
+adds rows to the table, and removes it again. One that fails is a row that says so, and the next one begins in a new lab.
+A run that is interrupted prints what it has, and leaves nothing behind.
 """
 
 import argparse
+import json
 import os
 import platform
 import sys
+import time
+import traceback
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -49,7 +53,7 @@ def parse():
                                      description="Measures image replication.", epilog="names:\n" + names)
     parser.add_argument("names", nargs="*", metavar="name", help="all when none is given")
     parser.add_argument("--quick", action="store_true", help="small, to see that it works")
-    parser.add_argument("--output", metavar="FILE", help="write the table there too")
+    parser.add_argument("--output", metavar="FILE", help="write the results there, as JSON for figures.py")
     parser.add_argument("--check", action="store_true", help="fail when a wanted value is missed")
     for name, (full, quick, text) in SIZES.items():
         parser.add_argument("--" + name.replace("_", "-"), type=int, metavar="N",
@@ -72,25 +76,48 @@ def machine():
             f"{version // 1000000}.{version // 1000 % 1000}.{version % 1000}, qemu-img {qemu}")
 
 
+def run(options, table):
+    """All benchmarks. Returns whether none was interrupted; then the rest of them are rows that say so."""
+    names = list(options.names or BENCHES)
+    lab = Lab(options)
+    try:
+        for number, name in enumerate(names):
+            say(f"{name}: {BENCHES[name].__doc__}")
+            try:
+                BENCHES[name](lab, table)
+            except (KeyboardInterrupt, SystemExit):
+                for missing in names[number:]:
+                    table.fail(missing, "interrupted")
+                return False
+            except Exception as error:  # pylint: disable=broad-except
+                say(traceback.format_exc())
+                table.fail(name, error)
+                lab = lab.renewed()
+        return True
+    finally:
+        lab.abandon()
+        space.leave()
+
+
 def main():
     options = parse()
     table = Table()
-    lab = Lab(options)
-    try:
-        for name in options.names or BENCHES:
-            say(f"{name}: {BENCHES[name].__doc__}")
-            BENCHES[name](lab, table)
-    finally:
-        lab.close()
-        space.leave()
-    text = f"{machine()}; medians of {options.runs}\n\n{table.markdown()}\n"
-    print(text)
+    # The load of the minute before: figures of a machine that does something else mislead.
+    about = {"machine": machine(), "runs": options.runs, "size_mib": options.size_mib, "quick": options.quick,
+             "load": round(os.getloadavg()[0], 1), "date": time.strftime("%Y-%m-%d")}
+    whole = run(options, table)
+    print(f"{about['machine']}; medians of {options.runs}; load {about['load']} before\n\n{table.markdown()}\n")
     if options.output:
-        with open(options.output, "w") as f:
-            f.write(text)
+        with open(options.output, "w", encoding="utf-8") as f:
+            json.dump({**about, "head": table.HEAD, "rows": table.rows, "charts": table.charts,
+                       "missed": table.missed, "failed": table.failed}, f, indent=1, ensure_ascii=False)
     for what in table.missed:
         say(f"missed: {what}")
-    return 1 if options.check and table.missed else 0
+    for name in table.failed:
+        say(f"not measured: {name}")
+    if not whole:
+        return 130
+    return 1 if table.failed or options.check and table.missed else 0
 
 
 if __name__ == "__main__":

@@ -116,6 +116,7 @@ def _cold(lab, table, source, target, paths, stock, out, size):
     peak = _Peak(lab.ours)
     results = turns(contenders, lab.options.runs)
     growth_kib = peak.growth_kib()
+    table.chart("copy", {name: wall(costs) for name, costs in results.items()})
     ours = wall(results["this"])
     cpu_s = cpu(results["this"]) / (size / GIB)
     for name in list(contenders)[1:]:

@@ -8,7 +8,7 @@ import time
 import libvirt
 from harness import images, pools, space, xmlio
 from harness.host import STOCK, Host
-from measure import MIB
+from measure import MIB, say
 
 LAYERS = ("base.qcow2", "update.qcow2", "setup.qcow2", "web.qcow2")
 RUNNING = ("queued", "running", "verifying", "publishing")
@@ -61,10 +61,27 @@ class Lab:
             pool.host.ok("pool-undefine", pool.name)
             empty(pool.path)
 
-    def close(self):
+    def abandon(self):
+        """Ends the hosts, whatever state they are in, and removes all files and mounts."""
         for module, host in self._hosts.items():
-            self._conns[module].close()
-            host.close()
+            for end in (lambda: self._conns[module].close(), host.close):  # noqa: B023
+                try:
+                    end()
+                except Exception as error:  # pylint: disable=broad-except
+                    say(f"{host.name}: {error}")
+        self._hosts, self._conns = {}, {}
+        with open("/proc/self/mounts", encoding="utf-8") as f:
+            mounts = [line.split()[1] for line in f if line.split()[1].startswith(self.dir + "/")]
+        for mount in reversed(mounts):
+            space.run("umount", "-l", mount, check=False)
+        for host in ("ours", "stock"):
+            space.run("rm", "-rf", "--one-file-system", os.path.join(space.enter(), host), check=False)
+        space.run("rm", "-rf", "--one-file-system", self.dir, check=False)
+
+    def renewed(self):
+        """A new lab in the place of this one, in which something has failed."""
+        self.abandon()
+        return Lab(self.options)
 
     # ---- images
 

@@ -99,13 +99,16 @@ def written_bytes(pid):
 
 
 class Table:
-    """Rows of results. `wanted` is a limit: ("≤", 1.2) or ("≥", 1.15); None: just for comparison."""
+    """Rows of results, and the bars of charts. `wanted` is a limit: ("≤", 1.2) or ("≥", 1.15); None: just for
+    comparison. What failed is a row, too: a table never hides that something is missing in it."""
 
     HEAD = ("what", "this", "other", "ratio", "wanted", "met")
 
     def __init__(self):
         self.rows = []
         self.missed = []
+        self.failed = []
+        self.charts = {}
 
     def add(self, what, this, other="", ratio=None, wanted=None, value=None, unit=""):
         """`value` is held against `wanted`; it is the ratio when it is not given."""
@@ -116,8 +119,20 @@ class Table:
             met = "yes" if good else "**no**"
             if not good:
                 self.missed.append(what)
-        row = (what, this, other, "" if ratio is None else f"{ratio:.2f}",
-               f"{wanted[0]} {wanted[1]:g}{unit}" if wanted else "", met)
+        self._row(what, this, other, "" if ratio is None else f"{ratio:.2f}",
+                  f"{wanted[0]} {wanted[1]:g}{unit}" if wanted else "", met)
+
+    def fail(self, name, error):
+        """A benchmark that ended with an error, or that was not reached."""
+        self.failed.append(name)
+        self._row(f"**{name}: not measured**", " ".join(str(error).split())[:200])
+
+    def chart(self, title, bars):
+        """Bars of a chart: name → seconds, the first one ours."""
+        self.charts[title] = {name: round(value, 4) for name, value in bars.items()}
+
+    def _row(self, *cells):
+        row = tuple(cell.replace("|", "\\|") for cell in cells) + ("",) * (len(self.HEAD) - len(cells))
         self.rows.append(row)
         say("  " + " | ".join(row))
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The benchmarks, on a fresh Debian 12 as root: packages, build, measurements, one table in markdown.
 #
-#     tests/bench/run.sh [--quick] [--runs N] [--size-mib N] [name…]
+#     tests/bench/run.sh [--write] [--quick] [--runs N] [--size-mib N] [name…]
 #
+# --write puts the results of a full run into README.md, tests/bench/README.md and the chart beside it.
 # --help lists the names. --quick takes small images and few runs: it shows that the benchmarks work,
 # its figures mean nothing. A full run wants ~25 GiB below /var/tmp ($REPL_TEST_SCRATCH) and an idle
 # machine: contenders take turns in one run, so that ratios can be trusted where seconds cannot.
@@ -21,4 +22,12 @@ if [ -z "${REPL_BUILD:-}" ]; then
     export REPL_BUILD
     build_module "$REPL_BUILD" || exit 1
 fi
-/usr/bin/python3 -B tests/bench/bench.py "$@"
+
+if [ "${1:-}" != --write ]; then
+    exec /usr/bin/python3 -B tests/bench/bench.py "$@"
+fi
+shift
+results=$(mktemp)
+trap 'rm -f "$package_log" "$results"' EXIT
+/usr/bin/python3 -B tests/bench/bench.py --output "$results" "$@" || exit 1
+/usr/bin/python3 -B tests/bench/figures.py "$results"
