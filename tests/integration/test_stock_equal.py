@@ -4,6 +4,7 @@
 import os
 import re
 import shlex
+import signal
 
 import libvirt
 import pytest
@@ -44,6 +45,11 @@ class Player:
                 f.write(text)
         with open(os.path.join(self.folder, "data"), "wb") as f:
             f.write(images.random_bytes(3 << 20, 1) + bytes(1 << 20) + images.random_bytes(12345, 2))
+
+    def end(self):
+        """Stops the daemon; returns its exit status."""
+        self.host.process.send_signal(signal.SIGTERM)
+        return self.host.wait_exit(60)
 
     def play(self, line):
         if line.startswith("$ "):
@@ -90,8 +96,9 @@ def test_same_as_stock(new_host, name):
         assert ours == stock, line
     trees = [sorted(player.tree().splitlines()) for player in players]
     assert trees[0] == trees[1]
-    for player in players:
-        player.host.stop()
+    # libvirtd 11.3 crashes as it ends after it has served volume streams, with our module and without.
+    stock, ours = (player.end() for player in players)
+    assert ours == stock
 
 
 def bindings_calls(conn):
