@@ -440,6 +440,8 @@ testExamples(void)
         g_autofree char *file = g_build_filename(path, name, NULL);
         g_autofree char *text = NULL;
 
+        if (!g_str_has_suffix(name, ".xml"))
+            continue; /* TOUR.md lies there, too */
         g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
         checkExample(name, text);
         count++;
