@@ -6,11 +6,12 @@
 #include "copy/copy.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/lock.h"
+#include "base/thread.h"
 #include "copy/engine.h"
 #include "copy/files.h"
 
@@ -43,29 +44,20 @@ engineAllocate(ReplCopyEngine *engine, GError **err)
     return 0;
 }
 
-/* Lets all workers run, and returns when they have ended. Fewer threads than wished are no error.
- */
+/* Lets all workers run, and returns when they have ended. Fewer threads than wished are no error. */
 static void
 engineRunWorkers(ReplCopyEngine *engine)
 {
-    sigset_t all;
-    sigset_t saved;
-    guint started = 1;
+    guint i;
 
-    /* The daemon's signals are none of our threads' business. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &saved);
-    while (started < engine->tune.workers) {
-        ReplCopyWorker *worker = &engine->workers[started];
-
-        if (pthread_create(&worker->thread, NULL, replWorkerRun, worker) != 0)
+    for (i = 1; i < engine->tune.workers; i++) {
+        engine->workers[i].thread = replThreadNew("repl-copy", replWorkerRun, &engine->workers[i], NULL);
+        if (!engine->workers[i].thread)
             break;
-        started++;
     }
-    pthread_sigmask(SIG_SETMASK, &saved, NULL);
     replWorkerRun(&engine->workers[0]);
-    for (guint i = 1; i < started; i++)
-        pthread_join(engine->workers[i].thread, NULL);
+    for (i = 1; i < engine->tune.workers; i++)
+        g_clear_pointer(&engine->workers[i].thread, g_thread_join);
 }
 
 static int
@@ -73,13 +65,11 @@ engineRun(ReplCopyEngine *engine, GError **err)
 {
     if (engineAllocate(engine, err) < 0)
         return -1;
-    pthread_mutex_init(&engine->cutLock, NULL);
-    pthread_mutex_init(&engine->lock, NULL);
-    pthread_cond_init(&engine->moved, NULL);
+    replLockInit(&engine->cutLock);
+    replLockInit(&engine->lock);
     engineRunWorkers(engine);
-    pthread_cond_destroy(&engine->moved);
-    pthread_mutex_destroy(&engine->lock);
-    pthread_mutex_destroy(&engine->cutLock);
+    replLockClear(&engine->lock);
+    replLockClear(&engine->cutLock);
     g_clear_pointer(&engine->workers, g_free);
     munmap(engine->map, engine->map_bytes);
     if (!engine->error)

@@ -14,8 +14,7 @@
  */
 #pragma once
 
-#include <pthread.h>
-
+#include "base/lock.h"
 #include "copy/copy.h"
 #include "copy/file.h"
 #include "copy/piece.h"
@@ -45,7 +44,7 @@ typedef struct ReplCopyEngine ReplCopyEngine;
 
 typedef struct {
     ReplCopyEngine *engine;
-    pthread_t thread;
+    GThread *thread; /* NULL: the caller's */
 
     /* Its worker's alone. */
     ReplPiece piece;
@@ -69,15 +68,14 @@ struct ReplCopyEngine {
     gsize map_bytes;
 
     /* Guarded by cutLock, held also while the extents' owner and the watch's admit are asked. */
-    pthread_mutex_t cutLock;
+    ReplLock cutLock;
     ReplSieve sieve;
     ReplCutter cutter;
     gboolean reserve;        /* the target is told ahead of what is going to be written */
     guint64 reserved_bytes;  /* it knows of everything up to this offset */
 
     /* Guarded by lock, which is taken after cutLock. */
-    pthread_mutex_t lock;
-    pthread_cond_t moved;    /* a piece, a checkpoint or the copy has ended */
+    ReplLock lock;           /* woken when a piece, a checkpoint or the copy has ended */
     guint64 handed_bytes;    /* data handed out so far */
     guint64 handedEnd_bytes; /* of the last piece */
     guint64 safe_bytes;      /* data below the last checkpoint */
@@ -99,4 +97,4 @@ gboolean replEngineTake(ReplCopyEngine *engine, ReplCopyWorker *worker);
 void replEngineDone(ReplCopyEngine *engine, ReplCopyWorker *worker);
 
 /* A worker's life, until there are no more pieces; a thread's start routine. */
-void *replWorkerRun(void *opaque);
+gpointer replWorkerRun(gpointer opaque);

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "base/lock.h"
 #include "copy/engine.h"
 
 #define RESERVE_MIN_BYTES (1u << 20)   /* below, the call costs more than it brings */
@@ -11,12 +12,12 @@
 void
 replEngineFail(ReplCopyEngine *engine, GError *error)
 {
-    pthread_mutex_lock(&engine->lock);
+    replLockTake(&engine->lock);
     if (!engine->error)
         engine->error = g_steal_pointer(&error);
     engine->stop = TRUE;
-    pthread_cond_broadcast(&engine->moved);
-    pthread_mutex_unlock(&engine->lock);
+    replLockWake(&engine->lock);
+    replLockDrop(&engine->lock);
     g_clear_error(&error);
     replReaderCancel(engine->reader);
     replWriterCancel(engine->writer);
@@ -27,9 +28,9 @@ replEngineStopped(ReplCopyEngine *engine)
 {
     gboolean stop;
 
-    pthread_mutex_lock(&engine->lock);
+    replLockTake(&engine->lock);
     stop = engine->stop;
-    pthread_mutex_unlock(&engine->lock);
+    replLockDrop(&engine->lock);
     return stop;
 }
 
@@ -59,11 +60,11 @@ engineWaitForCheckpoint(ReplCopyEngine *engine)
 {
     gboolean stop;
 
-    pthread_mutex_lock(&engine->lock);
+    replLockTake(&engine->lock);
     while (hasCheckpoints(engine->job) && !engine->stop && isTooFarAhead(engine))
-        pthread_cond_wait(&engine->moved, &engine->lock);
+        replLockWait(&engine->lock);
     stop = engine->stop;
-    pthread_mutex_unlock(&engine->lock);
+    replLockDrop(&engine->lock);
     return !stop;
 }
 
@@ -101,19 +102,19 @@ replEngineTake(ReplCopyEngine *engine, ReplCopyWorker *worker)
     GError *error = NULL;
     int rc = 0;
 
-    pthread_mutex_lock(&engine->cutLock);
+    replLockTake(&engine->cutLock);
     if (engineWaitForCheckpoint(engine))
         rc = engineCut(engine, &worker->piece, &error);
     if (rc > 0) {
-        pthread_mutex_lock(&engine->lock);
+        replLockTake(&engine->lock);
         worker->busy = TRUE;
         worker->start_bytes = worker->piece.dstOffset_bytes;
         worker->before_bytes = engine->handed_bytes;
         engine->handed_bytes += worker->piece.length_bytes;
         engine->handedEnd_bytes = worker->start_bytes + worker->piece.length_bytes;
-        pthread_mutex_unlock(&engine->lock);
+        replLockDrop(&engine->lock);
     }
-    pthread_mutex_unlock(&engine->cutLock);
+    replLockDrop(&engine->cutLock);
     if (rc < 0)
         replEngineFail(engine, error);
     return rc > 0;
@@ -153,11 +154,11 @@ engineCheckpoint(ReplCopyEngine *engine, guint64 offset, guint64 data)
 
     if (engineSync(engine, offset, &error) < 0)
         replEngineFail(engine, error);
-    pthread_mutex_lock(&engine->lock);
+    replLockTake(&engine->lock);
     engine->safe_bytes = data;
     engine->syncing = FALSE;
-    pthread_cond_broadcast(&engine->moved);
-    pthread_mutex_unlock(&engine->lock);
+    replLockWake(&engine->lock);
+    replLockDrop(&engine->lock);
 }
 
 void
@@ -168,7 +169,7 @@ replEngineDone(ReplCopyEngine *engine, ReplCopyWorker *worker)
     guint64 data = 0;
     gboolean due = FALSE;
 
-    pthread_mutex_lock(&engine->lock);
+    replLockTake(&engine->lock);
     if (!engine->stop) {
         worker->busy = FALSE;
         if (job->watch && job->watch->advance)
@@ -177,9 +178,9 @@ replEngineDone(ReplCopyEngine *engine, ReplCopyWorker *worker)
         due = hasCheckpoints(job) && !engine->syncing &&
               data - engine->safe_bytes >= job->checkpoint_bytes;
         engine->syncing |= due;
-        pthread_cond_broadcast(&engine->moved);
+        replLockWake(&engine->lock);
     }
-    pthread_mutex_unlock(&engine->lock);
+    replLockDrop(&engine->lock);
     if (due)
         engineCheckpoint(engine, offset, data);
 }

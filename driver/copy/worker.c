@@ -90,8 +90,8 @@ workerCarry(ReplCopyWorker *worker, GError **err)
                              piece->length_bytes, piece->dstOffset_bytes, err);
 }
 
-void *
-replWorkerRun(void *opaque)
+gpointer
+replWorkerRun(gpointer opaque)
 {
     ReplCopyWorker *worker = opaque;
     ReplCopyEngine *engine = worker->engine;

@@ -5,6 +5,7 @@
  */
 #include "image/guard.h"
 
+#include "base/lock.h"
 #include "probe/graph.h"
 #include "service/makers.h"
 #include "service/service.h"
@@ -12,10 +13,10 @@
 #include "virt/access.h"
 #include "virt/report.h"
 
-GMutex *
+ReplLock *
 replGuardDeleting(void)
 {
-    static GMutex deleting;
+    static ReplLock deleting = REPL_LOCK_INIT;
 
     return &deleting;
 }
@@ -167,7 +168,7 @@ replGuardDelete(virStorageVolPtr vol, const ReplRegion *region, unsigned int fla
     virConnectPtr conn = virStorageVolGetConnect(vol);
     unsigned int stockFlags = flags & ~VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS;
     const char *volume = virStorageVolGetName(vol);
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(replGuardDeleting());
+    REPL_GUARD(replGuardDeleting());
     g_autoptr(GPtrArray) layers = NULL;
     g_autoptr(GError) err = NULL;
     guint i;

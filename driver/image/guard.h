@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/lock.h"
 #include "region/region.h"
 
 /* The volume is a replica that is still being made. */
@@ -23,7 +24,7 @@ replGuardDependents(const ReplRegion *region, const char *volume, GError **err);
 
 /* Held while a volume is checked and deleted, and while a replica is put in place: neither comes
  * between the look and the deed of the other. */
-GMutex *
+ReplLock *
 replGuardDeleting(void);
 
 /* vol-delete of a volume that is not pending, access checked: with

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "probe/graph.h"
 #include "probe/kind.h"
 #include "service/makers.h"
@@ -23,7 +24,7 @@
 #define REPL_VIEW_KINDS_MAX 8192
 
 /* Guards the table. */
-static GMutex replViewLock;
+static ReplLock replViewLock = REPL_LOCK_INIT;
 static GHashTable *replViewKinds; /* identity as text -> ReplImageType */
 
 static char *
@@ -56,20 +57,20 @@ replViewKind(const ReplRegion *region, const char *volume, const struct statx *s
     gpointer known;
     gboolean found;
 
-    g_mutex_lock(&replViewLock);
+    replLockTake(&replViewLock);
     if (!replViewKinds)
         replViewKinds = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     found = g_hash_table_lookup_extended(replViewKinds, key, NULL, &known);
-    g_mutex_unlock(&replViewLock);
+    replLockDrop(&replViewLock);
     if (found)
         return GPOINTER_TO_INT(known);
 
     type = replViewLook(region, volume);
-    g_mutex_lock(&replViewLock);
+    replLockTake(&replViewLock);
     if (g_hash_table_size(replViewKinds) >= REPL_VIEW_KINDS_MAX)
         g_hash_table_remove_all(replViewKinds);
     g_hash_table_insert(replViewKinds, g_steal_pointer(&key), GINT_TO_POINTER(type));
-    g_mutex_unlock(&replViewLock);
+    replLockDrop(&replViewLock);
     return type;
 }
 

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "base/lock.h"
 #include "base/log.h"
 #include "job/jobpriv.h"
 
@@ -37,10 +38,10 @@ replJobPark(ReplJob *job)
     void *opaque = job->hostOpaque;
 
     job->hasSlot = FALSE;
-    replMonitorUnlock(&job->monitor);
+    replLockDrop(&job->monitor);
     if (host)
         host->slotFree(job, opaque);
-    replMonitorLock(&job->monitor);
+    replLockTake(&job->monitor);
 }
 
 /* Waits until the job is in an active state: through a pause, and the queueing after it. */
@@ -57,11 +58,11 @@ replJobGate(ReplJob *job, GError **err)
         if (state == REPL_JOB_PAUSED && job->hasSlot) {
             replJobPark(job);
         } else if (state == REPL_JOB_QUEUED && job->hasSlot) {
-            replMonitorUnlock(&job->monitor);
+            replLockDrop(&job->monitor);
             replJobMove(job, REPL_JOB_QUEUED, REPL_JOB_RUNNING, NULL);
-            replMonitorLock(&job->monitor);
+            replLockTake(&job->monitor);
         } else {
-            replMonitorWait(&job->monitor);
+            replLockWait(&job->monitor);
         }
     }
 }
@@ -91,7 +92,7 @@ replJobInLine(ReplJob *job, guint64 own, guint64 shared, GError **err)
             wait_us = MAX(wait_us, replLimiterWait(job->shared, shared));
         if (wait_us == 0)
             return 1;
-        replMonitorWaitUntil(&job->monitor, now_us + MIN(wait_us, ATTEMPT_LOOK_US));
+        replLockWaitUntil(&job->monitor, now_us + MIN(wait_us, ATTEMPT_LOOK_US));
     }
 }
 
@@ -134,15 +135,15 @@ replJobRequeue(ReplJob *job, GError **err)
 
     /* A pause that came first has taken the job out of the line already. */
     replJobMove(job, REPL_JOB_RUNNING, REPL_JOB_QUEUED, NULL);
-    replMonitorLock(&job->monitor);
+    replLockTake(&job->monitor);
     if (job->hasSlot && job->info->state == REPL_JOB_QUEUED)
         replJobPark(job);
-    replMonitorUnlock(&job->monitor);
+    replLockDrop(&job->monitor);
     /* The move was told while the job had its slot still: only now it stands in line. */
     replJobNotify(job);
-    replMonitorLock(&job->monitor);
+    replLockTake(&job->monitor);
     rc = replJobGate(job, err);
-    replMonitorUnlock(&job->monitor);
+    replLockDrop(&job->monitor);
     return rc;
 }
 
@@ -241,9 +242,9 @@ replJobClean(ReplJob *job)
 static void
 replJobStays(ReplJob *job, const GError *why)
 {
-    replMonitorLock(&job->monitor);
+    replLockTake(&job->monitor);
     job->cancel = FALSE;
-    replMonitorUnlock(&job->monitor);
+    replLockDrop(&job->monitor);
     if (replJobState(job) == REPL_JOB_FAILED)
         replJobFailAgain(job, why);
     else
@@ -259,10 +260,10 @@ replJobAbort(ReplJob *job, const GError *why, GError **err)
     gboolean cancel, interrupt;
     int rc = 0;
 
-    replMonitorLock(&job->monitor);
+    replLockTake(&job->monitor);
     cancel = job->cancel;
     interrupt = job->interrupt;
-    replMonitorUnlock(&job->monitor);
+    replLockDrop(&job->monitor);
 
     if (job->ops->abort)
         rc = job->ops->abort(job, job->opaque, why, !cancel, &remains);
@@ -289,17 +290,17 @@ replJobRest(ReplJob *job)
     void *opaque;
     gboolean hadSlot;
 
-    replMonitorLock(&job->monitor);
+    replLockTake(&job->monitor);
     if (job->cancel && replJobMayMove(job->info->state, REPL_JOB_CANCELLED)) {
-        replMonitorUnlock(&job->monitor);
+        replLockDrop(&job->monitor);
         return FALSE;
     }
     host = job->host;
     opaque = job->hostOpaque;
     hadSlot = job->hasSlot;
     job->attempt = job->settling = job->hasSlot = FALSE;
-    replMonitorWake(&job->monitor);
-    replMonitorUnlock(&job->monitor);
+    replLockWake(&job->monitor);
+    replLockDrop(&job->monitor);
     if (host && hadSlot)
         host->slotFree(job, opaque);
     if (host)
@@ -324,9 +325,9 @@ replJobDiscard(ReplJob *job, GError **err)
 static void
 replJobSettle(ReplJob *job, gboolean committed, const GError *why)
 {
-    replMonitorLock(&job->monitor);
+    replLockTake(&job->monitor);
     job->settling = TRUE;
-    replMonitorUnlock(&job->monitor);
+    replLockDrop(&job->monitor);
 
     if (committed) {
         replJobClean(job);
@@ -380,7 +381,7 @@ replJobGrantSlot(ReplJob *job)
         return REPL_GRANT_REFUSED;
     job->hasSlot = TRUE;
     job->info->place = 0;
-    replMonitorWake(&job->monitor);
+    replLockWake(&job->monitor);
     if (job->attempt)
         return REPL_GRANT_RESUMED;
     job->attempt = TRUE;
@@ -401,7 +402,7 @@ replJobInterrupt(ReplJob *job)
     REPL_GUARD(&job->monitor);
 
     job->interrupt = TRUE;
-    replMonitorWake(&job->monitor);
+    replLockWake(&job->monitor);
 }
 
 void
@@ -410,7 +411,7 @@ replJobWaitIdle(ReplJob *job)
     REPL_GUARD(&job->monitor);
 
     while (job->attempt)
-        replMonitorWait(&job->monitor);
+        replLockWait(&job->monitor);
 }
 
 /* --- waiting for the end --- */
@@ -428,9 +429,9 @@ replJobAwaitEnd(ReplJob *job, gint64 deadline_us, gboolean untilShutdown, GError
         if (deadline_us < G_MAXINT64 && g_get_monotonic_time() >= deadline_us)
             break;
         if (deadline_us < G_MAXINT64)
-            replMonitorWaitUntil(&job->monitor, deadline_us);
+            replLockWaitUntil(&job->monitor, deadline_us);
         else
-            replMonitorWait(&job->monitor);
+            replLockWait(&job->monitor);
     }
     info = job->info;
     if (info->state == REPL_JOB_FAILED)

@@ -5,6 +5,7 @@
  */
 #include "job/job.h"
 
+#include "base/lock.h"
 #include "base/log.h"
 #include "job/jobpriv.h"
 
@@ -25,8 +26,8 @@ replJobNew(const char *id,
     job->opaque = opaque;
     job->keys = g_ptr_array_new_with_free_func(g_free);
     g_ptr_array_add(job->keys, g_strdup(lane));
-    replMonitorInit(&job->order);
-    replMonitorInit(&job->monitor);
+    replLockInit(&job->order);
+    replLockInit(&job->monitor);
     job->info = replJobInfoNew(id);
     job->info->state = REPL_JOB_PLANNED;
     job->info->bandwidth_bytesPerSec = bandwidth_bytesPerSec;
@@ -50,8 +51,8 @@ replJobUnref(ReplJob *job)
     if (job->ops->release)
         job->ops->release(job->opaque);
     replLimiterUnref(job->shared);
-    replMonitorClear(&job->order);
-    replMonitorClear(&job->monitor);
+    replLockClear(&job->order);
+    replLockClear(&job->monitor);
     replJobInfoFree(job->info);
     g_ptr_array_unref(job->keys);
     g_free(job->lane);
@@ -208,7 +209,7 @@ replJobAssume(ReplJob *job, const ReplJobInfo *info)
     replJobInfoFree(job->info);
     job->info = replJobInfoCopy(info);
     replMeterReset(&job->meter, g_get_monotonic_time());
-    replMonitorWake(&job->monitor);
+    replLockWake(&job->monitor);
 }
 
 /* Persists and shows an end, in this order. job->order is held. */
@@ -217,9 +218,9 @@ replJobEnd(ReplJob *job, const ReplJobInfo *info)
 {
     if (job->ops->record)
         job->ops->record(job, info, job->opaque);
-    replMonitorLock(&job->monitor);
+    replLockTake(&job->monitor);
     replJobAssume(job, info);
-    replMonitorUnlock(&job->monitor);
+    replLockDrop(&job->monitor);
     if (job->ops->ended)
         job->ops->ended(job, info, job->opaque);
 }
@@ -255,8 +256,8 @@ replJobMove(ReplJob *job, ReplJobState from, ReplJobState to, const GError *why)
 {
     g_autoptr(ReplJobInfo) info = NULL;
 
-    replMonitorLock(&job->order);
-    replMonitorLock(&job->monitor);
+    replLockTake(&job->order);
+    replLockTake(&job->monitor);
     if (job->info->state == from && replJobMayMove(from, to) && !replJobIsBarred(job, to)) {
         info = replJobSnapshot(job);
         replJobEnter(info, to, why);
@@ -266,14 +267,14 @@ replJobMove(ReplJob *job, ReplJobState from, ReplJobState to, const GError *why)
             info = replJobSnapshot(job);
         }
     }
-    replMonitorUnlock(&job->monitor);
+    replLockDrop(&job->monitor);
     if (info && replJobStateIsEnded(to))
         replJobEnd(job, info);
     else if (info && job->ops->record)
         job->ops->record(job, info, job->opaque);
     if (info)
         replJobLog(job, from, info);
-    replMonitorUnlock(&job->order);
+    replLockDrop(&job->order);
     if (info)
         replJobNotify(job);
     return info != NULL;
@@ -285,9 +286,9 @@ replJobFailAgain(ReplJob *job, const GError *why)
     g_autoptr(ReplJobInfo) info = NULL;
 
     REPL_GUARD(&job->order);
-    replMonitorLock(&job->monitor);
+    replLockTake(&job->monitor);
     info = replJobSnapshot(job);
-    replMonitorUnlock(&job->monitor);
+    replLockDrop(&job->monitor);
     replJobEnter(info, REPL_JOB_FAILED, why);
     replJobEnd(job, info);
 }
@@ -298,10 +299,10 @@ replJobNotify(ReplJob *job)
     const ReplJobHost *host;
     void *opaque;
 
-    replMonitorLock(&job->monitor);
+    replLockTake(&job->monitor);
     host = job->host;
     opaque = job->hostOpaque;
-    replMonitorUnlock(&job->monitor);
+    replLockDrop(&job->monitor);
     if (host)
         host->changed(job, opaque);
 }
@@ -325,7 +326,7 @@ replJobCancel(ReplJob *job, GError **err)
     ReplJobState state;
     gboolean refused, idle;
 
-    replMonitorLock(&job->monitor);
+    replLockTake(&job->monitor);
     state = job->info->state;
     refused = !replJobVerbAllowed(state, REPL_VERB_CANCEL);
     idle = !refused && !job->cancel && !job->attempt;
@@ -333,8 +334,8 @@ replJobCancel(ReplJob *job, GError **err)
         job->cancel = TRUE;
     if (idle)
         job->attempt = job->settling = TRUE; /* it is ours now */
-    replMonitorWake(&job->monitor);
-    replMonitorUnlock(&job->monitor);
+    replLockWake(&job->monitor);
+    replLockDrop(&job->monitor);
     if (refused)
         return replJobRefuse(job, state, REPL_VERB_CANCEL, err);
     return idle ? replJobDiscard(job, err) : 0;
@@ -351,11 +352,11 @@ replJobDo(ReplJob *job, ReplVerb verb, GError **err)
         gboolean ending;
         int to;
 
-        replMonitorLock(&job->monitor);
+        replLockTake(&job->monitor);
         state = job->info->state;
         to = replJobVerbTarget(state, verb);
         ending = to >= 0 && replJobIsBarred(job, to);
-        replMonitorUnlock(&job->monitor);
+        replLockDrop(&job->monitor);
         if (to < 0)
             return replJobRefuse(job, state, verb, err);
         if (ending) {
@@ -377,14 +378,14 @@ replJobSetBandwidth(ReplJob *job, guint64 rate_bytesPerSec, GError **err)
     g_autoptr(ReplJobInfo) info = NULL;
 
     REPL_GUARD(&job->order);
-    replMonitorLock(&job->monitor);
+    replLockTake(&job->monitor);
     if (job->info->state != REPL_JOB_COMPLETED && job->info->state != REPL_JOB_CANCELLED) {
         job->info->bandwidth_bytesPerSec = rate_bytesPerSec;
         replLimitSetRate(&job->limit, rate_bytesPerSec, g_get_monotonic_time());
-        replMonitorWake(&job->monitor);
+        replLockWake(&job->monitor);
     }
     info = replJobSnapshot(job);
-    replMonitorUnlock(&job->monitor);
+    replLockDrop(&job->monitor);
     if (info->state == REPL_JOB_COMPLETED || info->state == REPL_JOB_CANCELLED) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                      _("Replication job '%s' is %s: it has no bandwidth to change"), job->id,

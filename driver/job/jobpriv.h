@@ -10,7 +10,7 @@
 
 #include "job/job.h"
 #include "job/meter.h"
-#include "job/sync.h"
+#include "base/lock.h"
 
 /* What a job tells its queue; called with no lock held, by any thread. */
 typedef struct {
@@ -30,8 +30,8 @@ struct _ReplJob {
     /* fixed after submission */
     GPtrArray *keys; /* of char *, the lane first */
 
-    ReplMonitor order;   /* held over a transition and its record; guards nothing else */
-    ReplMonitor monitor; /* woken at every change that somebody may wait for */
+    ReplLock order;   /* held over a transition and its record; guards nothing else */
+    ReplLock monitor; /* woken at every change that somebody may wait for */
 
     /* guarded by monitor */
     ReplJobInfo *info;      /* processed_bytes is the highest ever shown */

@@ -5,14 +5,14 @@
  */
 #include "job/limit.h"
 
-#include "job/sync.h"
+#include "base/lock.h"
 
 #define LIMIT_BURSTS_PER_SEC 10
 
 struct _ReplLimiter {
     gint refs; /* atomic */
 
-    ReplMonitor monitor;
+    ReplLock monitor;
 
     /* guarded by monitor */
     ReplLimit limit;
@@ -91,7 +91,7 @@ replLimiterNew(guint64 rate_bytesPerSec)
     ReplLimiter *limiter = g_new0(ReplLimiter, 1);
 
     limiter->refs = 1;
-    replMonitorInit(&limiter->monitor);
+    replLockInit(&limiter->monitor);
     replLimitInit(&limiter->limit, rate_bytesPerSec, g_get_monotonic_time());
     return limiter;
 }
@@ -108,7 +108,7 @@ replLimiterUnref(ReplLimiter *limiter)
 {
     if (!limiter || !g_atomic_int_dec_and_test(&limiter->refs))
         return;
-    replMonitorClear(&limiter->monitor);
+    replLockClear(&limiter->monitor);
     g_free(limiter);
 }
 

@@ -5,7 +5,7 @@
  */
 #include "job/pins.h"
 
-#include "job/sync.h"
+#include "base/lock.h"
 
 typedef struct {
     char *poolUuid;
@@ -18,7 +18,7 @@ typedef struct {
 } ReplPin;
 
 struct _ReplPins {
-    ReplMonitor monitor;
+    ReplLock monitor;
 
     /* guarded by monitor */
     GHashTable *volumes; /* "poolUuid/volume" -> GPtrArray of ReplPin, never empty, oldest first */
@@ -54,7 +54,7 @@ replPinsNew(void)
 {
     ReplPins *pins = g_new0(ReplPins, 1);
 
-    replMonitorInit(&pins->monitor);
+    replLockInit(&pins->monitor);
     pins->volumes =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
     pins->claims = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -68,7 +68,7 @@ replPinsFree(ReplPins *pins)
         return;
     g_hash_table_unref(pins->volumes);
     g_hash_table_unref(pins->claims);
-    replMonitorClear(&pins->monitor);
+    replLockClear(&pins->monitor);
     g_free(pins);
 }
 

@@ -9,6 +9,7 @@
  */
 #include "job/queue.h"
 
+#include "base/lock.h"
 #include "job/jobpriv.h"
 #include "job/lanes.h"
 #include "job/workers.h"
@@ -26,10 +27,10 @@ struct _ReplQueue {
     ReplLimiter *limiter;
     ReplWorkers *workers;
 
-    ReplMonitor inhibitLock; /* before monitor */
+    ReplLock inhibitLock; /* before monitor */
     gboolean inhibited;      /* guarded by inhibitLock: what the hook was told last */
 
-    ReplMonitor monitor;
+    ReplLock monitor;
 
     /* guarded by monitor */
     GHashTable *entries; /* id -> ReplEntry */
@@ -133,9 +134,9 @@ replQueueSyncInhibit(ReplQueue *queue)
     gboolean live;
 
     REPL_GUARD(&queue->inhibitLock);
-    replMonitorLock(&queue->monitor);
+    replLockTake(&queue->monitor);
     live = queue->live > 0 && !queue->stopping;
-    replMonitorUnlock(&queue->monitor);
+    replLockDrop(&queue->monitor);
     if (live == queue->inhibited)
         return;
     queue->inhibited = live;
@@ -159,9 +160,9 @@ replQueueDispatch(ReplQueue *queue)
         if (!why)
             replErrorSet(&why, VIR_ERR_OPERATION_FAILED, _("Cannot create a thread for the job"));
         queue->failing = TRUE;
-        replMonitorUnlock(&queue->monitor);
+        replLockDrop(&queue->monitor);
         replJobFailAttempt(job, why);
-        replMonitorLock(&queue->monitor);
+        replLockTake(&queue->monitor);
         queue->failing = FALSE;
         replQueueFill(queue);
     }
@@ -196,11 +197,11 @@ replQueueOnChanged(ReplJob *job, void *opaque)
     ReplQueue *queue = opaque;
     ReplEntry *entry;
 
-    replMonitorLock(&queue->monitor);
+    replLockTake(&queue->monitor);
     entry = g_hash_table_lookup(queue->entries, replJobId(job));
     if (entry)
         replQueueUpdate(queue, entry);
-    replMonitorUnlock(&queue->monitor);
+    replLockDrop(&queue->monitor);
     replQueueSyncInhibit(queue);
     replQueueDispatch(queue);
 }
@@ -210,9 +211,9 @@ replQueueOnSlotFree(ReplJob *job, void *opaque)
 {
     ReplQueue *queue = opaque;
 
-    replMonitorLock(&queue->monitor);
+    replLockTake(&queue->monitor);
     queue->running--;
-    replMonitorUnlock(&queue->monitor);
+    replLockDrop(&queue->monitor);
     replQueueDispatch(queue);
 }
 
@@ -231,8 +232,8 @@ replQueueNew(guint maxRunning, const ReplQueueHooks *hooks)
     if (hooks)
         queue->hooks = *hooks;
     queue->limiter = replLimiterNew(0);
-    replMonitorInit(&queue->inhibitLock);
-    replMonitorInit(&queue->monitor);
+    replLockInit(&queue->inhibitLock);
+    replLockInit(&queue->monitor);
     queue->entries =
         g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)replEntryFree);
     queue->held = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -249,9 +250,9 @@ replQueueInterrupt(ReplQueue *queue)
     g_autoptr(GPtrArray) jobs = NULL;
     guint i;
 
-    replMonitorLock(&queue->monitor);
+    replLockTake(&queue->monitor);
     queue->stopping = TRUE;
-    replMonitorUnlock(&queue->monitor);
+    replLockDrop(&queue->monitor);
     jobs = replQueueList(queue); /* complete: nothing is taken in any more */
     for (i = 0; i < jobs->len; i++)
         replJobInterrupt(g_ptr_array_index(jobs, i));
@@ -288,17 +289,17 @@ replQueueFree(ReplQueue *queue)
     g_hash_table_unref(queue->held);
     replWorkersFree(queue->workers);
     replLimiterUnref(queue->limiter);
-    replMonitorClear(&queue->monitor);
-    replMonitorClear(&queue->inhibitLock);
+    replLockClear(&queue->monitor);
+    replLockClear(&queue->inhibitLock);
     g_free(queue);
 }
 
 void
 replQueueSetMaxRunning(ReplQueue *queue, guint maxRunning)
 {
-    replMonitorLock(&queue->monitor);
+    replLockTake(&queue->monitor);
     queue->maxRunning = MAX(maxRunning, 1);
-    replMonitorUnlock(&queue->monitor);
+    replLockDrop(&queue->monitor);
     replQueueDispatch(queue);
 }
 
@@ -350,9 +351,9 @@ replQueueSubmit(ReplQueue *queue, ReplJob *job, gboolean start, GError **err)
 {
     int rc;
 
-    replMonitorLock(&queue->monitor);
+    replLockTake(&queue->monitor);
     rc = replQueueAdd(queue, job, err);
-    replMonitorUnlock(&queue->monitor);
+    replLockDrop(&queue->monitor);
     if (rc < 0)
         return -1;
     if (start && replJobDo(job, REPL_VERB_START, err) < 0) {
@@ -420,18 +421,18 @@ replQueueForget(ReplQueue *queue, const char *id)
 void
 replQueueHold(ReplQueue *queue, const char *key)
 {
-    replMonitorLock(&queue->monitor);
+    replLockTake(&queue->monitor);
     g_hash_table_add(queue->held, g_strdup(key));
-    replMonitorUnlock(&queue->monitor);
+    replLockDrop(&queue->monitor);
     replQueueDispatch(queue); /* the places have changed */
 }
 
 void
 replQueueRelease(ReplQueue *queue, const char *key)
 {
-    replMonitorLock(&queue->monitor);
+    replLockTake(&queue->monitor);
     g_hash_table_remove(queue->held, key);
-    replMonitorUnlock(&queue->monitor);
+    replLockDrop(&queue->monitor);
     replQueueDispatch(queue);
 }
 

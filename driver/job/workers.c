@@ -5,13 +5,13 @@
  */
 #include "job/workers.h"
 
-#include <signal.h>
 
 #include "base/log.h"
-#include "job/sync.h"
+#include "base/lock.h"
+#include "base/thread.h"
 
 struct _ReplWorkers {
-    ReplMonitor monitor; /* woken when a thread is at its end */
+    ReplLock monitor; /* woken when a thread is at its end */
 
     /* guarded by monitor */
     guint busy;      /* threads that are not at their end */
@@ -29,7 +29,7 @@ replWorkersNew(void)
 {
     ReplWorkers *workers = g_new0(ReplWorkers, 1);
 
-    replMonitorInit(&workers->monitor);
+    replLockInit(&workers->monitor);
     workers->done = g_ptr_array_new();
     return workers;
 }
@@ -40,7 +40,7 @@ replWorkersFree(ReplWorkers *workers)
     if (!workers)
         return;
     g_ptr_array_unref(workers->done);
-    replMonitorClear(&workers->monitor);
+    replLockClear(&workers->monitor);
     g_free(workers);
 }
 
@@ -50,10 +50,10 @@ replWorkersReap(ReplWorkers *workers)
     g_autoptr(GPtrArray) done = NULL;
     guint i;
 
-    replMonitorLock(&workers->monitor);
+    replLockTake(&workers->monitor);
     done = workers->done;
     workers->done = g_ptr_array_new();
-    replMonitorUnlock(&workers->monitor);
+    replLockDrop(&workers->monitor);
     for (i = 0; i < done->len; i++)
         g_thread_join(g_ptr_array_index(done, i));
 }
@@ -70,7 +70,7 @@ replWorkerMain(gpointer opaque)
     REPL_GUARD(&workers->monitor);
     g_ptr_array_add(workers->done, g_thread_self());
     workers->busy--;
-    replMonitorWake(&workers->monitor);
+    replLockWake(&workers->monitor);
     return NULL;
 }
 
@@ -79,17 +79,13 @@ replWorkersRun(ReplWorkers *workers, const char *name, ReplWork work, void *opaq
 {
     g_autoptr(GError) err = NULL;
     ReplWorker *worker = g_new0(ReplWorker, 1);
-    sigset_t all, old;
     GThread *thread;
 
     REPL_GUARD(&workers->monitor);
     *worker = (ReplWorker){workers, work, opaque};
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    thread = g_thread_try_new(name, replWorkerMain, worker, &err);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    thread = replThreadNew(name, replWorkerMain, worker, &err);
     if (!thread) {
-        replWarn("no thread '%s': %s", name, err->message);
+        replWarn("%s", err->message);
         g_free(worker);
         return FALSE;
     }
@@ -100,9 +96,9 @@ replWorkersRun(ReplWorkers *workers, const char *name, ReplWork work, void *opaq
 void
 replWorkersJoin(ReplWorkers *workers)
 {
-    replMonitorLock(&workers->monitor);
+    replLockTake(&workers->monitor);
     while (workers->busy > 0)
-        replMonitorWait(&workers->monitor);
-    replMonitorUnlock(&workers->monitor);
+        replLockWait(&workers->monitor);
+    replLockDrop(&workers->monitor);
     replWorkersReap(workers);
 }

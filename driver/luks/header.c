@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/lock.h"
 #include "qcow2/bytes.h"
 
 #define REPL_LUKS_HASH "sha256"
@@ -45,9 +46,9 @@ struct ReplLuksHeader {
  * HMAC-SHA-256. The calibration sees the CPU time of the whole process: in a busy daemon it ends too low. */
 #define REPL_LUKS_MIN_PASSPHRASE_ITERATIONS 600000
 
-static GMutex replLuksLock; /* guards the making of contexts and headers */
+static ReplLock replLuksLock = REPL_LOCK_INIT; /* guards the making of contexts and headers */
 
-static GMutex replLuksCalibration; /* guards the following; held while measuring, which takes seconds */
+static ReplLock replLuksCalibration = REPL_LOCK_INIT; /* guards the following; held while measuring, which takes seconds */
 static guint32 replLuksIterations; /* 0: not calibrated yet in this process */
 
 /* libcryptsetup prints what nobody catches. */
@@ -82,9 +83,9 @@ replLuksHeaderFree(ReplLuksHeader *header)
     if (!header)
         return;
     if (header->cd) {
-        g_mutex_lock(&replLuksLock);
+        replLockTake(&replLuksLock);
         crypt_free(header->cd);
-        g_mutex_unlock(&replLuksLock);
+        replLockDrop(&replLuksLock);
     }
     replFdClose(header->fd);
     g_free(header->info.cipher);
@@ -195,17 +196,17 @@ replLuksHeaderRead(int fd, guint64 offset, guint64 length, const char *what, GEr
     int rc;
 
     length = MIN(length, REPL_LUKS_MAX_HEADER_BYTES);
-    g_mutex_lock(&replLuksLock);
+    replLockTake(&replLuksLock);
     header = replLuksHeaderNew(length, err);
-    g_mutex_unlock(&replLuksLock);
+    replLockDrop(&replLuksLock);
     if (!header || replLuksCopyIn(header, fd, offset, length, what, err) < 0)
         return NULL;
-    g_mutex_lock(&replLuksLock);
+    replLockTake(&replLuksLock);
     /* Version 2 only to tell it apart: loading it would want to lock a device. */
     rc = crypt_load(header->cd, CRYPT_LUKS1, NULL);
     if (rc == 0)
         replLuksHeaderLearn(header);
-    g_mutex_unlock(&replLuksLock);
+    replLockDrop(&replLuksLock);
     if (rc < 0 || header->info.payload_bytes > REPL_LUKS_MAX_HEADER_BYTES || !header->info.cipher ||
         !header->info.mode) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
@@ -263,7 +264,7 @@ replLuksCalibrate(struct crypt_device *cd, guint32 *iterations)
         .type = CRYPT_KDF_PBKDF2, .hash = REPL_LUKS_HASH, .time_ms = REPL_LUKS_TIME_MS};
     int rc = 0;
 
-    g_mutex_lock(&replLuksCalibration);
+    replLockTake(&replLuksCalibration);
     if (replLuksIterations == 0) {
         /* For the longest key: the count serves all of them. */
         rc = crypt_benchmark_pbkdf(cd, &measured, "foobarfo", 8, "0123456789abcdef", 16, 64, NULL, NULL);
@@ -271,7 +272,7 @@ replLuksCalibrate(struct crypt_device *cd, guint32 *iterations)
             replLuksIterations = MAX(measured.iterations, REPL_LUKS_MIN_PASSPHRASE_ITERATIONS);
     }
     *iterations = replLuksIterations;
-    g_mutex_unlock(&replLuksCalibration);
+    replLockDrop(&replLuksCalibration);
     return MIN(rc, 0);
 }
 
@@ -334,11 +335,11 @@ replLuksHeaderCreate(gsize keyBytes, const ReplSecretBuf *passphrase, ReplLuksKd
 
     if (!key)
         return NULL;
-    g_mutex_lock(&replLuksLock);
+    replLockTake(&replLuksLock);
     header = replLuksHeaderNew(REPL_LUKS_MAX_HEADER_BYTES, err);
     if (header && (rc = replLuksFormat(header, key)) >= 0)
         replLuksHeaderLearn(header);
-    g_mutex_unlock(&replLuksLock);
+    replLockDrop(&replLuksLock);
     if (!header)
         return NULL;
     if (rc >= 0)

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/lock.h"
 
 /* Locked memory for all contexts of the process, about 3 KiB each: enough for 64 jobs, the most that may run at once, with
  * eight contexts to decrypt and eight to encrypt. */
@@ -33,8 +34,7 @@ struct ReplXts {
     gboolean encrypt;
     guint most; /* contexts at once */
 
-    GMutex lock;     /* guards what follows */
-    GCond given;     /* a context has become idle */
+    ReplLock lock;   /* guards what follows; woken when a context has become idle */
     GPtrArray *idle; /* of gcry_cipher_hd_t */
     guint made;      /* contexts in all */
 };
@@ -57,14 +57,22 @@ replXtsSetUp(void)
     return TRUE;
 }
 
+/* Set once by replXtsSetUpOnce. */
+static gboolean replXtsUsable;
+
+static void
+replXtsSetUpOnce(void)
+{
+    replXtsUsable = replXtsSetUp();
+}
+
 static int
 replXtsInit(GError **err)
 {
-    static gsize once;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    if (g_once_init_enter(&once))
-        g_once_init_leave(&once, replXtsSetUp() ? 1 : 2);
-    if (once == 1)
+    pthread_once(&once, replXtsSetUpOnce);
+    if (replXtsUsable)
         return 0;
     replErrorSet(err, VIR_ERR_INTERNAL_ERROR,
                  _("libgcrypt is older than %s, or cannot lock memory for keys (the limit \"memlock\")"),
@@ -116,8 +124,7 @@ replXtsNew(const ReplSecretBuf *key, gboolean encrypt, GError **err)
         return NULL;
     }
     xts = g_new0(ReplXts, 1);
-    g_mutex_init(&xts->lock);
-    g_cond_init(&xts->given);
+    replLockInit(&xts->lock);
     xts->idle = g_ptr_array_new_with_free_func(replXtsFreeContext);
     xts->cipher = cipher;
     xts->encrypt = encrypt;
@@ -145,8 +152,7 @@ replXtsFree(ReplXts *xts)
         return;
     g_ptr_array_unref(xts->idle);
     replSecretBufFree(xts->key);
-    g_cond_clear(&xts->given);
-    g_mutex_clear(&xts->lock);
+    replLockClear(&xts->lock);
     g_free(xts);
 }
 
@@ -156,7 +162,7 @@ replXtsTake(ReplXts *xts)
 {
     gcry_cipher_hd_t ctx = NULL;
 
-    g_mutex_lock(&xts->lock);
+    replLockTake(&xts->lock);
     if (xts->idle->len == 0 && xts->made < xts->most) {
         if ((ctx = replXtsMake(xts)))
             xts->made++;
@@ -164,20 +170,20 @@ replXtsTake(ReplXts *xts)
             xts->most = xts->made;
     }
     while (!ctx && xts->idle->len == 0)
-        g_cond_wait(&xts->given, &xts->lock);
+        replLockWait(&xts->lock);
     if (!ctx)
         ctx = g_ptr_array_steal_index_fast(xts->idle, xts->idle->len - 1);
-    g_mutex_unlock(&xts->lock);
+    replLockDrop(&xts->lock);
     return ctx;
 }
 
 static void
 replXtsGive(ReplXts *xts, gcry_cipher_hd_t ctx)
 {
-    g_mutex_lock(&xts->lock);
+    replLockTake(&xts->lock);
     g_ptr_array_add(xts->idle, ctx);
-    g_cond_signal(&xts->given);
-    g_mutex_unlock(&xts->lock);
+    replLockWake(&xts->lock);
+    replLockDrop(&xts->lock);
 }
 
 int

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/lock.h"
 #include "probe/foreign.h"
 #include "qcow2/header.h"
 #include "store/files.h"
@@ -26,7 +27,7 @@ typedef struct {
 } ReplCacheEntry;
 
 struct ReplGraphCache {
-    GMutex lock; /* guards all below */
+    ReplLock lock; /* guards all below */
     GHashTable *entries; /* of ReplCacheEntry, a set */
     GQueue used;
     guint maxEntries;
@@ -155,7 +156,7 @@ replGraphCacheNew(guint maxEntries)
 {
     ReplGraphCache *cache = g_new0(ReplGraphCache, 1);
 
-    g_mutex_init(&cache->lock);
+    replLockInit(&cache->lock);
     g_queue_init(&cache->used);
     cache->maxEntries = MAX(maxEntries, 1);
     cache->entries = g_hash_table_new_full(replCacheEntryHash, replCacheEntryEqual,
@@ -170,7 +171,7 @@ replGraphCacheFree(ReplGraphCache *cache)
         return;
     /* The links are parts of the entries. */
     g_hash_table_unref(cache->entries);
-    g_mutex_clear(&cache->lock);
+    replLockClear(&cache->lock);
     g_free(cache);
 }
 
@@ -189,7 +190,7 @@ replGraphCacheLookup(ReplGraphCache *cache, const ReplFileIdentity *identity)
     ReplHead *head = NULL;
     ReplCacheEntry *entry;
 
-    g_mutex_lock(&cache->lock);
+    replLockTake(&cache->lock);
     entry = g_hash_table_lookup(cache->entries, &key);
     if (entry && replFileIdentityEqual(&entry->identity, identity)) {
         cache->hits++;
@@ -199,7 +200,7 @@ replGraphCacheLookup(ReplGraphCache *cache, const ReplFileIdentity *identity)
     } else {
         cache->misses++;
     }
-    g_mutex_unlock(&cache->lock);
+    replLockDrop(&cache->lock);
     return head;
 }
 
@@ -212,14 +213,14 @@ replGraphCacheStore(ReplGraphCache *cache, const ReplFileIdentity *identity, Rep
     entry->identity = *identity;
     entry->head = replHeadRef(head);
     entry->link.data = entry;
-    g_mutex_lock(&cache->lock);
+    replLockTake(&cache->lock);
     if ((old = g_hash_table_lookup(cache->entries, entry)))
         replGraphCacheDrop(cache, old);
     while (g_hash_table_size(cache->entries) >= cache->maxEntries)
         replGraphCacheDrop(cache, g_queue_peek_tail(&cache->used));
     g_hash_table_add(cache->entries, entry);
     g_queue_push_head_link(&cache->used, &entry->link);
-    g_mutex_unlock(&cache->lock);
+    replLockDrop(&cache->lock);
 }
 
 /* Whether a change after the moment it was read at would show in the times of the file. */
@@ -262,9 +263,9 @@ replGraphCacheHead(ReplGraphCache *cache, const ReplPoolDir *pool, const char *n
 void
 replGraphCacheGetStats(ReplGraphCache *cache, ReplGraphCacheStats *stats)
 {
-    g_mutex_lock(&cache->lock);
+    replLockTake(&cache->lock);
     stats->hits = cache->hits;
     stats->misses = cache->misses;
     stats->entries = g_hash_table_size(cache->entries);
-    g_mutex_unlock(&cache->lock);
+    replLockDrop(&cache->lock);
 }

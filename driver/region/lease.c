@@ -6,8 +6,9 @@
 #include "region/lease.h"
 
 #include <pthread.h>
-#include <signal.h>
 
+#include "base/lock.h"
+#include "base/thread.h"
 #include "store/lease.h"
 #include "virt/report.h"
 
@@ -17,8 +18,7 @@ typedef struct {
 } ReplLeaseEntry;
 
 /* Guards all below. */
-static GMutex replLeasesLock;
-static GCond replLeasesWake;
+static ReplLock replLeasesLock = REPL_LOCK_INIT;
 static GHashTable *replLeases;        /* pool UUID -> ReplLeaseEntry */
 static GHashTable *replLeasesWatched; /* pool UUID -> function to call again */
 static GThread *replLeasesThread;
@@ -33,24 +33,28 @@ replLeaseEntryFree(gpointer opaque)
     g_free(entry);
 }
 
-/* A UUID of this host that does not tell its machine id. */
+/* A UUID of this host that does not tell its machine id. Set once by replLeasesMakeHostId. */
+static char *replLeasesId;
+
+static void
+replLeasesMakeHostId(void)
+{
+    g_autofree char *machine = NULL;
+    g_autofree char *sum = NULL;
+
+    if (!g_file_get_contents("/etc/machine-id", &machine, NULL, NULL))
+        machine = g_strdup(g_get_host_name());
+    sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, machine, -1);
+    replLeasesId = g_strdup_printf("%.8s-%.4s-5%.3s-8%.3s-%.12s", sum, sum + 8, sum + 12, sum + 15, sum + 18);
+}
+
 static const char *
 replLeasesHostId(void)
 {
-    static gsize once;
-    static char *id;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    if (g_once_init_enter(&once)) {
-        g_autofree char *machine = NULL;
-        g_autofree char *sum = NULL;
-
-        if (!g_file_get_contents("/etc/machine-id", &machine, NULL, NULL))
-            machine = g_strdup(g_get_host_name());
-        sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, machine, -1);
-        id = g_strdup_printf("%.8s-%.4s-5%.3s-8%.3s-%.12s", sum, sum + 8, sum + 12, sum + 15, sum + 18);
-        g_once_init_leave(&once, 1);
-    }
-    return id;
+    pthread_once(&once, replLeasesMakeHostId);
+    return replLeasesId;
 }
 
 /* Called with the lock held. */
@@ -73,28 +77,28 @@ static gpointer
 replLeasesRun(gpointer opaque)
 {
     (void)opaque;
-    g_mutex_lock(&replLeasesLock);
+    replLockTake(&replLeasesLock);
     while (!replLeasesStopping) {
         gint64 until = g_get_monotonic_time() + REPL_LEASE_RENEW_s * G_USEC_PER_SEC;
         g_autoptr(GHashTable) watched = NULL;
         GHashTableIter iter;
         gpointer key, value;
 
-        while (!replLeasesStopping && g_cond_wait_until(&replLeasesWake, &replLeasesLock, until))
+        while (!replLeasesStopping && replLockWaitUntil(&replLeasesLock, until))
             ;
         if (replLeasesStopping)
             break;
         replLeasesRenew();
         watched = g_steal_pointer(&replLeasesWatched);
         replLeasesWatched = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        g_mutex_unlock(&replLeasesLock);
+        replLockDrop(&replLeasesLock);
         /* It asks to be called again if it still has to. */
         g_hash_table_iter_init(&iter, watched);
         while (g_hash_table_iter_next(&iter, &key, &value))
             ((void (*)(const char *))value)(key);
-        g_mutex_lock(&replLeasesLock);
+        replLockTake(&replLeasesLock);
     }
-    g_mutex_unlock(&replLeasesLock);
+    replLockDrop(&replLeasesLock);
     return NULL;
 }
 
@@ -102,7 +106,7 @@ replLeasesRun(gpointer opaque)
 static void
 replLeasesStart(void)
 {
-    sigset_t all, before;
+    g_autoptr(GError) err = NULL;
 
     if (!replLeases) {
         replLeases = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replLeaseEntryFree);
@@ -110,19 +114,15 @@ replLeasesStart(void)
     }
     if (replLeasesThread || replLeasesStopping)
         return;
-    /* Signals are the daemon's. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    replLeasesThread = g_thread_try_new("repl-lease", replLeasesRun, NULL, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    replLeasesThread = replThreadNew("repl-lease", replLeasesRun, NULL, &err);
     if (!replLeasesThread)
-        replWarn("No thread can be made that renews leases on staging folders");
+        replWarn("Leases on staging folders are not renewed: %s", err->message);
 }
 
 int
 replLeasesHold(const char *poolUuid, ReplStaging *staging, GError **err)
 {
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&replLeasesLock);
+    REPL_GUARD(&replLeasesLock);
     ReplLeaseEntry *entry;
     ReplLease *lease;
 
@@ -141,7 +141,7 @@ replLeasesHold(const char *poolUuid, ReplStaging *staging, GError **err)
 void
 replLeasesDrop(const char *poolUuid)
 {
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&replLeasesLock);
+    REPL_GUARD(&replLeasesLock);
     ReplLeaseEntry *entry = replLeases ? g_hash_table_lookup(replLeases, poolUuid) : NULL;
 
     if (entry && --entry->holders == 0)
@@ -151,7 +151,7 @@ replLeasesDrop(const char *poolUuid)
 void
 replLeasesWatch(const char *poolUuid, void (*again)(const char *poolUuid))
 {
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&replLeasesLock);
+    REPL_GUARD(&replLeasesLock);
 
     replLeasesStart();
     g_hash_table_replace(replLeasesWatched, g_strdup(poolUuid), (gpointer)again);
@@ -160,7 +160,7 @@ replLeasesWatch(const char *poolUuid, void (*again)(const char *poolUuid))
 void
 replLeasesForget(const char *poolUuid)
 {
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&replLeasesLock);
+    REPL_GUARD(&replLeasesLock);
 
     if (replLeasesWatched)
         g_hash_table_remove(replLeasesWatched, poolUuid);
@@ -171,15 +171,15 @@ replLeasesStop(void)
 {
     GThread *thread;
 
-    g_mutex_lock(&replLeasesLock);
+    replLockTake(&replLeasesLock);
     replLeasesStopping = TRUE;
-    g_cond_broadcast(&replLeasesWake);
+    replLockWake(&replLeasesLock);
     thread = g_steal_pointer(&replLeasesThread);
-    g_mutex_unlock(&replLeasesLock);
+    replLockDrop(&replLeasesLock);
     if (thread)
         g_thread_join(thread);
-    g_mutex_lock(&replLeasesLock);
+    replLockTake(&replLeasesLock);
     if (replLeases)
         g_hash_table_remove_all(replLeases);
-    g_mutex_unlock(&replLeasesLock);
+    replLockDrop(&replLeasesLock);
 }

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/lock.h"
 #include "virt/access.h"
 #include "virt/report.h"
 #include "xml/xml.h"
@@ -23,7 +24,7 @@ typedef struct {
 /* Guards the two tables, by pool UUID. Asking libvirt takes the lock of the pool's object, which a
  * refresh holds as long as it takes, so what it says is kept until something is done to the pool.
  */
-static GMutex replRegionLock;
+static ReplLock replRegionLock = REPL_LOCK_INIT;
 static GHashTable *replRegionStagings; /* -> ReplStaging */
 static GHashTable *replRegionPlaces;   /* -> ReplRegionPlace */
 
@@ -52,7 +53,7 @@ replRegionFree(ReplRegion *region)
 int
 replRegionsStart(const char *configDir, const char *runDir, GError **err)
 {
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&replRegionLock);
+    REPL_GUARD(&replRegionLock);
 
     if (replRegionLabels)
         return 0;
@@ -67,7 +68,7 @@ replRegionsStart(const char *configDir, const char *runDir, GError **err)
 void
 replRegionsStop(void)
 {
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&replRegionLock);
+    REPL_GUARD(&replRegionLock);
 
     if (replRegionStagings)
         g_hash_table_remove_all(replRegionStagings);
@@ -106,18 +107,18 @@ replRegionLocate(const unsigned char *uuid, char **name, char **path, gboolean *
     ReplRegionPlace *place;
 
     replUuidFormat(uuid, uuidstr);
-    g_mutex_lock(&replRegionLock);
+    replLockTake(&replRegionLock);
     if (!(place = g_hash_table_lookup(replRegionPlaces, uuidstr))) {
-        g_mutex_unlock(&replRegionLock);
+        replLockDrop(&replRegionLock);
         if (!(place = replRegionAskPlace(uuid)))
             return FALSE;
-        g_mutex_lock(&replRegionLock);
+        replLockTake(&replRegionLock);
         g_hash_table_replace(replRegionPlaces, g_strdup(uuidstr), place);
     }
     *name = g_strdup(place->name);
     *path = g_strdup(place->path);
     *active = place->active;
-    g_mutex_unlock(&replRegionLock);
+    replLockDrop(&replRegionLock);
     return TRUE;
 }
 
@@ -127,10 +128,10 @@ replRegionChanged(const unsigned char *uuid)
     char uuidstr[VIR_UUID_STRING_BUFLEN];
 
     replUuidFormat(uuid, uuidstr);
-    g_mutex_lock(&replRegionLock);
+    replLockTake(&replRegionLock);
     if (replRegionPlaces)
         g_hash_table_remove(replRegionPlaces, uuidstr);
-    g_mutex_unlock(&replRegionLock);
+    replLockDrop(&replRegionLock);
 }
 
 ReplRegion *
@@ -244,14 +245,14 @@ replRegionsSet(void)
 ReplStaging *
 replRegionStaging(const ReplRegion *region, gboolean create, GError **err)
 {
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = NULL;
+    g_autoptr(ReplLocked) locker G_GNUC_UNUSED = NULL;
     ReplStaging *staging;
 
     if (!region->dir) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"), region->name);
         return NULL;
     }
-    locker = g_mutex_locker_new(&replRegionLock);
+    locker = replLockTake(&replRegionLock);
     staging = g_hash_table_lookup(replRegionStagings, region->uuidstr);
     /* A folder that was removed or mounted over since is not the pool's any more. */
     if (staging && !replStagingIsCurrent(staging, region->dir->dirFd)) {
@@ -270,7 +271,7 @@ void
 replRegionForget(const unsigned char *uuid)
 {
     char uuidstr[VIR_UUID_STRING_BUFLEN];
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&replRegionLock);
+    REPL_GUARD(&replRegionLock);
 
     replUuidFormat(uuid, uuidstr);
     if (replRegionStagings)

@@ -5,6 +5,7 @@
  */
 #include "replicate/keys.h"
 
+#include "base/lock.h"
 #include "convert/convert.h"
 #include "replicate/keytrial.h"
 #include "service/service.h"
@@ -94,10 +95,10 @@ replKeysKeep(ReplReplication *replication, ReplPrepared *prepared)
         opened->key = g_steal_pointer(&prepared->sourceKeys->pdata[i]);
         g_ptr_array_add(kept, opened);
     }
-    g_mutex_lock(&replication->lock);
+    replLockTake(&replication->lock);
     before = replication->opened;
     replication->opened = kept;
-    g_mutex_unlock(&replication->lock);
+    replLockDrop(&replication->lock);
 }
 
 static GPtrArray *
@@ -105,9 +106,9 @@ replKeysSteal(ReplReplication *replication)
 {
     GPtrArray *kept;
 
-    g_mutex_lock(&replication->lock);
+    replLockTake(&replication->lock);
     kept = g_steal_pointer(&replication->opened);
-    g_mutex_unlock(&replication->lock);
+    replLockDrop(&replication->lock);
     return kept;
 }
 

@@ -8,30 +8,31 @@
  */
 #include "replicate/keytrial.h"
 
+#include "base/lock.h"
+#include "base/thread.h"
 #include "convert/convert.h"
 
 /* Derivations of all requests together: one for each processor, whoever asks. */
-static GMutex replKeyTrialLock;
-static GCond replKeyTrialFreed;
+static ReplLock replKeyTrialLock = REPL_LOCK_INIT;
 static guint replKeyTrialBusy;
 
 static void
 replKeyTrialEnter(void)
 {
-    g_mutex_lock(&replKeyTrialLock);
+    replLockTake(&replKeyTrialLock);
     while (replKeyTrialBusy >= g_get_num_processors())
-        g_cond_wait(&replKeyTrialFreed, &replKeyTrialLock);
+        replLockWait(&replKeyTrialLock);
     replKeyTrialBusy++;
-    g_mutex_unlock(&replKeyTrialLock);
+    replLockDrop(&replKeyTrialLock);
 }
 
 static void
 replKeyTrialLeave(void)
 {
-    g_mutex_lock(&replKeyTrialLock);
+    replLockTake(&replKeyTrialLock);
     replKeyTrialBusy--;
-    g_cond_signal(&replKeyTrialFreed);
-    g_mutex_unlock(&replKeyTrialLock);
+    replLockWake(&replKeyTrialLock);
+    replLockDrop(&replKeyTrialLock);
 }
 
 typedef struct {
@@ -105,7 +106,7 @@ replKeysTry(ReplPrepared *prepared, GError **err)
     int ret = 0;
 
     for (i = 1; i < wanted; i++)
-        threads[i] = g_thread_try_new("repl-keys", replKeyTrialRun, &trial, NULL);
+        threads[i] = replThreadNew("repl-keys", replKeyTrialRun, &trial, NULL);
     replKeyTrialRun(&trial);
     for (i = 1; i < wanted; i++) {
         if (threads[i])

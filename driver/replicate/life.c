@@ -7,6 +7,7 @@
 
 #include <glib-object.h>
 
+#include "base/lock.h"
 #include "job/pins.h"
 #include "replicate/keys.h"
 #include "replicate/plannote.h"
@@ -205,13 +206,13 @@ replReplicationRecord(ReplJob *job, const ReplJobInfo *info, void *opaque)
     gboolean listed;
     gboolean same;
 
-    g_mutex_lock(&replication->lock);
+    replLockTake(&replication->lock);
     replJobInfoFree(replication->record->info);
     replication->record->info = replJobInfoCopy(info);
     listed = replication->listed;
     phase = replPhaseOfRecord(replication->record);
     same = phase != REPL_PHASE_ENDED && phase == (ReplPhase)replication->persisted;
-    g_mutex_unlock(&replication->lock);
+    replLockDrop(&replication->lock);
 
     /* A pause may last for days. */
     if (phase == REPL_PHASE_PAUSED || phase == REPL_PHASE_ENDED)

@@ -5,6 +5,7 @@
  */
 #include "replicate/plannote.h"
 
+#include "base/lock.h"
 #include "job/pins.h"
 #include "replicate/placeholder.h"
 #include "service/service.h"
@@ -96,11 +97,11 @@ replPlanNote(ReplReplication *replication, const ReplPrepared *prepared)
     }
     replPlanNoteDropUnused(prepared, replication->record->layers, layers);
 
-    g_mutex_lock(&replication->lock);
+    replLockTake(&replication->lock);
     earlier = replication->record->layers;
     replication->record->layers = layers;
     replReplicationShowNames(replication);
-    g_mutex_unlock(&replication->lock);
+    replLockDrop(&replication->lock);
     replHoldingSetPlan(replication->holding, replChainLayer(prepared->chain, 0)->virtualSize_bytes,
                        &prepared->plan->adds);
     replPlanNotePin(replication, prepared);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "image/guard.h"
 #include "probe/graph.h"
 #include "replicate/keys.h"
@@ -60,7 +61,7 @@ replPublishAnnounce(ReplReplication *replication, ReplPrepared *prepared, gboole
 {
     guint i;
 
-    g_mutex_lock(&replication->lock);
+    replLockTake(&replication->lock);
     for (i = 0; i < prepared->plan->steps->len; i++) {
         const ReplPlanStep *step = g_ptr_array_index(prepared->plan->steps, i);
         ReplJobLayer *layer = g_ptr_array_index(replication->record->layers, i);
@@ -72,7 +73,7 @@ replPublishAnnounce(ReplReplication *replication, ReplPrepared *prepared, gboole
     }
     replication->record->holdsPlaceholder = TRUE;
     replReplicationShowNames(replication);
-    g_mutex_unlock(&replication->lock);
+    replLockDrop(&replication->lock);
     return replReplicationSave(replication, prepared->staging, err);
 }
 
@@ -82,7 +83,7 @@ replPublishDisown(ReplReplication *replication, const gboolean *make, guint from
 {
     guint i;
 
-    g_mutex_lock(&replication->lock);
+    replLockTake(&replication->lock);
     for (i = from; i < replication->record->layers->len; i++) {
         ReplJobLayer *layer = g_ptr_array_index(replication->record->layers, i);
 
@@ -90,7 +91,7 @@ replPublishDisown(ReplReplication *replication, const gboolean *make, guint from
             layer->placeholder = FALSE;
     }
     replReplicationShowNames(replication);
-    g_mutex_unlock(&replication->lock);
+    replLockDrop(&replication->lock);
 }
 
 int
@@ -250,12 +251,12 @@ replPublishStep(ReplReplication *replication, guint index, GError **err)
     if (replPartialPublish(prepared->staging, replication->id, step->layer, prepared->targetDir->dirFd,
                            step->volume, err) < 0)
         return -1;
-    g_mutex_lock(&replication->lock);
+    replLockTake(&replication->lock);
     layer->published = TRUE;
     if (step->layer == 0)
         replication->listed = replication->record->holdsPlaceholder = FALSE;
     replReplicationShowNames(replication);
-    g_mutex_unlock(&replication->lock);
+    replLockDrop(&replication->lock);
     replPublishProbe(prepared->target, step->volume);
     replPublishRecord(replication, step);
     return 0;
@@ -264,14 +265,14 @@ replPublishStep(ReplReplication *replication, guint index, GError **err)
 int
 replPublishCommit(ReplJob *job, ReplReplication *replication, GError **err)
 {
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = NULL;
+    g_autoptr(ReplLocked) locker G_GNUC_UNUSED = NULL;
     guint i;
 
     if (replPublishCheckQuota(job, replication, replication->prepared, err) < 0)
         return -1;
     /* No volume is deleted between this look and the replica's being there to be seen by the
      * guards. */
-    locker = g_mutex_locker_new(replGuardDeleting());
+    locker = replLockTake(replGuardDeleting());
     if (replPublishCheckReuse(replication->prepared, err) < 0)
         return -1;
     /* Bases first; the last rename, that of the image, is the commit point. */
@@ -341,14 +342,14 @@ replPublishMakeRoom(ReplReplication *replication)
     if (replPartialsDrop(staging, replication->id, &err) < 0)
         replWarn("Partial files of job %s keep pool '%s' full: %s", replication->id, target->name,
                  err->message);
-    g_mutex_lock(&replication->lock);
+    replLockTake(&replication->lock);
     for (i = 0; i < replication->record->layers->len; i++) {
         ReplJobLayer *layer = g_ptr_array_index(replication->record->layers, i);
 
         layer->done = FALSE;
         layer->checkpoint_bytes = 0;
     }
-    g_mutex_unlock(&replication->lock);
+    replLockDrop(&replication->lock);
 }
 
 void
@@ -372,13 +373,13 @@ replPublishUndo(ReplReplication *replication, gboolean all)
     /* The image first: what is above goes before what it stands on. */
     if (replication->listed)
         replPlaceholderRemove(target, replication->replica, FALSE);
-    g_mutex_lock(&replication->lock);
+    replLockTake(&replication->lock);
     layers = g_steal_pointer(&replication->record->layers);
     replication->record->layers = g_ptr_array_new_with_free_func((GDestroyNotify)replJobLayerFree);
     replication->listed = FALSE;
     replication->record->holdsPlaceholder = FALSE;
     replReplicationShowNames(replication);
-    g_mutex_unlock(&replication->lock);
+    replLockDrop(&replication->lock);
     for (i = layers->len; i-- > 0;)
         replPublishUndoLayer(replication, target, staging, g_ptr_array_index(layers, i), all);
 }

@@ -8,6 +8,7 @@
 #include <glib-object.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "region/lease.h"
 
 ReplReplication *
@@ -15,7 +16,7 @@ replReplicationNew(const ReplRegion *target, ReplJobRecord *record, ReplImage *i
 {
     ReplReplication *replication = g_new0(ReplReplication, 1);
 
-    g_mutex_init(&replication->lock);
+    replLockInit(&replication->lock);
     replication->id = g_strdup(record->id);
     memcpy(replication->targetUuid, target->uuid, sizeof(replication->targetUuid));
     replication->targetUuidstr = g_strdup(target->uuidstr);
@@ -43,7 +44,7 @@ replReplicationFree(ReplReplication *replication)
     g_free(replication->targetUuidstr);
     g_free(replication->sourceUuidstr);
     g_free(replication->replica);
-    g_mutex_clear(&replication->lock);
+    replLockClear(&replication->lock);
     g_free(replication);
 }
 
@@ -76,10 +77,10 @@ replReplicationLease(ReplReplication *replication, ReplStaging *staging, gboolea
 {
     gboolean was;
 
-    g_mutex_lock(&replication->lock);
+    replLockTake(&replication->lock);
     was = replication->leased;
     replication->leased = on;
-    g_mutex_unlock(&replication->lock);
+    replLockDrop(&replication->lock);
     if (was == on)
         return 0;
     if (!on) {
@@ -88,9 +89,9 @@ replReplicationLease(ReplReplication *replication, ReplStaging *staging, gboolea
     }
     if (replLeasesHold(replication->targetUuidstr, staging, err) == 0)
         return 0;
-    g_mutex_lock(&replication->lock);
+    replLockTake(&replication->lock);
     replication->leased = FALSE;
-    g_mutex_unlock(&replication->lock);
+    replLockDrop(&replication->lock);
     return -1;
 }
 
@@ -99,11 +100,11 @@ replReplicationSave(ReplReplication *replication, ReplStaging *staging, GError *
 {
     g_autoptr(ReplJobRecord) copy = NULL;
 
-    g_mutex_lock(&replication->lock);
+    replLockTake(&replication->lock);
     copy = replJobRecordCopy(replication->record);
     replication->persisted = replPhaseOfRecord(copy);
     replication->unsaved_bytes = 0;
-    g_mutex_unlock(&replication->lock);
+    replLockDrop(&replication->lock);
     return replJobRecordSave(staging, copy, err);
 }
 
@@ -112,9 +113,9 @@ replReplicationCopyRecord(ReplReplication *replication)
 {
     ReplJobRecord *copy;
 
-    g_mutex_lock(&replication->lock);
+    replLockTake(&replication->lock);
     copy = replJobRecordCopy(replication->record);
-    g_mutex_unlock(&replication->lock);
+    replLockDrop(&replication->lock);
     return copy;
 }
 

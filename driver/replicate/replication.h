@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/lock.h"
 #include "region/region.h"
 #include "service/holding.h"
 #include "store/jobrecord.h"
@@ -37,7 +38,7 @@ struct _ReplReplication {
     ReplVirtIdentity *identity; /* the requester's, a reference; NULL: the daemon's */
 
     /* Guarded by lock. */
-    GMutex lock;
+    ReplLock lock;
     ReplJobRecord *record;
     gboolean listed;       /* the replica's name is held in the pool */
     gint persisted;        /* ReplPhase of the record on disk */

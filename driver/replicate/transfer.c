@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "copy/clone.h"
 #include "copy/copy.h"
 #include "copy/files.h"
@@ -48,9 +49,9 @@ replTransferCheckpoint(void *opaque, guint64 offset, GError **err)
 {
     ReplTransfer *transfer = opaque;
 
-    g_mutex_lock(&transfer->replication->lock);
+    replLockTake(&transfer->replication->lock);
     transfer->layer->checkpoint_bytes = offset;
-    g_mutex_unlock(&transfer->replication->lock);
+    replLockDrop(&transfer->replication->lock);
     return replReplicationSave(transfer->replication, transfer->replication->prepared->staging, err);
 }
 
@@ -137,11 +138,11 @@ replTransferDone(ReplTransfer *transfer, const ReplPlanStep *step, GError **err)
     ReplReplication *replication = transfer->replication;
     gboolean save;
 
-    g_mutex_lock(&replication->lock);
+    replLockTake(&replication->lock);
     transfer->layer->done = TRUE;
     replication->unsaved_bytes += step->bytes;
     save = replication->unsaved_bytes >= REPL_TRANSFER_UNSAVED_bytes;
-    g_mutex_unlock(&replication->lock);
+    replLockDrop(&replication->lock);
     /* A few small layers are copied again as quickly as they would be recorded. */
     return save ? replReplicationSave(replication, replication->prepared->staging, err) : 0;
 }

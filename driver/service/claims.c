@@ -5,10 +5,11 @@
  */
 #include "service/claims.h"
 
+#include "base/lock.h"
 #include "service/service.h"
 
 /* Guards the two tables. */
-static GMutex replClaimsLock;
+static ReplLock replClaimsLock = REPL_LOCK_INIT;
 static GHashTable *replClaims;        /* "target pool/source pool/volume" -> job id */
 static GHashTable *replClaimsWaiting; /* keys of jobs that are held in the queue */
 
@@ -48,7 +49,7 @@ replClaimsTake(ReplJob *job, const char *targetUuid, const ReplChain *chain)
 {
     gboolean taken;
 
-    g_mutex_lock(&replClaimsLock);
+    replLockTake(&replClaimsLock);
     if (!replClaims) {
         replClaims = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         replClaimsWaiting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -61,7 +62,7 @@ replClaimsTake(ReplJob *job, const char *targetUuid, const ReplChain *chain)
         replQueueHold(replServiceQueue(), key);
         g_hash_table_add(replClaimsWaiting, g_steal_pointer(&key));
     }
-    g_mutex_unlock(&replClaimsLock);
+    replLockDrop(&replClaimsLock);
     return taken;
 }
 
@@ -79,12 +80,12 @@ replClaimsDrop(ReplJob *job)
     GHashTableIter iter;
     gpointer key;
 
-    g_mutex_lock(&replClaimsLock);
+    replLockTake(&replClaimsLock);
     if (replClaims && g_hash_table_foreach_remove(replClaims, replClaimsIsOf, (gpointer)replJobId(job)) > 0) {
         waiting = g_steal_pointer(&replClaimsWaiting);
         replClaimsWaiting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     }
-    g_mutex_unlock(&replClaimsLock);
+    replLockDrop(&replClaimsLock);
     if (!waiting)
         return;
     g_hash_table_iter_init(&iter, waiting);

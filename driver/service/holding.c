@@ -5,10 +5,12 @@
  */
 #include "service/holding.h"
 
+#include "base/lock.h"
+
 struct _ReplHolding {
     gint refs;     /* atomic */
     char *replica; /* fixed */
-    GMutex lock;
+    ReplLock lock;
 
     /* Guarded by lock. */
     ReplImage *image;
@@ -27,7 +29,7 @@ replHoldingNew(const char *replica, ReplImage *image)
     holding->replica = g_strdup(replica);
     holding->image = image;
     holding->layers = g_ptr_array_new_with_free_func(g_free);
-    g_mutex_init(&holding->lock);
+    replLockInit(&holding->lock);
     return holding;
 }
 
@@ -46,17 +48,17 @@ replHoldingUnref(ReplHolding *holding)
     g_free(holding->replica);
     replImageFree(holding->image);
     g_ptr_array_unref(holding->layers);
-    g_mutex_clear(&holding->lock);
+    replLockClear(&holding->lock);
     g_free(holding);
 }
 
 void
 replHoldingSetPlan(ReplHolding *holding, guint64 capacity_bytes, const ReplAmounts *adds)
 {
-    g_mutex_lock(&holding->lock);
+    replLockTake(&holding->lock);
     holding->capacity_bytes = capacity_bytes;
     holding->adds = *adds;
-    g_mutex_unlock(&holding->lock);
+    replLockDrop(&holding->lock);
 }
 
 void
@@ -64,11 +66,11 @@ replHoldingSetNames(ReplHolding *holding, gboolean listed, GPtrArray *layers)
 {
     g_autoptr(GPtrArray) before = NULL;
 
-    g_mutex_lock(&holding->lock);
+    replLockTake(&holding->lock);
     before = holding->layers;
     holding->layers = layers;
     holding->listed = listed;
-    g_mutex_unlock(&holding->lock);
+    replLockDrop(&holding->lock);
 }
 
 gboolean
@@ -78,23 +80,23 @@ replHoldingMakes(ReplHolding *holding, const char *volume)
 
     if (g_str_equal(holding->replica, volume))
         return TRUE;
-    g_mutex_lock(&holding->lock);
+    replLockTake(&holding->lock);
     makes = g_ptr_array_find_with_equal_func(holding->layers, volume, g_str_equal, NULL);
-    g_mutex_unlock(&holding->lock);
+    replLockDrop(&holding->lock);
     return makes;
 }
 
 void
 replHoldingCorrectUsage(ReplHolding *holding, gboolean reserve, ReplAmounts *usage)
 {
-    g_mutex_lock(&holding->lock);
+    replLockTake(&holding->lock);
     usage->images -= holding->layers->len;
     /* The replica itself is there as a placeholder already; what is published is counted. */
     if (reserve && holding->listed) {
         usage->snapshots += holding->adds.snapshots;
         usage->bytes += holding->adds.bytes;
     }
-    g_mutex_unlock(&holding->lock);
+    replLockDrop(&holding->lock);
 }
 
 ReplAmounts
@@ -102,9 +104,9 @@ replHoldingAdds(ReplHolding *holding)
 {
     ReplAmounts adds;
 
-    g_mutex_lock(&holding->lock);
+    replLockTake(&holding->lock);
     adds = holding->adds;
-    g_mutex_unlock(&holding->lock);
+    replLockDrop(&holding->lock);
     return adds;
 }
 
@@ -113,9 +115,9 @@ replHoldingCapacity(ReplHolding *holding)
 {
     guint64 capacity_bytes;
 
-    g_mutex_lock(&holding->lock);
+    replLockTake(&holding->lock);
     capacity_bytes = holding->capacity_bytes;
-    g_mutex_unlock(&holding->lock);
+    replLockDrop(&holding->lock);
     return capacity_bytes;
 }
 
@@ -124,9 +126,9 @@ replHoldingImage(ReplHolding *holding)
 {
     ReplImage *image;
 
-    g_mutex_lock(&holding->lock);
+    replLockTake(&holding->lock);
     image = replImageCopy(holding->image);
-    g_mutex_unlock(&holding->lock);
+    replLockDrop(&holding->lock);
     return image;
 }
 
@@ -134,7 +136,7 @@ void
 replHoldingChangeImage(ReplHolding *holding, void (*change)(ReplImage *image, const void *opaque),
                        const void *opaque)
 {
-    g_mutex_lock(&holding->lock);
+    replLockTake(&holding->lock);
     change(holding->image, opaque);
-    g_mutex_unlock(&holding->lock);
+    replLockDrop(&holding->lock);
 }

@@ -7,12 +7,14 @@
 
 #include <string.h>
 
+#include "base/lock.h"
+
 typedef struct {
     ReplJob *job;
     ReplHolding *holding;
 } ReplMaker;
 
-static GMutex replMakersLock;
+static ReplLock replMakersLock = REPL_LOCK_INIT;
 static GHashTable *replMakers; /* guarded by the lock: "pool UUID/volume" -> ReplMaker; NULL: none yet */
 
 static void
@@ -54,12 +56,12 @@ replMakersAdd(const char *poolUuid, const char *volume, ReplJob *job, ReplHoldin
 
     maker->job = replJobRef(job);
     maker->holding = replHoldingRef(holding);
-    g_mutex_lock(&replMakersLock);
+    replLockTake(&replMakersLock);
     if (!replMakers)
         replMakers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replMakerFree);
     before = replMakersSteal(key, NULL);
     g_hash_table_insert(replMakers, key, maker);
-    g_mutex_unlock(&replMakersLock);
+    replLockDrop(&replMakersLock);
     if (before)
         replMakerFree(before);
 }
@@ -70,9 +72,9 @@ replMakersRemove(const char *poolUuid, const char *volume, const ReplJob *job)
     g_autofree char *key = replMakersKey(poolUuid, volume);
     ReplMaker *gone;
 
-    g_mutex_lock(&replMakersLock);
+    replLockTake(&replMakersLock);
     gone = replMakersSteal(key, job);
-    g_mutex_unlock(&replMakersLock);
+    replLockDrop(&replMakersLock);
     if (gone)
         replMakerFree(gone);
 }
@@ -89,9 +91,9 @@ replMakersHas(const ReplJob *job)
 {
     gboolean found;
 
-    g_mutex_lock(&replMakersLock);
+    replLockTake(&replMakersLock);
     found = replMakers && g_hash_table_find(replMakers, replMakersIsJob, (gpointer)job);
-    g_mutex_unlock(&replMakersLock);
+    replLockDrop(&replMakersLock);
     return found;
 }
 
@@ -102,7 +104,7 @@ replMakersFind(const char *poolUuid, const char *volume, ReplHolding **holding)
     ReplMaker *maker = NULL;
     ReplJob *job = NULL;
 
-    g_mutex_lock(&replMakersLock);
+    replLockTake(&replMakersLock);
     if (replMakers && g_hash_table_size(replMakers) > 0) {
         key = replMakersKey(poolUuid, volume);
         maker = g_hash_table_lookup(replMakers, key);
@@ -112,7 +114,7 @@ replMakersFind(const char *poolUuid, const char *volume, ReplHolding **holding)
         if (holding)
             *holding = replHoldingRef(maker->holding);
     }
-    g_mutex_unlock(&replMakersLock);
+    replLockDrop(&replMakersLock);
     return job;
 }
 
@@ -123,7 +125,7 @@ replMakersFindAny(const char *poolUuid, const char *volume)
     GHashTableIter iter;
     gpointer key, value;
 
-    g_mutex_lock(&replMakersLock);
+    replLockTake(&replMakersLock);
     if (replMakers)
         g_hash_table_iter_init(&iter, replMakers);
     while (replMakers && !found && g_hash_table_iter_next(&iter, &key, &value)) {
@@ -132,7 +134,7 @@ replMakersFindAny(const char *poolUuid, const char *volume)
         if (g_str_has_prefix(key, poolUuid) && replHoldingMakes(maker->holding, volume))
             found = replJobRef(maker->job);
     }
-    g_mutex_unlock(&replMakersLock);
+    replLockDrop(&replMakersLock);
     return found;
 }
 
@@ -142,7 +144,7 @@ replMakersCorrectUsage(const char *poolUuid, const ReplJob *except, gboolean res
     GHashTableIter iter;
     gpointer key, value;
 
-    g_mutex_lock(&replMakersLock);
+    replLockTake(&replMakersLock);
     if (replMakers)
         g_hash_table_iter_init(&iter, replMakers);
     while (replMakers && g_hash_table_iter_next(&iter, &key, &value)) {
@@ -151,5 +153,5 @@ replMakersCorrectUsage(const char *poolUuid, const ReplJob *except, gboolean res
         if (g_str_has_prefix(key, poolUuid))
             replHoldingCorrectUsage(maker->holding, reserve && maker->job != except, usage);
     }
-    g_mutex_unlock(&replMakersLock);
+    replLockDrop(&replMakersLock);
 }

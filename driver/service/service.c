@@ -5,6 +5,7 @@
  */
 #include "service/service.h"
 
+#include "base/lock.h"
 #include "region/lease.h"
 #include "virt/report.h"
 
@@ -22,7 +23,7 @@ static ReplGraphCache *replServiceHeads;
 #define REPL_SERVICE_RATE_MIN_bytes (256 * 1024 * G_GUINT64_CONSTANT(1024))
 
 /* Guards the two below. */
-static GMutex replServiceLock;
+static ReplLock replServiceLock = REPL_LOCK_INIT;
 static guint64 replServiceRate = REPL_SERVICE_RATE_bytesPerSec;
 static ReplConfig *replServiceConf;
 
@@ -83,10 +84,10 @@ replServiceReload(void)
     if (!replServiceQueueAll)
         return;
     config = replConfigLoad(replServiceConfigPath);
-    g_mutex_lock(&replServiceLock);
+    replLockTake(&replServiceLock);
     replConfigFree(replServiceConf);
     replServiceConf = config;
-    g_mutex_unlock(&replServiceLock);
+    replLockDrop(&replServiceLock);
     replServiceApply();
 }
 
@@ -113,10 +114,10 @@ replServiceConfig(void)
 {
     ReplConfig *copy;
 
-    g_mutex_lock(&replServiceLock);
+    replLockTake(&replServiceLock);
     copy = g_memdup2(replServiceConf, sizeof(*replServiceConf));
     copy->defaultKey = g_strdup(replServiceConf->defaultKey);
-    g_mutex_unlock(&replServiceLock);
+    replLockDrop(&replServiceLock);
     return copy;
 }
 
@@ -135,9 +136,9 @@ replServiceLearnRate(const ReplJobInfo *info)
 
     if (took_s <= 0 || info->bandwidth_bytesPerSec > 0 || info->processed_bytes < REPL_SERVICE_RATE_MIN_bytes)
         return;
-    g_mutex_lock(&replServiceLock);
+    replLockTake(&replServiceLock);
     replServiceRate = (replServiceRate + info->processed_bytes / took_s) / 2;
-    g_mutex_unlock(&replServiceLock);
+    replLockDrop(&replServiceLock);
 }
 
 gint64
@@ -146,11 +147,11 @@ replServiceEstimate(const ReplJobInfo *info)
     guint64 left = info->total_bytes - MIN(info->processed_bytes, info->total_bytes);
     guint64 rate;
 
-    g_mutex_lock(&replServiceLock);
+    replLockTake(&replServiceLock);
     rate = MAX(replServiceRate, 1);
     if (replServiceConf->bandwidth_bytesPerSec > 0)
         rate = MIN(rate, replServiceConf->bandwidth_bytesPerSec);
-    g_mutex_unlock(&replServiceLock);
+    replLockDrop(&replServiceLock);
     if (info->bandwidth_bytesPerSec > 0)
         rate = MIN(rate, info->bandwidth_bytesPerSec);
     return left / rate;

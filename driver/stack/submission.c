@@ -8,6 +8,7 @@
  */
 #include "stack/submission.h"
 
+#include "base/lock.h"
 #include "image/view.h"
 #include "job/pins.h"
 #include "replicate/keys.h"
@@ -300,10 +301,10 @@ replSubmissionTakeName(const ReplSubmission *r, ReplReplication *replication, GE
         replTakeError(err);
         return -1;
     }
-    g_mutex_lock(&replication->lock);
+    replLockTake(&replication->lock);
     replication->listed = TRUE;
     replReplicationShowNames(replication);
-    g_mutex_unlock(&replication->lock);
+    replLockDrop(&replication->lock);
     return 0;
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "store/files.h"
 #include "store/text.h"
@@ -25,10 +26,10 @@
 struct _ReplLabels {
     char *dirs[2]; /* fixed after creation; [persistent] */
 
-    GMutex writeLock; /* held over disk I/O; guards fds */
+    ReplLock writeLock; /* held over disk I/O; guards fds */
     ReplFd fds[2];    /* -1: not there yet */
 
-    GMutex lock; /* guards table, never held over disk I/O; taken with writeLock held or alone */
+    ReplLock lock; /* guards table, never held over disk I/O; taken with writeLock held or alone */
     GHashTable *table; /* UUID as text -> ReplLabelEntry */
 };
 
@@ -200,8 +201,8 @@ replLabelsNew(const char *persistentDir, const char *transientDir, GError **err)
 {
     g_autoptr(ReplLabels) labels = g_new0(ReplLabels, 1);
 
-    g_mutex_init(&labels->writeLock);
-    g_mutex_init(&labels->lock);
+    replLockInit(&labels->writeLock);
+    replLockInit(&labels->lock);
     labels->dirs[FALSE] = g_strdup(transientDir);
     labels->dirs[TRUE] = g_strdup(persistentDir);
     labels->fds[FALSE] = labels->fds[TRUE] = -1;
@@ -222,8 +223,8 @@ replLabelsFree(ReplLabels *labels)
     g_free(labels->dirs[FALSE]);
     g_free(labels->dirs[TRUE]);
     g_hash_table_unref(labels->table);
-    g_mutex_clear(&labels->writeLock);
-    g_mutex_clear(&labels->lock);
+    replLockClear(&labels->writeLock);
+    replLockClear(&labels->lock);
     g_free(labels);
 }
 
@@ -234,13 +235,13 @@ replLabelsGet(ReplLabels *labels, const unsigned char *uuid, gboolean *persisten
     const ReplLabelEntry *entry;
     ReplLabel *label = NULL;
 
-    g_mutex_lock(&labels->lock);
+    replLockTake(&labels->lock);
     if ((entry = g_hash_table_lookup(labels->table, id))) {
         label = replLabelCopy(entry->label);
         if (persistent)
             *persistent = entry->persistent;
     }
-    g_mutex_unlock(&labels->lock);
+    replLockDrop(&labels->lock);
     return label;
 }
 
@@ -249,9 +250,9 @@ replLabelsCount(ReplLabels *labels)
 {
     guint count;
 
-    g_mutex_lock(&labels->lock);
+    replLockTake(&labels->lock);
     count = g_hash_table_size(labels->table);
-    g_mutex_unlock(&labels->lock);
+    replLockDrop(&labels->lock);
     return count;
 }
 
@@ -269,14 +270,14 @@ replLabelsEach(ReplLabels *labels,
     gpointer key;
     gpointer value;
 
-    g_mutex_lock(&labels->lock);
+    replLockTake(&labels->lock);
     g_hash_table_iter_init(&iter, labels->table);
     while (g_hash_table_iter_next(&iter, &key, &value)) {
         const ReplLabelEntry *entry = value;
 
         g_hash_table_insert(now, g_strdup(key), replLabelEntryNew(entry->label, entry->persistent));
     }
-    g_mutex_unlock(&labels->lock);
+    replLockDrop(&labels->lock);
 
     g_hash_table_iter_init(&iter, now);
     while (g_hash_table_iter_next(&iter, &key, &value)) {
@@ -339,9 +340,9 @@ replLabelsPrepare(ReplLabels *labels,
     change->label = label ? replLabelCopy(label) : NULL;
     change->persistent = persistent ? TRUE : FALSE;
     if (label) {
-        g_mutex_lock(&labels->writeLock);
+        replLockTake(&labels->writeLock);
         ret = replLabelChangeWrite(change, err);
-        g_mutex_unlock(&labels->writeLock);
+        replLockDrop(&labels->writeLock);
     }
     if (ret < 0)
         g_clear_pointer(&change, replLabelChangeFree);
@@ -396,20 +397,20 @@ replLabelChangeCommit(ReplLabelChange *change, GError **err)
     g_autoptr(GError) why = NULL;
     int ret;
 
-    g_mutex_lock(&labels->writeLock);
+    replLockTake(&labels->writeLock);
     ret = replLabelChangeApply(change, err);
     if (ret == 0) {
-        g_mutex_lock(&labels->lock);
+        replLockTake(&labels->lock);
         if (change->label)
             g_hash_table_replace(labels->table, g_strdup(change->id),
                                  replLabelEntryNew(change->label, change->persistent));
         else
             g_hash_table_remove(labels->table, change->id);
-        g_mutex_unlock(&labels->lock);
+        replLockDrop(&labels->lock);
         if (change->label && replLabelsUnlink(labels, change->id, !change->persistent, &why) < 0)
             replWarn("%s", why->message);
     }
-    g_mutex_unlock(&labels->writeLock);
+    replLockDrop(&labels->writeLock);
     replLabelChangeAbort(change);
     return ret;
 }

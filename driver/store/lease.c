@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/lock.h"
 #include "store/files.h"
 #include "store/stagingpriv.h"
 #include "store/text.h"
@@ -157,14 +158,14 @@ replLeaseUnchanged(ReplStaging *staging, const ReplLeaseText *text)
     gint64 now_us = g_get_monotonic_time();
     gint64 since_us;
 
-    g_mutex_lock(&staging->leaseLock);
+    replLockTake(&staging->leaseLock);
     if (g_strcmp0(staging->leaseSeen, looks)) {
         g_free(staging->leaseSeen);
         staging->leaseSeen = g_steal_pointer(&looks);
         staging->leaseSince_us = now_us;
     }
     since_us = staging->leaseSince_us;
-    g_mutex_unlock(&staging->leaseLock);
+    replLockDrop(&staging->leaseLock);
     return (now_us - since_us) / G_USEC_PER_SEC;
 }
 

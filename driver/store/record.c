@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/lock.h"
 #include "store/jobtext.h"
 #include "store/stagingpriv.h"
 
@@ -287,7 +288,7 @@ replRecordUpdate(ReplStaging *staging,
     gboolean had;
     int ret = -1;
 
-    g_mutex_lock(&staging->updateLock);
+    replLockTake(&staging->updateLock);
     image = replRecordLoad(staging, volume, &why);
     had = image != NULL;
     if (!why && change(&image, opaque, &why)) {
@@ -296,7 +297,7 @@ replRecordUpdate(ReplStaging *staging,
         else
             ret = had ? replRecordDrop(staging, volume, &why) : 0;
     }
-    g_mutex_unlock(&staging->updateLock);
+    replLockDrop(&staging->updateLock);
     if (why)
         g_propagate_error(err, g_steal_pointer(&why));
     return ret;

@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "store/files.h"
 #include "store/text.h"
@@ -32,7 +33,7 @@ struct _ReplShelf {
     int dirFd;
     const ReplShelfKind *kind;
 
-    GMutex lock;         /* guards entries and what is in it */
+    ReplLock lock;         /* guards entries and what is in it */
     GHashTable *entries; /* file name -> ReplShelfEntry */
 };
 
@@ -64,7 +65,7 @@ replShelfNew(int dirFd, const ReplShelfKind *kind)
 
     shelf->dirFd = dirFd;
     shelf->kind = kind;
-    g_mutex_init(&shelf->lock);
+    replLockInit(&shelf->lock);
     shelf->entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replShelfEntryFree);
     return shelf;
 }
@@ -75,16 +76,16 @@ replShelfFree(ReplShelf *shelf)
     if (!shelf)
         return;
     g_hash_table_unref(shelf->entries);
-    g_mutex_clear(&shelf->lock);
+    replLockClear(&shelf->lock);
     g_free(shelf);
 }
 
 static void
 replShelfForget(ReplShelf *shelf, const char *file)
 {
-    g_mutex_lock(&shelf->lock);
+    replLockTake(&shelf->lock);
     g_hash_table_remove(shelf->entries, file);
-    g_mutex_unlock(&shelf->lock);
+    replLockDrop(&shelf->lock);
 }
 
 /* What the directory says of @file now: 1, 0 when there is none, -1 with @err set. @regular may be
@@ -167,13 +168,13 @@ replShelfFind(ReplShelf *shelf, const char *file, ReplShelfEntry **found, GError
         replShelfForget(shelf, file);
         return there;
     }
-    g_mutex_lock(&shelf->lock);
+    replLockTake(&shelf->lock);
     entry = g_hash_table_lookup(shelf->entries, file);
     if (entry && entry->settled && replFileIdentityEqual(&entry->seen, &now)) {
         *found = entry;
         return 1;
     }
-    g_mutex_unlock(&shelf->lock);
+    replLockDrop(&shelf->lock);
 
     entry = g_new0(ReplShelfEntry, 1);
     entry->seen = now;
@@ -184,7 +185,7 @@ replShelfFind(ReplShelf *shelf, const char *file, ReplShelfEntry **found, GError
         replShelfEntryFree(entry);
         return -1;
     }
-    g_mutex_lock(&shelf->lock);
+    replLockTake(&shelf->lock);
     g_hash_table_replace(shelf->entries, g_strdup(file), entry);
     *found = entry;
     return 1;
@@ -203,7 +204,7 @@ replShelfGet(ReplShelf *shelf, const char *file, GError **err)
             copy = shelf->kind->copy(entry->record);
         else if (entry->error)
             g_propagate_error(err, g_error_copy(entry->error));
-        g_mutex_unlock(&shelf->lock);
+        replLockDrop(&shelf->lock);
     } else if (there < 0 && !g_error_matches(why, REPL_ERROR, VIR_ERR_NO_STORAGE_VOL)) {
         /* Not when somebody dropped it between our look and our read. */
         g_propagate_error(err, g_steal_pointer(&why));
@@ -278,7 +279,7 @@ replShelfEach(ReplShelf *shelf,
             blocked = entry->error != NULL;
             if (entry->record)
                 more = visit(file, entry->record, opaque);
-            g_mutex_unlock(&shelf->lock);
+            replLockDrop(&shelf->lock);
         }
         if (blocked && unread)
             (*unread)++;

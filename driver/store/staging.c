@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/lock.h"
 #include "model/label.h"
 #include "store/files.h"
 #include "store/jobrecord.h"
@@ -126,8 +127,8 @@ replStagingOpen(int poolDirFd, gboolean create, GError **err)
     int i;
 
     g_atomic_ref_count_init(&staging->refs);
-    g_mutex_init(&staging->updateLock);
-    g_mutex_init(&staging->leaseLock);
+    replLockInit(&staging->updateLock);
+    replLockInit(&staging->leaseLock);
     for (i = 0; i < REPL_STAGING_PLACES; i++)
         staging->fds[i] = -1;
     if (replStagingOpenPlaces(staging, poolDirFd, create, err) <= 0)
@@ -155,8 +156,8 @@ replStagingUnref(ReplStaging *staging)
     replShelfFree(staging->jobs);
     for (i = 0; i < REPL_STAGING_PLACES; i++)
         replFdClose(staging->fds[i]);
-    g_mutex_clear(&staging->updateLock);
-    g_mutex_clear(&staging->leaseLock);
+    replLockClear(&staging->updateLock);
+    replLockClear(&staging->leaseLock);
     g_free(staging->leaseSeen);
     g_free(staging);
 }

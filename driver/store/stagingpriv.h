@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/fd.h"
+#include "base/lock.h"
 #include "store/lease.h"
 #include "store/shelf.h"
 #include "store/staging.h"
@@ -18,9 +19,9 @@ struct _ReplStaging {
     ReplShelf *images;
     ReplShelf *jobs;
 
-    GMutex updateLock; /* held over read-change-write of an image record, disk I/O included */
+    ReplLock updateLock; /* held over read-change-write of an image record, disk I/O included */
 
-    GMutex
+    ReplLock
         leaseLock; /* guards the fields below: what a foreign lease looked like, and since when */
     char *leaseSeen;
     gint64 leaseSince_us; /* of the monotonic clock */

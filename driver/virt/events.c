@@ -5,6 +5,7 @@
  */
 #include "virt/events.h"
 
+#include "base/lock.h"
 #include "virt/report.h"
 
 /* One registration, held by both event states: the client's opaque may only go when neither of
@@ -17,14 +18,14 @@ typedef struct {
 } ReplEventsClient;
 
 /* Guards the two below. */
-static GMutex replEventsLock;
+static ReplLock replEventsLock = REPL_LOCK_INIT;
 static ReplVirtEventState *replEventsState;
 static GHashTable *replEventsIds; /* stock's callback id -> ours */
 
 int
 replEventsStart(void)
 {
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&replEventsLock);
+    REPL_GUARD(&replEventsLock);
 
     if (replEventsState)
         return 0;
@@ -81,9 +82,9 @@ replEventsRegister(virConnectPtr conn, virStoragePoolPtr pool, int eventID,
         replEventsClientUnref(client);
         return -1;
     }
-    g_mutex_lock(&replEventsLock);
+    replLockTake(&replEventsLock);
     g_hash_table_insert(replEventsIds, GINT_TO_POINTER(stockID), GINT_TO_POINTER(ourID));
-    g_mutex_unlock(&replEventsLock);
+    replLockDrop(&replEventsLock);
     return stockID;
 }
 
@@ -96,10 +97,10 @@ replEventsDeregister(virConnectPtr conn, int callbackID)
     /* It checks the access and that the id is this connection's. */
     if (replNext.connectStoragePoolEventDeregisterAny(conn, callbackID) < 0)
         return -1;
-    g_mutex_lock(&replEventsLock);
+    replLockTake(&replEventsLock);
     if (replEventsIds)
         found = g_hash_table_steal_extended(replEventsIds, GINT_TO_POINTER(callbackID), NULL, &ourID);
-    g_mutex_unlock(&replEventsLock);
+    replLockDrop(&replEventsLock);
     /* The client's registration is gone; a leftover of ours could only be a callback that never
      * comes. */
     if (found &&

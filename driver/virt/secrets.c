@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/lock.h"
 #include "virt/access.h"
 #include "virt/report.h"
 
@@ -126,8 +127,8 @@ char *
 replSecretsDefault(const char *usage, GError **err)
 {
     /* Guards the look and the making: two first requests make one key. */
-    static GMutex lock;
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&lock);
+    static ReplLock lock = REPL_LOCK_INIT;
+    REPL_GUARD(&lock);
     /* The daemon's own key: who may use it is asked where volumes are made with it. */
     g_auto(ReplIdentity) caller G_GNUC_UNUSED = replIdentityBecomeSystem();
     g_autoptr(ReplConn) conn = replSecretsConnect(err);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/lock.h"
 #include "model/label.h"
 #include "xml/doc.h"
 #include "xml/xml.h"
@@ -19,14 +20,14 @@ static const char *const replSchemaTexts[REPL_SCHEMA_LAST] = {
     replSchemaUpdate, replSchemaImage, replSchemaOverview,
 };
 
-/* Set once under replSchemaOnce, then constant; kept until the process ends. */
+/* Set once by replSchemaLoad, then constant; kept until the process ends. */
 static xmlRelaxNG *replSchemas[REPL_SCHEMA_LAST];
+static gboolean replSchemasLoaded;
 static char *replSchemaFault;
-static GOnce replSchemaOnce = G_ONCE_INIT;
 
 /* libxml2 does not promise that one schema can serve two threads, and requests are rare. Guards the
  * use of replSchemas. */
-static GMutex replSchemaLock;
+static ReplLock replSchemaLock = REPL_LOCK_INIT;
 
 static void
 replSchemaKeepError(void *opaque, ReplXmlError error)
@@ -37,12 +38,11 @@ replSchemaKeepError(void *opaque, ReplXmlError error)
         *message = g_strchomp(g_strdup(error->message));
 }
 
-static gpointer
-replSchemaLoad(gpointer opaque)
+static void
+replSchemaLoad(void)
 {
     int i;
 
-    (void)opaque;
     xmlInitParser();
     for (i = 0; i < REPL_SCHEMA_LAST; i++) {
         xmlRelaxNGParserCtxt *ctxt =
@@ -54,15 +54,18 @@ replSchemaLoad(gpointer opaque)
             xmlRelaxNGFreeParserCtxt(ctxt);
         }
         if (!replSchemas[i])
-            return GINT_TO_POINTER(FALSE);
+            return;
     }
-    return GINT_TO_POINTER(TRUE);
+    replSchemasLoaded = TRUE;
 }
 
 gboolean
 replXmlInit(GError **err)
 {
-    if (GPOINTER_TO_INT(g_once(&replSchemaOnce, replSchemaLoad, NULL)))
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, replSchemaLoad);
+    if (replSchemasLoaded)
         return TRUE;
     replErrorSet(err, VIR_ERR_INTERNAL_ERROR, _("The embedded XML schemas cannot be parsed: %s"),
                  replSchemaFault ? replSchemaFault : "?");
@@ -87,14 +90,14 @@ replSchemaCheck(ReplSchema schema, const xmlNode *node, GError **err)
 {
     g_autofree char *message = NULL;
     g_autoptr(xmlDoc) doc = NULL;
-    g_autoptr(GMutexLocker) locker = NULL;
+    g_autoptr(ReplLocked) locker G_GNUC_UNUSED = NULL;
     xmlRelaxNGValidCtxt *ctxt;
     int ret = -1;
 
     if (!replXmlInit(err))
         return -1;
     doc = replSchemaDoc(node);
-    locker = g_mutex_locker_new(&replSchemaLock);
+    locker = replLockTake(&replSchemaLock);
     if (doc && (ctxt = xmlRelaxNGNewValidCtxt(replSchemas[schema]))) {
         xmlRelaxNGSetValidStructuredErrors(ctxt, replSchemaKeepError, &message);
         ret = xmlRelaxNGValidateDoc(ctxt, doc);

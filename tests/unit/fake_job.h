@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "job/queue.h"
-#include "job/sync.h"
+#include "base/lock.h"
 
 typedef enum {
     FAKE_NONE = 0,
@@ -32,7 +32,7 @@ typedef struct {
     void (*inRun)(ReplJob *job);
     GString *starts; /* of a test: the first letter of the id is added as run begins */
 
-    ReplMonitor monitor;
+    ReplLock monitor;
 
     /* guarded by monitor */
     GString *calls;  /* FakeCalls */
@@ -62,19 +62,19 @@ fakeNote(Fake *fake, char call)
 static inline int
 fakeBlock(ReplJob *job, Fake *fake, GError **err)
 {
-    g_autoptr(ReplLocked) lock G_GNUC_UNUSED = replMonitorLock(&fake->monitor);
+    g_autoptr(ReplLocked) lock G_GNUC_UNUSED = replLockTake(&fake->monitor);
 
     fake->arrived = TRUE;
-    replMonitorWake(&fake->monitor);
+    replLockWake(&fake->monitor);
     while (!fake->open) {
         int rc;
 
-        replMonitorUnlock(&fake->monitor);
+        replLockDrop(&fake->monitor);
         rc = fake->deaf ? 0 : replJobCheck(job, err);
-        replMonitorLock(&fake->monitor);
+        replLockTake(&fake->monitor);
         if (rc < 0)
             return -1;
-        replMonitorWaitUntil(&fake->monitor, g_get_monotonic_time() + 2000);
+        replLockWaitUntil(&fake->monitor, g_get_monotonic_time() + 2000);
     }
     return 0;
 }
@@ -87,9 +87,9 @@ fakePhase(ReplJob *job, Fake *fake, FakeCall call, GError **err)
     fakeNote(fake, call);
     if (fake->blockAt == call && fakeBlock(job, fake, err) < 0)
         return -1;
-    replMonitorLock(&fake->monitor);
+    replLockTake(&fake->monitor);
     fail = fake->failAt == call && !fake->mended;
-    replMonitorUnlock(&fake->monitor);
+    replLockDrop(&fake->monitor);
     if (!fail)
         return 0;
     replErrorSet(err, VIR_ERR_NO_STORAGE_POOL, "no luck in '%c'", call);
@@ -158,9 +158,9 @@ fakeAbort(ReplJob *job, void *opaque, const GError *why, gboolean keepPartials, 
     fakeNote(opaque, keepPartials ? FAKE_ABORT_KEEP : FAKE_ABORT_DROP);
     if (keepPartials && ((Fake *)opaque)->blockAt == FAKE_ABORT_KEEP)
         fakeBlock(job, opaque, NULL);
-    replMonitorLock(&fake->monitor);
+    replLockTake(&fake->monitor);
     stuck = fake->stuck && !keepPartials;
-    replMonitorUnlock(&fake->monitor);
+    replLockDrop(&fake->monitor);
     if (stuck)
         replErrorSet(err, VIR_ERR_OPERATION_FAILED, "it sticks");
     return stuck ? -1 : 0;
@@ -219,7 +219,7 @@ fakeFree(void *opaque)
 
     g_string_free(fake->calls, TRUE);
     g_string_free(fake->states, TRUE);
-    replMonitorClear(&fake->monitor);
+    replLockClear(&fake->monitor);
     g_free(fake);
 }
 
@@ -242,7 +242,7 @@ fakeJobNew(const char *id, const char *lane, Fake **fake)
 {
     Fake *own = g_new0(Fake, 1);
 
-    replMonitorInit(&own->monitor);
+    replLockInit(&own->monitor);
     own->calls = g_string_new(NULL);
     own->states = g_string_new(NULL);
     own->blocks = 4;
@@ -259,7 +259,7 @@ fakeAwait(Fake *fake)
     REPL_GUARD(&fake->monitor);
 
     while (!fake->arrived)
-        replMonitorWait(&fake->monitor);
+        replLockWait(&fake->monitor);
 }
 
 static inline void
@@ -268,7 +268,7 @@ fakeOpen(Fake *fake)
     REPL_GUARD(&fake->monitor);
 
     fake->open = TRUE;
-    replMonitorWake(&fake->monitor);
+    replLockWake(&fake->monitor);
 }
 
 static inline void

@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "store/staging.h"
 #include "store/text.h"
@@ -28,27 +29,27 @@ typedef struct {
 
 static gint logWarnings;
 static char *logLast;
-static GMutex logLock;
+static ReplLock logLock = REPL_LOCK_INIT;
 
 static inline void
 logSink(ReplLogLevel level, const char *file, int line, const char *func, const char *message)
 {
     if (level < REPL_LOG_WARN)
         return;
-    g_mutex_lock(&logLock);
+    replLockTake(&logLock);
     logWarnings++;
     g_free(logLast);
     logLast = g_strdup(message);
-    g_mutex_unlock(&logLock);
+    replLockDrop(&logLock);
 }
 
 static inline void
 logReset(void)
 {
-    g_mutex_lock(&logLock);
+    replLockTake(&logLock);
     logWarnings = 0;
     g_clear_pointer(&logLast, g_free);
-    g_mutex_unlock(&logLock);
+    replLockDrop(&logLock);
 }
 
 static inline int

@@ -137,9 +137,9 @@ testStuck(void)
     g_assert_cmpstr(info->error, ==, "it sticks");
     fakeAssert(fake, "AcAc", "FF");
 
-    replMonitorLock(&fake->monitor);
+    replLockTake(&fake->monitor);
     fake->stuck = FALSE;
-    replMonitorUnlock(&fake->monitor);
+    replLockDrop(&fake->monitor);
     g_assert_cmpint(replJobDo(job, REPL_VERB_CANCEL, NULL), ==, 0);
     g_assert_cmpint(replJobState(job), ==, REPL_JOB_CANCELLED);
     g_assert_cmpint(fake->told, ==, REPL_JOB_CANCELLED);
