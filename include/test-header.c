@@ -12,6 +12,8 @@ main(void)
 
     failed |= virtReplicationJobStateFromString("planned") != VIRT_REPLICATION_JOB_PLANNED;
     failed |= virtReplicationJobStateFromString("cancelled") != VIRT_REPLICATION_JOB_CANCELLED;
+    failed |= virtReplicationJobStateFromString("waiting") != VIRT_REPLICATION_JOB_WAITING;
+    failed |= virtReplicationJobStateIsEnded(VIRT_REPLICATION_JOB_WAITING);
     failed |= virtReplicationJobStateFromString("Cancelled") != -1;
     failed |= virtReplicationJobStateFromString("") != -1;
     failed |= virtReplicationJobStateFromString(NULL) != -1;

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Holds POTFILES.in to the sources: each file below driver/ with a translatable string, sorted.
+"""Holds POTFILES.in to the sources: each file below driver/ and tools/ with a translatable string, sorted.
 
     po/potfiles.py           fails and names what is missing or too much
     po/potfiles.py --update  writes POTFILES.in
@@ -10,19 +10,20 @@ import os
 import re
 import sys
 
-MARK = re.compile(r'\bN?_\(\s*"')
+MARK = re.compile(r'\b(N?_|ngettext)\(\s*"')
 PO = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(PO)
 
 
 def with_strings():
-    for folder, _, names in os.walk(os.path.join(ROOT, "driver")):
-        for name in names:
-            path = os.path.join(folder, name)
-            if name.endswith((".c", ".h")):
-                with open(path, encoding="utf-8") as f:
-                    if MARK.search(f.read()):
-                        yield os.path.relpath(path, ROOT)
+    for top in ("driver", "tools"):
+        for folder, _, names in os.walk(os.path.join(ROOT, top)):
+            for name in names:
+                path = os.path.join(folder, name)
+                if name.endswith((".c", ".h")):
+                    with open(path, encoding="utf-8") as f:
+                        if MARK.search(f.read()):
+                            yield os.path.relpath(path, ROOT)
 
 
 def main():

@@ -3,13 +3,14 @@
 # What the build, the demo and the tests need from Debian: the one list. To be sourced.
 
 packages_build="gcc libc6-dev meson ninja-build pkg-config gettext libvirt-dev libglib2.0-dev libxml2-dev
-zlib1g-dev libzstd-dev libxxhash-dev libgcrypt20-dev libcryptsetup-dev python3-docutils"
+zlib1g-dev libzstd-dev libxxhash-dev libgcrypt20-dev libcryptsetup-dev libjson-glib-dev
+python3-docutils"
 
 # libvirt-daemon alone starts nothing on this machine: no system service, no network.
 packages_demo="libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-utils python3 python3-libvirt
 e2fsprogs xfsprogs iproute2 mount util-linux procps"
 
-packages_test="python3-pytest groff-base libxml2-utils cryptsetup-bin dbus polkitd qemu-system-x86 attr openssl
+packages_test="python3-pytest python3-pyte groff-base libxml2-utils cryptsetup-bin dbus polkitd qemu-system-x86 attr openssl
 openssh-client openssh-server"
 
 # Debian 13 and later have packages of their own for libvirt's drivers.

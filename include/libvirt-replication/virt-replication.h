@@ -1,8 +1,9 @@
 /*
  * virt-replication.h: names of the image replication extension of libvirt's storage pools and volumes
  *
- * Everything goes through libvirt's own API and this XML; there is nothing to link with. An application
- * finds here the names of elements, attributes and values, so that it need not spell them itself.
+ * Everything goes through libvirt's own API and this XML; there is nothing that must be linked with. An
+ * application finds here the names of elements, attributes and values, so that it need not spell them
+ * itself. (libvirt-replication.h has a library that does the writing and reading.)
  *
  *   - A storage pool is a region pool when the <metadata> of its XML has a VIRT_REPLICATION_ELEMENT_REGION.
  *   - virStorageVolCreateXMLFrom() with a VIRT_REPLICATION_ELEMENT_REPLICATE replicates the source volume
@@ -47,6 +48,10 @@ extern "C" {
  * configured otherwise. Since: 1.0.0 */
 # define VIRT_REPLICATION_DEFAULT_KEY "ims/default"
 
+/** A secret whose value is this and 64 hexadecimal digits counts as 256 random bits: unlike a passphrase, it needs
+ * no slow key derivation. Since: 1.0.0 */
+# define VIRT_REPLICATION_KEY_RANDOM "repl-random-"
+
 /*
  * Elements. In the <metadata> of a pool: region, with quota and (only put out) usage. In that of a volume:
  * replicate, update (both only read) or image (only put out, ignored when it is read).
@@ -69,6 +74,7 @@ extern "C" {
 # define VIRT_REPLICATION_ELEMENT_JOB "job"                 /* in image, update. Since: 1.0.0 */
 # define VIRT_REPLICATION_ELEMENT_STEP "step"               /* in job. Since: 1.0.0 */
 # define VIRT_REPLICATION_ELEMENT_ERROR "error"             /* in job. Since: 1.0.0 */
+# define VIRT_REPLICATION_ELEMENT_PEER "peer"               /* in region. Since: 1.0.0 */
 #define VIRT_REPLICATION_ELEMENT_SHARE "share"              /* in image, update. Since: 1.0.0 */
 #define VIRT_REPLICATION_ELEMENT_MEMBERS "members"          /* in image, update. Since: 1.0.0 */
 #define VIRT_REPLICATION_ELEMENT_MEMBER "member"            /* in members. Since: 1.0.0 */
@@ -86,6 +92,9 @@ extern "C" {
 
 /** A key for virStorageVolLookupByKey(): this prefix and an image's id. Since: 1.0.0 */
 #define VIRT_REPLICATION_KEY_PREFIX "replication:image/"
+
+/** Type of a pool whose volumes are on another host. Since: 1.0.0 */
+# define VIRT_REPLICATION_POOL_TYPE_REGION "region"
 
 /* Attributes of VIRT_REPLICATION_ELEMENT_REGION */
 # define VIRT_REPLICATION_REGION_NAME "name"       /* Since: 1.0.0 */
@@ -168,6 +177,12 @@ extern "C" {
 # define VIRT_REPLICATION_TYPE_ISO "iso"
 # define VIRT_REPLICATION_TYPE_FULL_MACHINE "full-machine"
 
+/* Attributes of VIRT_REPLICATION_ELEMENT_PEER */
+# define VIRT_REPLICATION_PEER_URI "uri"     /* Since: 1.0.0 */
+# define VIRT_REPLICATION_PEER_STATE "state" /* connected, connecting, away. Since: 1.0.0 */
+# define VIRT_REPLICATION_PEER_SINCE "since" /* Since: 1.0.0 */
+# define VIRT_REPLICATION_PEER_ERROR "error" /* Since: 1.0.0 */
+
 /* Attributes of VIRT_REPLICATION_ELEMENT_CONVERSION */
 # define VIRT_REPLICATION_CONVERSION_TIME "time"     /* UNIX time. Since: 1.0.0 */
 # define VIRT_REPLICATION_CONVERSION_BY "by"         /* user name, absent when not known. Since: 1.0.0 */
@@ -237,7 +252,7 @@ extern "C" {
  * virtReplicationJobState:
  *
  * The life of a job: planned (asked for with start='no'), queued, running, verifying, publishing, then
- * completed, failed or cancelled; paused aside.
+ * completed, failed or cancelled; paused and waiting aside.
  *
  * Since: 1.0.0
  */
@@ -250,7 +265,8 @@ typedef enum {
     VIRT_REPLICATION_JOB_PAUSED = 5,     /* "paused": waits for the action resume */
     VIRT_REPLICATION_JOB_COMPLETED = 6,  /* "completed" */
     VIRT_REPLICATION_JOB_FAILED = 7,     /* "failed": the error says why; can be retried or deleted */
-    VIRT_REPLICATION_JOB_CANCELLED = 8   /* "cancelled" */
+    VIRT_REPLICATION_JOB_CANCELLED = 8,  /* "cancelled" */
+    VIRT_REPLICATION_JOB_WAITING = 9     /* "waiting": for a peer that is away */
 } virtReplicationJobState;
 
 /**
@@ -265,7 +281,7 @@ static inline int
 virtReplicationJobStateFromString(const char *str)
 {
     static const char *const words[] = {"planned",    "queued", "running",   "verifying", "publishing",
-                                        "paused",     "completed", "failed", "cancelled"};
+                                        "paused",     "completed", "failed", "cancelled", "waiting"};
     int state;
 
     for (state = 0; str && state < (int)(sizeof(words) / sizeof(words[0])); state++) {

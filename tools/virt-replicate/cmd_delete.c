@@ -1,0 +1,81 @@
+/*
+ * cmd_delete.c: virt-replicate delete
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "size.h"
+
+static gboolean replDeleteYes;
+static gboolean replDeleteKeepLayers;
+
+static bool
+replDeleteConfirm(const ReplClient *client, const virtReplicationImage *image)
+{
+    g_autofree char *size = replSizeText(image->bytes);
+    char answer[16];
+
+    if (replDeleteYes || client->json || !isatty(STDIN_FILENO) || !client->out.tty)
+        return true;
+    printf(_("Delete image '%s' of region '%s' (%s/%s, %s)? [y/N] "), image->name, image->region,
+           image->pool, image->volume, size);
+    fflush(stdout);
+    return fgets(answer, sizeof(answer), stdin) &&
+           (g_ascii_tolower(answer[0]) == 'y' ||
+            g_ascii_tolower(answer[0]) == g_ascii_tolower(_("yes")[0]));
+}
+
+/* Returns whether it is gone. */
+static bool
+replDeleteOne(ReplClient *client, const char *word)
+{
+    g_autoptr(virStorageVol) vol = virtReplicationLookup(client->conn, word);
+    g_autoptr(virtReplicationImage) image = vol ? virtReplicationImageGet(vol, 0) : NULL;
+    unsigned int flags = replDeleteKeepLayers ? 0 : VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS;
+
+    if (!image) {
+        replClientFail();
+        return false;
+    }
+    if (!replDeleteConfirm(client, image))
+        return false;
+    if (virStorageVolDelete(vol, flags) < 0) {
+        replClientFailWith(NULL, virGetLastError());
+        return false;
+    }
+    replClientSay(client, _("Image '%s' of region '%s' is deleted."), image->name, image->region);
+    return true;
+}
+
+static int
+replDeleteRun(ReplClient *client, int argc, char **argv)
+{
+    size_t failed = 0;
+    int i;
+
+    for (i = 0; i < argc; i++)
+        failed += !replDeleteOne(client, argv[i]);
+    return replClientExit(failed, (size_t)argc);
+}
+
+static const GOptionEntry replDeleteEntries[] = {
+    {"yes", 'y', 0, G_OPTION_ARG_NONE, &replDeleteYes, N_("do not ask"), NULL},
+    {"keep-layers", 0, 0, G_OPTION_ARG_NONE, &replDeleteKeepLayers,
+     N_("keep the layers below, though nothing else may need them"), NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL},
+};
+
+const ReplCommand replCmdDelete = {
+    .name = "delete",
+    .args = "IMAGE…",
+    .summary = N_("delete images, with those layers that nothing else needs"),
+    .examples = (const char *const[]){"virt-replicate delete cn-east-2:web",
+                                      "virt-replicate delete 0d3e8f0d --yes", NULL},
+    .entries = replDeleteEntries,
+    .min = 1,
+    .max = -1,
+    .run = replDeleteRun,
+};

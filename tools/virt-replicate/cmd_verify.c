@@ -1,0 +1,103 @@
+/*
+ * cmd_verify.c: virt-replicate verify, heal
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "commands.h"
+#include "progress.h"
+#include "size.h"
+
+static gboolean replVerifyNoWait;
+static gboolean replVerifyCancel;
+
+/* What a verification found; nothing when the module says nothing. */
+static int
+replVerifyReport(ReplClient *client, const ReplProgressJob *jobs, size_t count)
+{
+    size_t i, damaged = 0;
+
+    for (i = 0; i < count; i++) {
+        g_autoptr(virtReplicationImage) image = virtReplicationImageGet(jobs[i].vol, 0);
+
+        if (image && image->damaged && *image->damaged) {
+            replClientError(_("%s is damaged: %s. 'virt-replicate heal %.8s' mends it"),
+                            jobs[i].label, image->damaged, image->id);
+            damaged++;
+        } else if (image) {
+            replClientSay(client, _("%s: no damage"), jobs[i].label);
+        }
+    }
+    return replClientExit(damaged, count);
+}
+
+static int
+replVerifyAll(ReplClient *client, int argc, char **argv, int (*act)(virStorageVolPtr))
+{
+    g_autofree ReplProgressJob *jobs = g_new0(ReplProgressJob, argc);
+    size_t count = 0, failed = 0, j;
+    int status = REPL_EXIT_DONE;
+    int i;
+
+    for (i = 0; i < argc; i++) {
+        virStorageVolPtr vol = virtReplicationLookup(client->conn, argv[i]);
+
+        if (vol && act(vol) == 0) {
+            jobs[count].vol = vol;
+            jobs[count++].label = argv[i];
+            continue;
+        }
+        replClientFail();
+        if (vol)
+            virStorageVolFree(vol);
+        failed++;
+    }
+    if (count > 0 && !replVerifyNoWait) {
+        status = replProgressWait(client, jobs, count, replVerifyCancel);
+        if (status == REPL_EXIT_DONE)
+            status = replVerifyReport(client, jobs, count);
+    }
+    for (j = 0; j < count; j++)
+        virStorageVolFree(jobs[j].vol);
+    return status == REPL_EXIT_DONE ? replClientExit(failed, (size_t)argc) : status;
+}
+
+static int
+replVerifyRun(ReplClient *client, int argc, char **argv)
+{
+    return replVerifyAll(client, argc, argv, virtReplicationVerify);
+}
+
+static int
+replHealRun(ReplClient *client, int argc, char **argv)
+{
+    return replVerifyAll(client, argc, argv, virtReplicationHeal);
+}
+
+static const GOptionEntry replVerifyEntries[] = {
+    {"no-wait", 0, 0, G_OPTION_ARG_NONE, &replVerifyNoWait, N_("start the jobs and end"), NULL},
+    {"cancel-on-interrupt", 0, 0, G_OPTION_ARG_NONE, &replVerifyCancel,
+     N_("cancel the jobs on Ctrl-C, which otherwise go on"), NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL},
+};
+
+const ReplCommand replCmdVerify = {
+    .name = "verify",
+    .args = "IMAGE…",
+    .summary = N_("read images and hold them against their digests"),
+    .examples = (const char *const[]){"virt-replicate verify cn-east-2:web", NULL},
+    .entries = replVerifyEntries,
+    .min = 1,
+    .max = -1,
+    .run = replVerifyRun,
+};
+
+const ReplCommand replCmdHeal = {
+    .name = "heal",
+    .args = "IMAGE…",
+    .summary = N_("mend damaged images from where they came from or went to"),
+    .examples = (const char *const[]){"virt-replicate heal cn-east-2:web", NULL},
+    .entries = replVerifyEntries,
+    .min = 1,
+    .max = -1,
+    .run = replHealRun,
+};

@@ -1,0 +1,100 @@
+/*
+ * copyopts.c: the options of a copy
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "copyopts.h"
+
+#include <string.h>
+
+#include "size.h"
+
+char **replCopyOptTo;
+char *replCopyOptName;
+char *replCopyOptDescription;
+char *replCopyOptFormat;
+char *replCopyOptEncrypt;
+char *replCopyOptLimit;
+char *replCopyOptToken;
+char *replCopyOptRekey;
+gboolean replCopyOptFlatten;
+gboolean replCopyOptFastCreate;
+int replCopyOptMaxImages;
+
+typedef struct {
+    virTypedParameterPtr list;
+    int count;
+    int max;
+    bool failed;
+} ReplCopyParams;
+
+static void
+replCopyOptString(ReplCopyParams *params, const char *name, const char *value)
+{
+    if (value &&
+        virTypedParamsAddString(&params->list, &params->count, &params->max, name, value) < 0)
+        params->failed = true;
+}
+
+static void
+replCopyOptEncryption(ReplCopyParams *params)
+{
+    const char *key = replCopyOptEncrypt;
+    bool word = key && (strcmp(key, VIRT_REPLICATION_ENCRYPTION_NONE) == 0 ||
+                        strcmp(key, VIRT_REPLICATION_ENCRYPTION_DEFAULT) == 0 ||
+                        strcmp(key, VIRT_REPLICATION_ENCRYPTION_KEEP) == 0);
+
+    replCopyOptString(params, word ? VIRT_REPLICATION_COPY_ENCRYPTION : VIRT_REPLICATION_COPY_KEY,
+                      key);
+}
+
+static bool
+replCopyOptNumbers(ReplCopyParams *params)
+{
+    guint64 rate;
+
+    if (replCopyOptLimit) {
+        if (!replRateParse(replCopyOptLimit, &rate)) {
+            replClientError(_("'%s' is not a rate: write for example 20MiB/s"), replCopyOptLimit);
+            return false;
+        }
+        if (virTypedParamsAddULLong(&params->list, &params->count, &params->max,
+                                    VIRT_REPLICATION_COPY_BANDWIDTH, rate) < 0)
+            params->failed = true;
+    }
+    if (replCopyOptMaxImages > 0 &&
+        virTypedParamsAddUInt(&params->list, &params->count, &params->max,
+                              VIRT_REPLICATION_COPY_MAX_IMAGES,
+                              (unsigned int)replCopyOptMaxImages) < 0)
+        params->failed = true;
+    if (replCopyOptFastCreate &&
+        virTypedParamsAddBoolean(&params->list, &params->count, &params->max,
+                                 VIRT_REPLICATION_COPY_FAST_CREATE, 1) < 0)
+        params->failed = true;
+    return true;
+}
+
+bool
+replCopyOptParams(virTypedParameterPtr *list, int *count)
+{
+    ReplCopyParams params = {0};
+
+    replCopyOptString(&params, VIRT_REPLICATION_COPY_NAME, replCopyOptName);
+    replCopyOptString(&params, VIRT_REPLICATION_COPY_DESCRIPTION, replCopyOptDescription);
+    replCopyOptString(&params, VIRT_REPLICATION_COPY_FORMAT, replCopyOptFormat);
+    replCopyOptString(&params, VIRT_REPLICATION_COPY_TOKEN, replCopyOptToken);
+    replCopyOptString(&params, VIRT_REPLICATION_COPY_REKEY, replCopyOptRekey);
+    if (replCopyOptFlatten)
+        replCopyOptString(&params, VIRT_REPLICATION_COPY_SNAPSHOTS,
+                          VIRT_REPLICATION_SNAPSHOTS_FLATTEN);
+    replCopyOptEncryption(&params);
+    if (!replCopyOptNumbers(&params) || params.failed) {
+        if (params.failed)
+            replClientFailWith(NULL, virGetLastError());
+        virTypedParamsFree(params.list, params.count);
+        return false;
+    }
+    *list = params.list;
+    *count = params.count;
+    return true;
+}
