@@ -29,7 +29,7 @@ typedef struct {
 int
 replConvertLook(ReplChain *chain, const ReplConvertLimits *limits, GError **err);
 
-/* Completes @layers (replPlanLayersNew() of @chain) by what planning @request needs to know: what can get a new key
+/* Completes @layers (replConvertLayersNew() of @chain) by what planning @request needs to know: what can get a new key
  * slot, what qemu-img has to do and loses, how much will be written. Costs nothing when @request converts
  * nothing. Needs no key. Returns 0, or -1 with @err set: VIR_ERR_NO_SUPPORT for encryption that neither our engine nor
  * qemu-img knows and for unknown cipher options, VIR_ERR_OPERATION_INVALID for malformed layers,

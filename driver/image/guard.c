@@ -11,6 +11,7 @@
 #include "service/service.h"
 #include "store/record.h"
 #include "virt/access.h"
+#include "virt/below.h"
 #include "virt/report.h"
 
 ReplLock *
@@ -140,7 +141,7 @@ replGuardDeleteOne(virStorageVolPtr vol, const ReplRegion *region, unsigned int 
 {
     g_autoptr(ReplStaging) staging = NULL;
 
-    if (replNext.storageVolDelete(vol, flags) < 0)
+    if (replBelowVol(vol)->storageVolDelete(vol, flags) < 0)
         return -1;
     if ((staging = replRegionStaging(region, FALSE, NULL)))
         replRecordDrop(staging, virStorageVolGetName(vol), NULL);
@@ -156,8 +157,8 @@ replGuardDeleteLayer(virConnectPtr conn, const ReplGuardLayer *layer, unsigned i
 
     if (!region)
         return 0;
-    if (!(pool = replNext.storagePoolLookupByUUID(conn, region->uuid)) ||
-        !(vol = replNext.storageVolLookupByName(pool, layer->volume)))
+    if (!(pool = replBelowUuid(region->uuid)->storagePoolLookupByUUID(conn, region->uuid)) ||
+        !(vol = replBelowPool(pool)->storageVolLookupByName(pool, layer->volume)))
         return -1;
     return replGuardDeleteOne(vol, region, flags);
 }

@@ -1,8 +1,8 @@
 /*
  * facts.h: what is known before a job is planned
  *
- * Whoever plans (stack/, and a resumed job again) probes all of this first; planning itself does no I/O.
- * Everything is borrowed and must outlive the call that gets it.
+ * Both ends of a replication tell all of this first, from wherever they are; planning itself does no I/O, and knows no
+ * descriptors. Everything is borrowed and must outlive the call that gets it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -13,7 +13,6 @@
 #include "model/image.h"
 #include "model/label.h"
 #include "model/request.h"
-#include "probe/chain.h"
 #include "qcow2/format.h"
 
 /* 128 GiB: the largest virtual size within a region, unless the configuration says otherwise. */
@@ -21,21 +20,22 @@
 
 /* A layer of the source. */
 typedef struct {
-    const char *volume;    /* in its pool */
-    const char *poolUuid;  /* the pool of this layer: a chain may pass through several of a region */
+    const char *volume; /* in its pool */
+    const char *pool;   /* the pool of this layer, name: a chain may pass through several of a region */
+    const char *poolUuid;
     ReplFileIdentity identity;
     ReplFormat format;
-    gboolean encrypted;    /* LUKS: inside qcow2, or the format itself */
-    gboolean compressed;   /* holds compressed clusters, or might */
-    guint snapshotCount;   /* internal snapshots */
-    guint bitmapCount;     /* persistent dirty bitmaps */
+    gboolean encrypted;  /* LUKS: inside qcow2, or the format itself */
+    gboolean compressed; /* holds compressed clusters, or might */
+    guint snapshotCount; /* internal snapshots */
+    guint bitmapCount;   /* persistent dirty bitmaps */
+    guint64 size_bytes;  /* of its file */
     guint64 allocated_bytes;
     guint64 virtualSize_bytes;
-    gboolean byQemu;       /* a change of its encryption is qemu-img's work, which keeps no internal snapshots */
-    guint64 written_bytes; /* what a converted layer will allocate, 0: take allocated_bytes for it */
-    gboolean canClone;     /* the target's file system can share this file's blocks */
-    const char *presentAs; /* volume of the target that is this layer already, NULL: none; see
-                              replPresentMap() */
+    gboolean byQemu; /* a change of its encryption is qemu-img's work, which keeps no internal snapshots */
+    guint64 written_bytes;   /* what a converted layer will allocate, 0: take allocated_bytes for it */
+    gboolean canClone;       /* the target's file system can share this file's blocks */
+    const char *presentAs;   /* volume of the target that is this layer already, NULL: none */
     gboolean presentIsImage; /* nothing in the target needs presentAs as backing so far */
 } ReplPlanLayer;
 
@@ -50,8 +50,8 @@ typedef struct {
     const ReplRequest *request;
 
     ReplPlanEnd source;
-    const char *volume;     /* the source volume */
-    const ReplImage *image; /* its record */
+    const char *volume;          /* the source volume */
+    const ReplImage *image;      /* its record */
     const ReplPlanLayer *layers; /* top first */
     guint layerCount;            /* at least 1 */
 
@@ -69,12 +69,3 @@ typedef struct {
     gboolean canConvert;
     guint64 inRegionMax_bytes; /* virtual size, 0: no limit */
 } ReplPlanFacts;
-
-/* The layers' facts from an open chain. @presentAs and @presentIsImage have an element for each layer;
- * either may be NULL. @canClone goes for all layers: a file that cannot be cloned after all is copied.
- * compressed is set for every qcow2 layer, since only a walk over its tables could deny it; it, byQemu and
- * written_bytes are left for replConvertFacts(). The result has an element for each layer, borrows from
- * @chain and @presentAs, and is freed with g_free(). */
-ReplPlanLayer *
-replPlanLayersNew(const ReplChain *chain, char *const *presentAs, const gboolean *presentIsImage,
-                  gboolean canClone);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "plan/planpriv.h"
+#include "probe/pools.h"
 
 char *
 replPlanDefaultName(const char *region, const char *volume, gboolean inRegion)

@@ -9,6 +9,7 @@
 
 #include "base/lock.h"
 #include "virt/access.h"
+#include "virt/below.h"
 #include "virt/report.h"
 #include "xml/xml.h"
 
@@ -181,13 +182,13 @@ replPoolOfVolAsSystem(virStorageVolPtr vol)
 {
     g_auto(ReplIdentity) caller G_GNUC_UNUSED = replIdentityBecomeSystem();
 
-    return replNext.storagePoolLookupByVolume(vol);
+    return replBelowVol(vol)->storagePoolLookupByVolume(vol);
 }
 
 virStoragePoolPtr
 replPoolOfVol(virStorageVolPtr vol)
 {
-    virStoragePoolPtr pool = replNext.storagePoolLookupByVolume(vol);
+    virStoragePoolPtr pool = replBelowVol(vol)->storagePoolLookupByVolume(vol);
 
     /* Who may not see the pool may still do something with the volume. Asked second, since the
      * daemon's identity costs a look at the system each time. */

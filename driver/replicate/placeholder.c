@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "virt/access.h"
+#include "virt/below.h"
 #include "virt/report.h"
 
 static char *
@@ -31,8 +32,9 @@ replPlaceholderMake(const ReplRegion *target, const char *volume, const struct s
     g_autofree char *xml = replPlaceholderXml(volume, like);
     g_auto(ReplIdentity) caller G_GNUC_UNUSED = replIdentityBecomeSystem();
     g_autoptr(ReplConn) conn = replVirt.GetConnectStorage();
-    g_autoptr(ReplPool) pool = conn ? replNext.storagePoolLookupByUUID(conn, target->uuid) : NULL;
-    g_autoptr(ReplVol) vol = pool ? replNext.storageVolCreateXML(pool, xml, 0) : NULL;
+    g_autoptr(ReplPool) pool =
+        conn ? replBelowUuid(target->uuid)->storagePoolLookupByUUID(conn, target->uuid) : NULL;
+    g_autoptr(ReplVol) vol = pool ? replBelowPool(pool)->storageVolCreateXML(pool, xml, 0) : NULL;
 
     if (vol)
         return 0;
@@ -46,11 +48,12 @@ replPlaceholderDelete(const ReplRegion *target, const char *name)
 {
     g_auto(ReplIdentity) caller G_GNUC_UNUSED = replIdentityBecomeSystem();
     g_autoptr(ReplConn) conn = replVirt.GetConnectStorage();
-    g_autoptr(ReplPool) pool = conn ? replNext.storagePoolLookupByUUID(conn, target->uuid) : NULL;
-    g_autoptr(ReplVol) vol = pool ? replNext.storageVolLookupByName(pool, name) : NULL;
+    g_autoptr(ReplPool) pool =
+        conn ? replBelowUuid(target->uuid)->storagePoolLookupByUUID(conn, target->uuid) : NULL;
+    g_autoptr(ReplVol) vol = pool ? replBelowPool(pool)->storageVolLookupByName(pool, name) : NULL;
 
     if (vol)
-        return replNext.storageVolDelete(vol, 0);
+        return replBelowVol(vol)->storageVolDelete(vol, 0);
     /* Not in libvirt's list (a refresh may have come in between). */
     virResetLastError();
     return unlinkat(target->dir->dirFd, name, 0) < 0 && errno != ENOENT ? -1 : 0;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "convert/layers.h"
 #include "copy/clone.h"
 #include "image/view.h"
 #include "job/pins.h"
@@ -207,14 +208,20 @@ replPreparePlan(ReplReplication *replication, ReplPrepared *prepared, const Repl
     g_auto(GStrv) taken = NULL;
     g_autoptr(ReplImage) image = NULL;
     g_auto(ReplRefusal) refusal = {0};
+    gboolean canClone = replPrepareCanClone(prepared);
     ReplPlanFacts facts = {0};
+    guint i;
 
     if (!graph || !(taken = replPrepareTaken(replication, prepared, err)) ||
         !(image = replViewImage(prepared->source, replication->record->sourceVolume, err)))
         return -1;
     replPreparePresentIsImage(prepared, graph, isImage);
-    layers = replPlanLayersNew(prepared->chain, (char *const *)prepared->presentAs->pdata, isImage,
-                               replPrepareCanClone(prepared));
+    layers = replConvertLayersNew(prepared->chain);
+    for (i = 0; i < prepared->chain->layers->len; i++) {
+        layers[i].canClone = canClone;
+        layers[i].presentAs = g_ptr_array_index(prepared->presentAs, i);
+        layers[i].presentIsImage = isImage[i];
+    }
     if (replConvertFacts(prepared->chain, replication->record->request, &limits, layers, err) < 0)
         return -1;
     prepared->sourceIsFast = image->fastCreate;

@@ -14,6 +14,7 @@
 #include "stack/update.h"
 #include "store/record.h"
 #include "virt/access.h"
+#include "virt/below.h"
 #include "virt/report.h"
 #include "virt/secrets.h"
 #include "xml/xml.h"
@@ -47,7 +48,8 @@ replCreateOpsForget(const ReplRegion *region, virStorageVolPtr vol)
 static void
 replCreateOpsBind(const ReplRegion *region, virStorageVolPtr vol)
 {
-    g_autofree char *xml = region && vol && region->dir ? replNext.storageVolGetXMLDesc(vol, 0) : NULL;
+    g_autofree char *xml =
+        region && vol && region->dir ? replBelowVol(vol)->storageVolGetXMLDesc(vol, 0) : NULL;
     g_autofree char *secret = xml ? replSecretsOfXml(xml) : NULL;
     g_autoptr(ReplStaging) staging = NULL;
     g_autoptr(ReplImage) image = NULL;
@@ -121,7 +123,7 @@ replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int f
     if (replCreateOpsCheckName(region, xml->name) < 0 ||
         replCreateOpsValidate(region, xml->stock, &flags) < 0)
         return NULL;
-    vol = replNext.storageVolCreateXML(pool, xml->stock, flags);
+    vol = replBelowPool(pool)->storageVolCreateXML(pool, xml->stock, flags);
     replCreateOpsForget(region, vol);
     if (strstr(xml->stock, "encryption"))
         replCreateOpsBind(region, vol);
@@ -173,7 +175,7 @@ replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorage
     }
     if (replCreateOpsValidate(region, xml->stock, &flags) < 0)
         return NULL;
-    vol = replNext.storageVolCreateXMLFrom(pool, xml->stock, source, flags);
+    vol = replBelowPool(pool)->storageVolCreateXMLFrom(pool, xml->stock, source, flags);
     replCreateOpsForget(region, vol);
     if (strstr(xml->stock, "encryption"))
         replCreateOpsBind(region, vol);

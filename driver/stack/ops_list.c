@@ -10,6 +10,7 @@
 
 #include "region/region.h"
 #include "virt/access.h"
+#include "virt/below.h"
 #include "virt/report.h"
 
 /* Moves the staging folder's entry out of @names; returns how many are left. */
@@ -32,13 +33,13 @@ replListDropStaging(char **names, int count)
 static int
 replListNames(virStoragePoolPtr pool, char ***names)
 {
-    int count = replNext.storagePoolNumOfVolumes(pool);
+    int count = replBelowPool(pool)->storagePoolNumOfVolumes(pool);
 
     *names = NULL;
     if (count <= 0)
         return count;
     *names = g_new0(char *, count + 1);
-    count = replNext.storagePoolListVolumes(pool, *names, count);
+    count = replBelowPool(pool)->storagePoolListVolumes(pool, *names, count);
     return count < 0 ? count : replListDropStaging(*names, count);
 }
 
@@ -51,7 +52,7 @@ replStoragePoolNumOfVolumes(virStoragePoolPtr pool)
     int i;
 
     if (!region)
-        return replNext.storagePoolNumOfVolumes(pool);
+        return replBelowPool(pool)->storagePoolNumOfVolumes(pool);
     count = replListNames(pool, &names);
     for (i = 0; i < count; i++)
         free(names[i]);
@@ -68,7 +69,7 @@ replStoragePoolListVolumes(virStoragePoolPtr pool, char **const names, int maxna
     int i;
 
     if (!region)
-        return replNext.storagePoolListVolumes(pool, names, maxnames);
+        return replBelowPool(pool)->storagePoolListVolumes(pool, names, maxnames);
     if ((count = replListNames(pool, &all)) < 0) {
         g_free(all);
         return -1;
@@ -87,14 +88,14 @@ static int
 replStoragePoolListAllVolumes(virStoragePoolPtr pool, virStorageVolPtr **vols, unsigned int flags)
 {
     g_autoptr(ReplRegion) region = replRegionOfPool(pool);
-    int count = replNext.storagePoolListAllVolumes(pool, vols, flags);
+    int count = replBelowPool(pool)->storagePoolListAllVolumes(pool, vols, flags);
     virStorageVolPtr *list = NULL;
     int i;
 
     if (!region || count <= 0)
         return count;
     /* Without a list to fill, only the count is asked for: it must not count the folder either. */
-    if (!vols && (count = replNext.storagePoolListAllVolumes(pool, &list, flags)) < 0)
+    if (!vols && (count = replBelowPool(pool)->storagePoolListAllVolumes(pool, &list, flags)) < 0)
         return count;
     if (vols)
         list = *vols;
@@ -133,7 +134,7 @@ replStorageVolLookupByName(virStoragePoolPtr pool, const char *name)
 {
     g_autofree char *what = g_strdup_printf("name '%s'", name);
 
-    return replListChecked(replNext.storageVolLookupByName(pool, name), what);
+    return replListChecked(replBelowPool(pool)->storageVolLookupByName(pool, name), what);
 }
 
 static virStorageVolPtr
@@ -141,7 +142,7 @@ replStorageVolLookupByKey(virConnectPtr conn, const char *key)
 {
     g_autofree char *what = g_strdup_printf("key %s", key);
 
-    return replListChecked(replNext.storageVolLookupByKey(conn, key), what);
+    return replListChecked(replBelowAddress(key)->storageVolLookupByKey(conn, key), what);
 }
 
 static virStorageVolPtr
@@ -149,7 +150,7 @@ replStorageVolLookupByPath(virConnectPtr conn, const char *path)
 {
     g_autofree char *what = g_strdup_printf("path '%s'", path);
 
-    return replListChecked(replNext.storageVolLookupByPath(conn, path), what);
+    return replListChecked(replBelowAddress(path)->storageVolLookupByPath(conn, path), what);
 }
 
 void

@@ -15,6 +15,7 @@
 #include "service/service.h"
 #include "stack/resume.h"
 #include "virt/access.h"
+#include "virt/below.h"
 #include "virt/events.h"
 #include "virt/report.h"
 #include "xml/xml.h"
@@ -195,7 +196,7 @@ replPoolOpsChanged(virStoragePoolPtr pool)
 static int
 replStoragePoolCreate(virStoragePoolPtr pool, unsigned int flags)
 {
-    if (replNext.storagePoolCreate(pool, flags) < 0)
+    if (replBelowPool(pool)->storagePoolCreate(pool, flags) < 0)
         return -1;
     replPoolOpsChanged(pool);
     replResumePool(pool);
@@ -224,7 +225,7 @@ replStoragePoolBuild(virStoragePoolPtr pool, unsigned int flags)
 
     if (region && replPoolOpsGuard(pool, region, replVirt.StoragePoolBuildEnsureACL) < 0)
         return -1;
-    return replNext.storagePoolBuild(pool, flags);
+    return replBelowPool(pool)->storagePoolBuild(pool, flags);
 }
 
 /* The pool is gone; what is left of its label can do no harm, so failing to remove it fails
@@ -245,7 +246,7 @@ replStoragePoolUndefine(virStoragePoolPtr pool)
 
     if (region && replPoolOpsGuard(pool, region, replVirt.StoragePoolUndefineEnsureACL) < 0)
         return -1;
-    if (replNext.storagePoolUndefine(pool) < 0)
+    if (replBelowPool(pool)->storagePoolUndefine(pool) < 0)
         return -1;
     replPoolOpsChanged(pool);
     if (region)
@@ -261,13 +262,13 @@ replStoragePoolDestroy(virStoragePoolPtr pool)
     int ret;
 
     if (!region)
-        return replNext.storagePoolDestroy(pool);
+        return replBelowPool(pool)->storagePoolDestroy(pool);
     if (replPoolOpsGuard(pool, region, replVirt.StoragePoolDestroyEnsureACL) < 0)
         return -1;
     /* Nothing of ours may keep the file system busy when the stock driver unmounts it. */
     replPoolDirUnref(g_steal_pointer(&region->dir));
     replRegionForget(region->uuid);
-    ret = replNext.storagePoolDestroy(pool);
+    ret = replBelowPool(pool)->storagePoolDestroy(pool);
     replRegionChanged(region->uuid);
     if (ret < 0)
         return -1;
@@ -286,7 +287,7 @@ replStoragePoolDelete(virStoragePoolPtr pool, unsigned int flags)
     g_autoptr(GError) err = NULL;
 
     if (!region)
-        return replNext.storagePoolDelete(pool, flags);
+        return replBelowPool(pool)->storagePoolDelete(pool, flags);
     if (replPoolOpsGuard(pool, region, replVirt.StoragePoolDeleteEnsureACL) < 0)
         return -1;
     if (!region->dir) {
@@ -297,7 +298,7 @@ replStoragePoolDelete(virStoragePoolPtr pool, unsigned int flags)
             return -1;
         }
     }
-    return replNext.storagePoolDelete(pool, flags);
+    return replBelowPool(pool)->storagePoolDelete(pool, flags);
 }
 
 static int
@@ -306,7 +307,7 @@ replStoragePoolRefresh(virStoragePoolPtr pool, unsigned int flags)
     unsigned char uuid[VIR_UUID_BUFLEN];
     gboolean known = virStoragePoolGetUUID(pool, uuid) == 0;
     g_autoptr(ReplRegion) region = NULL;
-    int ret = replNext.storagePoolRefresh(pool, flags);
+    int ret = replBelowPool(pool)->storagePoolRefresh(pool, flags);
 
     /* One that fails stops the pool. */
     if (known)
@@ -326,7 +327,7 @@ replStoragePoolGetInfo(virStoragePoolPtr pool, virStoragePoolInfoPtr info)
     g_autoptr(ReplRegion) region = NULL;
     struct statvfs st;
 
-    if (replNext.storagePoolGetInfo(pool, info) < 0)
+    if (replBelowPool(pool)->storagePoolGetInfo(pool, info) < 0)
         return -1;
     if (!(region = replRegionOfPool(pool)) || !region->dir || fstatvfs(region->dir->dirFd, &st) < 0)
         return 0;
@@ -339,7 +340,7 @@ replStoragePoolGetInfo(virStoragePoolPtr pool, virStoragePoolInfoPtr info)
 static char *
 replStoragePoolGetXMLDesc(virStoragePoolPtr pool, unsigned int flags)
 {
-    char *stock = replNext.storagePoolGetXMLDesc(pool, flags);
+    char *stock = replBelowPool(pool)->storagePoolGetXMLDesc(pool, flags);
     g_autoptr(ReplRegion) region = NULL;
     g_autofree char *fragment = NULL;
     ReplAmounts usage;

@@ -14,6 +14,7 @@
 #include "service/pending.h"
 #include "store/record.h"
 #include "virt/access.h"
+#include "virt/below.h"
 #include "virt/report.h"
 #include "virt/secrets.h"
 #include "xml/xml.h"
@@ -57,7 +58,7 @@ replStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
     g_autoptr(GError) err = NULL;
 
     if (!region)
-        return replNext.storageVolDelete(vol, flags);
+        return replBelowVol(vol)->storageVolDelete(vol, flags);
     if (replVolOpsCheckName(region, volume) < 0 ||
         replAccessVol(virStorageVolGetConnect(vol), region->uuid, volume,
                       replVirt.StorageVolDeleteEnsureACL) < 0)
@@ -80,7 +81,7 @@ replStorageVolWipe(virStorageVolPtr vol, unsigned int flags)
 
     if (replVolOpsGuardChange(vol, region, replVirt.StorageVolWipeEnsureACL) < 0)
         return -1;
-    return replNext.storageVolWipe(vol, flags);
+    return replBelowVol(vol)->storageVolWipe(vol, flags);
 }
 
 static int
@@ -90,7 +91,7 @@ replStorageVolWipePattern(virStorageVolPtr vol, unsigned int algorithm, unsigned
 
     if (replVolOpsGuardChange(vol, region, replVirt.StorageVolWipePatternEnsureACL) < 0)
         return -1;
-    return replNext.storageVolWipePattern(vol, algorithm, flags);
+    return replBelowVol(vol)->storageVolWipePattern(vol, algorithm, flags);
 }
 
 static int
@@ -100,7 +101,7 @@ replStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsigned
 
     if (replVolOpsGuardChange(vol, region, replVirt.StorageVolResizeEnsureACL) < 0)
         return -1;
-    return replNext.storageVolResize(vol, capacity, flags);
+    return replBelowVol(vol)->storageVolResize(vol, capacity, flags);
 }
 
 static int
@@ -111,7 +112,7 @@ replStorageVolUpload(virStorageVolPtr vol, virStreamPtr stream, unsigned long lo
 
     if (replVolOpsGuardChange(vol, region, replVirt.StorageVolUploadEnsureACL) < 0)
         return -1;
-    return replNext.storageVolUpload(vol, stream, offset, length, flags);
+    return replBelowVol(vol)->storageVolUpload(vol, stream, offset, length, flags);
 }
 
 static int
@@ -132,7 +133,7 @@ replStorageVolDownload(virStorageVolPtr vol, virStreamPtr stream, unsigned long 
             return -1;
         }
     }
-    return replNext.storageVolDownload(vol, stream, offset, length, flags);
+    return replBelowVol(vol)->storageVolDownload(vol, stream, offset, length, flags);
 }
 
 /* A pending replica has the size that it will have, and what is written so far as allocation. */
@@ -156,7 +157,7 @@ replStorageVolGetInfo(virStorageVolPtr vol, virStorageVolInfoPtr info)
     g_autoptr(ReplRegion) region = replRegionOfVol(vol);
 
     if (replVolOpsCheckName(region, virStorageVolGetName(vol)) < 0 ||
-        replNext.storageVolGetInfo(vol, info) < 0)
+        replBelowVol(vol)->storageVolGetInfo(vol, info) < 0)
         return -1;
     if (region)
         replVolOpsPendingInfo(region, virStorageVolGetName(vol), info, FALSE);
@@ -169,7 +170,7 @@ replStorageVolGetInfoFlags(virStorageVolPtr vol, virStorageVolInfoPtr info, unsi
     g_autoptr(ReplRegion) region = replRegionOfVol(vol);
 
     if (replVolOpsCheckName(region, virStorageVolGetName(vol)) < 0 ||
-        replNext.storageVolGetInfoFlags(vol, info, flags) < 0)
+        replBelowVol(vol)->storageVolGetInfoFlags(vol, info, flags) < 0)
         return -1;
     if (region)
         replVolOpsPendingInfo(region, virStorageVolGetName(vol), info, flags & VIR_STORAGE_VOL_GET_PHYSICAL);
@@ -187,7 +188,7 @@ replStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
 
     if (replVolOpsCheckName(region, virStorageVolGetName(vol)) < 0)
         return NULL;
-    stock = replNext.storageVolGetXMLDesc(vol, flags);
+    stock = replBelowVol(vol)->storageVolGetXMLDesc(vol, flags);
     if (!stock || !region || !region->dir ||
         !(fragment = replViewImageXml(region, virStorageVolGetName(vol), &secret)))
         return stock;
@@ -205,7 +206,7 @@ replStorageVolGetPath(virStorageVolPtr vol)
     if (g_str_equal(virStorageVolGetName(vol), REPL_STAGING_NAME) && (region = replRegionOfVol(vol)) &&
         replVolOpsCheckName(region, virStorageVolGetName(vol)) < 0)
         return NULL;
-    return replNext.storageVolGetPath(vol);
+    return replBelowVol(vol)->storageVolGetPath(vol);
 }
 
 void

@@ -5,6 +5,7 @@
  */
 #include "stack/state.h"
 
+#include "region/home.h"
 #include "region/region.h"
 #include "service/service.h"
 #include "stack/resume.h"
@@ -14,17 +15,20 @@
 
 /* Where libvirt keeps what is to last and what is not: with @root (embedded mode) all below it. */
 static void
-replStateDirs(bool privileged, const char *root, char **config, char **labels, char **run)
+replStateDirs(bool privileged, const char *root, char **config, char **labels, char **run, char **jobs)
 {
     if (root) {
         *config = g_strdup_printf("%s/etc", root);
         *run = g_strdup_printf("%s/run/storage-replication", root);
+        *jobs = g_strdup_printf("%s/lib/storage-replication", root);
     } else if (privileged) {
         *config = g_strdup("/etc/libvirt");
         *run = g_strdup("/run/libvirt/storage-replication");
+        *jobs = g_strdup("/var/lib/libvirt/storage-replication");
     } else {
         *config = g_strdup_printf("%s/libvirt", g_get_user_config_dir());
         *run = g_strdup_printf("%s/libvirt/storage-replication", g_get_user_runtime_dir());
+        *jobs = g_strdup_printf("%s/libvirt/storage-replication", g_get_user_data_dir());
     }
     *labels = g_strdup_printf("%s/storage-replication", *config);
 }
@@ -36,11 +40,13 @@ replStateInitialize(bool privileged, const char *root, bool monolithic, ReplVirt
     g_autofree char *config = NULL;
     g_autofree char *labels = NULL;
     g_autofree char *run = NULL;
+    g_autofree char *jobs = NULL;
     g_autoptr(GError) err = NULL;
     g_autoptr(GError) xmlErr = NULL;
 
     (void)monolithic;
-    replStateDirs(privileged, root, &config, &labels, &run);
+    replStateDirs(privileged, root, &config, &labels, &run, &jobs);
+    replHomeStart(jobs);
     /* Without events or labels there are no region pools, but the host keeps its storage. */
     if (replEventsStart() < 0) {
         replError("Replication has no events: %s", virGetLastErrorMessage());

@@ -20,6 +20,7 @@
 #include "service/service.h"
 #include "store/record.h"
 #include "virt/access.h"
+#include "virt/below.h"
 #include "virt/report.h"
 
 /* One request on its way to a job. */
@@ -131,7 +132,7 @@ replSubmissionIsSame(const ReplSubmission *r, const ReplJobRecord *record)
 static virStorageVolPtr
 replSubmissionVol(const ReplSubmission *r, const char *replica)
 {
-    return replNext.storageVolLookupByName(r->pool, replica);
+    return replBelowPool(r->pool)->storageVolLookupByName(r->pool, replica);
 }
 
 static virStorageVolPtr
@@ -295,7 +296,7 @@ replSubmissionKeepSource(const ReplSubmission *r, GError **err)
 static int
 replSubmissionTakeName(const ReplSubmission *r, ReplReplication *replication, GError **err)
 {
-    g_autoptr(ReplVol) vol = replNext.storageVolCreateXML(r->pool, r->placeholder, 0);
+    g_autoptr(ReplVol) vol = replBelowPool(r->pool)->storageVolCreateXML(r->pool, r->placeholder, 0);
 
     if (!vol) {
         replTakeError(err);

@@ -13,6 +13,7 @@
 #include "service/pending.h"
 #include "store/record.h"
 #include "virt/access.h"
+#include "virt/below.h"
 #include "virt/report.h"
 
 static int
@@ -179,7 +180,7 @@ replUpdateRun(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int flags)
         replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching name '%s'"), update->volume);
         return NULL;
     }
-    if (!(vol = replNext.storageVolLookupByName(pool, update->volume)))
+    if (!(vol = replBelowPool(pool)->storageVolLookupByName(pool, update->volume)))
         return NULL;
     if (replUpdateApply(region, update, &err) < 0) {
         replReport(g_steal_pointer(&err));

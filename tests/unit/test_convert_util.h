@@ -8,6 +8,7 @@
 #include <glib/gstdio.h>
 
 #include "convert/convert.h"
+#include "convert/layers.h"
 #include "copy/files.h"
 #include "qcow2/backing.h"
 #include "test_probe_util.h"
@@ -68,7 +69,7 @@ testConvertPlan(TestConvert *c, GError **err)
     if (!(c->chain = replChainOpen(c->pools->set, c->pools->a, c->volume, err)) ||
         replChainLock(c->chain, err) < 0 || replConvertLook(c->chain, &testLimits, err) < 0)
         return -1;
-    layers = replPlanLayersNew(c->chain, NULL, NULL, FALSE);
+    layers = replConvertLayersNew(c->chain);
     if (replConvertFacts(c->chain, &c->request, &testLimits, layers, err) < 0)
         return -1;
     facts.layers = layers;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "convert/layers.h"
 #include "plan/plan.h"
 #include "plan_cases.h"
 
@@ -211,6 +212,7 @@ testLayers(void)
                      .volume = (char *)"top",
                      .format = Q,
                      .qcow2 = &luks,
+                     .st = {.st_size = 4},
                      .allocated_bytes = 5,
                      .virtualSize_bytes = 6,
                      .identity = {.ino = 7}};
@@ -218,27 +220,22 @@ testLayers(void)
     gpointer both[] = {&top, &base};
     GPtrArray array = {.pdata = both, .len = 2};
     const ReplChain chain = {.layers = &array};
-    char *presentAs[] = {NULL, (char *)"there"};
-    const gboolean isImage[] = {FALSE, TRUE};
-    g_autofree ReplPlanLayer *layers = replPlanLayersNew(&chain, presentAs, isImage, TRUE);
-    g_autofree ReplPlanLayer *bare = replPlanLayersNew(&chain, NULL, NULL, FALSE);
+    g_autofree ReplPlanLayer *layers = replConvertLayersNew(&chain);
 
     g_assert_cmpstr(layers[0].volume, ==, "top");
     g_assert_cmpstr(layers[0].poolUuid, ==, "u");
     g_assert_cmpint(layers[0].snapshotCount, ==, 3);
+    g_assert_cmpint(layers[0].size_bytes, ==, 4);
     g_assert_cmpint(layers[0].allocated_bytes, ==, 5);
     g_assert_cmpint(layers[0].virtualSize_bytes, ==, 6);
     g_assert_cmpint(layers[0].identity.ino, ==, 7);
-    g_assert_true(layers[0].encrypted && layers[0].compressed && layers[0].canClone);
-    g_assert_null(layers[0].presentAs);
+    g_assert_true(layers[0].encrypted && layers[0].compressed);
     g_assert_false(layers[1].encrypted || layers[1].compressed);
-    g_assert_cmpstr(layers[1].presentAs, ==, "there");
-    g_assert_true(layers[1].presentIsImage);
-    g_assert_false(bare[1].presentAs || bare[1].presentIsImage || bare[1].canClone);
+    g_assert_false(layers[1].presentAs || layers[1].presentIsImage || layers[1].canClone);
     base.format = REPL_FORMAT_LUKS;
-    g_free(bare);
-    bare = replPlanLayersNew(&chain, NULL, NULL, FALSE);
-    g_assert_true(bare[1].encrypted);
+    g_free(layers);
+    layers = replConvertLayersNew(&chain);
+    g_assert_true(layers[1].encrypted);
 }
 
 /* Each refusal has a message and a code of its own kind; none falls through. */

@@ -1,13 +1,12 @@
 /*
- * facts.c: what is known before a job is planned
+ * layers.c: what an open chain is to a plan
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "plan/facts.h"
+#include "convert/layers.h"
 
 ReplPlanLayer *
-replPlanLayersNew(const ReplChain *chain, char *const *presentAs, const gboolean *presentIsImage,
-                  gboolean canClone)
+replConvertLayersNew(const ReplChain *chain)
 {
     ReplPlanLayer *layers = g_new0(ReplPlanLayer, chain->layers->len);
     guint i;
@@ -17,6 +16,7 @@ replPlanLayersNew(const ReplChain *chain, char *const *presentAs, const gboolean
         ReplPlanLayer *to = &layers[i];
 
         to->volume = from->volume;
+        to->pool = from->pool->name;
         to->poolUuid = from->pool->uuid;
         to->identity = from->identity;
         to->format = from->format;
@@ -25,11 +25,9 @@ replPlanLayersNew(const ReplChain *chain, char *const *presentAs, const gboolean
         to->compressed = from->qcow2 != NULL;
         to->snapshotCount = from->qcow2 ? from->qcow2->snapshotCount : 0;
         to->bitmapCount = from->qcow2 ? from->qcow2->bitmapCount : 0;
+        to->size_bytes = from->st.st_size;
         to->allocated_bytes = from->allocated_bytes;
         to->virtualSize_bytes = from->virtualSize_bytes;
-        to->canClone = canClone;
-        to->presentAs = presentAs ? presentAs[i] : NULL;
-        to->presentIsImage = presentIsImage && presentIsImage[i];
     }
     return layers;
 }

@@ -1,0 +1,58 @@
+/*
+ * source.c: where an image comes from, whatever is behind it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "endpoint/source.h"
+
+int
+replSourceDescribe(ReplSource *source, const ReplRequest *request, const ReplSourceFacts **facts,
+                   GError **err)
+{
+    return source->ops->describe(source, request, facts, err);
+}
+
+int
+replSourceHold(ReplSource *source, GError **err)
+{
+    return source->ops->hold(source, err);
+}
+
+int
+replSourceUnchanged(ReplSource *source, GError **err)
+{
+    return source->ops->unchanged(source, err);
+}
+
+ReplReader *
+replSourceOpenLayer(ReplSource *source, guint layer, GError **err)
+{
+    return source->ops->openLayer(source, layer, err);
+}
+
+gssize
+replSourceDigests(ReplSource *source, guint layer, ReplDigestLevel level, guint64 first, guint count,
+                  guint8 *digests, GError **err)
+{
+    return source->ops->digests ? source->ops->digests(source, layer, level, first, count, digests, err) : 0;
+}
+
+ReplChain *
+replSourceChain(ReplSource *source)
+{
+    return source->ops->chain ? source->ops->chain(source) : NULL;
+}
+
+void
+replSourceCancel(ReplSource *source)
+{
+    if (source->ops->cancel)
+        source->ops->cancel(source);
+}
+
+void
+replSourceFree(ReplSource *source)
+{
+    if (source)
+        source->ops->free(source);
+}

@@ -1,0 +1,64 @@
+/*
+ * home.c: where the record of a job lives
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "region/home.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "virt/below.h"
+
+static char *replHomePath; /* set once at start */
+
+/* Kept open from the first use on: the records that were read are kept in it. */
+static GMutex replHomeLock;
+static ReplStaging *replHomeStaging; /* guarded by the lock */
+
+void
+replHomeStart(const char *path)
+{
+    if (!replHomePath)
+        replHomePath = g_strdup(path);
+}
+
+/* Called with the lock held. */
+static ReplStaging *
+replHomeOpen(gboolean create, GError **err)
+{
+    g_auto(ReplFd) dir = -1;
+
+    if (create && g_mkdir_with_parents(replHomePath, 0700) < 0) {
+        replErrorSetSystem(err, errno, _("Cannot make the folder of replication jobs '%s'"), replHomePath);
+        return NULL;
+    }
+    dir = open(replHomePath, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0 && errno == ENOENT && !create)
+        return NULL;
+    if (dir < 0) {
+        replErrorSetSystem(err, errno, _("Cannot open the folder of replication jobs '%s'"), replHomePath);
+        return NULL;
+    }
+    return replStagingOpen(dir, create, err);
+}
+
+ReplStaging *
+replHomeOwn(gboolean create, GError **err)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&replHomeLock);
+
+    if (!replHomeStaging && !(replHomeStaging = replHomeOpen(create, err)))
+        return NULL;
+    return replStagingRef(replHomeStaging);
+}
+
+ReplStaging *
+replHomeOf(const ReplRegion *region, gboolean create, GError **err)
+{
+    if (replBelowUuid(region->uuid) != &replNext)
+        return replHomeOwn(create, err);
+    return replRegionStaging(region, create, err);
+}

@@ -1,0 +1,25 @@
+/*
+ * home.h: where the record of a job lives
+ *
+ * With the target when that is a pool of this host: its staging folder, so that a pool on shared or moved storage
+ * describes itself. Else in a folder of this host's own, which has the same shape, since the pool's own host keeps its side
+ * by itself.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "region/region.h"
+
+/* Sets the folder of jobs whose targets are elsewhere; it is made when the first one needs it. Once, at start. */
+void
+replHomeStart(const char *path);
+
+/* The home of jobs whose target is @region: an open staging folder, the caller's reference. NULL without @err when
+ * there is none and @create is FALSE; NULL with @err set. */
+ReplStaging *
+replHomeOf(const ReplRegion *region, gboolean create, GError **err);
+
+/* That of the jobs whose targets are elsewhere, as above. */
+ReplStaging *
+replHomeOwn(gboolean create, GError **err);
