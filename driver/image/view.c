@@ -16,6 +16,7 @@
 #include "service/makers.h"
 #include "service/service.h"
 #include "store/record.h"
+#include "store/recordfind.h"
 #include "virt/report.h"
 #include "xml/xml.h"
 
@@ -49,8 +50,9 @@ replViewLook(const ReplRegion *region, const char *volume)
     return type;
 }
 
+/* @look: read what is not known yet. */
 static ReplImageType
-replViewKind(const ReplRegion *region, const char *volume, const struct statx *st)
+replViewKind(const ReplRegion *region, const char *volume, const struct statx *st, gboolean look)
 {
     g_autofree char *key = replViewKey(st);
     ReplImageType type;
@@ -64,6 +66,8 @@ replViewKind(const ReplRegion *region, const char *volume, const struct statx *s
     replLockDrop(&replViewLock);
     if (found)
         return GPOINTER_TO_INT(known);
+    if (!look)
+        return REPL_IMAGE_TYPE_UNKNOWN;
 
     type = replViewLook(region, volume);
     replLockTake(&replViewLock);
@@ -74,16 +78,41 @@ replViewKind(const ReplRegion *region, const char *volume, const struct statx *s
     return type;
 }
 
-static ReplImage *
-replViewDerive(const ReplRegion *region, const char *volume, const struct statx *st)
+static char *
+replViewMakeId(const ReplRegion *region, const char *volume, const struct statx *st)
 {
     gint64 btime_ns = 0;
-    g_autofree char *id = NULL;
 
     if (st->stx_mask & STATX_BTIME)
         btime_ns = st->stx_btime.tv_sec * G_GINT64_CONSTANT(1000000000) + st->stx_btime.tv_nsec;
-    id = replImageDerivedId(region->uuid, volume, st->stx_ino, btime_ns);
+    return replImageDerivedId(region->uuid, volume, st->stx_ino, btime_ns);
+}
+
+static ReplImage *
+replViewDerive(const ReplRegion *region, const char *volume, const struct statx *st)
+{
+    g_autofree char *id = replViewMakeId(region, volume, st);
+
     return replImageNew(id);
+}
+
+char *
+replViewDerivedId(const ReplRegion *region, const char *volume)
+{
+    struct statx st;
+
+    if (statx(region->dir->dirFd, volume, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &st) < 0)
+        return NULL;
+    return replViewMakeId(region, volume, &st);
+}
+
+gboolean
+replViewIsDerived(const ReplRegion *region, const char *volume)
+{
+    g_autoptr(ReplStaging) staging = replRegionStaging(region, FALSE, NULL);
+    g_autoptr(ReplImage) image = staging ? replRecordLoad(staging, volume, NULL) : NULL;
+
+    return !image;
 }
 
 /* What a plan promises: how long it would take, and what the pool holds afterwards. */
@@ -124,8 +153,8 @@ replViewAddJob(const ReplRegion *region, const char *volume, ReplImage *image)
     image->status = image->job->state == REPL_JOB_FAILED ? REPL_IMAGE_ERROR : REPL_IMAGE_PENDING;
 }
 
-ReplImage *
-replViewImage(const ReplRegion *region, const char *volume, GError **err)
+static ReplImage *
+replViewMake(const ReplRegion *region, const char *volume, gboolean look, GError **err)
 {
     g_autoptr(ReplStaging) staging = NULL;
     g_autoptr(ReplImage) image = NULL;
@@ -151,11 +180,23 @@ replViewImage(const ReplRegion *region, const char *volume, GError **err)
         image = replViewDerive(region, volume, &st);
     replViewAddJob(region, volume, image);
     if (image->type == REPL_IMAGE_TYPE_UNKNOWN && image->status == REPL_IMAGE_AVAILABLE)
-        image->type = replViewKind(region, volume, &st);
+        image->type = replViewKind(region, volume, &st, look);
     /* What cannot be looked at (an encrypted disk) counts as what most images are. */
-    if (image->type == REPL_IMAGE_TYPE_UNKNOWN)
+    if (look && image->type == REPL_IMAGE_TYPE_UNKNOWN)
         image->type = REPL_IMAGE_TYPE_SYSTEM_DISK;
     return g_steal_pointer(&image);
+}
+
+ReplImage *
+replViewImage(const ReplRegion *region, const char *volume, GError **err)
+{
+    return replViewMake(region, volume, TRUE, err);
+}
+
+ReplImage *
+replViewImageQuick(const ReplRegion *region, const char *volume, GError **err)
+{
+    return replViewMake(region, volume, FALSE, err);
 }
 
 /* The layers below: as they are, or as the job will make them. */
@@ -233,8 +274,10 @@ replViewSweep(const ReplRegion *region)
     struct stat st;
     guint i;
 
-    if (!region->dir || !(staging = replRegionStaging(region, FALSE, NULL)) ||
-        !(names = replRecordList(staging, NULL)))
+    if (!region->dir || !(staging = replRegionStaging(region, FALSE, NULL)))
+        return;
+    replRecordsReset(staging);
+    if (!(names = replRecordList(staging, NULL)))
         return;
     for (i = 0; i < names->len; i++) {
         const char *volume = g_ptr_array_index(names, i);

@@ -14,6 +14,19 @@
 ReplImage *
 replViewImage(const ReplRegion *region, const char *volume, GError **err);
 
+/* The same without a look into the guest's data: the type of an image stays REPL_IMAGE_TYPE_UNKNOWN unless it is
+ * known already. */
+ReplImage *
+replViewImageQuick(const ReplRegion *region, const char *volume, GError **err);
+
+/* The id that @volume has as long as it has no record; NULL: there is no such volume. */
+char *
+replViewDerivedId(const ReplRegion *region, const char *volume);
+
+/* Whether @volume has no record. */
+gboolean
+replViewIsDerived(const ReplRegion *region, const char *volume);
+
 /* The <metadata> of a volume; NULL when there is nothing to show (logged). *secret gets the UUID of
  * the secret that opens it, or NULL. */
 char *

@@ -82,7 +82,7 @@ replPlanCheckEnds(const ReplPlanFacts *facts, gboolean inRegion, ReplRefusal *re
 
     if (inRegion && !facts->inRegionSupported)
         return replRefuse(refusal, REPL_REFUSE_IN_REGION, NULL);
-    if (!g_str_equal(owner, facts->target.label->project) &&
+    if (!facts->begun && !g_str_equal(owner, facts->target.label->project) &&
         !replPlanIsShared(image, facts->target.label->project))
         return replRefuse(refusal, REPL_REFUSE_NOT_SHARED, owner);
     if (image->status != REPL_IMAGE_AVAILABLE)

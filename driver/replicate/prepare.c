@@ -11,6 +11,7 @@
 
 #include "convert/layers.h"
 #include "copy/clone.h"
+#include "image/share.h"
 #include "image/view.h"
 #include "job/pins.h"
 #include "probe/graph.h"
@@ -196,6 +197,17 @@ replPreparePartials(const ReplReplication *replication, const ReplPrepared *prep
     return bytes;
 }
 
+/* What was plain and the owner's own when it was shared must still be so. */
+static int
+replPrepareCheckShare(const ReplPrepared *prepared, GError **err)
+{
+    const char *owner = prepared->source->label->project;
+
+    if (g_str_equal(owner, prepared->target->label->project))
+        return 0;
+    return replShareCheckChain(prepared->chain, owner, err);
+}
+
 static int
 replPreparePlan(ReplReplication *replication, ReplPrepared *prepared, const ReplJob *job, gboolean quick,
                 GError **err)
@@ -236,6 +248,7 @@ replPreparePlan(ReplReplication *replication, ReplPrepared *prepared, const Repl
     facts.usage = replGraphUsage(graph, prepared->targetDir);
     replMakersCorrectUsage(replication->targetUuidstr, job, TRUE, &facts.usage);
     facts.partial_bytes = replPreparePartials(replication, prepared);
+    facts.begun = facts.partial_bytes > 0;
     facts.placeholder = replication->listed ? replication->replica : NULL;
     facts.inRegionMax_bytes = config->maxSize_bytes;
     facts.inRegionSupported = TRUE;
@@ -243,7 +256,7 @@ replPreparePlan(ReplReplication *replication, ReplPrepared *prepared, const Repl
     if (replPoolDirFree(prepared->targetDir, &facts.free_bytes, err) < 0)
         return -1;
     if ((prepared->plan = replPlanMake(&facts, &refusal)))
-        return 0;
+        return facts.begun ? 0 : replPrepareCheckShare(prepared, err);
     /* What only reading tells may be there already: look closely before a shortage is reported. */
     if (quick && refusal.kind >= REPL_REFUSE_QUOTA_IMAGES)
         return 1;

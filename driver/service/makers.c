@@ -138,6 +138,62 @@ replMakersFindAny(const char *poolUuid, const char *volume)
     return found;
 }
 
+static void
+replMadeFree(gpointer opaque)
+{
+    ReplMade *made = opaque;
+
+    g_free(made->poolUuid);
+    g_free(made->volume);
+    replJobUnref(made->job);
+    g_free(made);
+}
+
+static gboolean
+replMakerIsFrom(const ReplMaker *maker, const char *sourceId)
+{
+    g_autoptr(ReplImage) image = sourceId ? replHoldingImage(maker->holding) : NULL;
+
+    return !image || g_strcmp0(image->source.id, sourceId) == 0;
+}
+
+static int
+replMadeCompare(gconstpointer a, gconstpointer b)
+{
+    const ReplMade *x = *(ReplMade *const *)a;
+    const ReplMade *y = *(ReplMade *const *)b;
+
+    return strcmp(x->volume, y->volume);
+}
+
+GPtrArray *
+replMakersList(const char *poolUuid, const char *sourceId)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func(replMadeFree);
+    GHashTableIter iter;
+    gpointer key, value;
+
+    g_mutex_lock(&replMakersLock);
+    if (replMakers)
+        g_hash_table_iter_init(&iter, replMakers);
+    while (replMakers && g_hash_table_iter_next(&iter, &key, &value)) {
+        const ReplMaker *maker = value;
+        const char *slash = strchr(key, '/');
+        ReplMade *made;
+
+        if ((poolUuid && !g_str_has_prefix(key, poolUuid)) || !replMakerIsFrom(maker, sourceId))
+            continue;
+        made = g_new0(ReplMade, 1);
+        made->poolUuid = g_strndup(key, slash - (const char *)key);
+        made->volume = g_strdup(slash + 1);
+        made->job = replJobRef(maker->job);
+        g_ptr_array_add(list, made);
+    }
+    g_mutex_unlock(&replMakersLock);
+    g_ptr_array_sort(list, replMadeCompare);
+    return list;
+}
+
 void
 replMakersCorrectUsage(const char *poolUuid, const ReplJob *except, gboolean reserve, ReplAmounts *usage)
 {

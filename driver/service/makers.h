@@ -32,6 +32,17 @@ replMakersFind(const char *poolUuid, const char *volume, ReplHolding **holding);
 ReplJob *
 replMakersFindAny(const char *poolUuid, const char *volume);
 
+typedef struct {
+    char *poolUuid; /* of the target */
+    char *volume;   /* the replica */
+    ReplJob *job;   /* a reference */
+} ReplMade;
+
+/* The jobs that make volumes of the pool @poolUuid (NULL: of any) from the image @sourceId (NULL: from any): of
+ * ReplMade, by volume. */
+GPtrArray *
+replMakersList(const char *poolUuid, const char *sourceId);
+
 /* replHoldingCorrectUsage() of all jobs that make volumes of the pool; @except (may be NULL)
  * reserves nothing. */
 void

@@ -10,6 +10,7 @@
 #include "image/guard.h"
 #include "image/view.h"
 #include "region/region.h"
+#include "stack/byid.h"
 #include "stack/submission.h"
 #include "stack/update.h"
 #include "store/record.h"
@@ -86,9 +87,6 @@ replCreateOpsCheckRequest(const ReplRequest *request)
 {
     if (request->bundle != REPL_BUNDLE_NONE)
         replReportError(VIR_ERR_NO_SUPPORT, "%s", _("Bundles are not supported by this version"));
-    else if (request->image)
-        replReportError(VIR_ERR_NO_SUPPORT, "%s",
-                        _("Replicating by an image's id is not supported by this version"));
     else if (request->verify)
         replReportError(
             VIR_ERR_NO_SUPPORT, "%s",
@@ -114,12 +112,16 @@ replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int f
         return replUpdateRun(pool, xml, flags);
     if (xml->request && replCreateOpsCheckRequest(xml->request) < 0)
         return NULL;
-    if (xml->request) {
+    if (xml->request && !xml->request->image) {
         replReportError(VIR_ERR_INVALID_ARG, "%s",
-                        _("<replication:replicate> needs a source volume: use vol-create-from"));
+                        _("<replication:replicate> needs a source: use vol-create-from, or name an image by "
+                          "its id"));
         return NULL;
     }
     region = replRegionOfPool(pool);
+    if (xml->request)
+        return replCreateOpsCheckName(region, xml->name) < 0 ? NULL
+                                                             : replSubmitById(pool, region, xml, flags);
     if (replCreateOpsCheckName(region, xml->name) < 0 ||
         replCreateOpsValidate(region, xml->stock, &flags) < 0)
         return NULL;
@@ -160,6 +162,11 @@ replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorage
     region = replRegionOfPool(pool);
     if (replCreateOpsCheckName(region, xml->name) < 0)
         return NULL;
+    if (xml->request && xml->request->image) {
+        replReportError(VIR_ERR_INVALID_ARG, "%s",
+                        _("<replication:replicate image=''> names its source by itself: use vol-create"));
+        return NULL;
+    }
     if (xml->request)
         return replSubmit(pool, region, xml, source, sourceRegion, flags);
     if (sourceRegion) {

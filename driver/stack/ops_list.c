@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "region/region.h"
+#include "stack/byid.h"
 #include "virt/access.h"
 #include "virt/below.h"
 #include "virt/report.h"
@@ -142,6 +143,8 @@ replStorageVolLookupByKey(virConnectPtr conn, const char *key)
 {
     g_autofree char *what = g_strdup_printf("key %s", key);
 
+    if (g_str_has_prefix(key, REPL_IMAGE_KEY))
+        return replLookupById(conn, key);
     return replListChecked(replBelowAddress(key)->storageVolLookupByKey(conn, key), what);
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "image/overview.h"
 #include "image/view.h"
 #include "region/region.h"
 #include "service/service.h"
@@ -340,19 +341,25 @@ replStoragePoolGetInfo(virStoragePoolPtr pool, virStoragePoolInfoPtr info)
 static char *
 replStoragePoolGetXMLDesc(virStoragePoolPtr pool, unsigned int flags)
 {
-    char *stock = replBelowPool(pool)->storagePoolGetXMLDesc(pool, flags);
-    g_autoptr(ReplRegion) region = NULL;
+    g_autoptr(ReplRegion) region = replRegionOfPool(pool);
+    char *stock =
+        replBelowPool(pool)->storagePoolGetXMLDesc(pool, region ? flags & (REPL_OVERVIEW_IMAGES - 1) : flags);
     g_autofree char *fragment = NULL;
+    g_autofree char *overview = NULL;
     ReplAmounts usage;
     gboolean show;
     char *ret;
 
-    if (!stock || !(region = replRegionOfPool(pool)))
+    if (!stock || !region)
         return stock;
     show = region->dir && !(flags & VIR_STORAGE_XML_INACTIVE);
+    if (show && !(overview = replOverviewXml(pool, region, flags))) {
+        free(stock);
+        return NULL;
+    }
     if (show && replViewUsage(region, &usage) < 0)
         show = FALSE;
-    fragment = replFormatLabel(region->label, show ? &usage : NULL, NULL);
+    fragment = replFormatLabel(region->label, show ? &usage : NULL, overview);
     ret = replXmlInsert(stock, "pool", fragment);
     free(stock);
     return ret;

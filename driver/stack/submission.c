@@ -9,6 +9,7 @@
 #include "stack/submission.h"
 
 #include "base/lock.h"
+#include "image/share.h"
 #include "image/view.h"
 #include "job/pins.h"
 #include "replicate/keys.h"
@@ -35,6 +36,8 @@ typedef struct {
     char *placeholder; /* XML of an empty volume of that name */
     ReplImage *image;  /* of the source */
     ReplStaging *staging;
+    gboolean
+        shared; /* the source is another project's, and an accepted share stands for the right to read it */
 } ReplSubmission;
 
 static void
@@ -73,6 +76,8 @@ replSubmissionCheckAccess(const ReplSubmission *r, virStorageVolPtr source, unsi
         replAccessNewVol(r->conn, uuid, r->placeholder, flags & VIR_STORAGE_VOL_CREATE_VALIDATE,
                          replVirt.StorageVolCreateXMLFromEnsureACL) < 0)
         return -1;
+    if (r->shared)
+        return 0;
     if (!(sourcePool = replPoolOfVol(source))) {
         replReportError(VIR_ERR_NO_STORAGE_POOL, _("There is no storage pool for source volume '%s'"),
                         r->volume);
@@ -117,7 +122,8 @@ replSubmissionIsSame(const ReplSubmission *r, const ReplJobRecord *record)
     const ReplRequest *a = r->request;
     const ReplRequest *b = record->request;
 
-    return b && g_str_equal(record->sourcePoolUuid, r->source->uuidstr) &&
+    return b && g_strcmp0(a->image, b->image) == 0 &&
+           g_str_equal(record->sourcePoolUuid, r->source->uuidstr) &&
            g_str_equal(record->sourceVolume, r->volume) && g_strcmp0(a->name, b->name) == 0 &&
            g_strcmp0(a->format, b->format) == 0 && a->snapshots == b->snapshots &&
            a->encryption == b->encryption && a->rekey == b->rekey && a->fastCreate == b->fastCreate &&
@@ -216,6 +222,8 @@ replSubmissionCheckLayers(const ReplSubmission *r, const ReplChain *chain)
 {
     guint i;
 
+    if (r->shared)
+        return 0;
     for (i = 1; i < chain->layers->len; i++) {
         const ReplLayer *layer = replChainLayer(chain, i);
         unsigned char uuid[VIR_UUID_BUFLEN];
@@ -472,6 +480,8 @@ replSubmit(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *x
     virStorageVolPtr vol;
 
     r.volume = g_strdup(virStorageVolGetName(source));
+    r.shared = r.request->image && region && sourceRegion &&
+               replShareCovers(sourceRegion, r.volume, region->label->project);
     r.replica = xml->request->name
                     ? g_strdup(xml->request->name)
                     : replPlanDefaultName(sourceRegion ? sourceRegion->label->name : "", r.volume, inRegion);

@@ -5,6 +5,7 @@
  */
 #include "stack/update.h"
 
+#include "image/share.h"
 #include "image/view.h"
 #include "region/region.h"
 #include "replicate/keys.h"
@@ -130,15 +131,65 @@ replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err
 {
     g_autoptr(ReplJob) job = NULL;
 
-    if (update->share) {
-        replErrorSet(err, VIR_ERR_NO_SUPPORT, _("Sharing image '%s' with project '%s'"), update->volume,
-                     update->share->project);
-        return -1;
-    }
     /* All or nothing: what the job would refuse is found before the record changes. */
-    if (replUpdateFindJob(region, update, &job, err) < 0 || replUpdateRecord(region, update, err) < 0)
+    if (replUpdateFindJob(region, update, &job, err) < 0 ||
+        (update->share && replShareByOwner(region, update->volume, update->share, err) < 0) ||
+        replUpdateRecord(region, update, err) < 0)
         return -1;
     return replUpdateJob(job, update, err);
+}
+
+static int
+replUpdateCheckRegion(virStoragePoolPtr pool, const ReplRegion *region)
+{
+    if (region)
+        return 0;
+    replReportError(VIR_ERR_OPERATION_INVALID,
+                    _("Pool '%s' is not a region pool: it has no <replication:region> label"),
+                    virStoragePoolGetName(pool));
+    return -1;
+}
+
+/* A volume as a handle, whoever may see it. */
+static virStorageVolPtr
+replUpdateVolume(virConnectPtr conn, const char *poolUuid, const char *volume)
+{
+    g_auto(ReplIdentity) identity G_GNUC_UNUSED = replIdentityBecomeSystem();
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    g_autoptr(ReplPool) pool =
+        replUuidParse(poolUuid, uuid) ? replNext.storagePoolLookupByUUID(conn, uuid) : NULL;
+
+    return pool ? replNext.storageVolLookupByName(pool, volume) : NULL;
+}
+
+/* What another project shares is answered in a pool of the own one: the image's volume may be out of the caller's
+ * sight, and all that is asked is whether the caller may create in the pool. */
+static virStorageVolPtr
+replUpdateAnswer(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int flags)
+{
+    virConnectPtr conn = virStoragePoolGetConnect(pool);
+    const ReplUpdate *update = xml->update;
+    g_autoptr(ReplRegion) region = replRegionOfPool(pool);
+    g_autoptr(GError) err = NULL;
+    g_autofree char *placeholder = replVolXmlComplete(xml, update->shareImage, &err);
+    g_autofree char *ownerUuid = NULL;
+    g_autofree char *volume = NULL;
+    unsigned char uuid[VIR_UUID_BUFLEN];
+
+    if (!placeholder) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    if (virStoragePoolGetUUID(pool, uuid) < 0 ||
+        replAccessNewVol(conn, uuid, placeholder, flags & VIR_STORAGE_VOL_CREATE_VALIDATE,
+                         replVirt.StorageVolCreateXMLEnsureACL) < 0 ||
+        replUpdateCheckRegion(pool, region) < 0)
+        return NULL;
+    if (replShareByProject(region, update->shareImage, update->share, &ownerUuid, &volume, &err) < 0) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    return replUpdateVolume(conn, ownerUuid, volume);
 }
 
 virStorageVolPtr
@@ -152,10 +203,10 @@ replUpdateRun(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int flags)
     g_autoptr(ReplVol) vol = NULL;
     unsigned char uuid[VIR_UUID_BUFLEN];
 
-    if (!update->volume || update->members) {
-        replReportError(VIR_ERR_NO_SUPPORT, "%s",
-                        update->members ? _("Full machines are not supported by this version")
-                                        : _("Sharing images is not supported by this version"));
+    if (update->shareImage)
+        return replUpdateAnswer(pool, xml, flags);
+    if (update->members) {
+        replReportError(VIR_ERR_NO_SUPPORT, "%s", _("Full machines are not supported by this version"));
         return NULL;
     }
     if (!(placeholder = replVolXmlComplete(xml, update->volume, &err))) {
@@ -170,12 +221,8 @@ replUpdateRun(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int flags)
     if (region && update->verb == REPL_VERB_CANCEL &&
         replAccessVol(conn, region->uuid, update->volume, replVirt.StorageVolDeleteEnsureACL) < 0)
         return NULL;
-    if (!region) {
-        replReportError(VIR_ERR_OPERATION_INVALID,
-                        _("Pool '%s' is not a region pool: it has no <replication:region> label"),
-                        virStoragePoolGetName(pool));
+    if (replUpdateCheckRegion(pool, region) < 0)
         return NULL;
-    }
     if (g_str_equal(update->volume, REPL_STAGING_NAME)) {
         replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching name '%s'"), update->volume);
         return NULL;

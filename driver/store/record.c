@@ -273,7 +273,10 @@ replRecordSave(ReplStaging *staging, const char *volume, const ReplImage *image,
     g_autofree char *file = replRecordFile(volume);
     g_autoptr(GKeyFile) keys = replRecordToText(volume, image);
 
-    return replShelfPut(staging->images, file, keys, err);
+    if (replShelfPut(staging->images, file, keys, err) < 0)
+        return -1;
+    replCatalogNote(staging->catalog, volume, image);
+    return 0;
 }
 
 int
@@ -308,7 +311,10 @@ replRecordDrop(ReplStaging *staging, const char *volume, GError **err)
 {
     g_autofree char *file = replRecordFile(volume);
 
-    return replShelfDrop(staging->images, file, err);
+    if (replShelfDrop(staging->images, file, err) < 0)
+        return -1;
+    replCatalogNote(staging->catalog, volume, NULL);
+    return 0;
 }
 
 static gboolean
@@ -328,6 +334,31 @@ replRecordList(ReplStaging *staging, GError **err)
     if (replShelfEach(staging->images, replRecordAddName, names, NULL, err) < 0)
         return NULL;
     return g_steal_pointer(&names);
+}
+
+typedef struct {
+    void (*visit)(const char *volume, const ReplImage *image, void *opaque);
+    void *opaque;
+} ReplRecordVisit;
+
+static gboolean
+replRecordVisit(const char *file, gconstpointer opaque, void *visitor)
+{
+    const ReplRecord *record = opaque;
+    ReplRecordVisit *visit = visitor;
+
+    (void)file;
+    visit->visit(record->volume, record->image, visit->opaque);
+    return TRUE;
+}
+
+int
+replRecordEach(ReplStaging *staging, void (*visit)(const char *volume, const ReplImage *image, void *opaque),
+               void *opaque, GError **err)
+{
+    ReplRecordVisit visitor = {visit, opaque};
+
+    return replShelfEach(staging->images, replRecordVisit, &visitor, NULL, err);
 }
 
 char *

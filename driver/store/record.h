@@ -42,6 +42,11 @@ replRecordDrop(ReplStaging *staging, const char *volume, GError **err);
 GPtrArray *
 replRecordList(ReplStaging *staging, GError **err);
 
+/* Shows every readable record to @visit, which must be short and not read or write records. Returns 0 or -1. */
+int
+replRecordEach(ReplStaging *staging, void (*visit)(const char *volume, const ReplImage *image, void *opaque),
+               void *opaque, GError **err);
+
 /* The id that a volume without a record has: made from what does not change while the file is the
  * same one, so that pools that we cannot write to show stable ids, too. @btime_ns is 0 where the
  * file system does not tell. UUID version 5 in form (SHA-1). */

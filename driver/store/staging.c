@@ -133,6 +133,7 @@ replStagingOpen(int poolDirFd, gboolean create, GError **err)
         staging->fds[i] = -1;
     if (replStagingOpenPlaces(staging, poolDirFd, create, err) <= 0)
         return NULL;
+    staging->catalog = replCatalogNew();
     staging->images = replShelfNew(staging->fds[REPL_STAGING_IMAGES], &replRecordShelfKind);
     staging->jobs = replShelfNew(staging->fds[REPL_STAGING_JOBS], &replJobRecordShelfKind);
     return g_steal_pointer(&staging);
@@ -153,6 +154,7 @@ replStagingUnref(ReplStaging *staging)
     if (!staging || !g_atomic_ref_count_dec(&staging->refs))
         return;
     replShelfFree(staging->images);
+    replCatalogFree(staging->catalog);
     replShelfFree(staging->jobs);
     for (i = 0; i < REPL_STAGING_PLACES; i++)
         replFdClose(staging->fds[i]);

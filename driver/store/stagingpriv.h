@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/lock.h"
+#include "store/catalog.h"
 #include "store/lease.h"
 #include "store/shelf.h"
 #include "store/staging.h"
@@ -18,6 +19,7 @@ struct _ReplStaging {
     ReplFd fds[REPL_STAGING_PLACES];
     ReplShelf *images;
     ReplShelf *jobs;
+    ReplCatalog *catalog; /* of the images, with a lock of its own */
 
     ReplLock updateLock; /* held over read-change-write of an image record, disk I/O included */
 

@@ -120,6 +120,11 @@ def usage(pool_xml):
     return None if element is None else {k: int(v) for k, v in element.attrib.items()}
 
 
+def overview(pool_xml, name):
+    """The attributes of each <replication:NAME> that a pool shows, in order."""
+    return [dict(e.attrib) for e in ET.fromstring(pool_xml).findall(f"metadata/{{{NS}}}region/{{{NS}}}{name}")]
+
+
 def region_of(pool_xml):
     element = ET.fromstring(pool_xml).find(f"metadata/{{{NS}}}region")
     return None if element is None else element.get("name")

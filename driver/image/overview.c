@@ -1,0 +1,196 @@
+/*
+ * overview.c: what a pool shows of itself in one call
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "image/overview.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "image/view.h"
+#include "probe/graph.h"
+#include "service/makers.h"
+#include "service/service.h"
+#include "store/record.h"
+#include "store/recordfind.h"
+#include "virt/access.h"
+#include "virt/report.h"
+#include "xml/xml.h"
+
+/* --- jobs --- */
+
+static void
+replOverviewAddJobs(const ReplRegion *region, ReplOverview *overview)
+{
+    g_autoptr(GPtrArray) made = replMakersList(region->uuidstr, NULL);
+    guint i;
+
+    for (i = 0; i < made->len; i++) {
+        const ReplMade *one = g_ptr_array_index(made, i);
+        g_autoptr(ReplJobInfo) info = replJobInfo(one->job);
+        ReplOverviewJob *job;
+
+        if (info->state == REPL_JOB_COMPLETED || info->state == REPL_JOB_CANCELLED)
+            continue;
+        if (info->state == REPL_JOB_PLANNED || info->state == REPL_JOB_QUEUED)
+            info->eta_s = replServiceEstimate(info);
+        job = g_new0(ReplOverviewJob, 1);
+        job->volume = g_strdup(one->volume);
+        job->info = g_steal_pointer(&info);
+        g_ptr_array_add(overview->jobs, job);
+    }
+}
+
+/* --- shares --- */
+
+typedef struct {
+    const char *project;    /* with whom */
+    const ReplPoolDir *dir; /* of the owner's pool */
+    GPtrArray *shared;      /* of ReplOverviewShared: name is the volume's so far */
+} ReplOverviewGather;
+
+static void
+replOverviewTakeShare(const char *volume, const char *id, const ReplShare *share, void *opaque)
+{
+    ReplOverviewGather *gather = opaque;
+    ReplOverviewShared *shared;
+
+    if (!g_str_equal(share->project, gather->project) ||
+        (share->state != REPL_SHARE_OFFERED && share->state != REPL_SHARE_ACCEPTED))
+        return;
+    shared = g_new0(ReplOverviewShared, 1);
+    shared->image = g_strdup(id);
+    shared->name = g_strdup(volume);
+    shared->project = g_strdup(gather->dir->label->project);
+    shared->region = g_strdup(gather->dir->label->name);
+    shared->state = share->state;
+    g_ptr_array_add(gather->shared, shared);
+}
+
+/* The volume's name becomes the display name where there is one. */
+static void
+replOverviewNameShares(ReplStaging *staging, GPtrArray *shared, guint from)
+{
+    guint i;
+
+    for (i = from; i < shared->len; i++) {
+        ReplOverviewShared *one = g_ptr_array_index(shared, i);
+        g_autoptr(ReplImage) image = replRecordLoad(staging, one->name, NULL);
+
+        if (image && image->name) {
+            g_free(one->name);
+            one->name = g_strdup(image->name);
+        }
+    }
+}
+
+static int
+replOverviewCompareShared(gconstpointer a, gconstpointer b)
+{
+    const ReplOverviewShared *x = *(ReplOverviewShared *const *)a;
+    const ReplOverviewShared *y = *(ReplOverviewShared *const *)b;
+    int order = strcmp(x->name, y->name);
+
+    return order ? order : strcmp(x->image, y->image);
+}
+
+/* What the pools of other projects in the same region share with this one. */
+static void
+replOverviewAddShared(const ReplRegion *region, ReplOverview *overview)
+{
+    g_autoptr(ReplPoolSet) set = replRegionsSetOf(region->label->name);
+    guint i;
+
+    for (i = 0; i < set->pools->len; i++) {
+        const ReplPoolDir *dir = g_ptr_array_index(set->pools, i);
+        ReplOverviewGather gather = {region->label->project, dir, overview->shared};
+        g_autoptr(ReplRegion) owner = NULL;
+        g_autoptr(ReplStaging) staging = NULL;
+        guint from = overview->shared->len;
+
+        if (g_str_equal(dir->label->project, region->label->project) ||
+            !(owner = replRegionOfUuidString(dir->uuid)) ||
+            !(staging = replRegionStaging(owner, FALSE, NULL)))
+            continue;
+        replRecordEachShare(staging, replOverviewTakeShare, &gather);
+        replOverviewNameShares(staging, overview->shared, from);
+    }
+    g_ptr_array_sort(overview->shared, replOverviewCompareShared);
+}
+
+/* --- images --- */
+
+static void
+replOverviewAddImage(const ReplRegion *region, const ReplGraph *graph, const char *volume,
+                     ReplOverview *overview)
+{
+    g_autoptr(ReplImage) shown = replViewImageQuick(region, volume, NULL);
+    const ReplGraphNode *node = replGraphFind(graph, region->dir, volume);
+    ReplOverviewImage *image;
+
+    if (!shown)
+        return;
+    image = g_new0(ReplOverviewImage, 1);
+    image->id = g_strdup(shown->id);
+    image->volume = g_strdup(volume);
+    image->name = g_strdup(shown->name ? shown->name : volume);
+    image->status = shown->status;
+    image->type = shown->type;
+    image->isLayer = node && node->overlays->len > 0;
+    image->bytes = node ? node->allocated_bytes : 0;
+    g_ptr_array_add(overview->images, image);
+}
+
+static int
+replOverviewCompareImages(gconstpointer a, gconstpointer b)
+{
+    const ReplOverviewImage *x = *(ReplOverviewImage *const *)a;
+    const ReplOverviewImage *y = *(ReplOverviewImage *const *)b;
+
+    return strcmp(x->volume, y->volume);
+}
+
+/* The stock list is what the caller may see. */
+static int
+replOverviewAddImages(virStoragePoolPtr pool, const ReplRegion *region, ReplOverview *overview)
+{
+    g_autoptr(ReplPoolSet) set = replRegionsSet();
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplGraph) graph = replGraphScan(replServiceCache(), set, region->dir, &err);
+    virStorageVolPtr *vols = NULL;
+    int count;
+    int i;
+
+    if (!graph) {
+        replReport(g_steal_pointer(&err));
+        return -1;
+    }
+    if ((count = replNext.storagePoolListAllVolumes(pool, &vols, 0)) < 0)
+        return -1;
+    for (i = 0; i < count; i++) {
+        if (!g_str_equal(virStorageVolGetName(vols[i]), REPL_STAGING_NAME))
+            replOverviewAddImage(region, graph, virStorageVolGetName(vols[i]), overview);
+        replVolUnref(vols[i]);
+    }
+    free(vols);
+    g_ptr_array_sort(overview->images, replOverviewCompareImages);
+    return 0;
+}
+
+char *
+replOverviewXml(virStoragePoolPtr pool, const ReplRegion *region, unsigned int flags)
+{
+    g_autoptr(ReplOverview) overview = replOverviewNew();
+
+    replOverviewAddJobs(region, overview);
+    replOverviewAddShared(region, overview);
+    if (flags & REPL_OVERVIEW_IMAGES) {
+        replOverviewWantImages(overview, flags >> REPL_OVERVIEW_PART_SHIFT);
+        if (replOverviewAddImages(pool, region, overview) < 0)
+            return NULL;
+    }
+    return replFormatOverview(overview);
+}
