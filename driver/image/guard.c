@@ -106,8 +106,8 @@ replGuardOrphans(const ReplRegion *region, const char *volume, GError **err)
         const ReplGraphNode *node = g_ptr_array_index(orphans, i);
         ReplGuardLayer *layer = g_new0(ReplGuardLayer, 1);
 
-        layer->poolUuid = g_strdup(node->pool->uuid);
-        layer->volume = g_strdup(node->volume);
+        layer->poolUuid = g_strdup(replGraphNodePool(node)->uuid);
+        layer->volume = g_strdup(replGraphNodeVolume(node));
         g_ptr_array_add(layers, layer);
     }
     return layers;

@@ -124,8 +124,7 @@ replOverviewAddShared(const ReplRegion *region, ReplOverview *overview)
 /* --- images --- */
 
 static void
-replOverviewAddImage(const ReplRegion *region, const ReplGraph *graph, const char *volume,
-                     ReplOverview *overview)
+replOverviewAddImage(const ReplRegion *region, ReplGraph *graph, const char *volume, ReplOverview *overview)
 {
     g_autoptr(ReplImage) shown = replViewImageQuick(region, volume, NULL);
     const ReplGraphNode *node = replGraphFind(graph, region->dir, volume);
@@ -139,8 +138,8 @@ replOverviewAddImage(const ReplRegion *region, const ReplGraph *graph, const cha
     image->name = g_strdup(shown->name ? shown->name : volume);
     image->status = shown->status;
     image->type = shown->type;
-    image->isLayer = node && node->overlays->len > 0;
-    image->bytes = node ? node->allocated_bytes : 0;
+    image->isLayer = node && replGraphIsLayer(graph, node);
+    image->bytes = node ? replGraphNodeBytes(node) : 0;
     g_ptr_array_add(overview->images, image);
 }
 

@@ -274,6 +274,7 @@ replViewSweep(const ReplRegion *region)
     struct stat st;
     guint i;
 
+    replGraphRefresh(replServiceCache());
     if (!region->dir || !(staging = replRegionStaging(region, FALSE, NULL)))
         return;
     replRecordsReset(staging);

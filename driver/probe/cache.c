@@ -32,6 +32,8 @@ struct ReplGraphCache {
     GQueue used;
     guint maxEntries;
     guint64 hits, misses;
+    void *kept;
+    GDestroyNotify freeKept;
 };
 
 static void
@@ -169,6 +171,8 @@ replGraphCacheFree(ReplGraphCache *cache)
 {
     if (!cache)
         return;
+    if (cache->kept)
+        cache->freeKept(cache->kept);
     /* The links are parts of the entries. */
     g_hash_table_unref(cache->entries);
     replLockClear(&cache->lock);
@@ -258,6 +262,21 @@ replGraphCacheHead(ReplGraphCache *cache, const ReplPoolDir *pool, const char *n
     if (head && settled)
         replGraphCacheStore(cache, &identity, head);
     return head;
+}
+
+void *
+replGraphCacheKept(ReplGraphCache *cache, void *(*make)(void), GDestroyNotify free)
+{
+    void *kept;
+
+    g_mutex_lock(&cache->lock);
+    if (!cache->kept) {
+        cache->kept = make();
+        cache->freeKept = free;
+    }
+    kept = cache->kept;
+    g_mutex_unlock(&cache->lock);
+    return kept;
 }
 
 void

@@ -59,6 +59,10 @@ ReplHead *
 replGraphCacheHead(ReplGraphCache *cache, const ReplPoolDir *pool, const char *name,
                    const struct stat *st, GError **err);
 
+/* What graph.c keeps with the cache: made by @make when it is first asked for, freed with the cache. */
+void *
+replGraphCacheKept(ReplGraphCache *cache, void *(*make)(void), GDestroyNotify free);
+
 typedef struct {
     guint64 hits, misses; /* since it was made */
     guint entries;

@@ -5,67 +5,88 @@
  */
 #include "probe/graph.h"
 
-#include <fcntl.h>
+#include <string.h>
 
 #include "base/i18n.h"
-#include "base/log.h"
-#include "probe/backing.h"
 #include "probe/chain.h"
-#include "store/files.h"
+#include "probe/graphpriv.h"
 
 /* Names in a message at most. */
 #define REPL_GRAPH_NAMES_MAX 5
 
-/* One directory, scanned once even if several pools of the set are in it. */
-typedef struct {
-    ReplPoolDir *pool;   /* a reference: the first such pool */
-    GHashTable *volumes; /* name -> ReplGraphNode, owned */
-    GPtrArray *order;    /* of the same nodes, by name */
-} ReplGraphDir;
-
-struct ReplGraph {
-    GPtrArray *dirs;   /* of ReplGraphDir */
-    GHashTable *files; /* the first node of each file, by (dev, ino) */
-};
+/* --- its life --- */
 
 static guint
-replNodeHash(gconstpointer opaque)
+replFileHash(gconstpointer opaque)
 {
-    const ReplGraphNode *node = opaque;
-    guint64 mixed = node->ino * G_GUINT64_CONSTANT(0x9e3779b97f4a7c15) ^ node->dev;
+    const ReplGraphFile *file = opaque;
+    guint64 mixed = file->ino * G_GUINT64_CONSTANT(0x9e3779b97f4a7c15) ^ file->dev;
 
     return mixed ^ (mixed >> 32);
 }
 
 static gboolean
-replNodeEqual(gconstpointer a, gconstpointer b)
+replFileEqual(gconstpointer a, gconstpointer b)
 {
-    const ReplGraphNode *x = a;
-    const ReplGraphNode *y = b;
+    const ReplGraphFile *x = a;
+    const ReplGraphFile *y = b;
 
     return x->dev == y->dev && x->ino == y->ino;
 }
 
 static void
-replNodeFree(gpointer opaque)
+replFileFree(gpointer opaque)
 {
-    ReplGraphNode *node = opaque;
+    ReplGraphFile *file = opaque;
 
-    g_free(node->volume);
-    replHeadUnref(node->head);
-    g_ptr_array_unref(node->overlays);
-    g_free(node);
+    g_ptr_array_unref(file->nodes);
+    g_free(file);
+}
+
+static void *
+replGraphMake(void)
+{
+    ReplGraph *graph = g_new0(ReplGraph, 1);
+
+    g_rec_mutex_init(&graph->lock);
+    graph->watch = replWatchNew();
+    graph->dirs = g_ptr_array_new();
+    graph->files = g_hash_table_new_full(replFileHash, replFileEqual, replFileFree, NULL);
+    graph->odd = g_hash_table_new(NULL, NULL);
+    graph->linked = g_hash_table_new(NULL, NULL);
+    return graph;
 }
 
 static void
-replGraphDirFree(gpointer opaque)
+replGraphDestroy(gpointer opaque)
 {
-    ReplGraphDir *dir = opaque;
+    ReplGraph *graph = opaque;
 
-    g_hash_table_unref(dir->volumes);
-    g_ptr_array_unref(dir->order);
-    replPoolDirUnref(dir->pool);
-    g_free(dir);
+    while (graph->dirs->len > 0)
+        replGraphDirRemove(graph, g_ptr_array_index(graph->dirs, graph->dirs->len - 1));
+    replWatchFree(graph->watch);
+    g_hash_table_unref(graph->odd);
+    g_hash_table_unref(graph->linked);
+    g_hash_table_unref(graph->files);
+    g_clear_pointer(&graph->hidden, g_hash_table_unref);
+    g_ptr_array_unref(graph->dirs);
+    g_rec_mutex_clear(&graph->lock);
+    g_free(graph);
+}
+
+ReplGraph *
+replGraphScan(ReplGraphCache *cache, const ReplPoolSet *set, const ReplPoolDir *must, GError **err)
+{
+    ReplGraph *graph = replGraphCacheKept(cache, replGraphMake, replGraphDestroy);
+
+    g_rec_mutex_lock(&graph->lock);
+    if (graph->depth == 0 && replGraphSync(graph, cache, set, must, err) < 0) {
+        g_rec_mutex_unlock(&graph->lock);
+        return NULL;
+    }
+    if (graph->depth++ == 0)
+        g_clear_pointer(&graph->hidden, g_hash_table_unref);
+    return graph;
 }
 
 void
@@ -73,175 +94,214 @@ replGraphFree(ReplGraph *graph)
 {
     if (!graph)
         return;
-    g_hash_table_unref(graph->files);
-    g_ptr_array_unref(graph->dirs);
-    g_free(graph);
+    graph->depth--;
+    g_rec_mutex_unlock(&graph->lock);
 }
 
-static ReplGraphDir *
-replGraphFindDir(const ReplGraph *graph, guint64 dev, guint64 ino)
+void
+replGraphRefresh(ReplGraphCache *cache)
 {
+    ReplGraph *graph = replGraphCacheKept(cache, replGraphMake, replGraphDestroy);
     guint i;
 
-    for (i = 0; i < graph->dirs->len; i++) {
-        ReplGraphDir *dir = g_ptr_array_index(graph->dirs, i);
-
-        if (dir->pool->dev == dev && dir->pool->ino == ino)
-            return dir;
-    }
-    return NULL;
-}
-
-/* Adds the entry @name if it is a volume; what vanishes meanwhile is none. */
-static void
-replGraphAddVolume(ReplGraph *graph, ReplGraphCache *cache, ReplGraphDir *dir, const char *name)
-{
-    g_autoptr(GError) local = NULL;
-    ReplGraphNode *node, *twin;
-    struct stat st;
-
-    if (fstatat(dir->pool->dirFd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0 ||
-        !S_ISREG(st.st_mode))
-        return;
-    node = g_new0(ReplGraphNode, 1);
-    node->pool = dir->pool;
-    node->volume = g_strdup(name);
-    node->dev = st.st_dev;
-    node->ino = st.st_ino;
-    node->allocated_bytes = (guint64)st.st_blocks * 512;
-    node->head = replGraphCacheHead(cache, dir->pool, name, &st, &local);
-    if (!node->head)
-        replDebug("%s", local->message);
-    twin = g_hash_table_lookup(graph->files, node);
-    node->overlays = twin ? g_ptr_array_ref(twin->overlays) : g_ptr_array_new();
-    if (!twin)
-        g_hash_table_add(graph->files, node);
-    g_hash_table_insert(dir->volumes, node->volume, node);
-    g_ptr_array_add(dir->order, node);
-}
-
-static int
-replGraphAddDir(ReplGraph *graph, ReplGraphCache *cache, const ReplPoolDir *pool, GError **err)
-{
-    g_autoptr(GPtrArray) names = NULL;
-    ReplGraphDir *dir;
-    guint i;
-
-    if (replGraphFindDir(graph, pool->dev, pool->ino))
-        return 0;
-    if (!(names = replDirList(pool->dirFd, replIsVolumeName, err)))
-        return -1;
-    dir = g_new0(ReplGraphDir, 1);
-    dir->pool = replPoolDirRef(pool);
-    dir->volumes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, replNodeFree);
-    dir->order = g_ptr_array_sized_new(names->len);
-    g_ptr_array_add(graph->dirs, dir);
-    for (i = 0; i < names->len; i++)
-        replGraphAddVolume(graph, cache, dir, g_ptr_array_index(names, i));
-    return 0;
-}
-
-/* The file that the backing name of @node leads to, as QEMU would open it; NULL: none of ours. */
-static ReplGraphNode *
-replGraphResolve(const ReplGraph *graph, const ReplGraphDir *dir, const char *backing)
-{
-    ReplGraphNode key = {.volume = NULL};
-    ReplGraphNode *node;
-    struct stat st;
-
-    if (replBackingHasProtocol(backing))
-        return NULL;
-    if ((node = g_hash_table_lookup(dir->volumes, backing)))
-        return node;
-    if (fstatat(dir->pool->dirFd, backing, &st, AT_NO_AUTOMOUNT) < 0 || !S_ISREG(st.st_mode))
-        return NULL;
-    key.dev = st.st_dev;
-    key.ino = st.st_ino;
-    return g_hash_table_lookup(graph->files, &key);
-}
-
-static void
-replGraphLink(ReplGraph *graph, const ReplGraphDir *dir)
-{
-    guint i;
-
-    for (i = 0; i < dir->order->len; i++) {
-        ReplGraphNode *node = g_ptr_array_index(dir->order, i);
-        ReplGraphNode *backing;
-
-        if (!node->head || !node->head->backing)
-            continue;
-        backing = replGraphResolve(graph, dir, node->head->backing);
-        /* A file that is its own backing file needs nobody but itself. */
-        if (!backing || replNodeEqual(backing, node))
-            continue;
-        node->backing = backing;
-        g_ptr_array_add(backing->overlays, node);
-    }
-}
-
-ReplGraph *
-replGraphScan(ReplGraphCache *cache, const ReplPoolSet *set, const ReplPoolDir *must, GError **err)
-{
-    g_autoptr(ReplGraph) graph = g_new0(ReplGraph, 1);
-    guint i;
-
-    graph->dirs = g_ptr_array_new_with_free_func(replGraphDirFree);
-    graph->files = g_hash_table_new(replNodeHash, replNodeEqual);
-    if (must && replGraphAddDir(graph, cache, must, err) < 0)
-        return NULL;
-    for (i = 0; i < set->pools->len; i++) {
-        const ReplPoolDir *pool = g_ptr_array_index(set->pools, i);
-        g_autoptr(GError) local = NULL;
-
-        if (replGraphAddDir(graph, cache, pool, &local) < 0)
-            replWarn("storage pool '%s' is left out when looking for backing files: %s",
-                     pool->name, local->message);
-    }
+    g_rec_mutex_lock(&graph->lock);
     for (i = 0; i < graph->dirs->len; i++)
-        replGraphLink(graph, g_ptr_array_index(graph->dirs, i));
-    return g_steal_pointer(&graph);
+        ((ReplGraphDir *)g_ptr_array_index(graph->dirs, i))->stale = TRUE;
+    g_rec_mutex_unlock(&graph->lock);
 }
+
+/* --- looking --- */
 
 const ReplGraphNode *
 replGraphFind(const ReplGraph *graph, const ReplPoolDir *pool, const char *volume)
 {
-    const ReplGraphDir *dir = replGraphFindDir(graph, pool->dev, pool->ino);
+    const ReplGraphDir *dir = replGraphDirFind(graph, pool->dev, pool->ino);
 
-    return dir ? g_hash_table_lookup(dir->volumes, volume) : NULL;
+    return dir ? g_hash_table_lookup(dir->nodes, volume) : NULL;
+}
+
+const ReplPoolDir *
+replGraphNodePool(const ReplGraphNode *node)
+{
+    return node->dir->pool;
+}
+
+const char *
+replGraphNodeVolume(const ReplGraphNode *node)
+{
+    return node->volume;
+}
+
+guint64
+replGraphNodeBytes(const ReplGraphNode *node)
+{
+    return node->allocated_bytes;
+}
+
+static int
+replNodeCompare(gconstpointer a, gconstpointer b)
+{
+    const ReplGraphNode *x = *(const ReplGraphNode *const *)a;
+    const ReplGraphNode *y = *(const ReplGraphNode *const *)b;
+
+    if (x->dir != y->dir)
+        return x->dir->rank < y->dir->rank ? -1 : 1;
+    return strcmp(x->volume, y->volume);
+}
+
+/* The name of a file that stands for it. */
+static const ReplGraphNode *
+replFileNode(const ReplGraphFile *file)
+{
+    const ReplGraphNode *first = NULL;
+    guint i;
+
+    for (i = 0; file && i < file->nodes->len; i++) {
+        const ReplGraphNode *node = g_ptr_array_index(file->nodes, i);
+
+        if (!first || replNodeCompare(&node, &first) < 0)
+            first = node;
+    }
+    return first;
+}
+
+/* What backs @node; NULL: nothing, or nothing that is known. */
+static const ReplGraphNode *
+replGraphBacking(const ReplGraph *graph, const ReplGraphNode *node)
+{
+    const ReplGraphNode *backing = NULL;
+
+    if (node->wantDir && !(backing = g_hash_table_lookup(node->wantDir->nodes, node->wantName)) &&
+        g_hash_table_contains(node->wantDir->links, node->wantName))
+        backing = replFileNode(replGraphFollow(graph, node->wantDir, node->wantName));
+    if (g_hash_table_contains(graph->odd, node))
+        backing = replFileNode(replGraphFollow(graph, node->dir, node->head->backing));
+    return backing && backing->file != node->file ? backing : NULL;
+}
+
+static void
+replGraphAddWanting(GPtrArray *nodes, const ReplGraphDir *dir, const char *name, const ReplGraphFile *file)
+{
+    GHashTable *wanting = g_hash_table_lookup(dir->wants, name);
+    GHashTableIter iter;
+    gpointer key;
+
+    if (!wanting)
+        return;
+    g_hash_table_iter_init(&iter, wanting);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        if (((const ReplGraphNode *)key)->file != file)
+            g_ptr_array_add(nodes, key);
+    }
+}
+
+/* The names of links, and the nodes that are odd, which lead to a file when they are followed: @visit gets the file
+ * and a node that wants it. */
+static void
+replGraphEachHidden(const ReplGraph *graph,
+                    void (*visit)(ReplGraphFile *file, ReplGraphNode *node, void *opaque), void *opaque)
+{
+    GHashTableIter iter, inner;
+    gpointer key, node;
+    guint i;
+
+    for (i = 0; i < graph->dirs->len; i++) {
+        const ReplGraphDir *dir = g_ptr_array_index(graph->dirs, i);
+
+        g_hash_table_iter_init(&iter, dir->links);
+        while (g_hash_table_iter_next(&iter, &key, NULL)) {
+            GHashTable *wanting = g_hash_table_lookup(dir->wants, key);
+            ReplGraphFile *file = wanting ? replGraphFollow(graph, dir, key) : NULL;
+
+            if (!file)
+                continue;
+            g_hash_table_iter_init(&inner, wanting);
+            while (g_hash_table_iter_next(&inner, &node, NULL))
+                visit(file, node, opaque);
+        }
+    }
+    g_hash_table_iter_init(&iter, graph->odd);
+    while (g_hash_table_iter_next(&iter, &node, NULL)) {
+        const ReplGraphNode *odd = node;
+        ReplGraphFile *file = replGraphFollow(graph, odd->dir, odd->head->backing);
+
+        if (file)
+            visit(file, node, opaque);
+    }
+}
+
+typedef struct {
+    const ReplGraphFile *file;
+    GPtrArray *nodes;
+} ReplGraphGather;
+
+static void
+replGraphGather(ReplGraphFile *file, ReplGraphNode *node, void *opaque)
+{
+    ReplGraphGather *gather = opaque;
+
+    if (file == gather->file && node->file != file)
+        g_ptr_array_add(gather->nodes, node);
+}
+
+/* The nodes that have one of the names of @file as their backing file. */
+static GPtrArray *
+replGraphOverlays(const ReplGraph *graph, const ReplGraphFile *file)
+{
+    ReplGraphGather gather = {file, g_ptr_array_new()};
+    guint i;
+
+    for (i = 0; i < file->nodes->len; i++) {
+        const ReplGraphNode *node = g_ptr_array_index(file->nodes, i);
+
+        replGraphAddWanting(gather.nodes, node->dir, node->volume, file);
+    }
+    replGraphEachHidden(graph, replGraphGather, &gather);
+    g_ptr_array_sort(gather.nodes, replNodeCompare);
+    return gather.nodes;
+}
+
+static gboolean
+replNodeIsFile(gconstpointer node, gconstpointer file)
+{
+    return ((const ReplGraphNode *)node)->file == file;
 }
 
 /* The nodes below @node, the nearest first, each file once: a loop ends it. */
 static GPtrArray *
-replGraphBelow(const ReplGraphNode *node)
+replGraphBelow(const ReplGraph *graph, const ReplGraphNode *node)
 {
     GPtrArray *below = g_ptr_array_new();
     const ReplGraphNode *layer;
 
-    for (layer = node->backing; layer && below->len < REPL_CHAIN_MAX; layer = layer->backing) {
-        if (replNodeEqual(layer, node) || g_ptr_array_find_with_equal_func(below, layer, replNodeEqual,
-                                                                           NULL))
+    for (layer = replGraphBacking(graph, node); layer && below->len < REPL_CHAIN_MAX;
+         layer = replGraphBacking(graph, layer)) {
+        if (layer->file == node->file ||
+            g_ptr_array_find_with_equal_func(below, layer->file, replNodeIsFile, NULL))
             break;
         g_ptr_array_add(below, (gpointer)layer);
     }
     return below;
 }
 
+/* --- what is asked --- */
+
 GPtrArray *
 replGraphDependents(const ReplGraph *graph, const ReplPoolDir *pool, const char *volume)
 {
-    GPtrArray *dependents = g_ptr_array_new();
     const ReplGraphNode *node = replGraphFind(graph, pool, volume);
+    g_autoptr(GPtrArray) overlays = node ? replGraphOverlays(graph, node->file) : NULL;
+    GPtrArray *dependents = g_ptr_array_new();
     g_autoptr(GPtrArray) below = NULL;
     guint i;
 
-    if (!node || node->overlays->len == 0)
+    if (!overlays || overlays->len == 0)
         return dependents;
-    below = replGraphBelow(node);
-    for (i = 0; i < node->overlays->len; i++) {
-        ReplGraphNode *overlay = g_ptr_array_index(node->overlays, i);
+    below = replGraphBelow(graph, node);
+    for (i = 0; i < overlays->len; i++) {
+        ReplGraphNode *overlay = g_ptr_array_index(overlays, i);
 
-        if (!g_ptr_array_find_with_equal_func(below, overlay, replNodeEqual, NULL))
+        if (!g_ptr_array_find_with_equal_func(below, overlay->file, replNodeIsFile, NULL))
             g_ptr_array_add(dependents, overlay);
     }
     return dependents;
@@ -257,14 +317,14 @@ replGraphNames(const GPtrArray *nodes, const ReplPoolDir *pool)
         const ReplGraphNode *node = g_ptr_array_index(nodes, i);
 
         g_string_append(text, i ? ", " : "");
-        if (node->pool->dev != pool->dev || node->pool->ino != pool->ino)
-            g_string_append_printf(text, "%s/", node->pool->name);
+        if (node->dir->dev != pool->dev || node->dir->ino != pool->ino)
+            g_string_append_printf(text, "%s/", node->dir->pool->name);
         g_string_append(text, node->volume);
     }
     if (nodes->len > i) {
         g_string_append(text, " ");
-        g_string_append_printf(text, dngettext(GETTEXT_PACKAGE, "and %u more", "and %u more",
-                                               nodes->len - i), nodes->len - i);
+        g_string_append_printf(text, dngettext(GETTEXT_PACKAGE, "and %u more", "and %u more", nodes->len - i),
+                               nodes->len - i);
     }
     return g_string_free(text, FALSE);
 }
@@ -277,7 +337,7 @@ replGraphBackingChain(const ReplGraph *graph, const ReplPoolDir *pool, const cha
     guint i;
 
     if (node) {
-        g_autoptr(GPtrArray) below = replGraphBelow(node);
+        g_autoptr(GPtrArray) below = replGraphBelow(graph, node);
 
         for (i = 0; i < below->len; i++) {
             const ReplGraphNode *layer = g_ptr_array_index(below, i);
@@ -294,38 +354,65 @@ replGraphOrphans(const ReplGraph *graph, const ReplPoolDir *pool, const char *vo
 {
     GPtrArray *orphans = g_ptr_array_new();
     const ReplGraphNode *node = replGraphFind(graph, pool, volume);
-    g_autoptr(GPtrArray) below = NULL;
+    g_autoptr(GPtrArray) below = node ? replGraphBelow(graph, node) : NULL;
     guint i;
 
-    if (!node)
-        return orphans;
-    below = replGraphBelow(node);
-    for (i = 0; i < below->len; i++) {
+    for (i = 0; below && i < below->len; i++) {
         ReplGraphNode *layer = g_ptr_array_index(below, i);
+        g_autoptr(GPtrArray) overlays = replGraphOverlays(graph, layer->file);
 
         /* One overlay is the layer above, which goes too; from here on all is needed otherwise. */
-        if (layer->overlays->len > 1)
+        if (overlays->len > 1)
             break;
         g_ptr_array_add(orphans, layer);
     }
     return orphans;
 }
 
-ReplAmounts
-replGraphUsage(const ReplGraph *graph, const ReplPoolDir *pool)
+static void
+replGraphNoteHidden(ReplGraphFile *file, ReplGraphNode *node, void *opaque)
 {
-    const ReplGraphDir *dir = replGraphFindDir(graph, pool->dev, pool->ino);
+    if (!file->isLayer && node->file != file)
+        g_hash_table_add(opaque, file);
+}
+
+/* Files that only links and odd nodes need; looked for once as long as the graph is held. */
+static GHashTable *
+replGraphHidden(ReplGraph *graph)
+{
+    if (!graph->hidden) {
+        graph->hidden = g_hash_table_new(NULL, NULL);
+        replGraphEachHidden(graph, replGraphNoteHidden, graph->hidden);
+    }
+    return graph->hidden;
+}
+
+gboolean
+replGraphIsLayer(ReplGraph *graph, const ReplGraphNode *node)
+{
+    return node->file->isLayer || g_hash_table_contains(replGraphHidden(graph), node->file);
+}
+
+ReplAmounts
+replGraphUsage(ReplGraph *graph, const ReplPoolDir *pool)
+{
+    const ReplGraphDir *dir = replGraphDirFind(graph, pool->dev, pool->ino);
     ReplAmounts usage = {0, 0, 0};
+    GHashTableIter iter;
+    gpointer key;
     guint i;
 
-    for (i = 0; dir && i < dir->order->len; i++) {
-        const ReplGraphNode *node = g_ptr_array_index(dir->order, i);
+    if (!dir)
+        return usage;
+    usage.snapshots = dir->layers;
+    usage.bytes = dir->bytes;
+    g_hash_table_iter_init(&iter, replGraphHidden(graph));
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        const ReplGraphFile *file = key;
 
-        if (node->overlays->len > 0)
-            usage.snapshots++;
-        else
-            usage.images++;
-        usage.bytes += node->allocated_bytes;
+        for (i = 0; i < file->nodes->len; i++)
+            usage.snapshots += ((const ReplGraphNode *)g_ptr_array_index(file->nodes, i))->dir == dir;
     }
+    usage.images = g_hash_table_size(dir->nodes) - usage.snapshots;
     return usage;
 }

@@ -1,10 +1,12 @@
 /*
  * graph.h: which volume needs which, over all pools of a set
  *
- * A graph is a picture of one moment, made by listing the directories and asking the header cache; it is
- * immutable and may be used from any thread. Everything that QEMU would follow counts as needing, also
- * what a chain is not allowed to do (other regions, symbolic links): a guard must rather hold too much.
- * Protocol and json: backing names are not seen, nor are backing files of formats other than qcow2.
+ * A graph is kept with the header cache, and brought up to date each time it is asked for: what was touched since is
+ * looked at, so that the size of a pool does not count. It is locked from replGraphScan() to replGraphFree(), and is
+ * a picture of one moment for so long; a thread may ask for it again meanwhile, and gets the same picture.
+ * Everything that QEMU would follow counts as needing, also what a chain is not allowed to do (other regions,
+ * symbolic links): a guard must rather hold too much. Protocol and json: backing names are not seen, nor are backing
+ * files of formats other than qcow2.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -12,23 +14,13 @@
 
 #include "probe/cache.h"
 
-typedef struct ReplGraphNode ReplGraphNode;
-
 /* A volume: a regular file in a pool's directory. */
-struct ReplGraphNode {
-    const ReplPoolDir *pool;
-    char *volume;
-    guint64 dev, ino;
-    guint64 allocated_bytes;
-    ReplHead *head;               /* NULL: cannot be read */
-    const ReplGraphNode *backing; /* NULL: none, or none in the set */
-    GPtrArray *overlays;          /* of ReplGraphNode that this file backs; shared by its hard links */
-};
+typedef struct ReplGraphNode ReplGraphNode;
 
 typedef struct ReplGraph ReplGraph;
 
-/* Scans all pools of @set. A directory that cannot be listed is left out with a log line, except that
- * of @must (NULL: none), which makes it fail: NULL with @err set. */
+/* Looks at all pools of @set, which must outlive the graph. A directory that cannot be listed is left out with a log
+ * line, except that of @must (NULL: none), which makes it fail: NULL with @err set. */
 ReplGraph *
 replGraphScan(ReplGraphCache *cache, const ReplPoolSet *set, const ReplPoolDir *must, GError **err);
 
@@ -37,9 +29,28 @@ replGraphFree(ReplGraph *graph);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplGraph, replGraphFree)
 
+/* The next graph looks at every volume anew. */
+void
+replGraphRefresh(ReplGraphCache *cache);
+
 /* Borrowed; NULL: no such volume. */
 const ReplGraphNode *
 replGraphFind(const ReplGraph *graph, const ReplPoolDir *pool, const char *volume);
+
+/* Borrowed from the set. */
+const ReplPoolDir *
+replGraphNodePool(const ReplGraphNode *node);
+
+const char *
+replGraphNodeVolume(const ReplGraphNode *node);
+
+/* Allocated. */
+guint64
+replGraphNodeBytes(const ReplGraphNode *node);
+
+/* Whether some other volume, in whatever pool, needs it. */
+gboolean
+replGraphIsLayer(ReplGraph *graph, const ReplGraphNode *node);
 
 /* The volumes, in whatever pool, whose backing file @volume is: of const ReplGraphNode, borrowed from the
  * graph, in order of pool and name; empty when there is none. In a loop nobody needs anybody, or none of
@@ -63,7 +74,7 @@ replGraphOrphans(const ReplGraph *graph, const ReplPoolDir *pool, const char *vo
 /* What counts against the quota of @pool: images are the volumes that no other one needs, snapshots
  * those that some other one does, bytes the allocated bytes. */
 ReplAmounts
-replGraphUsage(const ReplGraph *graph, const ReplPoolDir *pool);
+replGraphUsage(ReplGraph *graph, const ReplPoolDir *pool);
 
 /* The names of the layers below @volume as replGraphBackingChain() has them, found by following the one
  * chain: a stat call for each layer, and no look at the rest of the pool. Confined to the region of

@@ -24,6 +24,7 @@ import libvirt  # noqa: E402
 import copies  # noqa: E402
 import crypto  # noqa: E402
 import jobs  # noqa: E402
+import large  # noqa: E402
 import queries  # noqa: E402
 from harness import space  # noqa: E402
 from lab import Lab  # noqa: E402
@@ -31,6 +32,7 @@ from measure import Table, say  # noqa: E402
 
 BENCHES = {bench.__name__: bench for bench in (
     copies.xfs, copies.ext4, copies.second, copies.growth, queries.lists,
+    large.large,
     jobs.queue, jobs.query, jobs.cancel, jobs.limit, jobs.many, crypto.encrypt, crypto.encrypt_memory,
     crypto.headers, crypto.instance)}
 
@@ -39,6 +41,7 @@ SIZES = {
     "runs": (5, 2, "turns of each contender"),
     "size_mib": (4096, 64, "data in a chain"),
     "volumes": (1000, 60, "volumes of the pools that are listed"),
+    "images": (10000, 200, "images of the large pool"),
     "jobs": (100, 6, "jobs that are queued at once"),
     "job_mib": (32, 4, "data of each of them"),
     "window_s": (10, 2, "seconds that a limit is watched"),

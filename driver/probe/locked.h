@@ -1,0 +1,14 @@
+/*
+ * locked.h: files that some process has locked
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <glib.h>
+
+/* The inode numbers of all files with a lock on this host, as /proc/locks has them: among them every image that a QEMU
+ * has open, since it locks them. A set of guint64 *; empty when they cannot be read. (Which device an inode is of
+ * cannot be believed there: btrfs has others.) */
+GHashTable *
+replLockedInodes(void);
