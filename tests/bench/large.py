@@ -65,6 +65,7 @@ def large(lab, table):
         folder = lab.folder(f"large-{count}")
         _fill(folder, count)
         pool = lab.pool(f"large-{count}", region="cn-north-1", path=folder)
+        os.sync()  # what a start writes must not wait for what was filled in
         time.sleep(3)  # a file is known when it is older than the coarsest clock
         pool.dumpxml()
         seconds[count] = _measure(lab, pool, count, 15)
