@@ -269,13 +269,13 @@ replGraphCacheKept(ReplGraphCache *cache, void *(*make)(void), GDestroyNotify fr
 {
     void *kept;
 
-    g_mutex_lock(&cache->lock);
+    replLockTake(&cache->lock);
     if (!cache->kept) {
         cache->kept = make();
         cache->freeKept = free;
     }
     kept = cache->kept;
-    g_mutex_unlock(&cache->lock);
+    replLockDrop(&cache->lock);
     return kept;
 }
 

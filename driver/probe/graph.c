@@ -43,12 +43,24 @@ replFileFree(gpointer opaque)
     g_free(file);
 }
 
+/* A thread that holds the graph may ask for it again. */
+static void
+replGraphInitLock(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t attr;
+
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(lock, &attr);
+    pthread_mutexattr_destroy(&attr);
+}
+
 static void *
 replGraphMake(void)
 {
     ReplGraph *graph = g_new0(ReplGraph, 1);
 
-    g_rec_mutex_init(&graph->lock);
+    replGraphInitLock(&graph->lock);
     graph->watch = replWatchNew();
     graph->dirs = g_ptr_array_new();
     graph->files = g_hash_table_new_full(replFileHash, replFileEqual, replFileFree, NULL);
@@ -70,7 +82,7 @@ replGraphDestroy(gpointer opaque)
     g_hash_table_unref(graph->files);
     g_clear_pointer(&graph->hidden, g_hash_table_unref);
     g_ptr_array_unref(graph->dirs);
-    g_rec_mutex_clear(&graph->lock);
+    pthread_mutex_destroy(&graph->lock);
     g_free(graph);
 }
 
@@ -79,9 +91,9 @@ replGraphScan(ReplGraphCache *cache, const ReplPoolSet *set, const ReplPoolDir *
 {
     ReplGraph *graph = replGraphCacheKept(cache, replGraphMake, replGraphDestroy);
 
-    g_rec_mutex_lock(&graph->lock);
+    pthread_mutex_lock(&graph->lock);
     if (graph->depth == 0 && replGraphSync(graph, cache, set, must, err) < 0) {
-        g_rec_mutex_unlock(&graph->lock);
+        pthread_mutex_unlock(&graph->lock);
         return NULL;
     }
     if (graph->depth++ == 0)
@@ -95,7 +107,7 @@ replGraphFree(ReplGraph *graph)
     if (!graph)
         return;
     graph->depth--;
-    g_rec_mutex_unlock(&graph->lock);
+    pthread_mutex_unlock(&graph->lock);
 }
 
 void
@@ -104,10 +116,10 @@ replGraphRefresh(ReplGraphCache *cache)
     ReplGraph *graph = replGraphCacheKept(cache, replGraphMake, replGraphDestroy);
     guint i;
 
-    g_rec_mutex_lock(&graph->lock);
+    pthread_mutex_lock(&graph->lock);
     for (i = 0; i < graph->dirs->len; i++)
         ((ReplGraphDir *)g_ptr_array_index(graph->dirs, i))->stale = TRUE;
-    g_rec_mutex_unlock(&graph->lock);
+    pthread_mutex_unlock(&graph->lock);
 }
 
 /* --- looking --- */

@@ -10,6 +10,8 @@
  */
 #pragma once
 
+#include <pthread.h>
+
 #include "model/image.h"
 #include "probe/graph.h"
 #include "probe/watch.h"
@@ -57,7 +59,7 @@ struct ReplGraphNode {
 };
 
 struct ReplGraph {
-    GRecMutex lock; /* guards all below; held from replGraphScan() to replGraphFree() */
+    pthread_mutex_t lock; /* recursive; guards all below; held from replGraphScan() to replGraphFree() */
     guint depth;    /* how many times the thread holds it */
     ReplWatch *watch;
     GPtrArray *dirs;    /* of ReplGraphDir, owned */

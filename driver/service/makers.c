@@ -173,7 +173,7 @@ replMakersList(const char *poolUuid, const char *sourceId)
     GHashTableIter iter;
     gpointer key, value;
 
-    g_mutex_lock(&replMakersLock);
+    replLockTake(&replMakersLock);
     if (replMakers)
         g_hash_table_iter_init(&iter, replMakers);
     while (replMakers && g_hash_table_iter_next(&iter, &key, &value)) {
@@ -189,7 +189,7 @@ replMakersList(const char *poolUuid, const char *sourceId)
         made->job = replJobRef(maker->job);
         g_ptr_array_add(list, made);
     }
-    g_mutex_unlock(&replMakersLock);
+    replLockDrop(&replMakersLock);
     g_ptr_array_sort(list, replMadeCompare);
     return list;
 }

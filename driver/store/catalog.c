@@ -5,6 +5,8 @@
  */
 #include "store/catalog.h"
 
+#include "base/lock.h"
+
 typedef struct {
     char *volume;
     char *id;
@@ -12,7 +14,7 @@ typedef struct {
 } ReplCatalogEntry;
 
 struct _ReplCatalog {
-    GMutex lock; /* guards all below; held while the records are listed */
+    ReplLock lock; /* guards all below; held while the records are listed */
     gboolean loaded;
     GHashTable *byVolume; /* volume -> ReplCatalogEntry, owned */
     GHashTable *byId;     /* id -> the same */
@@ -36,7 +38,7 @@ replCatalogNew(void)
 {
     ReplCatalog *catalog = g_new0(ReplCatalog, 1);
 
-    g_mutex_init(&catalog->lock);
+    replLockInit(&catalog->lock);
     catalog->byVolume = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, replCatalogEntryFree);
     catalog->byId = g_hash_table_new(g_str_hash, g_str_equal);
     catalog->shared = g_hash_table_new(NULL, NULL);
@@ -51,7 +53,7 @@ replCatalogFree(ReplCatalog *catalog)
     g_hash_table_unref(catalog->shared);
     g_hash_table_unref(catalog->byId);
     g_hash_table_unref(catalog->byVolume);
-    g_mutex_clear(&catalog->lock);
+    replLockClear(&catalog->lock);
     g_free(catalog);
 }
 
@@ -107,11 +109,11 @@ replCatalogEnsure(ReplCatalog *catalog,
 {
     int rc = 0;
 
-    g_mutex_lock(&catalog->lock);
+    replLockTake(&catalog->lock);
     /* What could not be listed is asked for again. */
     if (!catalog->loaded && (rc = load(replCatalogTake, catalog, source)) == 0)
         catalog->loaded = TRUE;
-    g_mutex_unlock(&catalog->lock);
+    replLockDrop(&catalog->lock);
     return rc;
 }
 
@@ -121,10 +123,10 @@ replCatalogFind(ReplCatalog *catalog, const char *id)
     const ReplCatalogEntry *entry;
     char *volume;
 
-    g_mutex_lock(&catalog->lock);
+    replLockTake(&catalog->lock);
     entry = g_hash_table_lookup(catalog->byId, id);
     volume = entry ? g_strdup(entry->volume) : NULL;
-    g_mutex_unlock(&catalog->lock);
+    replLockDrop(&catalog->lock);
     return volume;
 }
 
@@ -135,7 +137,7 @@ replCatalogEachShare(ReplCatalog *catalog, ReplCatalogVisit visit, void *opaque)
     gpointer key;
     guint i;
 
-    g_mutex_lock(&catalog->lock);
+    replLockTake(&catalog->lock);
     g_hash_table_iter_init(&iter, catalog->shared);
     while (g_hash_table_iter_next(&iter, &key, NULL)) {
         const ReplCatalogEntry *entry = key;
@@ -143,27 +145,27 @@ replCatalogEachShare(ReplCatalog *catalog, ReplCatalogVisit visit, void *opaque)
         for (i = 0; i < entry->shares->len; i++)
             visit(entry->volume, entry->id, g_ptr_array_index(entry->shares, i), opaque);
     }
-    g_mutex_unlock(&catalog->lock);
+    replLockDrop(&catalog->lock);
 }
 
 void
 replCatalogReset(ReplCatalog *catalog)
 {
-    g_mutex_lock(&catalog->lock);
+    replLockTake(&catalog->lock);
     g_hash_table_remove_all(catalog->shared);
     g_hash_table_remove_all(catalog->byId);
     g_hash_table_remove_all(catalog->byVolume);
     catalog->loaded = FALSE;
-    g_mutex_unlock(&catalog->lock);
+    replLockDrop(&catalog->lock);
 }
 
 void
 replCatalogNote(ReplCatalog *catalog, const char *volume, const ReplImage *image)
 {
-    g_mutex_lock(&catalog->lock);
+    replLockTake(&catalog->lock);
     if (catalog->loaded && image)
         replCatalogAdd(catalog, volume, image);
     else if (catalog->loaded)
         replCatalogRemove(catalog, volume);
-    g_mutex_unlock(&catalog->lock);
+    replLockDrop(&catalog->lock);
 }
