@@ -17,6 +17,7 @@
 #include "store/record.h"
 #include "store/recordfind.h"
 #include "virt/access.h"
+#include "virt/below.h"
 #include "virt/report.h"
 #include "xml/xml.h"
 
@@ -167,7 +168,7 @@ replOverviewAddImages(virStoragePoolPtr pool, const ReplRegion *region, ReplOver
         replReport(g_steal_pointer(&err));
         return -1;
     }
-    if ((count = replNext.storagePoolListAllVolumes(pool, &vols, 0)) < 0)
+    if ((count = replBelowPool(pool)->storagePoolListAllVolumes(pool, &vols, 0)) < 0)
         return -1;
     for (i = 0; i < count; i++) {
         if (!g_str_equal(virStorageVolGetName(vols[i]), REPL_STAGING_NAME))

@@ -15,14 +15,16 @@
 #include "image/view.h"
 #include "stack/submission.h"
 #include "virt/access.h"
+#include "virt/below.h"
 #include "virt/report.h"
 
 static virStorageVolPtr
 replByIdVol(virConnectPtr conn, const ReplFoundImage *found)
 {
-    g_autoptr(ReplPool) pool = replNext.storagePoolLookupByUUID(conn, found->region->uuid);
+    g_autoptr(ReplPool) pool =
+        replBelowUuid(found->region->uuid)->storagePoolLookupByUUID(conn, found->region->uuid);
 
-    return pool ? replNext.storageVolLookupByName(pool, found->volume) : NULL;
+    return pool ? replBelowPool(pool)->storageVolLookupByName(pool, found->volume) : NULL;
 }
 
 /* Drops what the caller may not use as a source for @target. */

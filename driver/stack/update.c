@@ -157,9 +157,9 @@ replUpdateVolume(virConnectPtr conn, const char *poolUuid, const char *volume)
     g_auto(ReplIdentity) identity G_GNUC_UNUSED = replIdentityBecomeSystem();
     unsigned char uuid[VIR_UUID_BUFLEN];
     g_autoptr(ReplPool) pool =
-        replUuidParse(poolUuid, uuid) ? replNext.storagePoolLookupByUUID(conn, uuid) : NULL;
+        replUuidParse(poolUuid, uuid) ? replBelowUuid(uuid)->storagePoolLookupByUUID(conn, uuid) : NULL;
 
-    return pool ? replNext.storageVolLookupByName(pool, volume) : NULL;
+    return pool ? replBelowPool(pool)->storageVolLookupByName(pool, volume) : NULL;
 }
 
 /* What another project shares is answered in a pool of the own one: the image's volume may be out of the caller's
