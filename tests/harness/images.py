@@ -18,7 +18,12 @@ MIB = 1 << 20
 
 
 def qemu_img(*args, check=True, **kwargs):
-    return space.run("qemu-img", *args, check=check, **kwargs)
+    for _ in range(5):
+        proc = space.run("qemu-img", *args, check=False, **kwargs)
+        # what a key derivation costs cannot be measured on a busy machine
+        if "accurate CPU usage" not in proc.stderr:
+            break
+    return proc if not check or proc.returncode == 0 else space.run("qemu-img", *args, **kwargs)
 
 
 # ---- content
