@@ -78,13 +78,12 @@ try() {
     chmod 0755 "$root/usr/sbin/policy-rc.d"
     mkdir -p "$root/etc/libvirt"
     rm -f "$root/etc/libvirt/storage-replication.conf"
-    [ "$name" != testing ] || echo "newer_libvirt = 1" >"$root/etc/libvirt/storage-replication.conf"
+    [ "$name" != testing ] || echo 'trusted_libvirt = "99.0"' >"$root/etc/libvirt/storage-replication.conf"
     # Mounts, and all that the tests start, live and die with these namespaces.
     # shellcheck disable=SC2016
     unshare -m -p -f --kill-child --propagation private sh -c '
         root=$1
         shift
-        mount --bind "$root" "$root"
         mount -t proc proc "$root/proc"
         mount --rbind /dev "$root/dev"
         mount --rbind /sys "$root/sys"

@@ -115,8 +115,7 @@ replServiceConfig(void)
     ReplConfig *copy;
 
     replLockTake(&replServiceLock);
-    copy = g_memdup2(replServiceConf, sizeof(*replServiceConf));
-    copy->defaultKey = g_strdup(replServiceConf->defaultKey);
+    copy = replConfigCopy(replServiceConf);
     replLockDrop(&replServiceLock);
     return copy;
 }

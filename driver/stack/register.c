@@ -9,11 +9,14 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/i18n.h"
 #include "stack/ops.h"
 #include "stack/state.h"
+#include "store/config.h"
 #include "virt/report.h"
+#include "virt/version.h"
 
 int
 storageRegister(void);
@@ -28,11 +31,31 @@ replRegisterStepAside(const char *why)
         fprintf(stderr, "Image replication is off, the stock storage driver works alone: %s\n", why);
 }
 
+/* The file is read once more when the daemon is up (service.c), which then warns of bad lines. */
+static void
+replRegisterSayNothing(ReplLogLevel level, const char *file, int line, const char *func, const char *message)
+{
+}
+
+/* Whether this libvirt may be stacked on: version.h. */
+static int
+replRegisterCheck(gboolean *unchecked, char **why)
+{
+    g_autofree char *path = replConfigPath(geteuid() == 0);
+    g_autoptr(ReplConfig) config = NULL;
+
+    replLogSetSink(replRegisterSayNothing);
+    config = replConfigLoad(path);
+    replLogSetSink(NULL);
+    return replVersionCheck(config->trustedLibvirt, path, unchecked, why);
+}
+
 __attribute__((visibility("default"))) int
 storageRegister(void)
 {
     g_autofree char *why = NULL;
     ReplVirtStorageDriver *table;
+    gboolean unchecked;
     gboolean missing;
     void *stock;
 
@@ -43,7 +66,8 @@ storageRegister(void)
         fprintf(stderr, "%s\n", why);
         return missing ? 0 : -1;
     }
-    if (replVirtLoad(stock, &why) < 0 || !(table = replVirtTable(stock, &why))) {
+    if (replRegisterCheck(&unchecked, &why) < 0 || replVirtLoad(stock, &why) < 0 ||
+        !(table = replVirtTable(stock, unchecked, &why))) {
         replRegisterStepAside(why);
         return 0;
     }
@@ -59,6 +83,8 @@ storageRegister(void)
     replListOpsInstall(table);
     replVolOpsInstall(table);
     replCreateOpsInstall(table);
+    if (unchecked)
+        replWarn("This libvirt is newer than those that image replication knows; trusted_libvirt lets it in");
     replInfo("Image replication " REPL_VERSION " is stacked on the stock storage driver");
     return 0;
 }

@@ -52,6 +52,7 @@ static const ReplConfigKey replConfigKeys[] = {
     REPL_CONFIG_NUMBER("checkpoint_mib", checkpoint_bytes, 32, 1, 64, REPL_MIB),
     REPL_CONFIG_NUMBER("qemu_img_seconds", helperTime_s, 30, 1, 3600, 1),
     REPL_CONFIG_NUMBER("qemu_img_memory_mib", helperMemory_bytes, 1024, 256, 1048576, REPL_MIB),
+    REPL_CONFIG_STRING("trusted_libvirt", trustedLibvirt, ""),
 };
 
 static void
@@ -96,10 +97,31 @@ replConfigNew(void)
 void
 replConfigFree(ReplConfig *config)
 {
+    guint i;
+
     if (!config)
         return;
-    g_free(config->defaultKey);
+    for (i = 0; i < G_N_ELEMENTS(replConfigKeys); i++) {
+        if (!replConfigKeys[i].size)
+            g_free(G_STRUCT_MEMBER(char *, config, replConfigKeys[i].offset));
+    }
     g_free(config);
+}
+
+ReplConfig *
+replConfigCopy(const ReplConfig *config)
+{
+    ReplConfig *copy = g_memdup2(config, sizeof(*config));
+    guint i;
+
+    for (i = 0; i < G_N_ELEMENTS(replConfigKeys); i++) {
+        if (!replConfigKeys[i].size) {
+            char **member = G_STRUCT_MEMBER_P(copy, replConfigKeys[i].offset);
+
+            *member = g_strdup(*member);
+        }
+    }
+    return copy;
 }
 
 static const ReplConfigKey *
@@ -146,7 +168,7 @@ replConfigApply(
     if (!value) {
         replWarn(_("%s:%u: %s has no valid value; using the default"), path, line, key->name);
     } else if (!key->size) {
-        if (*value && strlen(value) <= REPL_CONFIG_STRING_MAX_bytes)
+        if ((*value || !*key->initialString) && strlen(value) <= REPL_CONFIG_STRING_MAX_bytes)
             replConfigSetString(config, key, value);
         else
             replWarn(_("%s:%u: %s must have 1 to %d bytes; using '%s'"), path, line, key->name,

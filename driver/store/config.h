@@ -21,12 +21,16 @@ typedef struct {
     guint64 checkpoint_bytes; /* checkpoint_mib: at most this much is copied again after a crash */
     guint helperTime_s;       /* qemu_img_seconds: CPU time of a look at an untrusted image */
     guint64 helperMemory_bytes; /* qemu_img_memory_mib: its address space */
+    char *trustedLibvirt; /* trusted_libvirt: newest libvirt to work with beyond those checked; empty: none */
 } ReplConfig;
 
 /* Never NULL: a file that is missing means the defaults, one that cannot be read the same and a log
  * line. */
 ReplConfig *
 replConfigLoad(const char *path);
+
+ReplConfig *
+replConfigCopy(const ReplConfig *config);
 
 void
 replConfigFree(ReplConfig *config);

@@ -2,9 +2,9 @@
  * virt.h: what we know of libvirt's private side
  *
  * This header and virt.c alone know libvirt's private symbols and structures. They were read in the
- * sources of 9.0.0 and 11.3.0, where all of them are the same; replVirtLoad() refuses any other
- * libvirt than those between the two. libvirt's own objects stay opaque pointers. Private symbols
- * are looked up at run time and never linked, so that one binary serves all checked versions.
+ * sources of 9.0.0 and 11.3.0, where all of them are the same; version.h says what is done about
+ * other versions. libvirt's own objects stay opaque pointers. Private symbols are looked up at run
+ * time and never linked, so that one binary serves all versions.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -204,11 +204,11 @@ extern ReplVirtStorageDriver replNext;
 void *
 replVirtLoadStock(gboolean *missing, char **why);
 
-/* Checks the libvirt version and finds every private symbol. Returns 0, or -1 and @why. */
+/* Finds every private symbol. Returns 0, or -1 and @why. */
 int
 replVirtLoad(void *stock, char **why);
 
 /* Returns the shared storage driver table once each entry proved to point into the stock module,
- * or NULL and @why. */
+ * or NULL and @why. With @unchecked (version.h) its length in memory has to be right, too. */
 ReplVirtStorageDriver *
-replVirtTable(void *stock, char **why);
+replVirtTable(void *stock, gboolean unchecked, char **why);

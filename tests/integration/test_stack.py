@@ -2,6 +2,8 @@
 """On any doubt about libvirt the stock driver works alone, and one line of the log says why."""
 
 import os
+import platform
+import struct
 
 import pytest
 from harness import images, space, xmlio
@@ -9,6 +11,7 @@ from harness.host import stock_driver_dir
 from harness.pools import Pool
 
 STOCK = "libvirt_driver_storage.so"
+R_X86_64_RELATIVE = 8
 
 # Interposers: libvirt's own calls pass through them. `table` is a name and 45 function pointers.
 TABLE = """
@@ -66,13 +69,71 @@ def test_wrong_table(new_host, scratch, entry):
     assert_stock_alone(host)
 
 
-@pytest.mark.parametrize("version", [8000000, 99000000])
-def test_unknown_libvirt(new_host, scratch, version):
+def with_version(new_host, scratch, version, trusted=None, stock=None):
+    """A host whose libvirt says that it is of that version, and whose administrator trusts another one."""
     fake = build(scratch, VERSION % version)
     # where libvirt is, is found by the address of this very function
-    stock = os.path.join(stock_driver_dir(), STOCK)
-    host = new_host(env={"LD_PRELOAD": fake, "LIBVIRT_STORAGE_REPLICATION_STOCK": stock}).start()
-    assert "not among the versions" in assert_stock_alone(host)
+    host = new_host(env={"LD_PRELOAD": fake, "LIBVIRT_STORAGE_REPLICATION_STOCK":
+                         stock or os.path.join(stock_driver_dir(), STOCK)})
+    if trusted:
+        with open(os.path.join(host.dir, "etc/storage-replication.conf"), "w") as f:
+            f.write(f'trusted_libvirt = "{trusted}"\n')
+    return host.start()
+
+
+@pytest.mark.parametrize("version, trusted, why", [
+    (8000000, None, "is older than 9.0"),
+    (8000000, "99.0", "is older than 9.0"),
+    (99001000, None, "is newer than 11.3"),
+    (99001000, "99.0", 'trusted_libvirt = "99.1" in /etc/libvirt/storage-replication.conf lets it in'),
+])
+def test_libvirt_that_is_not_known(new_host, scratch, version, trusted, why):
+    assert why in assert_stock_alone(with_version(new_host, scratch, version, trusted))
+
+
+def test_newer_libvirt_by_the_administrators_word(new_host, scratch):
+    host = with_version(new_host, scratch, 99001000, "99.1")
+    assert xmlio.region_of(Pool(host, "p", region="r").dumpxml()) == "r"
+    assert "This libvirt is newer than those that image replication knows" in host.log()
+
+
+def lengthen(path):
+    """Adds a pointer to the stock module's table, as a newer libvirt may have it: the word behind the table, which is
+    another symbol's, is relocated as those of the table."""
+    with open(path, "rb") as f:
+        data = bytearray(f.read())
+    start, size = section(data, ".rela.dyn")
+    found = {}
+    for at in range(start, start + size, 24):
+        found[struct.unpack_from("<Q", data, at)[0]] = at
+    # 46 relocated words in a row, nothing before them
+    behind = [address for address in found if all(address - 8 * n in found for n in range(1, 47))
+              and address - 8 * 47 not in found and address + 8 not in found]
+    assert len(behind) == 1, "the table has another shape"
+    struct.pack_into("<Q", data, found[behind[0]] + 8, R_X86_64_RELATIVE)
+    with open(path, "wb") as f:
+        f.write(data)
+
+
+def section(data, name):
+    """Where a section of a 64-bit ELF file is, and its size."""
+    where, = struct.unpack_from("<Q", data, 0x28)
+    size, count, names = struct.unpack_from("<HHH", data, 0x3a)
+    headers = [struct.unpack_from("<IIQQQQ", data, where + size * n) for n in range(count)]
+    for header in headers:
+        at = headers[names][4] + header[0]
+        if data[at:data.index(b"\0", at)] == name.encode():
+            return header[4], header[5]
+    raise AssertionError(f"there is no section {name}")
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="knows relocations of x86_64 only")
+def test_newer_libvirt_with_a_longer_table(new_host, scratch):
+    stock = os.path.join(scratch, STOCK)
+    space.run("cp", os.path.join(stock_driver_dir(), STOCK), stock)
+    lengthen(stock)
+    host = with_version(new_host, scratch, 99001000, "99.1", stock)
+    assert "47 pointers in a row instead of 46" in assert_stock_alone(host)
 
 
 def test_stock_module_that_is_not_installed(new_host):

@@ -19,6 +19,7 @@ static const ReplConfig defaults = {
     .checkpoint_bytes = 32 * MIB,
     .helperTime_s = 30,
     .helperMemory_bytes = 1024 * MIB,
+    .trustedLibvirt = (char *)"",
 };
 
 static void
@@ -32,6 +33,7 @@ assertConfig(const ReplConfig *a, const ReplConfig *b)
     g_assert_cmpuint(a->checkpoint_bytes, ==, b->checkpoint_bytes);
     g_assert_cmpuint(a->helperTime_s, ==, b->helperTime_s);
     g_assert_cmpuint(a->helperMemory_bytes, ==, b->helperMemory_bytes);
+    g_assert_cmpstr(a->trustedLibvirt, ==, b->trustedLibvirt);
 }
 
 static ReplConfig *
@@ -65,7 +67,7 @@ testShipped(Pool *pool, gconstpointer data)
 {
     static const char *const keys[] = {"max_jobs",         "max_waiting",         "max_size_gib",
                                        "default_key",      "bandwidth_mib_per_s", "checkpoint_mib",
-                                       "qemu_img_seconds", "qemu_img_memory_mib"};
+                                       "qemu_img_seconds", "qemu_img_memory_mib", "trusted_libvirt"};
     g_autofree char *text = shipped();
     g_autoptr(GRegex) regex = g_regex_new("^#([a-z_]+ = )", G_REGEX_MULTILINE, 0, NULL);
     g_autofree char *inForce = g_regex_replace(regex, text, -1, 0, "\\1", 0, NULL);
@@ -107,6 +109,7 @@ testValues(Pool *pool, gconstpointer data)
                                "\tbandwidth_mib_per_s\t=\t1048576\t\n"
                                "checkpoint_mib = 1\n"
                                "qemu_img_seconds = 3600\n"
+                               "trusted_libvirt = \"12.8\"\n"
                                "qemu_img_memory_mib = 256";
     static const ReplConfig expected = {
         .maxJobs = 64,
@@ -117,6 +120,7 @@ testValues(Pool *pool, gconstpointer data)
         .checkpoint_bytes = MIB,
         .helperTime_s = 3600,
         .helperMemory_bytes = 256 * MIB,
+        .trustedLibvirt = (char *)"12.8",
     };
     g_autoptr(ReplConfig) config = parse(pool, text, strlen(text));
 
