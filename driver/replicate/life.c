@@ -9,6 +9,7 @@
 
 #include "base/lock.h"
 #include "job/pins.h"
+#include "replicate/ending.h"
 #include "replicate/keys.h"
 #include "replicate/plannote.h"
 #include "replicate/prepare.h"
@@ -244,6 +245,7 @@ replReplicationEnded(ReplJob *job, const ReplJobInfo *info, void *opaque)
 
     (void)job;
     (void)info;
+    replEndingTell(replication, info);
     if (target)
         replEventsRefresh(target->name, target->uuid);
 }

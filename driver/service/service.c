@@ -12,9 +12,10 @@
 static char *replServiceConfigPath; /* set at start */
 static ReplVirtInhibit replServiceInhibitCallback;
 static void *replServiceInhibitOpaque;
-static ReplQueue *replServiceQueueAll; /* these four: made at start, thread-safe themselves */
+static ReplQueue *replServiceQueueAll; /* these five: made at start, thread-safe themselves */
 static ReplPins *replServicePinsAll;
 static ReplGraphCache *replServiceHeads;
+static ReplHook *replServiceHookAll;
 
 /* Before a job has shown better: what a sparse copy reaches on a plain disk. */
 #define REPL_SERVICE_RATE_bytesPerSec (400 * 1024 * G_GUINT64_CONSTANT(1024))
@@ -48,9 +49,12 @@ void
 replServiceStart(const char *configDir, ReplVirtInhibit inhibit, void *opaque)
 {
     static const ReplQueueHooks hooks = {replServiceInhibit, NULL};
+    g_autofree char *hook = NULL;
 
     if (replServiceQueueAll)
         return;
+    hook = g_build_filename(configDir, "hooks", "storage-replication", NULL);
+    replServiceHookAll = replHookNew(hook, REPL_HOOK_LIMIT_ms);
     replServiceConfigPath = g_build_filename(configDir, "storage-replication.conf", NULL);
     replServiceInhibitCallback = inhibit;
     replServiceInhibitOpaque = opaque;
@@ -73,6 +77,8 @@ replServiceStop(void)
 {
     if (replServiceQueueAll)
         replQueueStop(replServiceQueueAll);
+    if (replServiceHookAll)
+        replHookStop(replServiceHookAll);
     replLeasesStop();
 }
 
@@ -101,6 +107,12 @@ ReplPins *
 replServicePins(void)
 {
     return replServicePinsAll;
+}
+
+ReplHook *
+replServiceHook(void)
+{
+    return replServiceHookAll;
 }
 
 ReplGraphCache *

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "job/hook.h"
 #include "job/pins.h"
 #include "job/queue.h"
 #include "probe/graph.h"
@@ -33,6 +34,10 @@ replServiceQueue(void);
 
 ReplPins *
 replServicePins(void);
+
+/* The administrator's program at the end of jobs. */
+ReplHook *
+replServiceHook(void);
 
 /* Headers of volumes that did not change since they were read. */
 ReplGraphCache *
