@@ -20,3 +20,5 @@ void
 replVolOpsInstall(ReplVirtStorageDriver *table);
 void
 replCreateOpsInstall(ReplVirtStorageDriver *table);
+void
+replAllOpsInstall(ReplVirtStorageDriver *table);

@@ -88,9 +88,8 @@ replCreateOpsCheckRequest(const ReplRequest *request)
     if (request->bundle != REPL_BUNDLE_NONE)
         replReportError(VIR_ERR_NO_SUPPORT, "%s", _("Bundles are not supported by this version"));
     else if (request->verify)
-        replReportError(
-            VIR_ERR_NO_SUPPORT, "%s",
-            _("Verifying a replica by reading it back is not supported by this version"));
+        replReportError(VIR_ERR_NO_SUPPORT, "%s",
+                        _("Verifying a replica by reading it back is not supported by this version"));
     else
         return 0;
     return -1;
@@ -108,6 +107,9 @@ replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int f
         replReport(g_steal_pointer(&err));
         return NULL;
     }
+    /* An image on another host is changed by the daemon there. */
+    if (xml->update && replBelowPool(pool) != &replNext)
+        return replBelowPool(pool)->storageVolCreateXML(pool, desc, flags);
     if (xml->update)
         return replUpdateRun(pool, xml, flags);
     if (xml->request && replCreateOpsCheckRequest(xml->request) < 0)
@@ -132,6 +134,22 @@ replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int f
     return vol;
 }
 
+/* One of the two is on another host. */
+static virStorageVolPtr
+replCreateOpsFromRemote(virStoragePoolPtr pool, const ReplVolXml *xml, virStorageVolPtr source,
+                        unsigned int flags)
+{
+    const ReplVirtStorageDriver *below = replBelowPool(pool);
+
+    if (xml->request) {
+        replReportError(VIR_ERR_NO_SUPPORT, "%s",
+                        _("Replicating to or from another host is not supported by this version"));
+        return NULL;
+    }
+    return (below != &replNext ? below : replBelowVol(source))
+        ->storageVolCreateXMLFrom(pool, xml->stock, source, flags);
+}
+
 static virStorageVolPtr
 replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorageVolPtr source,
                             unsigned int flags)
@@ -153,6 +171,8 @@ replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorage
                         _("<replication:update> changes an image in place: use vol-create"));
         return NULL;
     }
+    if (replBelowVol(source) != &replNext || replBelowPool(pool) != &replNext)
+        return replCreateOpsFromRemote(pool, xml, source, flags);
     sourceRegion = replRegionOfVol(source);
     if (sourceRegion && g_str_equal(virStorageVolGetName(source), REPL_STAGING_NAME)) {
         replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching name '%s'"),

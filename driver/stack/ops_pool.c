@@ -12,6 +12,8 @@
 
 #include "image/overview.h"
 #include "image/view.h"
+#include "peer/lists.h"
+#include "peer/pools.h"
 #include "region/region.h"
 #include "service/service.h"
 #include "stack/resume.h"
@@ -142,16 +144,39 @@ replPoolOpsIsOurs(const ReplPoolXml *xml)
     return was != NULL;
 }
 
+typedef virStoragePoolPtr (*ReplPoolOpsNew)(virConnectPtr, const ReplPoolXml *, const char *, unsigned int);
+
+/* No pool of this host may have the name or the UUID of one on another host: both stay reserved while @make runs. */
 static virStoragePoolPtr
-replStoragePoolDefineXML(virConnectPtr conn, const char *desc, unsigned int flags)
+replPoolOpsNewPool(virConnectPtr conn, const char *desc, unsigned int flags, ReplPoolOpsNew make,
+                   ReplPoolOpsMake makeRemote)
 {
-    g_autoptr(GError) err = NULL;
+    GError *err = NULL;
     g_autoptr(ReplPoolXml) xml = replPoolXmlParse(desc, &err);
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    gboolean hasUuid = xml && xml->uuid && replUuidParse(xml->uuid, uuid);
+    virStoragePoolPtr pool;
 
     if (!xml) {
-        replReport(g_steal_pointer(&err));
+        replReport(err);
         return NULL;
     }
+    if (g_strcmp0(xml->type, REPL_REGION_POOL_TYPE) == 0)
+        return makeRemote(conn, desc, flags);
+    if (!xml->name)
+        return make(conn, xml, desc, flags);
+    if (replPeerPoolsReserve(xml->name, hasUuid ? uuid : NULL, FALSE, &err) < 0) {
+        replReport(err);
+        return NULL;
+    }
+    pool = make(conn, xml, desc, flags);
+    replPeerPoolsUnreserve(xml->name, hasUuid ? uuid : NULL, FALSE);
+    return pool;
+}
+
+static virStoragePoolPtr
+replPoolOpsDefine(virConnectPtr conn, const ReplPoolXml *xml, const char *desc, unsigned int flags)
+{
     if (!replRegionsLabels() || !replPoolOpsIsOurs(xml))
         return replNext.storagePoolDefineXML(conn, desc, flags);
     return replPoolOpsMakePool(conn, xml, flags, replVirt.StoragePoolDefineXMLEnsureACL,
@@ -159,18 +184,18 @@ replStoragePoolDefineXML(virConnectPtr conn, const char *desc, unsigned int flag
 }
 
 static virStoragePoolPtr
-replStoragePoolCreateXML(virConnectPtr conn, const char *desc, unsigned int flags)
+replStoragePoolDefineXML(virConnectPtr conn, const char *desc, unsigned int flags)
 {
-    g_autoptr(GError) err = NULL;
-    g_autoptr(ReplPoolXml) xml = replPoolXmlParse(desc, &err);
+    return replPoolOpsNewPool(conn, desc, flags, replPoolOpsDefine, replPeerDefine);
+}
+
+static virStoragePoolPtr
+replPoolOpsCreate(virConnectPtr conn, const ReplPoolXml *xml, const char *desc, unsigned int flags)
+{
     g_autoptr(ReplPool) pool = NULL;
     unsigned char uuid[VIR_UUID_BUFLEN];
     gboolean persistent = FALSE;
 
-    if (!xml) {
-        replReport(g_steal_pointer(&err));
-        return NULL;
-    }
     if (!replRegionsLabels() || !replPoolOpsIsOurs(xml))
         return replNext.storagePoolCreateXML(conn, desc, flags);
     if (xml->uuid && replUuidParse(xml->uuid, uuid)) {
@@ -183,6 +208,12 @@ replStoragePoolCreateXML(virConnectPtr conn, const char *desc, unsigned int flag
     if (pool)
         replResumePool(pool);
     return g_steal_pointer(&pool);
+}
+
+static virStoragePoolPtr
+replStoragePoolCreateXML(virConnectPtr conn, const char *desc, unsigned int flags)
+{
+    return replPoolOpsNewPool(conn, desc, flags, replPoolOpsCreate, replPeerCreate);
 }
 
 static void

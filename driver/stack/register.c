@@ -85,6 +85,7 @@ storageRegister(void)
     replCreateOpsInstall(table);
     if (unchecked)
         replWarn("This libvirt is newer than those that image replication knows; trusted_libvirt lets it in");
+    replAllOpsInstall(table);
     replInfo("Image replication " REPL_VERSION " is stacked on the stock storage driver");
     return 0;
 }

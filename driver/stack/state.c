@@ -5,9 +5,11 @@
  */
 #include "stack/state.h"
 
+#include "peer/connection.h"
 #include "region/home.h"
 #include "region/region.h"
 #include "service/service.h"
+#include "stack/peers.h"
 #include "stack/resume.h"
 #include "virt/events.h"
 #include "virt/report.h"
@@ -57,6 +59,7 @@ replStateInitialize(bool privileged, const char *root, bool monolithic, ReplVirt
     if (!replXmlInit(&xmlErr))
         replError("Region labels and requests cannot be read: %s", xmlErr->message);
     replServiceStart(config, callback, opaque);
+    replStackPeersStart(labels, run, jobs);
     replResumeAll();
     return REPL_VIRT_STATE_COMPLETE;
 }
@@ -65,6 +68,7 @@ static int
 replStateReload(void)
 {
     replServiceReload();
+    replStackPeersReload();
     return 0;
 }
 
@@ -74,6 +78,7 @@ static int
 replStateShutdownPrepare(void)
 {
     replServiceInterrupt();
+    replPeersStop();
     return 0;
 }
 
@@ -88,6 +93,7 @@ replStateShutdownWait(void)
 static int
 replStateCleanup(void)
 {
+    replPeersStop();
     replServiceStop();
     replRegionsStop();
     return 0;

@@ -53,6 +53,9 @@ static const ReplConfigKey replConfigKeys[] = {
     REPL_CONFIG_NUMBER("qemu_img_seconds", helperTime_s, 30, 1, 3600, 1),
     REPL_CONFIG_NUMBER("qemu_img_memory_mib", helperMemory_bytes, 1024, 256, 1048576, REPL_MIB),
     REPL_CONFIG_STRING("trusted_libvirt", trustedLibvirt, ""),
+    REPL_CONFIG_NUMBER("peer_seconds", peerWait_s, 5, 1, 60, 1),
+    REPL_CONFIG_NUMBER("max_peer_waiting", peerMaxWaiting, 5, 1, 10000, 1),
+    REPL_CONFIG_STRING("peer_uris", peerUris, ""),
 };
 
 static void

@@ -22,6 +22,9 @@ typedef struct {
     guint helperTime_s;       /* qemu_img_seconds: CPU time of a look at an untrusted image */
     guint64 helperMemory_bytes; /* qemu_img_memory_mib: its address space */
     char *trustedLibvirt; /* trusted_libvirt: newest libvirt to work with beyond those checked; empty: none */
+    guint peerWait_s;           /* peer_seconds: that a call waits for a peer */
+    guint peerMaxWaiting;       /* max_peer_waiting: calls that may block a worker while a peer is slow */
+    char *peerUris;             /* peer_uris: that are let in beside the harmless ones, separated by blanks */
 } ReplConfig;
 
 /* Never NULL: a file that is missing means the defaults, one that cannot be read the same and a log

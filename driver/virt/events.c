@@ -55,27 +55,49 @@ replEventsRelay(virConnectPtr conn, virStoragePoolPtr pool, void *opaque)
     client->cb(conn, pool, client->opaque);
 }
 
+static void
+replEventsRelayLifecycle(virConnectPtr conn, virStoragePoolPtr pool, int event, int detail, void *opaque)
+{
+    ReplEventsClient *client = opaque;
+    virConnectStoragePoolEventLifecycleCallback cb =
+        (virConnectStoragePoolEventLifecycleCallback)(void *)client->cb;
+
+    cb(conn, pool, event, detail, client->opaque);
+}
+
+/* What relays an event of this kind; NULL: we emit none. */
+static virConnectStoragePoolEventGenericCallback
+replEventsRelayOf(int eventID)
+{
+    if (eventID == VIR_STORAGE_POOL_EVENT_ID_REFRESH)
+        return replEventsRelay;
+    if (eventID == VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE)
+        return VIR_STORAGE_POOL_EVENT_CALLBACK(replEventsRelayLifecycle);
+    return NULL;
+}
+
 int
 replEventsRegister(virConnectPtr conn, virStoragePoolPtr pool, int eventID,
                    virConnectStoragePoolEventGenericCallback cb, void *opaque, virFreeCallback freecb)
 {
+    virConnectStoragePoolEventGenericCallback relay = replEventsRelayOf(eventID);
     ReplEventsClient *client;
     int stockID;
     int ourID = -1;
 
-    if (eventID != VIR_STORAGE_POOL_EVENT_ID_REFRESH || !replEventsState)
+    if (!relay || !replEventsState)
         return replNext.connectStoragePoolEventRegisterAny(conn, pool, eventID, cb, opaque, freecb);
 
     client = g_new0(ReplEventsClient, 1);
     *client = (ReplEventsClient){2, cb, opaque, freecb};
-    stockID = replNext.connectStoragePoolEventRegisterAny(conn, pool, eventID, replEventsRelay, client,
+    stockID = replNext.connectStoragePoolEventRegisterAny(conn, pool, eventID, relay, client,
                                                           replEventsClientUnref);
     if (stockID < 0) {
         g_free(client);
         return -1;
     }
-    if (replVirt.StoragePoolEventStateRegisterID(conn, replEventsState, pool, eventID, replEventsRelay,
-                                                 client, replEventsClientUnref, &ourID) < 0) {
+    if (replVirt.StoragePoolEventStateRegisterID(conn, replEventsState, pool, eventID, relay, client,
+                                                 replEventsClientUnref, &ourID) < 0) {
         /* A caller whose registration failed keeps its opaque. */
         client->freecb = NULL;
         replNext.connectStoragePoolEventDeregisterAny(conn, stockID);
@@ -119,4 +141,14 @@ replEventsRefresh(const char *pool, const unsigned char *uuid)
     if (!replEventsState || !(event = replVirt.StoragePoolEventRefreshNew(pool, uuid)))
         return;
     replVirt.ObjectEventStateQueue(replEventsState, event);
+}
+
+void
+replEventsLifecycle(const char *pool, const unsigned char *uuid, int event)
+{
+    ReplVirtEvent *made;
+
+    if (!replEventsState || !(made = replVirt.StoragePoolEventLifecycleNew(pool, uuid, event, 0)))
+        return;
+    replVirt.ObjectEventStateQueue(replEventsState, made);
 }

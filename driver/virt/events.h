@@ -2,7 +2,7 @@
  * events.h: pool events from a state of our own
  *
  * The stock driver's event state is out of reach, so we have a second one. A client that registers
- * for REFRESH, the only event that we emit, is registered with both and sees one stream.
+ * for one of those that we emit is registered with both and sees one stream.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -24,3 +24,7 @@ replEventsDeregister(virConnectPtr conn, int callbackID);
 /* Emits REFRESH of a pool. */
 void
 replEventsRefresh(const char *pool, const unsigned char *uuid);
+
+/* Emits a virStoragePoolEventLifecycleType of a pool that the stock driver does not have. */
+void
+replEventsLifecycle(const char *pool, const unsigned char *uuid, int event);

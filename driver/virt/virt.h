@@ -129,6 +129,8 @@ typedef struct {
 #define REPL_VIRT_VOL_PARSE_NO_CAPACITY (1 << 0)
 
 typedef int (*ReplVirtPoolAcl)(virConnectPtr, ReplVirtPoolDef *);
+typedef bool (*ReplVirtPoolFilter)(virConnectPtr, ReplVirtPoolDef *);
+typedef bool (*ReplVirtVolFilter)(virConnectPtr, ReplVirtPoolDef *, ReplVirtVolDef *);
 typedef int (*ReplVirtVolAcl)(virConnectPtr, ReplVirtPoolDef *, ReplVirtVolDef *);
 
 /* The private functions that we use, under libvirt's names less the "vir". */
@@ -144,6 +146,9 @@ typedef struct {
     int (*XMLValidateAgainstSchema)(const char *, xmlDocPtr);
     virConnectPtr (*GetConnectSecret)(void);
     virConnectPtr (*GetConnectStorage)(void);
+    virStorageVolPtr (*GetStorageVol)(virConnectPtr, const char *pool, const char *name, const char *key,
+                                      void *privateData, virFreeCallback freeFunc);
+    int (*FDStreamOpen)(virStreamPtr, int fd); /* takes the descriptor over when it works */
 
     ReplVirtIdentity *(*IdentityGetCurrent)(void);
     ReplVirtIdentity *(*IdentityGetSystem)(void);
@@ -161,6 +166,10 @@ typedef struct {
                                            virConnectStoragePoolEventGenericCallback, void *, virFreeCallback,
                                            int *);
     ReplVirtEvent *(*StoragePoolEventRefreshNew)(const char *, const unsigned char *);
+    ReplVirtEvent *(*StoragePoolEventLifecycleNew)(const char *, const unsigned char *, int, int);
+
+    virStoragePoolPtr (*GetStoragePool)(virConnectPtr, const char *, const unsigned char *, void *,
+                                        virFreeCallback);
 
     ReplVirtPoolObj *(*StoragePoolObjFindPoolByUUID)(const unsigned char *); /* stock module */
     int (*StorageBackendRefreshVolTargetUpdate)(ReplVirtVolDef *);           /* stock module */
@@ -190,6 +199,35 @@ typedef struct {
     ReplVirtVolAcl StorageVolWipeEnsureACL;
     ReplVirtVolAcl StorageVolWipePatternEnsureACL;
     ReplVirtVolAcl StorageVolResizeEnsureACL;
+    ReplVirtPoolAcl StoragePoolRefreshEnsureACL;
+    ReplVirtPoolAcl StoragePoolCreateEnsureACL;
+    ReplVirtPoolAcl StoragePoolGetInfoEnsureACL;
+    ReplVirtPoolAcl StoragePoolGetXMLDescEnsureACL;
+    ReplVirtPoolAcl StoragePoolGetAutostartEnsureACL;
+    ReplVirtPoolAcl StoragePoolSetAutostartEnsureACL;
+    ReplVirtPoolAcl StoragePoolIsActiveEnsureACL;
+    ReplVirtPoolAcl StoragePoolIsPersistentEnsureACL;
+    ReplVirtPoolAcl StoragePoolNumOfVolumesEnsureACL;
+    ReplVirtPoolAcl StoragePoolListVolumesEnsureACL;
+    ReplVirtPoolAcl StoragePoolListAllVolumesEnsureACL;
+    ReplVirtPoolAcl StoragePoolLookupByNameEnsureACL;
+    ReplVirtPoolAcl StoragePoolLookupByUUIDEnsureACL;
+    ReplVirtPoolAcl StoragePoolLookupByVolumeEnsureACL;
+    ReplVirtVolAcl StorageVolLookupByNameEnsureACL;
+    ReplVirtVolAcl StorageVolLookupByKeyEnsureACL;
+    ReplVirtVolAcl StorageVolLookupByPathEnsureACL;
+    ReplVirtVolAcl StorageVolGetInfoEnsureACL;
+    ReplVirtVolAcl StorageVolGetInfoFlagsEnsureACL;
+    ReplVirtVolAcl StorageVolGetXMLDescEnsureACL;
+    ReplVirtVolAcl StorageVolGetPathEnsureACL;
+    ReplVirtPoolFilter ConnectNumOfStoragePoolsCheckACL;
+    ReplVirtPoolFilter ConnectListStoragePoolsCheckACL;
+    ReplVirtPoolFilter ConnectNumOfDefinedStoragePoolsCheckACL;
+    ReplVirtPoolFilter ConnectListDefinedStoragePoolsCheckACL;
+    ReplVirtPoolFilter ConnectListAllStoragePoolsCheckACL;
+    ReplVirtVolFilter StoragePoolListAllVolumesCheckACL;
+    ReplVirtVolFilter StoragePoolListVolumesCheckACL;
+    ReplVirtVolFilter StoragePoolNumOfVolumesCheckACL;
 } ReplVirt;
 
 /* Filled by replVirtLoad() before any thread of ours runs, constant afterwards. */

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "xml/doc.h"
 #include "xml/element.h"
+#include "xml/regionpool.h"
 #include "xml/schema.h"
 
 void
@@ -52,8 +53,8 @@ replPoolReadRegion(const xmlNode *node, GError **err)
     const xmlNode *quota;
 
     if (replElementChild(node, "peer")) {
-        replErrorSet(err, VIR_ERR_NO_SUPPORT, "%s",
-                     _("<replication:peer>: regions on other hosts are not supported by this version"));
+        replErrorSet(err, VIR_ERR_INVALID_ARG, "%s",
+                     _("<replication:peer> makes a region on another host, for which the pool has to be of type 'region'"));
         return NULL;
     }
     if (replElementCheck(node, &shape, err) < 0 || !(name = replElementNeedAttr(node, "name", err)))
@@ -131,6 +132,11 @@ replPoolXmlParse(const char *text, GError **err)
         return g_steal_pointer(&xml);
     }
     xml->hasOurs = TRUE;
+    /* All of a region pool is ours: replRegionPoolParse() reads it. */
+    if (g_strcmp0(xml->type, REPL_REGION_POOL_TYPE) == 0) {
+        xml->stock = g_strdup(text);
+        return g_steal_pointer(&xml);
+    }
     if (replDocCheck(doc, &ours, "pool", err) < 0 || replPoolReadOurs(xml, &ours, err) < 0)
         return NULL;
     replDocStrip(doc, &ours);

@@ -26,6 +26,7 @@ extern const char replSchemaReplicate[];
 extern const char replSchemaUpdate[];
 extern const char replSchemaImage[];
 extern const char replSchemaOverview[];
+extern const char replSchemaRegionpool[];
 
 typedef enum {
     REPL_SCHEMA_REGION,
@@ -34,9 +35,10 @@ typedef enum {
     REPL_SCHEMA_UPDATE,
     REPL_SCHEMA_IMAGE,
     REPL_SCHEMA_OVERVIEW,
+    REPL_SCHEMA_REGION_POOL,
     REPL_SCHEMA_LAST,
 } ReplSchema;
 
-/* Returns 0 when the element @node is valid, -1 with @err (VIR_ERR_XML_ERROR) set when it is not. */
+/* Returns 0 when the element @node, or the pool of type region, is valid, -1 with @err (VIR_ERR_XML_ERROR) set when it is not. */
 int
 replSchemaCheck(ReplSchema schema, const xmlNode *node, GError **err);

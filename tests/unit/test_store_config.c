@@ -20,6 +20,9 @@ static const ReplConfig defaults = {
     .helperTime_s = 30,
     .helperMemory_bytes = 1024 * MIB,
     .trustedLibvirt = (char *)"",
+    .peerWait_s = 5,
+    .peerMaxWaiting = 5,
+    .peerUris = (char *)"",
 };
 
 static void
@@ -34,6 +37,9 @@ assertConfig(const ReplConfig *a, const ReplConfig *b)
     g_assert_cmpuint(a->helperTime_s, ==, b->helperTime_s);
     g_assert_cmpuint(a->helperMemory_bytes, ==, b->helperMemory_bytes);
     g_assert_cmpstr(a->trustedLibvirt, ==, b->trustedLibvirt);
+    g_assert_cmpuint(a->peerWait_s, ==, b->peerWait_s);
+    g_assert_cmpuint(a->peerMaxWaiting, ==, b->peerMaxWaiting);
+    g_assert_cmpstr(a->peerUris, ==, b->peerUris);
 }
 
 static ReplConfig *
@@ -67,7 +73,8 @@ testShipped(Pool *pool, gconstpointer data)
 {
     static const char *const keys[] = {"max_jobs",         "max_waiting",         "max_size_gib",
                                        "default_key",      "bandwidth_mib_per_s", "checkpoint_mib",
-                                       "qemu_img_seconds", "qemu_img_memory_mib", "trusted_libvirt"};
+                                       "qemu_img_seconds", "qemu_img_memory_mib", "trusted_libvirt", "peer_seconds",
+                                       "max_peer_waiting", "peer_uris"};
     g_autofree char *text = shipped();
     g_autoptr(GRegex) regex = g_regex_new("^#([a-z_]+ = )", G_REGEX_MULTILINE, 0, NULL);
     g_autofree char *inForce = g_regex_replace(regex, text, -1, 0, "\\1", 0, NULL);
@@ -110,7 +117,10 @@ testValues(Pool *pool, gconstpointer data)
                                "checkpoint_mib = 1\n"
                                "qemu_img_seconds = 3600\n"
                                "trusted_libvirt = \"12.8\"\n"
-                               "qemu_img_memory_mib = 256";
+                               "qemu_img_memory_mib = 256\n"
+                               "peer_seconds = 60\n"
+                               "max_peer_waiting = 1\n"
+                               "peer_uris = 'storage+unix:///system?socket=/run/a qemu+ssh://b/system?netcat=c'";
     static const ReplConfig expected = {
         .maxJobs = 64,
         .maxWaiting = 0,
@@ -121,6 +131,9 @@ testValues(Pool *pool, gconstpointer data)
         .helperTime_s = 3600,
         .helperMemory_bytes = 256 * MIB,
         .trustedLibvirt = (char *)"12.8",
+        .peerWait_s = 60,
+        .peerMaxWaiting = 1,
+        .peerUris = (char *)"storage+unix:///system?socket=/run/a qemu+ssh://b/system?netcat=c",
     };
     g_autoptr(ReplConfig) config = parse(pool, text, strlen(text));
 
@@ -155,6 +168,9 @@ testBadLines(Pool *pool, gconstpointer data)
         "\xff = 3",
         "max_jobs = \xff",
         "qemu_img_memory_mib = 255",
+        "peer_seconds = 0",
+        "peer_seconds = 61",
+        "max_peer_waiting = 0",
         "bandwidth_mib_per_s = 1048577",
     };
     guint i;

@@ -60,7 +60,7 @@ static const Bad badPools[] = {
     {"region-twice", POOL("<r:region " NS " name='a'/><r:region " NS " name='a'/>"), VIR_ERR_XML_ERROR,
      "<replication:region> stands more than once in a <pool>"},
     {"region-peer", POOL("<r:region " NS " name='a'><r:peer uri='qemu+ssh://h/system'/></r:region>"),
-     VIR_ERR_NO_SUPPORT, "<replication:peer>"},
+     VIR_ERR_INVALID_ARG, "<replication:peer>"},
     {"quota-twice", POOL("<r:region " NS " name='a'><r:quota/><r:quota/></r:region>"), VIR_ERR_XML_ERROR,
      "<replication:quota> stands more than once"},
     {"quota-attr", POOL("<r:region " NS " name='a'><r:quota files='1'/></r:region>"), VIR_ERR_XML_ERROR,

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "xml/doc.h"
 #include "xml/schema.h"
+#include "xml/regionpool.h"
 #include "xml/xml.h"
 
 #define ID1 "3b0f6b8e-6d7e-4d3f-9c37-3c8ef1f0a9d1"
@@ -400,7 +401,12 @@ checkExample(const char *name, const char *text)
     g_autoptr(GError) err = NULL;
     g_autofree char *said = NULL;
 
-    if (g_str_has_prefix(name, "pool")) {
+    if (g_str_has_prefix(name, "regionpool")) {
+        g_autoptr(ReplRegionPool) pool = replRegionPoolParse(text, &err);
+
+        g_assert_no_error(err);
+        g_assert_nonnull(pool);
+    } else if (g_str_has_prefix(name, "pool")) {
         g_autoptr(ReplPoolXml) pool = replPoolXmlParse(text, &err);
 
         g_assert_no_error(err);

@@ -1,0 +1,446 @@
+/*
+ * connection.c: a peer: what stands behind one URI, connected or not
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "peer/connection.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/words.h"
+#include "base/lock.h"
+#include "peer/dial.h"
+
+/* Between attempts while the peer is away. */
+#define REPL_PEER_RETRY_us (2 * G_USEC_PER_SEC)
+
+/* The same when it was there and refused us: only an administrator changes that. */
+#define REPL_PEER_REFUSED_us (10 * G_USEC_PER_SEC)
+
+/* An attempt that takes longer is left to itself, and another one begins beside it, while no more than so many hang. */
+#define REPL_PEER_HANG_us (10 * G_USEC_PER_SEC)
+#define REPL_PEER_HUNG_MAX 4
+
+/* A daemon reads no more from a client with five calls under way, not even a sign of life. */
+#define REPL_PEER_THREADS 4
+#define REPL_PEER_SLOW_THREADS 2
+
+typedef struct {
+    ReplPeer *peer; /* a reference */
+    guint64 id;
+    gboolean dial; /* look whether anything answers before libvirt is set to it */
+} ReplPeerAttempt;
+
+struct _ReplPeer {
+    gatomicrefcount refs;
+    ReplPeerUri *uri; /* these two are fixed */
+    ReplCalls *calls;
+
+    ReplLock lock; /* woken by every change */
+
+    /* guarded by lock */
+    guint users;
+    gboolean connector; /* its thread runs */
+    ReplPeerState state;
+    gint64 since_s;
+    char *error; /* why it is not connected, NULL: not known */
+    int errorCode;
+    ReplLink *link;
+    guint64 attempt; /* id of the one under way, 0: none */
+    gint64 attemptBegan_us;
+    gint64 nextAttempt_us;
+    guint hung; /* attempts that were left to themselves */
+};
+
+static char *replPeersDaemonId; /* these two are set at start */
+static ReplPeerNews replPeersNews;
+static gint replPeersWaitNow_s = 5; /* atomic */
+static gint replPeersStopped;       /* atomic */
+static gint replPeersIds;           /* atomic */
+
+/* Guards the table. */
+static ReplLock replPeersLock = REPL_LOCK_INIT;
+static GHashTable *replPeersAll; /* URI -> ReplPeer, no reference */
+
+const char *
+replPeerStateToString(ReplPeerState state)
+{
+    static const char *const words[] = {"connecting", "connected", "away"};
+
+    return replWord(words, G_N_ELEMENTS(words), state);
+}
+
+void
+replPeerStatusClear(ReplPeerStatus *status)
+{
+    g_clear_pointer(&status->error, g_free);
+}
+
+void
+replPeersStart(const char *daemonId, ReplPeerNews news)
+{
+    if (replPeersAll)
+        return;
+    replPeersDaemonId = g_strdup(daemonId);
+    replPeersNews = news;
+    replPeersAll = g_hash_table_new(g_str_hash, g_str_equal);
+}
+
+void
+replPeersSetWait(guint wait_s)
+{
+    g_atomic_int_set(&replPeersWaitNow_s, (gint)wait_s);
+}
+
+guint
+replPeersWait_s(void)
+{
+    return (guint)g_atomic_int_get(&replPeersWaitNow_s);
+}
+
+gboolean
+replPeersStopping(void)
+{
+    return g_atomic_int_get(&replPeersStopped) != 0;
+}
+
+void
+replPeersStop(void)
+{
+    GHashTableIter iter;
+    gpointer peer;
+
+    g_atomic_int_set(&replPeersStopped, 1);
+    if (!replPeersAll)
+        return;
+    REPL_GUARD(&replPeersLock);
+    g_hash_table_iter_init(&iter, replPeersAll);
+    while (g_hash_table_iter_next(&iter, NULL, &peer)) {
+        replLockTake(&((ReplPeer *)peer)->lock);
+        replLockWake(&((ReplPeer *)peer)->lock);
+        replLockDrop(&((ReplPeer *)peer)->lock);
+    }
+}
+
+ReplPeer *
+replPeerGet(const ReplPeerUri *uri)
+{
+    ReplPeer *peer;
+
+    REPL_GUARD(&replPeersLock);
+    if ((peer = g_hash_table_lookup(replPeersAll, uri->text)))
+        return replPeerRef(peer);
+    peer = g_new0(ReplPeer, 1);
+    g_atomic_ref_count_init(&peer->refs);
+    peer->uri = replPeerUriCopy(uri);
+    peer->calls = replCallsNew("repl-peer-call", REPL_PEER_THREADS, REPL_PEER_SLOW_THREADS);
+    peer->since_s = g_get_real_time() / G_USEC_PER_SEC;
+    replLockInit(&peer->lock);
+    g_hash_table_insert(replPeersAll, peer->uri->text, peer);
+    return peer;
+}
+
+ReplPeer *
+replPeerRef(ReplPeer *peer)
+{
+    g_atomic_ref_count_inc(&peer->refs);
+    return peer;
+}
+
+/* The table's lock is held while the count goes down, so that nobody finds a peer that is about to be freed. */
+static gboolean
+replPeerDrop(ReplPeer *peer)
+{
+    REPL_GUARD(&replPeersLock);
+    if (!g_atomic_ref_count_dec(&peer->refs))
+        return FALSE;
+    g_hash_table_remove(replPeersAll, peer->uri->text);
+    return TRUE;
+}
+
+void
+replPeerUnref(ReplPeer *peer)
+{
+    if (!peer || !replPeerDrop(peer))
+        return;
+    replLinkUnref(peer->link);
+    replCallsUnref(peer->calls);
+    replLockClear(&peer->lock);
+    replPeerUriFree(peer->uri);
+    g_free(peer->error);
+    g_free(peer);
+}
+
+const ReplPeerUri *
+replPeerUri(const ReplPeer *peer)
+{
+    return peer->uri;
+}
+
+ReplCalls *
+replPeerCalls(ReplPeer *peer)
+{
+    return peer->calls;
+}
+
+void
+replPeerStatus(ReplPeer *peer, ReplPeerStatus *status)
+{
+    REPL_GUARD(&peer->lock);
+    *status = (ReplPeerStatus){peer->state, peer->since_s, g_strdup(peer->error), peer->errorCode};
+}
+
+/* With the lock held. @why NULL: nothing is wrong, or not known to be. */
+static void
+replPeerSetState(ReplPeer *peer, ReplPeerState state, int code, const char *why)
+{
+    if (state != peer->state)
+        peer->since_s = g_get_real_time() / G_USEC_PER_SEC;
+    peer->state = state;
+    peer->errorCode = code;
+    g_free(peer->error);
+    peer->error = g_strdup(why);
+    replLockWake(&peer->lock);
+}
+
+/* With the lock held; gives the connection, which the caller lets go of without it. */
+static ReplLink *
+replPeerTakeLink(ReplPeer *peer, ReplPeerState state, const char *why)
+{
+    ReplLink *link = g_steal_pointer(&peer->link);
+
+    peer->nextAttempt_us = 0;
+    replPeerSetState(peer, state, VIR_ERR_NO_CONNECT, why);
+    return link;
+}
+
+void
+replPeerLost(ReplPeer *peer, ReplLink *link, gboolean away, const char *why)
+{
+    g_autoptr(ReplLink) gone = NULL;
+
+    replLockTake(&peer->lock);
+    if (peer->link == link && (link || peer->state == REPL_PEER_CONNECTING)) {
+        gone = replPeerTakeLink(peer, away ? REPL_PEER_AWAY : REPL_PEER_CONNECTING, why);
+        replInfo("Peer '%s' is lost: %s", peer->uri->text, why);
+    }
+    replLockDrop(&peer->lock);
+}
+
+/* ---- what libvirt tells */
+
+static void
+replPeerOnClosed(guint64 id, const char *why, gpointer opaque)
+{
+    ReplPeer *peer = opaque;
+    g_autoptr(ReplLink) gone = NULL;
+
+    replLockTake(&peer->lock);
+    if (peer->link && peer->link->id == id) {
+        gone = replPeerTakeLink(peer, REPL_PEER_CONNECTING, why);
+        replInfo("Peer '%s' is lost: %s", peer->uri->text, why);
+    }
+    replLockDrop(&peer->lock);
+}
+
+static void
+replPeerOnPoolEvent(const char *pool, gpointer opaque)
+{
+    replPeersNews(opaque, pool);
+}
+
+static gpointer
+replPeerWatchRef(gpointer peer)
+{
+    return replPeerRef(peer);
+}
+
+static void
+replPeerWatchUnref(gpointer peer)
+{
+    replPeerUnref(peer);
+}
+
+/* ---- connecting */
+
+/* NULL with @err set. */
+static ReplLink *
+replPeerAttemptOpen(const ReplPeerAttempt *attempt, GError **err)
+{
+    const ReplPeerUri *uri = attempt->peer->uri;
+    const ReplLinkWatch watch = {replPeerOnClosed, replPeerOnPoolEvent, replPeerWatchRef, replPeerWatchUnref,
+                                 attempt->peer};
+    g_autoptr(ReplLink) link = NULL;
+
+    if (attempt->dial && uri->host && uri->port &&
+        replDial(uri->host, uri->port, replPeersWait_s(), uri->text, err) < 0)
+        return NULL;
+    if (!(link = replLinkOpen(uri, attempt->id, replPeersWait_s(), &watch, err)))
+        return NULL;
+    if (link->daemonId && g_str_equal(link->daemonId, replPeersDaemonId)) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("Peer '%s' is this very daemon: a region on another host has to be on another one"),
+                     uri->text);
+        return NULL;
+    }
+    return g_steal_pointer(&link);
+}
+
+/* With the lock held. */
+static void
+replPeerAttemptFailed(ReplPeer *peer, const GError *err)
+{
+    /* Each failure once in the log, not each try. */
+    if (g_strcmp0(peer->error, err->message) != 0)
+        replWarn("%s", err->message);
+    peer->nextAttempt_us = g_get_monotonic_time() +
+                           (err->code == VIR_ERR_NO_CONNECT ? REPL_PEER_RETRY_us : REPL_PEER_REFUSED_us);
+    replPeerSetState(peer, REPL_PEER_AWAY, err->code, err->message);
+}
+
+static void
+replPeerAttemptMain(gpointer opaque)
+{
+    g_autofree ReplPeerAttempt *attempt = opaque;
+    g_autoptr(ReplPeer) peer = attempt->peer;
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplLink) link = replPeerAttemptOpen(attempt, &err);
+    gboolean came = FALSE;
+
+    replLockTake(&peer->lock);
+    if (peer->attempt != attempt->id) {
+        peer->hung--; /* too late: another one has been made beside it */
+    } else {
+        peer->attempt = 0;
+        if (!link) {
+            replPeerAttemptFailed(peer, err);
+        } else if (peer->users > 0 && !replPeersStopping()) {
+            peer->link = g_steal_pointer(&link);
+            replPeerSetState(peer, REPL_PEER_CONNECTED, 0, NULL);
+            came = TRUE;
+        }
+    }
+    replLockWake(&peer->lock);
+    replLockDrop(&peer->lock);
+    if (came) {
+        replInfo("Peer '%s' is connected", peer->uri->text);
+        replPeersNews(peer, NULL);
+    }
+}
+
+/* With the lock held. */
+static void
+replPeerBeginAttempt(ReplPeer *peer)
+{
+    ReplPeerAttempt *attempt = g_new0(ReplPeerAttempt, 1);
+
+    attempt->peer = replPeerRef(peer);
+    attempt->id = 1 + (guint64)(guint)g_atomic_int_add(&replPeersIds, 1);
+    attempt->dial = peer->state == REPL_PEER_AWAY;
+    peer->attempt = attempt->id;
+    peer->attemptBegan_us = g_get_monotonic_time();
+    if (replCallsDetached("repl-peer-open", replPeerAttemptMain, attempt))
+        return;
+    peer->attempt = 0;
+    peer->nextAttempt_us = g_get_monotonic_time() + REPL_PEER_RETRY_us;
+    g_atomic_ref_count_dec(&peer->refs); /* never the last one: the connector has its own */
+    g_free(attempt);
+}
+
+/* With the lock held: what is to be done now, and when to look again (monotonic). */
+static gint64
+replPeerConnectorStep(ReplPeer *peer)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (peer->link)
+        return G_MAXINT64;
+    if (peer->attempt) {
+        if (now < peer->attemptBegan_us + REPL_PEER_HANG_us || peer->hung >= REPL_PEER_HUNG_MAX)
+            return MAX(now + G_USEC_PER_SEC, peer->attemptBegan_us + REPL_PEER_HANG_us);
+        peer->attempt = 0;
+        peer->hung++;
+        if (peer->state == REPL_PEER_CONNECTING) {
+            g_autofree char *why = g_strdup_printf(_("Peer '%s' does not answer"), peer->uri->text);
+
+            replPeerSetState(peer, REPL_PEER_AWAY, VIR_ERR_NO_CONNECT, why);
+        }
+    }
+    if (now < peer->nextAttempt_us)
+        return peer->nextAttempt_us;
+    replPeerBeginAttempt(peer);
+    return now + REPL_PEER_RETRY_us;
+}
+
+static void
+replPeerConnector(gpointer opaque)
+{
+    g_autoptr(ReplPeer) peer = opaque;
+    g_autoptr(ReplLink) link = NULL;
+
+    replLockTake(&peer->lock);
+    while (peer->users > 0 && !replPeersStopping()) {
+        gint64 until = replPeerConnectorStep(peer);
+
+        if (until == G_MAXINT64)
+            replLockWait(&peer->lock);
+        else
+            replLockWaitUntil(&peer->lock, until);
+    }
+    peer->connector = FALSE;
+    link = g_steal_pointer(&peer->link);
+    if (link)
+        replPeerSetState(peer, REPL_PEER_CONNECTING, 0, NULL);
+    replLockDrop(&peer->lock);
+}
+
+void
+replPeerUse(ReplPeer *peer)
+{
+    REPL_GUARD(&peer->lock);
+    if (peer->users++ > 0)
+        return;
+    /* Somebody wants it now: that is worth a try at once. */
+    peer->nextAttempt_us = 0;
+    if (!peer->link)
+        replPeerSetState(peer, REPL_PEER_CONNECTING, 0, NULL);
+    if (peer->connector)
+        return;
+    peer->connector = replCallsDetached("repl-peer", replPeerConnector, replPeerRef(peer));
+    if (peer->connector)
+        return;
+    g_atomic_ref_count_dec(&peer->refs); /* never the last one: the caller has its own */
+    replPeerSetState(peer, REPL_PEER_AWAY, VIR_ERR_NO_CONNECT, _("There is no thread to connect with"));
+}
+
+void
+replPeerLeave(ReplPeer *peer)
+{
+    REPL_GUARD(&peer->lock);
+    peer->users--;
+    replLockWake(&peer->lock);
+}
+
+ReplLink *
+replPeerLink(ReplPeer *peer, gint64 deadline_us, gboolean *late, GError **err)
+{
+    REPL_GUARD(&peer->lock);
+    *late = FALSE;
+    while (!peer->link && peer->state == REPL_PEER_CONNECTING && !replPeersStopping()) {
+        if (g_get_monotonic_time() >= deadline_us) {
+            *late = TRUE;
+            replErrorSet(err, VIR_ERR_NO_CONNECT, _("Peer '%s' cannot be reached now"), peer->uri->text);
+            return NULL;
+        }
+        replLockWaitUntil(&peer->lock, deadline_us);
+    }
+    if (replPeersStopping()) {
+        replErrorSet(err, VIR_ERR_NO_CONNECT, "%s", _("The daemon stops"));
+        return NULL;
+    }
+    if (peer->link)
+        return replLinkRef(peer->link);
+    replErrorSet(err, peer->errorCode ? peer->errorCode : VIR_ERR_NO_CONNECT, "%s",
+                 peer->error ? peer->error : _("The peer is away"));
+    return NULL;
+}

@@ -1,0 +1,300 @@
+/*
+ * link.c: one open connection to a libvirt daemon on another host
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "peer/link.h"
+
+#include <libvirt/virterror.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "peer/announce.h"
+#include "peer/calls.h"
+
+/* libvirt asks these of auth.conf before it asks us; we know nothing more, and prompt nobody. */
+static int
+replLinkNoAnswer(virConnectCredentialPtr cred, unsigned int ncred, void *opaque)
+{
+    (void)cred;
+    (void)ncred;
+    (void)opaque;
+    return -1;
+}
+
+static virConnectPtr
+replLinkConnect(const char *uri)
+{
+    static int kinds[] = {VIR_CRED_USERNAME, VIR_CRED_AUTHNAME,     VIR_CRED_PASSPHRASE,
+                          VIR_CRED_REALM,    VIR_CRED_NOECHOPROMPT, VIR_CRED_ECHOPROMPT};
+    static virConnectAuth silent = {kinds, G_N_ELEMENTS(kinds), replLinkNoAnswer, NULL};
+
+    return virConnectOpenAuth(uri, &silent, VIR_CONNECT_NO_ALIASES);
+}
+
+/* polkit refuses with one of these, depending on whether the daemon or its access driver asked it. */
+static gboolean
+replLinkIsDenial(int code)
+{
+    return code == VIR_ERR_ACCESS_DENIED || code == VIR_ERR_AUTH_UNAVAILABLE;
+}
+
+static gboolean
+replLinkIsAuth(int code)
+{
+    return code == VIR_ERR_AUTH_FAILED || code == VIR_ERR_AUTH_CANCELLED ||
+           code == VIR_ERR_AUTH_UNAVAILABLE || code == VIR_ERR_ACCESS_DENIED;
+}
+
+void
+replLinkTakeError(const char *uri, ReplPeerTransport transport, gboolean opening, GError **err)
+{
+    virErrorPtr last = virGetLastError();
+    int code = last && last->code != VIR_ERR_OK ? last->code : VIR_ERR_INTERNAL_ERROR;
+    const char *said = last && last->message ? last->message : _("an unknown error");
+
+    if (opening && !replLinkIsAuth(code))
+        code = VIR_ERR_NO_CONNECT;
+    if (replLinkIsDenial(code) && (transport == REPL_PEER_TLS || transport == REPL_PEER_TCP))
+        replErrorSet(err, code,
+                     _("Peer '%s' refuses: %s (where polkit decides, it knows no process behind a TLS or TCP "
+                       "connection "
+                       "and refuses all of them: let this host come by ssh, or without polkit)"),
+                     uri, said);
+    else if (opening)
+        replErrorSet(err, code, _("Peer '%s' cannot be connected to: %s"), uri, said);
+    else
+        replErrorSet(err, code, _("Peer '%s' says: %s"), uri, said);
+    virResetLastError();
+}
+
+/* What the callbacks of one connection share; each holds a reference, since one may still run in libvirt's event loop
+ * while the connection is taken down. */
+typedef struct {
+    gatomicrefcount refs;
+    guint64 id;
+    ReplLinkWatch watch;
+} ReplLinkWatching;
+
+static void
+replLinkWatchingUnref(void *opaque)
+{
+    ReplLinkWatching *watching = opaque;
+
+    if (!g_atomic_ref_count_dec(&watching->refs))
+        return;
+    watching->watch.unref(watching->watch.opaque);
+    g_free(watching);
+}
+
+static ReplLinkWatching *
+replLinkWatchingRef(ReplLinkWatching *watching)
+{
+    g_atomic_ref_count_inc(&watching->refs);
+    return watching;
+}
+
+static void
+replLinkClosed(virConnectPtr conn, int reason, void *opaque)
+{
+    ReplLinkWatching *watching = opaque;
+    const char *why;
+
+    (void)conn;
+    switch (reason) {
+    case VIR_CONNECT_CLOSE_REASON_KEEPALIVE:
+        why = _("it does not answer any more");
+        break;
+    case VIR_CONNECT_CLOSE_REASON_EOF:
+        why = _("it has closed the connection");
+        break;
+    default:
+        why = _("the connection is broken");
+    }
+    watching->watch.closed(watching->id, why, watching->watch.opaque);
+}
+
+static void
+replLinkLifecycle(virConnectPtr conn, virStoragePoolPtr pool, int event, int detail, void *opaque)
+{
+    ReplLinkWatching *watching = opaque;
+
+    (void)conn;
+    (void)event;
+    (void)detail;
+    watching->watch.poolEvent(virStoragePoolGetName(pool), watching->watch.opaque);
+}
+
+static void
+replLinkRefresh(virConnectPtr conn, virStoragePoolPtr pool, void *opaque)
+{
+    ReplLinkWatching *watching = opaque;
+
+    (void)conn;
+    watching->watch.poolEvent(virStoragePoolGetName(pool), watching->watch.opaque);
+}
+
+/* Returns the id of the registration, or -1: a peer that tells no events costs fresh news and nothing else. */
+static int
+replLinkWatchEvent(ReplLink *link, int event, virConnectStoragePoolEventGenericCallback cb,
+                   ReplLinkWatching *watching)
+{
+    int id = virConnectStoragePoolEventRegisterAny(link->conn, NULL, event, cb, replLinkWatchingRef(watching),
+                                                   replLinkWatchingUnref);
+
+    if (id < 0)
+        replLinkWatchingUnref(watching);
+    return id;
+}
+
+/* The connection is dropped one interval after the last question that got no answer. */
+static void
+replLinkKeepAlive(ReplLink *link, guint quiet_s)
+{
+    guint interval_s = MAX(1, quiet_s / 5);
+
+    if (quiet_s && virConnectSetKeepAlive(link->conn, interval_s, MAX(1, quiet_s / interval_s - 1)) != 0)
+        replInfo("Peer '%s' has no keepalive messages", link->uri);
+}
+
+static void
+replLinkStartWatch(ReplLink *link, const ReplLinkWatch *watch)
+{
+    ReplLinkWatching *watching = g_new0(ReplLinkWatching, 1);
+
+    g_atomic_ref_count_init(&watching->refs);
+    watching->id = link->id;
+    watching->watch = *watch;
+    watching->watch.opaque = watch->ref(watch->opaque);
+    link->closeWatched =
+        virConnectRegisterCloseCallback(link->conn, replLinkClosed, replLinkWatchingRef(watching),
+                                        replLinkWatchingUnref) == 0;
+    if (!link->closeWatched)
+        replLinkWatchingUnref(watching);
+    link->eventIds[0] = replLinkWatchEvent(link, VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE,
+                                           VIR_STORAGE_POOL_EVENT_CALLBACK(replLinkLifecycle), watching);
+    link->eventIds[1] = replLinkWatchEvent(link, VIR_STORAGE_POOL_EVENT_ID_REFRESH,
+                                           VIR_STORAGE_POOL_EVENT_CALLBACK(replLinkRefresh), watching);
+    replLinkWatchingUnref(watching);
+    virResetLastError();
+}
+
+static void
+replLinkPoolFree(gpointer pool)
+{
+    virStoragePoolFree(pool);
+}
+
+ReplLink *
+replLinkOpen(const ReplPeerUri *uri, guint64 id, guint quiet_s, const ReplLinkWatch *watch, GError **err)
+{
+    virConnectPtr conn = replLinkConnect(uri->open);
+    char *caps;
+    ReplLink *link;
+
+    if (!conn) {
+        replLinkTakeError(uri->text, uri->transport, TRUE, err);
+        return NULL;
+    }
+    link = g_new0(ReplLink, 1);
+    g_atomic_ref_count_init(&link->refs);
+    link->id = id;
+    link->transport = uri->transport;
+    link->uri = g_strdup(uri->text);
+    link->conn = conn;
+    link->eventIds[0] = link->eventIds[1] = -1;
+    replLockInit(&link->lock);
+    link->pools = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replLinkPoolFree);
+    /* First of all: whatever is asked of a peer that goes silent ends then. */
+    replLinkKeepAlive(link, quiet_s);
+    if (watch)
+        replLinkStartWatch(link, watch);
+    if ((caps = virConnectGetStoragePoolCapabilities(conn, 0)))
+        replAnnounceRead(caps, &link->daemonId, &link->wireVersions);
+    free(caps);
+    virResetLastError();
+    return link;
+}
+
+ReplLink *
+replLinkRef(ReplLink *link)
+{
+    g_atomic_ref_count_inc(&link->refs);
+    return link;
+}
+
+static void
+replLinkFree(gpointer opaque)
+{
+    ReplLink *link = opaque;
+    guint i;
+
+    for (i = 0; i < G_N_ELEMENTS(link->eventIds); i++) {
+        if (link->eventIds[i] >= 0)
+            virConnectStoragePoolEventDeregisterAny(link->conn, link->eventIds[i]);
+    }
+    if (link->closeWatched)
+        virConnectUnregisterCloseCallback(link->conn, replLinkClosed);
+    g_hash_table_unref(link->pools);
+    virConnectClose(link->conn);
+    virResetLastError();
+    replLockClear(&link->lock);
+    g_free(link->daemonId);
+    g_free(link->wireVersions);
+    g_free(link->uri);
+    g_free(link);
+}
+
+void
+replLinkUnref(ReplLink *link)
+{
+    if (!link || !g_atomic_ref_count_dec(&link->refs))
+        return;
+    /* Better a connection that stays open than a thread of the daemon that hangs. */
+    if (!replCallsDetached("repl-peer-bye", replLinkFree, link))
+        replWarn("The connection to peer '%s' stays open", link->uri);
+}
+
+gboolean
+replLinkIsOpen(ReplLink *link)
+{
+    return virConnectIsAlive(link->conn) == 1;
+}
+
+virStoragePoolPtr
+replLinkPool(ReplLink *link, const char *name, GError **err)
+{
+    virStoragePoolPtr pool;
+    virStoragePoolPtr before;
+
+    replLockTake(&link->lock);
+    if ((pool = g_hash_table_lookup(link->pools, name)))
+        virStoragePoolRef(pool);
+    replLockDrop(&link->lock);
+    if (pool)
+        return pool;
+    if (!(pool = virStoragePoolLookupByName(link->conn, name))) {
+        replLinkTakeError(link->uri, link->transport, FALSE, err);
+        return NULL;
+    }
+    replLockTake(&link->lock);
+    if ((before = g_hash_table_lookup(link->pools, name))) {
+        virStoragePoolRef(before);
+    } else {
+        virStoragePoolRef(pool);
+        g_hash_table_insert(link->pools, g_strdup(name), pool);
+    }
+    replLockDrop(&link->lock);
+    if (!before)
+        return pool;
+    virStoragePoolFree(pool);
+    return before;
+}
+
+void
+replLinkForgetPool(ReplLink *link, const char *name)
+{
+    REPL_GUARD(&link->lock);
+    g_hash_table_remove(link->pools, name);
+}

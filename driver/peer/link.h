@@ -1,0 +1,73 @@
+/*
+ * link.h: one open connection to a libvirt daemon on another host
+ *
+ * Everything here goes through libvirt's public API. Opening may block for as long as the network likes, and so
+ * may every call: they happen in threads that nobody joins (calls.h). The last reference hands the
+ * connection to a thread of its own, which says goodbye to the peer.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <glib.h>
+#include <libvirt/libvirt.h>
+
+#include "base/lock.h"
+#include "peer/uri.h"
+
+/* What libvirt tells about a connection, in its event loop or in any thread that is in a call: these return at once,
+ * and call nothing of libvirt. */
+typedef struct {
+    void (*closed)(guint64 id, const char *why, gpointer opaque);
+    void (*poolEvent)(const char *pool, gpointer opaque); /* something happened to a pool there */
+    gpointer (*ref)(gpointer opaque);
+    void (*unref)(gpointer opaque);
+    gpointer opaque;
+} ReplLinkWatch;
+
+/* The fields are fixed when it is open, but for the last two. */
+typedef struct {
+    gatomicrefcount refs;
+    guint64 id; /* no other connection of this daemon has it */
+    ReplPeerTransport transport;
+    char *uri;
+    virConnectPtr conn;
+    char *daemonId;     /* of the module there; NULL: there is none */
+    char *wireVersions; /* as the module announces them, separated by blanks; NULL: none */
+    gboolean closeWatched;
+    int eventIds[2]; /* -1: none */
+
+    ReplLock lock;     /* guards the table */
+    GHashTable *pools; /* name -> virStoragePool, looked up on this connection */
+} ReplLink;
+
+/* Opens @uri: never asks anybody anything, takes no alias, looks for a module there. A peer that does not answer
+ * for @quiet_s seconds (0: never) is dropped; @watch (NULL: nobody) is told. NULL with @err set, which names the URI and what
+ * libvirt said. */
+ReplLink *
+replLinkOpen(const ReplPeerUri *uri, guint64 id, guint quiet_s, const ReplLinkWatch *watch, GError **err);
+
+ReplLink *
+replLinkRef(ReplLink *link);
+
+void
+replLinkUnref(ReplLink *link);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplLink, replLinkUnref)
+
+/* Whether libvirt still thinks so; asks nobody. */
+gboolean
+replLinkIsOpen(ReplLink *link);
+
+/* The pool @name there, looked up once for each connection; the caller frees it. NULL with @err set. */
+virStoragePoolPtr
+replLinkPool(ReplLink *link, const char *name, GError **err);
+
+/* Forgets the look-up: the pool is another one now, or gone. */
+void
+replLinkForgetPool(ReplLink *link, const char *name);
+
+/* Takes the thread's libvirt error as what the peer at @uri said. @opening: while connecting, when all that libvirt
+ * does not know as a matter of authentication is VIR_ERR_NO_CONNECT. */
+void
+replLinkTakeError(const char *uri, ReplPeerTransport transport, gboolean opening, GError **err);

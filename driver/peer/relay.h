@@ -1,0 +1,27 @@
+/*
+ * relay.h: the bytes of a volume on another host, between a client's stream and the peer's
+ *
+ * A client's stream gets one end of a socket pair; a thread carries the bytes between the other end and a stream of a connection
+ * of its own (a connection that moves data answers nothing else in time). The client sees an error, never a short file, when
+ * the peer fails: a download that breaks off resets the socket, and the end of an upload waits until the peer has confirmed it.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "peer/link.h"
+
+typedef struct _ReplRelay ReplRelay;
+
+/* In a call's thread: opens a connection to @uri and the volume's stream on it. @length 0: to the end. NULL with @err set. */
+ReplRelay *
+replRelayOpen(const ReplPeerUri *uri, const char *pool, const char *volume, gboolean upload, guint64 offset,
+              guint64 length, GError **err);
+
+/* Ties @stream, of a client on connection @conn, to the peer's, and starts. Takes @relay over in any case. Returns 0, or -1 with @err set. */
+int
+replRelayStart(ReplRelay *relay, virStreamPtr stream, virConnectPtr conn, GError **err);
+
+/* One that was never started. */
+void
+replRelayFree(ReplRelay *relay);

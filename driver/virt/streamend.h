@@ -1,0 +1,31 @@
+/*
+ * streamend.h: a client's stream over a socket, whose end waits for another's word
+ *
+ * libvirt's streams over a descriptor tell a client that an upload is well once its bytes are in the socket. What carries them
+ * further may fail after that, so the end of such a stream is ours: it waits, for a moment, for what the carrier says.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "base/fd.h"
+#include "virt/virt.h"
+
+/* Shared by the stream and the thread that carries its bytes; reference counted. */
+typedef struct _ReplStreamEnd ReplStreamEnd;
+
+/* Opens @stream, which a client's call came with on connection @conn, over *@fd, and takes that over. @confirmed: its end
+ * waits for replStreamEndTell(), at most two seconds, since it may be the event loop that waits. NULL with @err set. */
+ReplStreamEnd *
+replStreamEndOpen(virStreamPtr stream, virConnectPtr conn, ReplFd *fd, gboolean confirmed, GError **err);
+
+void
+replStreamEndUnref(ReplStreamEnd *end);
+
+/* Whether the client ended its stream well; otherwise, once the socket is at its end, it broke it off. */
+gboolean
+replStreamEndIsGood(ReplStreamEnd *end);
+
+/* The bytes have arrived (@why NULL), or have not. */
+void
+replStreamEndTell(ReplStreamEnd *end, const GError *why);
