@@ -11,12 +11,11 @@
  *
  * The order of calls, all by the thread that owns the source, but for cancel:
  *
- *     describe -> hold -> [ describe | chain | openLayer | digests ]* -> unchanged -> free
+ *     hold -> describe -> [ describe | chain | openLayer | digests ]* -> unchanged -> free
  *
- *   describe  may be called again for another request; it costs what has not been looked at yet. Called without hold
- *             for a plan that is only shown.
- *   hold      from here to free nobody writes to a layer where locks reach. A plan that a client sees and a job's
+ *   hold      from here to free no one writes to a layer where locks reach. A plan that a client sees and a job's
  *             attempt both hold; between a job's attempts nothing is held.
+ *   describe  may be called again for another request; it costs what has not been looked at yet.
  *   unchanged asked when all bytes are written, and by a planned job that is to start. What hold cannot keep from
  *             changing is found here, and fails the attempt, never the copy.
  *
@@ -65,16 +64,17 @@ typedef enum {
 typedef struct _ReplSource ReplSource;
 
 typedef struct {
-    /* Looks at the chain: opened, confined, headers only. @request: what is asked for, so that what its conversions
-     * need is known, too. Returns 0 with *facts set, or -1 with @err set: as replChainOpen() and replConvertFacts(). */
+    /* Opens the chain, confined, and keeps all layers from being written until free, where that can be done. Holding twice
+     * is no error. Returns 0, or -1 with @err set: as replChainOpen(), and VIR_ERR_OPERATION_INVALID naming the volume
+     * that is open for writing. */
+    int (*hold)(ReplSource *source, GError **err);
+
+    /* Looks at the chain; no data is read. @request: what is asked for, so that what its conversions need is known,
+     * too. Returns 0 with *facts set, or -1 with @err set: as replConvertLook() and replConvertFacts(). */
     int (*describe)(ReplSource *source, const ReplRequest *request, const ReplSourceFacts **facts,
                     GError **err);
 
-    /* Keeps all layers from being written until free, where that can be done. Holding twice is no error. Returns 0, or -1
-     * with @err set (VIR_ERR_OPERATION_INVALID naming the volume that somebody has open for writing). */
-    int (*hold)(ReplSource *source, GError **err);
-
-    /* 0 when no layer has changed since describe, or -1 with @err set (VIR_ERR_OPERATION_INVALID naming the volume). */
+    /* 0 when no layer has changed since hold, or -1 with @err set (VIR_ERR_OPERATION_INVALID naming the volume). */
     int (*unchanged)(ReplSource *source, GError **err);
 
     /* A reader of the bytes of layer @layer as they are in its file. The caller frees it before the source. Several may be

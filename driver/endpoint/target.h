@@ -100,7 +100,8 @@ typedef enum {
 } ReplTargetState;
 
 typedef enum {
-    /* Unfinished layers, so that they do not fill the file system of a job that waits for its retry; names stay held. */
+    /* Unfinished layers, if they leave the file system full for everybody while a job waits for its retry; names stay
+     * held. */
     REPL_UNDO_PARTIALS,
     /* Everything of the job: partials, names, layers that were put in place (unless another volume needs them by
      * now), and their records. */

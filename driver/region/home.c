@@ -10,12 +10,13 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/lock.h"
 #include "virt/below.h"
 
 static char *replHomePath; /* set once at start */
 
 /* Kept open from the first use on: the records that were read are kept in it. */
-static GMutex replHomeLock;
+static ReplLock replHomeLock = REPL_LOCK_INIT;
 static ReplStaging *replHomeStaging; /* guarded by the lock */
 
 void
@@ -48,7 +49,7 @@ replHomeOpen(gboolean create, GError **err)
 ReplStaging *
 replHomeOwn(gboolean create, GError **err)
 {
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&replHomeLock);
+    REPL_GUARD(&replHomeLock);
 
     if (!replHomeStaging && !(replHomeStaging = replHomeOpen(create, err)))
         return NULL;

@@ -85,7 +85,7 @@ replEndingTell(ReplReplication *replication, const ReplJobInfo *info)
 {
     ReplEnding *ending = g_new0(ReplEnding, 1);
 
-    memcpy(ending->targetUuid, replication->targetUuid, sizeof(ending->targetUuid));
+    memcpy(ending->targetUuid, replication->journal->targetUuid, sizeof(ending->targetUuid));
     ending->volume = g_strdup(replication->replica);
     ending->image = replHoldingImage(replication->holding);
     ending->image->status = info->state == REPL_JOB_COMPLETED ? REPL_IMAGE_AVAILABLE : REPL_IMAGE_ERROR;

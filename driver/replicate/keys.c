@@ -14,12 +14,6 @@
 #include "virt/secrets.h"
 
 static gboolean
-replKeysIsEncrypted(const ReplLayer *layer)
-{
-    return layer->format == REPL_FORMAT_LUKS || (layer->qcow2 && layer->qcow2->cryptMethod != 0);
-}
-
-static gboolean
 replKeysAreNeeded(const ReplPlan *plan)
 {
     guint i;
@@ -90,7 +84,7 @@ replKeysKeep(ReplReplication *replication, ReplPrepared *prepared)
         if (!prepared->sourceKeys->pdata[i])
             continue;
         opened = g_new0(ReplOpened, 1);
-        opened->layer = replChainLayer(prepared->chain, i)->identity;
+        opened->layer = prepared->facts->layers[i].identity;
         opened->secret = g_strdup(prepared->sourceUuids->pdata[i]);
         opened->key = g_steal_pointer(&prepared->sourceKeys->pdata[i]);
         g_ptr_array_add(kept, opened);
@@ -120,7 +114,7 @@ replKeysForget(ReplReplication *replication)
 
 /* The key of this layer under this secret. */
 static ReplSecretBuf *
-replKeysTake(GPtrArray *kept, const ReplLayer *layer, const char *secret)
+replKeysTake(GPtrArray *kept, const ReplPlanLayer *layer, const char *secret)
 {
     guint i;
 
@@ -144,7 +138,7 @@ replKeysTakeAll(ReplReplication *replication, ReplPrepared *prepared)
     for (i = 0; kept && i < prepared->sourceKeys->len; i++) {
         if (prepared->sourceUuids->pdata[i])
             prepared->sourceKeys->pdata[i] =
-                replKeysTake(kept, replChainLayer(prepared->chain, i), prepared->sourceUuids->pdata[i]);
+                replKeysTake(kept, &prepared->facts->layers[i], prepared->sourceUuids->pdata[i]);
     }
 }
 
@@ -152,16 +146,16 @@ replKeysTakeAll(ReplReplication *replication, ReplPrepared *prepared)
 static int
 replKeysLoadLayer(ReplPrepared *prepared, guint index, GError **err)
 {
-    const ReplLayer *layer = replChainLayer(prepared->chain, index);
+    const ReplPlanLayer *layer = &prepared->facts->layers[index];
     g_autofree char *uuid = NULL;
     g_autoptr(ReplSecretBuf) value = NULL;
 
-    if (!replKeysIsEncrypted(layer))
+    if (!layer->encrypted)
         return 0;
-    if (!(uuid = replKeysOfLayer(layer->pool->uuid, layer->volume))) {
+    if (!(uuid = replKeysOfLayer(layer->poolUuid, layer->volume))) {
         replErrorSet(err, VIR_ERR_NO_SECRET,
                      _("No secret is known for the encrypted volume '%s' of pool '%s'"), layer->volume,
-                     layer->pool->name);
+                     layer->pool);
         return -1;
     }
     if (!(value = replSecretsValue(uuid, NULL, err)))
@@ -175,7 +169,7 @@ replKeysLoadLayer(ReplPrepared *prepared, guint index, GError **err)
 static char *
 replKeysTarget(const ReplReplication *replication, const ReplPrepared *prepared, GError **err)
 {
-    const ReplRequest *request = replication->record->request;
+    const ReplRequest *request = replication->journal->record->request;
     guint i;
 
     if (request->encryption == REPL_ENCRYPTION_TARGET)
@@ -216,15 +210,16 @@ replKeysLoadTarget(const ReplReplication *replication, ReplPrepared *prepared, G
 static int
 replKeysCheck(const ReplReplication *replication, const ReplPrepared *prepared, GError **err)
 {
+    const ReplChain *chain = replSourceChain(prepared->source);
     guint i;
 
-    for (i = 0; i < prepared->plan->steps->len; i++) {
+    for (i = 0; chain && i < prepared->plan->steps->len; i++) {
         const ReplConvertJob job = {
-            .chain = prepared->chain,
+            .chain = chain,
             .step = g_ptr_array_index(prepared->plan->steps, i),
             .sources = (const ReplSecretBuf *const *)prepared->sourceSecrets->pdata,
             .secret = prepared->secret,
-            .request = replication->record->request,
+            .request = replication->journal->record->request,
         };
 
         if (replConvertCheckSecrets(&job, err) < 0)
@@ -243,21 +238,35 @@ replKeysHasDefault(void)
     return uuid != NULL;
 }
 
-int
-replKeysLoad(ReplReplication *replication, ReplPrepared *prepared, gboolean try, GError **err)
+static void
+replKeysStart(ReplPrepared *prepared, guint count)
 {
-    const ReplRequest *request = replication->record->request;
-    gboolean makesKey = request->encryption == REPL_ENCRYPTION_DEFAULT && !replKeysHasDefault();
-    guint count = prepared->chain->layers->len;
-    guint i;
-
+    g_clear_pointer(&prepared->sourceSecrets, g_ptr_array_unref);
+    g_clear_pointer(&prepared->sourceKeys, g_ptr_array_unref);
+    g_clear_pointer(&prepared->sourceUuids, g_ptr_array_unref);
     prepared->sourceSecrets = g_ptr_array_new_with_free_func((GDestroyNotify)replSecretBufFree);
     g_ptr_array_set_size(prepared->sourceSecrets, count);
     prepared->sourceKeys = g_ptr_array_new_with_free_func((GDestroyNotify)replSecretBufFree);
     g_ptr_array_set_size(prepared->sourceKeys, count);
     prepared->sourceUuids = g_ptr_array_new_with_free_func(g_free);
     g_ptr_array_set_size(prepared->sourceUuids, count);
-    if (!replKeysAreNeeded(prepared->plan))
+}
+
+int
+replKeysLoad(ReplReplication *replication, ReplPrepared *prepared, ReplKeysWay way, GError **err)
+{
+    const ReplRequest *request = replication->journal->record->request;
+    gboolean makesKey = request->encryption == REPL_ENCRYPTION_DEFAULT && !replKeysHasDefault();
+    gboolean needed = replKeysAreNeeded(prepared->plan);
+    guint count = prepared->facts->layerCount;
+    guint i;
+
+    /* What was handed over has its keys. */
+    if (prepared->sourceSecrets && (prepared->keyed || !needed))
+        return 0;
+    replKeysStart(prepared, count);
+    prepared->keyed = needed;
+    if (!needed)
         return 0;
     for (i = 0; i < count; i++) {
         if (replKeysLoadLayer(prepared, i, err) < 0)
@@ -268,7 +277,7 @@ replKeysLoad(ReplReplication *replication, ReplPrepared *prepared, gboolean try,
     if ((!makesKey && replKeysLoadTarget(replication, prepared, err) < 0) ||
         replKeysCheck(replication, prepared, err) < 0)
         return -1;
-    if (!try)
+    if (way == REPL_KEYS_KEPT)
         replKeysTakeAll(replication, prepared);
     else if (replKeysTry(prepared, err) < 0)
         return -1;
@@ -296,7 +305,7 @@ replKeysRecord(const ReplReplication *replication, const ReplPlanStep *step, Rep
 
     g_free(image->secret);
     image->secret = step->convert.toEncrypted ? g_strdup(prepared->secretUuid) : NULL;
-    conversion->by = g_strdup(replication->record->requester);
+    conversion->by = g_strdup(replication->journal->record->requester);
     conversion->when_s = g_get_real_time() / G_USEC_PER_SEC;
     conversion->action = g_strdup(replKeysAction(&step->convert, g_strcmp0(from, prepared->secretUuid) != 0));
     conversion->fromSecret = g_strdup(from);

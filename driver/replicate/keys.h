@@ -7,13 +7,17 @@
 
 #include "replicate/prepared.h"
 
-/* Loads the passphrases of the encrypted layers that are to be converted, and that of the target.
- * With @try each is tried on its layer too, which tells its volume key; without, keys that
- * replKeysKeep() kept are taken. Returns 0, or -1 with @err set: VIR_ERR_NO_SECRET when no secret
- * is known or it does not exist, VIR_ERR_INVALID_SECRET when it has no value, VIR_ERR_AUTH_FAILED
- * when it is the wrong one. */
+/* Where volume keys come from. */
+typedef enum {
+    REPL_KEYS_TRY,  /* each passphrase is tried on its layer now, which tells the key */
+    REPL_KEYS_KEPT, /* those that replKeysKeep() kept; a layer without one is opened when it is converted */
+} ReplKeysWay;
+
+/* Loads the passphrases of the encrypted layers that are to be converted, and that of the target; what @prepared has
+ * already stays. Returns 0, or -1 with @err set: VIR_ERR_NO_SECRET when no secret is known or it does not exist,
+ * VIR_ERR_INVALID_SECRET when it has no value, VIR_ERR_AUTH_FAILED when it is the wrong one. */
 int
-replKeysLoad(ReplReplication *replication, ReplPrepared *prepared, gboolean try, GError **err);
+replKeysLoad(ReplReplication *replication, ReplPrepared *prepared, ReplKeysWay way, GError **err);
 
 /* Keeps the volume keys that @prepared has found out for the next attempt at @replication, so that
  * nothing is derived twice: a slow passphrase takes seconds a layer. They are good for as long as

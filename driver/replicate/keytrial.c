@@ -11,6 +11,7 @@
 #include "base/lock.h"
 #include "base/thread.h"
 #include "convert/convert.h"
+#include "service/service.h"
 
 /* Derivations of all requests together: one for each processor, whoever asks. */
 static ReplLock replKeyTrialLock = REPL_LOCK_INIT;
@@ -63,7 +64,7 @@ static int
 replKeyTrialLayer(const ReplKeyTrial *trial, guint index, GError **err)
 {
     ReplPrepared *prepared = trial->prepared;
-    const ReplLayer *layer = replChainLayer(prepared->chain, index);
+    const ReplLayer *layer = replChainLayer(replSourceChain(prepared->source), index);
     const ReplSecretBuf *passphrase = prepared->sourceSecrets->pdata[index];
     ReplSecretBuf *key = NULL;
 
@@ -102,7 +103,7 @@ replKeysTry(ReplPrepared *prepared, GError **err)
     guint wanted = MIN(count, g_get_num_processors()), i;
     g_autofree GError **errors = g_new0(GError *, count);
     g_autofree GThread **threads = g_new0(GThread *, wanted);
-    ReplKeyTrial trial = {.prepared = prepared, .limits = replPreparedLimits(), .errors = errors};
+    ReplKeyTrial trial = {.prepared = prepared, .limits = replServiceConvertLimits(), .errors = errors};
     int ret = 0;
 
     for (i = 1; i < wanted; i++)

@@ -8,13 +8,14 @@
 #include <glib-object.h>
 
 #include "base/lock.h"
-#include "job/pins.h"
+#include "region/home.h"
 #include "replicate/ending.h"
 #include "replicate/keys.h"
-#include "replicate/plannote.h"
+#include "replicate/pinning.h"
 #include "replicate/prepare.h"
 #include "replicate/publish.h"
 #include "replicate/transfer.h"
+#include "replicate/undo.h"
 #include "service/claims.h"
 #include "service/makers.h"
 #include "service/service.h"
@@ -22,18 +23,20 @@
 #include "virt/events.h"
 #include "virt/report.h"
 
+/* --- a planned job starts --- */
+
 /* Compares the plan that was shown with the one that would be made now. */
 static int
 replReplicationComparePlan(ReplReplication *replication, const ReplPrepared *now, GError **err)
 {
-    g_autoptr(ReplJobRecord) record = replReplicationCopyRecord(replication);
+    g_autoptr(ReplJobRecord) record = replJournalCopy(replication->journal);
     const GPtrArray *layers = record->layers;
     guint i;
 
     for (i = 0; i < MAX(layers->len, now->plan->steps->len); i++) {
         const ReplJobLayer *was = i < layers->len ? g_ptr_array_index(layers, i) : NULL;
-        const ReplPlanStep *step = i < now->plan->steps->len ? g_ptr_array_index(now->plan->steps, i) : NULL;
-        const ReplLayer *source = step ? replChainLayer(now->chain, step->layer) : NULL;
+        const ReplPlanStep *step = i < now->plan->steps->len ? replPreparedStep(now, i) : NULL;
+        const ReplPlanLayer *source = step ? replPreparedLayer(now, step) : NULL;
 
         if (!was || !step || !g_str_equal(was->sourceVolume, source->volume) ||
             !replFileIdentityEqual(&was->source, &source->identity)) {
@@ -57,20 +60,37 @@ replReplicationComparePlan(ReplReplication *replication, const ReplPrepared *now
 int
 replReplicationCheckStart(ReplJob *job, GError **err)
 {
+    const ReplPresentLook quick = {0};
     ReplReplication *replication = replJobOpaque(job);
     g_autoptr(ReplPrepared) now = NULL;
 
     if (replJobState(job) != REPL_JOB_PLANNED)
         return 0;
-    if (!(now = replPrepare(replication, NULL, NULL, err)))
+    if (!(now = replPrepareOpen(replication, err)) || replPreparePlan(replication, now, &quick, err) < 0 ||
+        replReplicationComparePlan(replication, now, err) < 0 ||
+        replKeysLoad(replication, now, REPL_KEYS_TRY, err) < 0)
         return -1;
-    if (replReplicationComparePlan(replication, now, err) < 0)
-        return -1;
-    replKeysKeep(replication, now);
+    replPreparedHandOver(replication, g_steal_pointer(&now));
     return 0;
 }
 
-/* The thread acts as the requester, or as the daemon where nobody is there to ask. */
+void
+replReplicationSettle(ReplJob *job)
+{
+    ReplReplication *replication = replJobOpaque(job);
+    ReplJobState state = replJobState(job);
+    g_autoptr(ReplPrepared) ready = NULL;
+
+    if (state == REPL_JOB_RUNNING || !(ready = replPreparedTake(replication)))
+        return;
+    /* A planned job may sit for days: keep no keys in memory for it. */
+    if (state == REPL_JOB_QUEUED)
+        replKeysKeep(replication, ready);
+}
+
+/* --- prepare --- */
+
+/* The thread acts as the requester, or as the daemon where there is nobody to ask. */
 static void
 replReplicationBecome(ReplReplication *replication)
 {
@@ -84,13 +104,76 @@ replReplicationBecome(ReplReplication *replication)
         replVirt.IdentitySetCurrent((ReplVirtIdentity *)system);
 }
 
-/* Plans; while others copy layers of the same chain, waits without a slot and with nothing open. */
+/* Claims what the plan makes. FALSE: other jobs make some of it now. */
+static gboolean
+replReplicationClaim(ReplJob *job, const ReplReplication *replication, const ReplPrepared *prepared,
+                     guint64 *era)
+{
+    g_autoptr(GPtrArray) layers = g_ptr_array_new_with_free_func(g_free);
+    guint i;
+
+    for (i = 0; i < prepared->plan->steps->len; i++) {
+        const ReplPlanStep *step = replPreparedStep(prepared, i);
+        const ReplPlanLayer *layer = replPreparedLayer(prepared, step);
+
+        if (step->action != REPL_STEP_REUSE)
+            g_ptr_array_add(layers, replClaimsLayer(layer->poolUuid, layer->volume));
+    }
+    return replClaimsTake(job, replication->journal->targetUuidstr, layers, era);
+}
+
+static int
+replReplicationProceed(void *opaque, guint64 bytes, GError **err)
+{
+    (void)bytes;
+    return replJobCheck(opaque, err);
+}
+
+/* What was handed over when the job was started, or all of it anew. */
+static ReplPrepared *
+replReplicationOpen(ReplReplication *replication, const ReplPresentLook *look, GError **err)
+{
+    g_autoptr(ReplPrepared) prepared = replPreparedTake(replication);
+
+    if (prepared)
+        return g_steal_pointer(&prepared);
+    if (!(prepared = replPrepareOpen(replication, err)) ||
+        replPreparePlan(replication, prepared, look, err) < 0)
+        return NULL;
+    return g_steal_pointer(&prepared);
+}
+
+/* NULL with @err set, or with *busy set when the layers are being made by another job. */
+static ReplPrepared *
+replReplicationTry(ReplJob *job, ReplReplication *replication, gboolean *busy, GError **err)
+{
+    const ReplPresentLook look = {TRUE, replReplicationProceed, job};
+    g_autoptr(ReplPrepared) prepared = replReplicationOpen(replication, &look, err);
+    guint64 era;
+
+    if (!prepared)
+        return NULL;
+    *busy = !replReplicationClaim(job, replication, prepared, &era);
+    /* What other jobs brought or took meanwhile, and what only contents tell, changes the plan. */
+    if (!*busy && (era != prepared->era || prepared->closely)) {
+        if (replPreparePlan(replication, prepared, &look, err) < 0)
+            return NULL;
+        *busy = !replReplicationClaim(job, replication, prepared, &era);
+    }
+    if (!*busy)
+        return g_steal_pointer(&prepared);
+    if (prepared->sourceKeys)
+        replKeysKeep(replication, prepared);
+    return NULL;
+}
+
+/* While others make layers of the same chain, waits without a turn in the queue and with nothing open. */
 static ReplPrepared *
 replReplicationPrepareInTurn(ReplJob *job, ReplReplication *replication, GError **err)
 {
     for (;;) {
         gboolean busy = FALSE;
-        ReplPrepared *prepared = replPrepare(replication, job, &busy, err);
+        ReplPrepared *prepared = replReplicationTry(job, replication, &busy, err);
 
         if (!busy)
             return prepared;
@@ -103,24 +186,26 @@ static int
 replReplicationPrepare(ReplJob *job, void *opaque, GError **err)
 {
     ReplReplication *replication = opaque;
-    g_autoptr(ReplPrepared) prepared = NULL;
     g_autoptr(GPtrArray) steps = NULL;
+    ReplPrepared *prepared;
 
     replReplicationBecome(replication);
-    if (!(prepared = replReplicationPrepareInTurn(job, replication, err)))
-        return -1;
-    if (replPinsClaim(replServicePins(), replication->id, replication->sourceUuidstr,
-                      replication->record->sourceVolume, replication->record->targetRegion, err) < 0)
+    if (!(prepared = replication->prepared = replReplicationPrepareInTurn(job, replication, err)) ||
+        replKeysLoad(replication, prepared, REPL_KEYS_KEPT, err) < 0 ||
+        replPinningClaim(replication, err) < 0)
         return -1;
     /* A retry has let go of it. */
-    if (replReplicationLease(replication, prepared->staging, TRUE, err) < 0)
+    if (replReplicationLease(replication, TRUE, err) < 0)
         return -1;
-    replication->prepared = g_steal_pointer(&prepared);
-    replPlanNote(replication, replication->prepared);
-    steps = replPreparedSteps(replication->prepared);
-    replJobSetSteps(job, steps, replication->prepared->plan->peakSpace_bytes);
-    return replPublishHold(replication, replication->prepared, err);
+    replPinningPlan(replication, prepared);
+    replHoldingSetPlan(replication->holding, prepared->facts->layers[0].virtualSize_bytes,
+                       &prepared->plan->adds);
+    steps = replPreparedSteps(prepared);
+    replJobSetSteps(job, steps, prepared->plan->peakSpace_bytes);
+    return replTargetBegin(prepared->target, prepared->plan, prepared->facts, prepared->present, err);
 }
+
+/* --- the rest of an attempt --- */
 
 static int
 replReplicationRun(ReplJob *job, void *opaque, GError **err)
@@ -137,36 +222,33 @@ replReplicationVerify(ReplJob *job, void *opaque, GError **err)
 static int
 replReplicationPublish(ReplJob *job, void *opaque, GError **err)
 {
-    return replPublishCommit(job, opaque, err);
+    (void)job;
+    return replPublishCommit(opaque, err);
 }
 
-/* A request that somebody waits for leaves nothing behind when it fails: the error says it all. One
- * that nobody waits for stays listed, to be retried or deleted; what is written already stays for
- * that. */
+/* A request that a client waits for leaves nothing behind when it fails: the error says it all. Any other stays
+ * listed, to be retried or deleted; what is written already stays for that. */
 static int
 replReplicationAbort(ReplJob *job, void *opaque, const GError *why, gboolean keepPartials, GError **err)
 {
     ReplReplication *replication = opaque;
     gboolean interrupted = keepPartials && replJobIsInterrupted(job);
+    gboolean stays = replication->resumed || replication->journal->record->request->async;
 
     (void)why;
-    (void)err;
     if (interrupted)
         return 0;
-    if (keepPartials && (replication->resumed || replication->record->request->async))
-        replPublishMakeRoom(replication);
-    else
-        replPublishUndo(replication, TRUE);
-    return 0;
+    return replUndo(replication, keepPartials && stays ? REPL_UNDO_PARTIALS : REPL_UNDO_ALL, err);
 }
 
 static void
 replReplicationClean(ReplJob *job, void *opaque)
 {
     ReplReplication *replication = opaque;
-    ReplPrepared *prepared = g_steal_pointer(&replication->prepared);
 
-    replClaimsDrop(job);
+    replPreparedFree(replPreparedTake(replication));
+    replPreparedFree(g_steal_pointer(&replication->prepared));
+    replClaimsDrop(job, replication->journal->targetUuidstr);
     replKeysForget(replication);
     replPinsDropJob(replServicePins(), replication->id);
     if (replication->became) {
@@ -176,12 +258,13 @@ replReplicationClean(ReplJob *job, void *opaque)
         replication->became = FALSE;
         replication->before = NULL;
     }
-    replPreparedFree(prepared);
 }
+
+/* --- the record --- */
 
 /* The replica's own record shows how its job ended, for good. */
 static void
-replReplicationRecordImage(ReplReplication *replication, ReplStaging *staging, const ReplJobInfo *info)
+replReplicationRecordImage(const ReplReplication *replication, ReplStaging *staging, const ReplJobInfo *info)
 {
     g_autoptr(ReplImage) image = NULL;
     g_autoptr(GError) err = NULL;
@@ -196,55 +279,67 @@ replReplicationRecordImage(ReplReplication *replication, ReplStaging *staging, c
         replWarn("The record of '%s' cannot be written: %s", replication->replica, err->message);
 }
 
+/* The job has ended, or failed for now. */
+static void
+replReplicationRecordEnd(ReplJob *job, ReplReplication *replication, const ReplRegion *target,
+                         const ReplJobInfo *info)
+{
+    const char *targetUuid = replication->journal->targetUuidstr;
+    g_autoptr(ReplStaging) staging = target && target->dir ? replRegionStaging(target, FALSE, NULL) : NULL;
+    gboolean accepted;
+
+    replLockTake(&replication->journal->lock);
+    accepted = replication->journal->accepted;
+    replLockDrop(&replication->journal->lock);
+    if (staging && (accepted || info->state == REPL_JOB_COMPLETED))
+        replReplicationRecordImage(replication, staging, info);
+    if (info->state != REPL_JOB_FAILED || !accepted)
+        replMakersRemove(targetUuid, replication->replica, job);
+    if (info->state == REPL_JOB_COMPLETED)
+        replServiceLearnRate(info);
+}
+
 static void
 replReplicationRecord(ReplJob *job, const ReplJobInfo *info, void *opaque)
 {
     ReplReplication *replication = opaque;
-    g_autoptr(ReplRegion) target = replRegionOfUuid(replication->targetUuid);
-    g_autoptr(ReplStaging) staging = NULL;
+    g_autoptr(ReplRegion) target = replRegionOfUuid(replication->journal->targetUuid);
+    g_autoptr(ReplStaging) home = NULL;
     g_autoptr(GError) err = NULL;
     ReplPhase phase;
-    gboolean listed;
     gboolean same;
 
+    replLockTake(&replication->journal->lock);
+    replJobInfoFree(replication->journal->record->info);
+    replication->journal->record->info = replJobInfoCopy(info);
+    phase = replPhaseOfRecord(replication->journal->record);
+    replLockDrop(&replication->journal->lock);
     replLockTake(&replication->lock);
-    replJobInfoFree(replication->record->info);
-    replication->record->info = replJobInfoCopy(info);
-    listed = replication->listed;
-    phase = replPhaseOfRecord(replication->record);
-    same = phase != REPL_PHASE_ENDED && phase == (ReplPhase)replication->persisted;
+    same = phase != REPL_PHASE_ENDED && phase == replication->persisted;
+    replication->persisted = phase;
     replLockDrop(&replication->lock);
 
     /* A pause may last for days. */
     if (phase == REPL_PHASE_PAUSED || phase == REPL_PHASE_ENDED)
         replKeysForget(replication);
-    /* Waiting, copying and verifying are the same to a restart: no disk is asked to tell them
-     * apart. */
+    /* Waiting, copying and verifying are the same to a restart: no disk is asked to tell them apart. */
     if (same)
         return;
-    if (target && (staging = replRegionStaging(target, FALSE, NULL)) &&
-        replReplicationSave(replication, staging, &err) < 0)
+    if (target && (home = replHomeOf(target, FALSE, NULL)) && replJournalSave(replication->journal, &err) < 0)
         replWarn("The record of job %s cannot be written: %s", replication->id, err->message);
     if (phase == REPL_PHASE_PLANNED || phase == REPL_PHASE_ENDED)
-        replReplicationLease(replication, NULL, FALSE, NULL);
-    if (phase != REPL_PHASE_ENDED)
-        return;
-    if (staging && (listed || info->state == REPL_JOB_COMPLETED))
-        replReplicationRecordImage(replication, staging, info);
-    if (info->state != REPL_JOB_FAILED || !listed)
-        replMakersRemove(replication->targetUuidstr, replication->replica, job);
-    if (info->state == REPL_JOB_COMPLETED)
-        replServiceLearnRate(info);
+        replReplicationLease(replication, FALSE, NULL);
+    if (phase == REPL_PHASE_ENDED)
+        replReplicationRecordEnd(job, replication, target, info);
 }
 
 static void
 replReplicationEnded(ReplJob *job, const ReplJobInfo *info, void *opaque)
 {
     ReplReplication *replication = opaque;
-    g_autoptr(ReplRegion) target = replRegionOfUuid(replication->targetUuid);
+    g_autoptr(ReplRegion) target = replRegionOfUuid(replication->journal->targetUuid);
 
     (void)job;
-    (void)info;
     replEndingTell(replication, info);
     if (target)
         replEventsRefresh(target->name, target->uuid);
@@ -253,12 +348,12 @@ replReplicationEnded(ReplJob *job, const ReplJobInfo *info, void *opaque)
 static char *
 replReplicationDescribe(ReplJob *job, void *opaque)
 {
-    ReplReplication *replication = opaque;
+    const ReplReplication *replication = opaque;
+    const ReplJobRecord *record = replication->journal->record;
 
     (void)job;
-    return g_strdup_printf("image '%s' of pool '%s' to volume '%s' in region '%s'",
-                           replication->record->sourceVolume, replication->record->sourcePool,
-                           replication->replica, replication->record->targetRegion);
+    return g_strdup_printf("image '%s' of pool '%s' to volume '%s' in region '%s'", record->sourceVolume,
+                           record->sourcePool, replication->replica, record->targetRegion);
 }
 
 static void
@@ -283,13 +378,15 @@ static const ReplJobOps replReplicationOps = {
 ReplJob *
 replReplicationToJob(ReplReplication *replication)
 {
+    const ReplJobRecord *record = replication->journal->record;
+    const char *targetUuid = replication->journal->targetUuidstr;
     g_autofree char *waitKey = replClaimsWaitKey(replication->id);
-    ReplJob *job = replJobNew(replication->id, replication->record->targetRegion, &replReplicationOps,
-                              replication, replication->record->request->bandwidth_bytesPerSec);
+    ReplJob *job = replJobNew(replication->id, record->targetRegion, &replReplicationOps, replication,
+                              record->request->bandwidth_bytesPerSec);
 
-    replJobAddKey(job, replication->targetUuidstr);
+    replJobAddKey(job, targetUuid);
     replJobAddKey(job, replication->sourceUuidstr);
     replJobAddKey(job, waitKey);
-    replMakersAdd(replication->targetUuidstr, replication->replica, job, replication->holding);
+    replMakersAdd(targetUuid, replication->replica, job, replication->holding);
     return job;
 }

@@ -1,15 +1,24 @@
 /*
- * prepare.h: opens, locks and plans
+ * prepare.h: opens, holds and plans
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
 
-#include "job/job.h"
 #include "replicate/prepared.h"
 
-/* Opens, locks and plans for @job. Without one the plan is quick: layers in the target are found by
- * what records say, and their contents are only read before a shortage is reported. NULL with @err
- * set, or with *busy set and no error when another job is copying one of the layers (claims.h). */
+/* Opens both ends, holds the source and describes it; there is no plan yet. NULL with @err set. */
 ReplPrepared *
-replPrepare(ReplReplication *replication, ReplJob *job, gboolean *busy, GError **err);
+replPrepareOpen(const ReplReplication *replication, GError **err);
+
+/* Looks at the target and plans, or plans again. Layers are looked for in the target as @look says; when they are
+ * not looked at by their contents, and quota or space are too short for what that leaves to be made, contents are looked at
+ * before the shortage is reported. Keys that were loaded stay. Returns 0, or -1 with @err set. */
+int
+replPreparePlan(const ReplReplication *replication, ReplPrepared *prepared, const ReplPresentLook *look,
+                GError **err);
+
+/* Whether the quota of the target still holds what the plan adds: asked right before it is published. Returns 0, or -1
+ * with @err set. */
+int
+replPrepareCheckQuota(const ReplReplication *replication, const ReplPrepared *prepared, GError **err);

@@ -1,56 +1,28 @@
 /*
- * prepared.c: a replication that is opened, locked and planned
+ * prepared.c: a replication that is opened, held and planned
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "base/lock.h"
 #include "replicate/prepared.h"
-
-#include "base/fd.h"
-#include "service/service.h"
-
-ReplPrepared *
-replPreparedNew(void)
-{
-    ReplPrepared *prepared = g_new0(ReplPrepared, 1);
-
-    prepared->held = g_array_new(FALSE, FALSE, sizeof(int));
-    prepared->presentWas = g_array_new(FALSE, TRUE, sizeof(ReplFileIdentity));
-    return prepared;
-}
 
 void
 replPreparedFree(ReplPrepared *prepared)
 {
-    guint i;
-
     if (!prepared)
         return;
-    for (i = 0; i < prepared->held->len; i++)
-        replFdClose(g_array_index(prepared->held, int, i));
-    g_array_unref(prepared->held);
-    g_array_unref(prepared->presentWas);
     g_clear_pointer(&prepared->sourceSecrets, g_ptr_array_unref);
     g_clear_pointer(&prepared->sourceKeys, g_ptr_array_unref);
     g_clear_pointer(&prepared->sourceUuids, g_ptr_array_unref);
     replSecretBufFree(prepared->secret);
     g_free(prepared->secretUuid);
+    replTargetFree(prepared->target);
+    if (prepared->present)
+        replPresentClear(prepared->present, prepared->facts->layerCount);
+    g_free(prepared->present);
     replPlanFree(prepared->plan);
-    g_clear_pointer(&prepared->presentAs, g_ptr_array_unref);
-    replChainFree(prepared->chain);
-    if (prepared->staging)
-        replStagingUnref(prepared->staging);
-    g_clear_pointer(&prepared->set, replPoolSetFree);
-    replRegionFree(prepared->target);
-    replRegionFree(prepared->source);
+    replSourceFree(prepared->source);
     g_free(prepared);
-}
-
-ReplConvertLimits
-replPreparedLimits(void)
-{
-    g_autoptr(ReplConfig) config = replServiceConfig();
-
-    return (ReplConvertLimits){config->helperTime_s, config->helperMemory_bytes};
 }
 
 GPtrArray *
@@ -60,10 +32,9 @@ replPreparedSteps(const ReplPrepared *prepared)
     guint i;
 
     for (i = 0; i < prepared->plan->steps->len; i++) {
-        const ReplPlanStep *step = g_ptr_array_index(prepared->plan->steps, i);
-
-        ReplStep *shown = replStepNew(replChainLayer(prepared->chain, step->layer)->volume, step->volume,
-                                      step->action, step->bytes);
+        const ReplPlanStep *step = replPreparedStep(prepared, i);
+        ReplStep *shown =
+            replStepNew(replPreparedLayer(prepared, step)->volume, step->volume, step->action, step->bytes);
 
         if (step->action == REPL_STEP_CONVERT) {
             shown->snapshotsLost = step->convert.snapshotsLost;
@@ -72,4 +43,27 @@ replPreparedSteps(const ReplPrepared *prepared)
         g_ptr_array_add(steps, shown);
     }
     return steps;
+}
+
+void
+replPreparedHandOver(ReplReplication *replication, ReplPrepared *prepared)
+{
+    ReplPrepared *before;
+
+    replLockTake(&replication->lock);
+    before = replication->ready;
+    replication->ready = prepared;
+    replLockDrop(&replication->lock);
+    replPreparedFree(before);
+}
+
+ReplPrepared *
+replPreparedTake(ReplReplication *replication)
+{
+    ReplPrepared *prepared;
+
+    replLockTake(&replication->lock);
+    prepared = g_steal_pointer(&replication->ready);
+    replLockDrop(&replication->lock);
+    return prepared;
 }

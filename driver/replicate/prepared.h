@@ -1,50 +1,64 @@
 /*
- * prepared.h: a replication that is opened, locked and planned
+ * prepared.h: a replication that is opened, held and planned
+ *
+ * Made by prepare.h for one of three: a request on its way in (submission), a planned job that is to start, an attempt.
+ * The first two hand theirs to the attempt that follows at once (ready), which plans again only where something may
+ * have changed; while the job waits in the queue nothing is held.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
 
 #include "convert/convert.h"
-#include "plan/plan.h"
-#include "probe/chain.h"
+#include "endpoint/target.h"
 #include "replicate/replication.h"
 
-/* One try, from prepare to clean: opened, locked and planned. Belongs to the thread that makes it.
- */
+/* Belongs to one thread at a time. */
 struct _ReplPrepared {
-    ReplRegion *source;
-    ReplRegion *target;
-    ReplPoolSet *set;
-    const ReplPoolDir *sourceDir; /* of the set */
-    const ReplPoolDir *targetDir;
-    ReplStaging *staging; /* the target's */
-    ReplChain *chain;
-    GPtrArray *presentAs; /* an element for each layer of the chain, NULL: not there */
-    GArray *presentWas;   /* ReplFileIdentity, the same: what was there when it was looked at */
+    ReplSource *source; /* held */
+    ReplTarget *target;
+    const ReplSourceFacts *facts;
+    ReplPresent *present; /* an element for each layer of the source */
     ReplPlan *plan;
+    gboolean closely; /* looking at contents could find more in the target than the plan knows */
+    guint64 era;      /* of the claims in the target (service/claims.h), when it was looked at */
+
+    /* keys.h; NULL until they are loaded. */
+    gboolean keyed;           /* the plan needs them */
     GPtrArray *sourceSecrets; /* of ReplSecretBuf, an element for each layer, NULL: not needed */
     GPtrArray *sourceKeys;    /* of ReplSecretBuf: their volume keys where they are known, the same */
     GPtrArray *sourceUuids;   /* of char *, the same */
     ReplSecretBuf *secret;    /* the target's, NULL: none */
     char *secretUuid;
-    gboolean sourceIsFast; /* the source is a fast-create image */
     ReplLuksKdf kdf;
-    GArray *held; /* int: descriptors of locked placeholders */
 };
-
-ReplPrepared *
-replPreparedNew(void);
 
 void
 replPreparedFree(ReplPrepared *prepared);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplPrepared, replPreparedFree)
 
-/* What qemu-img may take to look at an image, as configured. */
-ReplConvertLimits
-replPreparedLimits(void);
+static inline const ReplPlanStep *
+replPreparedStep(const ReplPrepared *prepared, guint index)
+{
+    return g_ptr_array_index(prepared->plan->steps, index);
+}
+
+/* The layer of the source that @step makes. */
+static inline const ReplPlanLayer *
+replPreparedLayer(const ReplPrepared *prepared, const ReplPlanStep *step)
+{
+    return &prepared->facts->layers[step->layer];
+}
 
 /* The steps of the plan as a job shows them. */
 GPtrArray *
 replPreparedSteps(const ReplPrepared *prepared);
+
+/* Takes @prepared over for the next attempt. */
+void
+replPreparedHandOver(ReplReplication *replication, ReplPrepared *prepared);
+
+/* Takes what was handed over, or NULL. Of two that ask one gets it. */
+ReplPrepared *
+replPreparedTake(ReplReplication *replication);

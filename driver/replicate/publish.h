@@ -1,5 +1,5 @@
 /*
- * publish.h: names in the target: held by placeholders, then taken by finished layers
+ * publish.h: a replica that is written becomes available
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -8,19 +8,7 @@
 #include "job/job.h"
 #include "replicate/prepared.h"
 
-/* Makes the placeholders of the layers that are to be written, and locks all of them. */
+/* Asks for the quota again, and has the target put everything in place, with the records of what each layer came from.
+ * Returns 0 when the replica is there, whatever else happens; or -1 with @err set, and it is not. */
 int
-replPublishHold(ReplReplication *replication, ReplPrepared *prepared, GError **err);
-
-/* Puts the layers in place, bases first, the image last. Contains the commit point. */
-int
-replPublishCommit(ReplJob *job, ReplReplication *replication, GError **err);
-
-/* Removes partial files and placeholders; with @all also layers already published. */
-void
-replPublishUndo(ReplReplication *replication, gboolean all);
-
-/* Removes partial files that keep the target's file system full, so that nothing else suffers from
- * a job that waits for its retry. */
-void
-replPublishMakeRoom(ReplReplication *replication);
+replPublishCommit(ReplReplication *replication, GError **err);

@@ -6,23 +6,23 @@
 #include "replicate/replication.h"
 
 #include <glib-object.h>
-#include <string.h>
 
+#include "base/error.h"
 #include "base/lock.h"
+#include "region/home.h"
 #include "region/lease.h"
 
 ReplReplication *
-replReplicationNew(const ReplRegion *target, ReplJobRecord *record, ReplImage *image, gboolean asRequester)
+replReplicationNew(const unsigned char *targetUuid, ReplJobRecord *record, ReplImage *image,
+                   gboolean asRequester)
 {
     ReplReplication *replication = g_new0(ReplReplication, 1);
 
     replLockInit(&replication->lock);
-    replication->id = g_strdup(record->id);
-    memcpy(replication->targetUuid, target->uuid, sizeof(replication->targetUuid));
-    replication->targetUuidstr = g_strdup(target->uuidstr);
-    replication->sourceUuidstr = g_strdup(record->sourcePoolUuid);
-    replication->replica = g_strdup(record->volume);
-    replication->record = record;
+    replication->journal = replJournalNew(targetUuid, record);
+    replication->id = record->id;
+    replication->replica = record->volume;
+    replication->sourceUuidstr = record->sourcePoolUuid;
     replication->holding = replHoldingNew(record->volume, image);
     if (asRequester)
         replication->identity = replVirt.IdentityGetCurrent();
@@ -35,15 +35,11 @@ replReplicationFree(ReplReplication *replication)
     if (!replication)
         return;
     g_clear_pointer(&replication->opened, g_ptr_array_unref);
-    replReplicationLease(replication, NULL, FALSE, NULL);
-    replJobRecordFree(replication->record);
+    replReplicationLease(replication, FALSE, NULL);
+    replJournalFree(replication->journal);
     replHoldingUnref(replication->holding);
     if (replication->identity)
         g_object_unref(replication->identity);
-    g_free(replication->id);
-    g_free(replication->targetUuidstr);
-    g_free(replication->sourceUuidstr);
-    g_free(replication->replica);
     replLockClear(&replication->lock);
     g_free(replication);
 }
@@ -72,8 +68,25 @@ replPhaseOfRecord(const ReplJobRecord *record)
     return REPL_PHASE_ENDED;
 }
 
+static int
+replReplicationTakeLease(const ReplReplication *replication, GError **err)
+{
+    const ReplJournal *journal = replication->journal;
+    g_autoptr(ReplRegion) target = replRegionOfUuid(journal->targetUuid);
+    g_autoptr(ReplStaging) home = NULL;
+
+    if (!target) {
+        replErrorSet(err, VIR_ERR_NO_STORAGE_POOL, _("There is no region pool with UUID '%s' any more"),
+                     journal->targetUuidstr);
+        return -1;
+    }
+    if (!(home = replHomeOf(target, TRUE, err)))
+        return -1;
+    return replLeasesHold(journal->targetUuidstr, home, err);
+}
+
 int
-replReplicationLease(ReplReplication *replication, ReplStaging *staging, gboolean on, GError **err)
+replReplicationLease(ReplReplication *replication, gboolean on, GError **err)
 {
     gboolean was;
 
@@ -84,52 +97,13 @@ replReplicationLease(ReplReplication *replication, ReplStaging *staging, gboolea
     if (was == on)
         return 0;
     if (!on) {
-        replLeasesDrop(replication->targetUuidstr);
+        replLeasesDrop(replication->journal->targetUuidstr);
         return 0;
     }
-    if (replLeasesHold(replication->targetUuidstr, staging, err) == 0)
+    if (replReplicationTakeLease(replication, err) == 0)
         return 0;
     replLockTake(&replication->lock);
     replication->leased = FALSE;
     replLockDrop(&replication->lock);
     return -1;
-}
-
-int
-replReplicationSave(ReplReplication *replication, ReplStaging *staging, GError **err)
-{
-    g_autoptr(ReplJobRecord) copy = NULL;
-
-    replLockTake(&replication->lock);
-    copy = replJobRecordCopy(replication->record);
-    replication->persisted = replPhaseOfRecord(copy);
-    replication->unsaved_bytes = 0;
-    replLockDrop(&replication->lock);
-    return replJobRecordSave(staging, copy, err);
-}
-
-ReplJobRecord *
-replReplicationCopyRecord(ReplReplication *replication)
-{
-    ReplJobRecord *copy;
-
-    replLockTake(&replication->lock);
-    copy = replJobRecordCopy(replication->record);
-    replLockDrop(&replication->lock);
-    return copy;
-}
-
-void
-replReplicationShowNames(ReplReplication *replication)
-{
-    GPtrArray *layers = g_ptr_array_new_with_free_func(g_free);
-    guint i;
-
-    for (i = 0; i < replication->record->layers->len; i++) {
-        const ReplJobLayer *layer = g_ptr_array_index(replication->record->layers, i);
-
-        if (layer->placeholder && !layer->published && !g_str_equal(layer->volume, replication->replica))
-            g_ptr_array_add(layers, g_strdup(layer->volume));
-    }
-    replHoldingSetNames(replication->holding, replication->listed, layers);
 }

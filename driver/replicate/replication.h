@@ -1,16 +1,20 @@
 /*
  * replication.h: what a job makes: one replica
  *
- * submission (stack/) -> life.h -> prepare.h -> transfer.h -> publish.h
+ * The room replicate/ in five lines:
+ * In:    a record of what is asked for (new from stack/submission.c, or loaded by stack/resume.c), and the two endpoints
+ *        that endpoint/open.h finds for it. Only their tables are used: nothing here knows what is behind them.
+ * Out:   a job (life.h) for the queue: prepare.h -> transfer.h -> publish.h; what it holds is shown in service/holding.h.
+ * Owner: the job owns the replication, the replication its journal; what is opened belongs to one attempt (prepared.h).
+ * Lock:  lock below and the journal's, never both at once; neither is held while anything is read or written.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
 
 #include "base/lock.h"
-#include "region/region.h"
+#include "endpoint/journal.h"
 #include "service/holding.h"
-#include "store/jobrecord.h"
 #include "virt/access.h"
 
 typedef struct _ReplPrepared ReplPrepared;
@@ -28,37 +32,35 @@ typedef enum {
 
 struct _ReplReplication {
     /* Fixed after creation. */
-    char *id;
-    unsigned char targetUuid[VIR_UUID_BUFLEN];
-    char *targetUuidstr;
-    char *sourceUuidstr;
-    char *replica;              /* volume in the target */
-    gboolean resumed;           /* taken up from a record: nobody waits for it */
+    const char *id;      /* of the journal's record, which says what is fixed in it; these three, too */
+    const char *replica; /* volume in the target */
+    const char *sourceUuidstr;
+    ReplJournal *journal;
     ReplHolding *holding;       /* what others see of it; a reference */
+    gboolean resumed;           /* taken up from a record: no client waits for it */
     ReplVirtIdentity *identity; /* the requester's, a reference; NULL: the daemon's */
 
-    /* Guarded by lock. */
     ReplLock lock;
-    ReplJobRecord *record;
-    gboolean listed;       /* the replica's name is held in the pool */
-    gint persisted;        /* ReplPhase of the record on disk */
-    gboolean leased;       /* this host holds the target's staging folder for it */
-    guint64 unsaved_bytes; /* written since the record was saved */
-    GPtrArray *opened;     /* keys for the next attempt, see keys.h; NULL: none */
+
+    /* Guarded by lock. */
+    ReplPhase persisted; /* phase of the record on disk */
+    gboolean leased;     /* this host holds the job's home for it */
+    GPtrArray *opened;   /* keys for the next attempt, see keys.h; NULL: none */
+    ReplPrepared *ready; /* for the next attempt, see prepared.h; NULL: nothing */
 
     /* The attempt's thread alone. */
     ReplPrepared *prepared;
     gboolean became;     /* the thread acts as the requester until clean */
-    ReplIdentity before; /* who it was, NULL: nobody */
+    ReplIdentity before; /* who it was, NULL: it had no identity */
 };
 
-/* Takes @record and @image over. @asRequester: works with the rights of the current identity, else
- * with those of the daemon. (The requester's connection is not kept: when the client leaves, it
- * must close.) */
+/* Takes @record and @image over. @asRequester: works with the rights of the current identity, else with
+ * those of the daemon. (The requester's connection is not kept: when the client leaves, it must close.) */
 ReplReplication *
-replReplicationNew(const ReplRegion *target, ReplJobRecord *record, ReplImage *image, gboolean asRequester);
+replReplicationNew(const unsigned char *targetUuid, ReplJobRecord *record, ReplImage *image,
+                   gboolean asRequester);
 
-/* Nothing may be prepared any more. */
+/* Nothing may be prepared or ready any more. */
 void
 replReplicationFree(ReplReplication *replication);
 
@@ -66,20 +68,6 @@ replReplicationFree(ReplReplication *replication);
 ReplPhase
 replPhaseOfRecord(const ReplJobRecord *record);
 
-/* Tells others which names the job holds now, as the record and listed have it. Called with the
- * lock held. */
-void
-replReplicationShowNames(ReplReplication *replication);
-
-/* A copy of the record. */
-ReplJobRecord *
-replReplicationCopyRecord(ReplReplication *replication);
-
-/* Holds the target's staging folder for this host, or lets go of it. Returns 0, or -1 with @err
- * set. */
+/* Holds the job's home for this host, or lets go of it. Returns 0, or -1 with @err set. */
 int
-replReplicationLease(ReplReplication *replication, ReplStaging *staging, gboolean on, GError **err);
-
-/* Writes the record as it is now. Returns 0, or -1 with @err set. */
-int
-replReplicationSave(ReplReplication *replication, ReplStaging *staging, GError **err);
+replReplicationLease(ReplReplication *replication, gboolean on, GError **err);

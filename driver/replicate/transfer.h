@@ -1,5 +1,5 @@
 /*
- * transfer.h: the layers of a plan become partial files
+ * transfer.h: the layers of a plan are written
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -8,10 +8,10 @@
 #include "job/job.h"
 #include "replicate/prepared.h"
 
-/* Writes all layers into partial files. */
+/* Writes all layers, bases first. */
 int
 replTransferRun(ReplJob *job, ReplReplication *replication, GError **err);
 
-/* Proves that sources did not change and partial files are what was planned. */
+/* Proves that the source did not change and the layers are what was planned. */
 int
 replTransferVerify(ReplJob *job, ReplReplication *replication, GError **err);

@@ -195,7 +195,7 @@ replMakersList(const char *poolUuid, const char *sourceId)
 }
 
 void
-replMakersCorrectUsage(const char *poolUuid, const ReplJob *except, gboolean reserve, ReplAmounts *usage)
+replMakersCorrectUsage(const char *poolUuid, const ReplHolding *except, gboolean reserve, ReplAmounts *usage)
 {
     GHashTableIter iter;
     gpointer key, value;
@@ -207,7 +207,7 @@ replMakersCorrectUsage(const char *poolUuid, const ReplJob *except, gboolean res
         const ReplMaker *maker = value;
 
         if (g_str_has_prefix(key, poolUuid))
-            replHoldingCorrectUsage(maker->holding, reserve && maker->job != except, usage);
+            replHoldingCorrectUsage(maker->holding, reserve && maker->holding != except, usage);
     }
     replLockDrop(&replMakersLock);
 }

@@ -46,4 +46,4 @@ replMakersList(const char *poolUuid, const char *sourceId);
 /* replHoldingCorrectUsage() of all jobs that make volumes of the pool; @except (may be NULL)
  * reserves nothing. */
 void
-replMakersCorrectUsage(const char *poolUuid, const ReplJob *except, gboolean reserve, ReplAmounts *usage);
+replMakersCorrectUsage(const char *poolUuid, const ReplHolding *except, gboolean reserve, ReplAmounts *usage);

@@ -132,6 +132,14 @@ replServiceConfig(void)
     return copy;
 }
 
+ReplConvertLimits
+replServiceConvertLimits(void)
+{
+    g_autoptr(ReplConfig) config = replServiceConfig();
+
+    return (ReplConvertLimits){config->helperTime_s, config->helperMemory_bytes};
+}
+
 char *
 replServicePoolJob(const char *poolUuid)
 {

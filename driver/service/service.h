@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "convert/convert.h"
 #include "job/hook.h"
 #include "job/pins.h"
 #include "job/queue.h"
@@ -46,6 +47,10 @@ replServiceCache(void);
 /* A reference to the configuration of the moment. */
 ReplConfig *
 replServiceConfig(void);
+
+/* What qemu-img may take to look at an image, as configured. */
+ReplConvertLimits
+replServiceConvertLimits(void);
 
 /* The id of a job that works in the pool now, or NULL. */
 char *

@@ -5,30 +5,17 @@
  */
 #include "stack/resume.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "job/pins.h"
+#include "endpoint/open.h"
+#include "region/home.h"
 #include "region/lease.h"
 #include "region/region.h"
 #include "replicate/life.h"
+#include "replicate/pinning.h"
 #include "service/makers.h"
 #include "service/service.h"
 #include "store/partial.h"
 #include "store/record.h"
 #include "virt/report.h"
-
-/* The image is in place, with all its layers: only the end of the job was not recorded any more. */
-static gboolean
-replResumeIsDone(const ReplRegion *region, const ReplJobRecord *record)
-{
-    struct stat st;
-
-    return record->info->state == REPL_JOB_PUBLISHING &&
-           fstatat(region->dir->dirFd, record->volume, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
-}
 
 static void
 replResumeComplete(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *record)
@@ -81,122 +68,73 @@ replResumeHoldSource(const ReplReplication *replication)
         replQueueHold(replServiceQueue(), replication->sourceUuidstr);
 }
 
-/* Bytes of data in a partial file; what was only reserved reads as a hole. */
-static guint64
-replResumeData(int dirFd, const char *name)
-{
-    g_auto(ReplFd) fd = openat(dirFd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    guint64 bytes = 0;
-    off_t data, hole = 0;
-
-    while (fd >= 0 && (data = lseek(fd, hole, SEEK_DATA)) >= 0 && (hole = lseek(fd, data, SEEK_HOLE)) > data)
-        bytes += hole - data;
-    return bytes;
-}
-
-/* What an interrupted job has written, so that its progress does not seem to go back. */
-static guint64
-replResumeWritten(ReplStaging *staging, const ReplJobRecord *record)
-{
-    guint64 bytes = 0;
-    guint i;
-
-    for (i = 0; i < record->layers->len; i++) {
-        g_autofree char *name = g_strdup_printf("%s.%u", record->id, i);
-
-        bytes += replResumeData(replStagingFd(staging, REPL_STAGING_PARTIAL), name);
-    }
-    return bytes;
-}
-
-/* As the request did when it was accepted: the plan that comes later pins the same again. */
+/* A job that goes on, or waits to be told. Takes @replication. */
 static void
-replResumePin(const ReplRegion *region, const ReplJobRecord *record)
+replResumeQueue(const ReplRegion *region, ReplReplication *replication, ReplPhase phase)
 {
-    ReplPins *pins = replServicePins();
-    g_autoptr(GError) err = NULL;
-    guint i;
-
-    if (replPinsClaim(pins, record->id, record->sourcePoolUuid, record->sourceVolume, record->targetRegion,
-                      &err) < 0)
-        replWarn("Replication job %s: %s", record->id, err->message);
-    replPinsAdd(pins, record->sourcePoolUuid, record->sourcePool, record->sourceVolume, record->id,
-                REPL_PIN_SOURCE, NULL);
-    replPinsAdd(pins, region->uuidstr, region->name, record->volume, record->id, REPL_PIN_TARGET, NULL);
-    for (i = 0; i < record->layers->len; i++) {
-        const ReplJobLayer *layer = g_ptr_array_index(record->layers, i);
-
-        replPinsAdd(pins, layer->sourcePoolUuid, record->sourcePool, layer->sourceVolume, record->id,
-                    REPL_PIN_BASE, record->sourceVolume);
-        replPinsAdd(pins, region->uuidstr, region->name, layer->volume, record->id,
-                    layer->action == REPL_STEP_REUSE ? REPL_PIN_REUSE : REPL_PIN_LAYER, record->volume);
-    }
-}
-
-/* A layer that was put in place just before the daemon ended is known by its partial file, which is
- * gone. */
-static void
-replResumeNotePublished(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *record)
-{
-    struct stat st;
-    guint i;
-
-    for (i = 0; i < record->layers->len; i++) {
-        ReplJobLayer *layer = g_ptr_array_index(record->layers, i);
-        g_autofree char *name = g_strdup_printf("%s.%u", record->id, record->layers->len - 1 - i);
-
-        if (record->info->state == REPL_JOB_PUBLISHING && layer->placeholder && !layer->published &&
-            fstatat(region->dir->dirFd, layer->volume, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0 &&
-            fstatat(replStagingFd(staging, REPL_STAGING_PARTIAL), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-            layer->published = TRUE;
-    }
-}
-
-static void
-replResumeJob(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *record)
-{
-    g_autoptr(ReplImage) image = replResumeImage(staging, record);
+    const ReplJobRecord *record = replication->journal->record;
     g_autoptr(ReplJob) job = NULL;
     g_autoptr(GError) err = NULL;
-    struct stat st;
-    ReplPhase phase;
-    ReplReplication *replication;
 
-    if (!record->request) {
-        replWarn("Job %s of pool '%s' has no request in its record and cannot go on", record->id,
-                 region->name);
-        replJobRecordFree(record);
-        return;
-    }
-    /* The daemon ended before the request was accepted. */
-    if (fstatat(region->dir->dirFd, record->volume, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) {
-        replJobRecordDrop(staging, record->id, NULL);
-        replJobRecordFree(record);
-        return;
-    }
-    /* What was recorded before it was queued was to start at once. */
-    if (record->info->state == REPL_JOB_PLANNED && record->request->start)
-        record->info->state = REPL_JOB_QUEUED;
-    record->info->processed_bytes = MIN(
-        record->info->total_bytes, MAX(record->info->processed_bytes, replResumeWritten(staging, record)));
-    replResumeNotePublished(region, staging, record);
-    replication = replReplicationNew(region, record, g_steal_pointer(&image), FALSE);
     replication->resumed = TRUE;
-    replication->listed = TRUE;
-    replReplicationShowNames(replication);
-    phase = replPhaseOfRecord(record);
     if (phase != REPL_PHASE_PLANNED && phase != REPL_PHASE_ENDED)
-        replReplicationLease(replication, staging, TRUE, NULL);
+        replReplicationLease(replication, TRUE, NULL);
     job = replReplicationToJob(replication);
     replJobRestore(job, record->info);
-    if (phase != REPL_PHASE_ENDED)
-        replResumePin(region, record);
+    if (phase != REPL_PHASE_ENDED) {
+        if (replPinningClaim(replication, &err) < 0)
+            replWarn("Replication job %s: %s", replication->id, err->message);
+        g_clear_error(&err);
+        replPinningJournal(replication);
+    }
     replResumeHoldSource(replication);
     if (replQueueSubmit(replServiceQueue(), job, FALSE, &err) < 0) {
         replWarn("Replication job %s does not go on: %s", replication->id, err->message);
         replMakersRemove(region->uuidstr, replication->replica, job);
         replPinsDropJob(replServicePins(), replication->id);
     }
+}
+
+/* Its next attempt plans again; what it shows until then is what it showed before. */
+static void
+replResumeGoOn(const ReplRegion *region, ReplReplication *replication, ReplTarget *target)
+{
+    ReplJobRecord *record = replication->journal->record;
+
+    /* What was recorded before it was queued was to start at once. */
+    if (record->info->state == REPL_JOB_PLANNED && record->request->start)
+        record->info->state = REPL_JOB_QUEUED;
+    record->info->processed_bytes =
+        MIN(record->info->total_bytes, MAX(record->info->processed_bytes, replTargetWritten(target)));
+    replResumeQueue(region, replication, replPhaseOfRecord(record));
+}
+
+/* @record is taken. What the target has of the job decides. */
+static void
+replResumeJob(const ReplRegion *region, ReplStaging *home, ReplJobRecord *record)
+{
+    ReplReplication *replication =
+        replReplicationNew(region->uuid, record, replResumeImage(home, record), FALSE);
+    g_autoptr(ReplTarget) target = replEndpointTarget(replication->journal, replication->holding);
+    g_autoptr(GError) err = NULL;
+
+    switch (replTargetLook(target, &err)) {
+    case REPL_TARGET_HELD:
+        replResumeGoOn(region, replication, target);
+        return;
+    case REPL_TARGET_COMMITTED:
+        replResumeComplete(region, home, record);
+        break;
+    case REPL_TARGET_NOTHING:
+        /* The daemon ended before the request was accepted. */
+        replJobRecordDrop(home, record->id, NULL);
+        break;
+    default:
+        replWarn("Replication job %s waits: %s", record->id, err->message);
+        break;
+    }
+    g_clear_pointer(&target, replTargetFree);
+    replReplicationFree(replication);
 }
 
 static gboolean
@@ -280,10 +218,11 @@ replResumeRegion(const ReplRegion *region)
 
         if (known || !replResumeIsOpen(record))
             continue;
-        if (replResumeIsDone(region, record))
-            replResumeComplete(region, staging, record);
-        else
+        if (record->request)
             replResumeJob(region, staging, replJobRecordCopy(record));
+        else
+            replWarn("Job %s of pool '%s' has no request in its record and cannot go on", record->id,
+                     region->name);
     }
     /* The jobs hold it for themselves now. */
     replLeasesDrop(region->uuidstr);
@@ -310,11 +249,34 @@ replResumeVisit(const unsigned char *uuid, const ReplLabel *label, gboolean pers
         replResumeRegion(region);
 }
 
+/* Jobs whose targets are on other hosts. */
+static void
+replResumeOwn(void)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplStaging) home = replHomeOwn(FALSE, &err);
+    g_autoptr(GPtrArray) records = home ? replJobRecordList(home, NULL, &err) : NULL;
+    guint i;
+
+    if (err)
+        replWarn("The jobs of this host cannot be read: %s", err->message);
+    for (i = 0; records && i < records->len; i++) {
+        const ReplJobRecord *record = g_ptr_array_index(records, i);
+        g_autoptr(ReplRegion) target = replRegionOfUuidString(record->targetPoolUuid);
+        g_autoptr(ReplJob) known = replQueueFind(replServiceQueue(), record->id);
+
+        if (target && !known && record->request && replResumeIsOpen(record))
+            replResumeJob(target, home, replJobRecordCopy(record));
+    }
+}
+
 void
 replResumeAll(void)
 {
-    if (replRegionsLabels())
-        replLabelsEach(replRegionsLabels(), replResumeVisit, NULL);
+    if (!replRegionsLabels())
+        return;
+    replLabelsEach(replRegionsLabels(), replResumeVisit, NULL);
+    replResumeOwn();
 }
 
 void

@@ -8,17 +8,18 @@
  */
 #include "stack/submission.h"
 
-#include "base/lock.h"
 #include "image/share.h"
 #include "image/view.h"
 #include "job/pins.h"
+#include "region/home.h"
 #include "replicate/keys.h"
 #include "replicate/life.h"
-#include "replicate/plannote.h"
+#include "replicate/pinning.h"
 #include "replicate/prepare.h"
-#include "replicate/publish.h"
+#include "replicate/undo.h"
 #include "service/makers.h"
 #include "service/service.h"
+#include "store/jobtext.h"
 #include "store/record.h"
 #include "virt/access.h"
 #include "virt/below.h"
@@ -31,13 +32,14 @@ typedef struct {
     const ReplRegion *target;
     const ReplRegion *source;
     const ReplRequest *request;
-    char *volume;      /* the source's */
-    char *replica;     /* the replica's */
-    char *placeholder; /* XML of an empty volume of that name */
-    ReplImage *image;  /* of the source */
-    ReplStaging *staging;
-    gboolean
-        shared; /* the source is another project's, and an accepted share stands for the right to read it */
+    char *volume;         /* the source's */
+    char *replica;        /* the replica's */
+    char *placeholder;    /* XML of an empty volume of that name */
+    ReplImage *image;     /* of the source */
+    ReplStaging *staging; /* the target's */
+    ReplStaging *home;    /* of the job */
+    /* The source is another project's, and an accepted share stands for the right to read it. */
+    gboolean shared;
 } ReplSubmission;
 
 static void
@@ -49,6 +51,8 @@ replSubmissionClear(ReplSubmission *r)
     replImageFree(r->image);
     if (r->staging)
         replStagingUnref(r->staging);
+    if (r->home)
+        replStagingUnref(r->home);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplSubmission, replSubmissionClear)
@@ -119,19 +123,8 @@ replSubmissionCheckRegions(const ReplSubmission *r, virStorageVolPtr source)
 static gboolean
 replSubmissionIsSame(const ReplSubmission *r, const ReplJobRecord *record)
 {
-    const ReplRequest *a = r->request;
-    const ReplRequest *b = record->request;
-
-    return b && g_strcmp0(a->image, b->image) == 0 &&
-           g_str_equal(record->sourcePoolUuid, r->source->uuidstr) &&
-           g_str_equal(record->sourceVolume, r->volume) && g_strcmp0(a->name, b->name) == 0 &&
-           g_strcmp0(a->format, b->format) == 0 && a->snapshots == b->snapshots &&
-           a->encryption == b->encryption && a->rekey == b->rekey && a->fastCreate == b->fastCreate &&
-           g_strcmp0(a->description, b->description) == 0 && g_strcmp0(a->cipherName, b->cipherName) == 0 &&
-           a->cipherSize_bits == b->cipherSize_bits && g_strcmp0(a->cipherMode, b->cipherMode) == 0 &&
-           g_strcmp0(a->cipherHash, b->cipherHash) == 0 && g_strcmp0(a->ivgenName, b->ivgenName) == 0 &&
-           g_strcmp0(a->ivgenHash, b->ivgenHash) == 0 && g_strcmp0(a->secret.uuid, b->secret.uuid) == 0 &&
-           g_strcmp0(a->secret.usage, b->secret.usage) == 0;
+    return record->request && g_strcmp0(record->sourcePoolUuid, r->source->uuidstr) == 0 &&
+           g_strcmp0(record->sourceVolume, r->volume) == 0 && replRequestIsSame(r->request, record->request);
 }
 
 /* The replica as a volume of this connection. */
@@ -169,7 +162,7 @@ replSubmissionByToken(const ReplSubmission *r, virStorageVolPtr *vol)
     *vol = NULL;
     if (!r->request->token)
         return 0;
-    if (!(record = replJobRecordFindToken(r->staging, r->request->token, &err))) {
+    if (!(record = replJobRecordFindToken(r->home, r->request->token, &err))) {
         if (!err)
             return 0;
         replReport(g_steal_pointer(&err));
@@ -218,17 +211,17 @@ replSubmissionCheckMaking(const ReplSubmission *r, const ReplPlan *plan)
 
 /* The replica shows what every layer holds, and the layers may lie in several pools. */
 static int
-replSubmissionCheckLayers(const ReplSubmission *r, const ReplChain *chain)
+replSubmissionCheckLayers(const ReplSubmission *r, const ReplSourceFacts *source)
 {
     guint i;
 
     if (r->shared)
         return 0;
-    for (i = 1; i < chain->layers->len; i++) {
-        const ReplLayer *layer = replChainLayer(chain, i);
+    for (i = 1; i < source->layerCount; i++) {
+        const ReplPlanLayer *layer = &source->layers[i];
         unsigned char uuid[VIR_UUID_BUFLEN];
 
-        if (replUuidParse(layer->pool->uuid, uuid) &&
+        if (replUuidParse(layer->poolUuid, uuid) &&
             replAccessVol(r->conn, uuid, layer->volume, replVirt.StorageVolDownloadEnsureACL) < 0)
             return -1;
     }
@@ -276,6 +269,7 @@ replSubmissionRecord(const ReplSubmission *r, const char *imageId)
     record->sourceVolume = g_strdup(r->volume);
     record->sourceId = g_strdup(r->image->id);
     record->targetRegion = g_strdup(r->target->label->name);
+    record->targetPoolUuid = g_strdup(r->target->uuidstr);
     record->volume = g_strdup(r->replica);
     record->imageId = g_strdup(imageId);
     record->request = replRequestCopy(r->request);
@@ -300,44 +294,50 @@ replSubmissionKeepSource(const ReplSubmission *r, GError **err)
     return replRecordSave(staging, r->volume, image, err);
 }
 
-/* Takes the replica's name in the pool; of two clients that race, one gets it. */
-static int
-replSubmissionTakeName(const ReplSubmission *r, ReplReplication *replication, GError **err)
+/* The plan as it will be compared when a planned job is started. Not yet anybody else's to see. */
+static void
+replSubmissionNotePlan(ReplReplication *replication, const ReplPrepared *prepared)
 {
-    g_autoptr(ReplVol) vol = replBelowPool(r->pool)->storageVolCreateXML(r->pool, r->placeholder, 0);
+    ReplJobRecord *record = replication->journal->record;
+    g_autoptr(GPtrArray) steps = replPreparedSteps(prepared);
+    guint i;
 
-    if (!vol) {
-        replTakeError(err);
-        return -1;
+    for (i = 0; i < prepared->plan->steps->len; i++) {
+        const ReplPlanStep *step = replPreparedStep(prepared, i);
+        const ReplPlanLayer *from = replPreparedLayer(prepared, step);
+        ReplJobLayer *layer = replJobLayerNew(from->volume, from->poolUuid, step->volume, step->action);
+
+        layer->source = from->identity;
+        g_ptr_array_add(record->layers, layer);
+        g_ptr_array_add(record->info->steps, replStepCopy(g_ptr_array_index(steps, i)));
+        record->info->total_bytes += step->bytes;
     }
-    replLockTake(&replication->lock);
-    replication->listed = TRUE;
-    replReplicationShowNames(replication);
-    replLockDrop(&replication->lock);
-    return 0;
+    record->info->peakSpace_bytes = prepared->plan->peakSpace_bytes;
+    /* The job is on record before its first file is there, so that nothing of it is ever left behind. */
+    record->holdsPlaceholder = TRUE;
+    replication->persisted = replPhaseOfRecord(record);
 }
 
+/* The job comes to be: pinned, recorded, and then its replica's name taken. */
 static int
-replSubmissionSubmit(const ReplSubmission *r, ReplReplication *replication, const ReplPrepared *plan,
+replSubmissionAccept(const ReplSubmission *r, ReplReplication *replication, const ReplPrepared *prepared,
                      ReplJob **job, GError **err)
 {
-    ReplPins *pins = replServicePins();
     g_autoptr(ReplImage) image = replHoldingImage(replication->holding);
+    g_autoptr(GPtrArray) steps = replPreparedSteps(prepared);
 
-    if (replPinsClaim(pins, replication->id, r->source->uuidstr, r->volume, r->target->label->name, err) < 0)
+    if (replPinningClaim(replication, err) < 0)
         return -1;
-    replPinsAdd(pins, r->source->uuidstr, r->source->name, r->volume, replication->id, REPL_PIN_SOURCE, NULL);
-    replPlanNote(replication, plan);
-    /* The job is on record before its first file is there, so that nothing of it is ever left
-     * behind. */
-    replication->record->holdsPlaceholder = TRUE;
-    if (replReplicationLease(replication, r->staging, TRUE, err) < 0 ||
-        replSubmissionKeepSource(r, err) < 0 || replReplicationSave(replication, r->staging, err) < 0)
-        return -1;
-    if (replSubmissionTakeName(r, replication, err) < 0 ||
-        replRecordSave(r->staging, r->replica, image, err) < 0)
+    replPinningPlan(replication, prepared);
+    replSubmissionNotePlan(replication, prepared);
+    replHoldingSetPlan(replication->holding, prepared->facts->layers[0].virtualSize_bytes,
+                       &prepared->plan->adds);
+    if (replReplicationLease(replication, TRUE, err) < 0 || replSubmissionKeepSource(r, err) < 0 ||
+        replJournalSave(replication->journal, err) < 0 ||
+        replTargetAccept(prepared->target, r->pool, r->placeholder, image, err) < 0)
         return -1;
     *job = replReplicationToJob(replication);
+    replJobSetSteps(*job, steps, prepared->plan->peakSpace_bytes);
     return 0;
 }
 
@@ -345,8 +345,12 @@ replSubmissionSubmit(const ReplSubmission *r, ReplReplication *replication, cons
 static void
 replSubmissionUndo(const ReplSubmission *r, ReplReplication *replication)
 {
-    replPublishUndo(replication, TRUE);
-    replJobRecordDrop(r->staging, replication->id, NULL);
+    g_autoptr(GError) err = NULL;
+
+    if (replUndo(replication, REPL_UNDO_ALL, &err) < 0)
+        replWarn("A refused request has left something in pool '%s': %s", r->target->name, err->message);
+    else
+        replJobRecordDrop(r->home, replication->id, NULL);
     replPinsDropJob(replServicePins(), replication->id);
 }
 
@@ -403,47 +407,77 @@ replSubmissionFinish(const ReplSubmission *r, ReplJob *job, const char *replica)
     return vol;
 }
 
+/* A first plan tells at once what is wrong. Slow checks last; a default key that is missing is made only after them, so
+ * that a refusal leaves none. */
+static ReplPrepared *
+replSubmissionPrepare(const ReplSubmission *r, ReplReplication *replication)
+{
+    const ReplPresentLook quick = {0};
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplPrepared) prepared = replPrepareOpen(replication, &err);
+
+    if (!prepared || replPreparePlan(replication, prepared, &quick, &err) < 0) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    if (replSubmissionCheckLayers(r, prepared->facts) < 0 || replSubmissionCheckMaking(r, prepared->plan) < 0)
+        return NULL;
+    if (replKeysLoad(replication, prepared, REPL_KEYS_TRY, &err) < 0) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    return g_steal_pointer(&prepared);
+}
+
+/* Puts the job in the queue. Its attempt goes on with what is prepared if it starts at once. Returns 0, or -1 with the
+ * error reported. */
+static int
+replSubmissionEnqueue(const ReplSubmission *r, ReplReplication *replication, ReplPrepared *prepared,
+                      ReplJob *job)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (r->request->start) {
+        replPreparedHandOver(replication, prepared);
+    } else {
+        replPreparedFree(prepared);
+        replReplicationLease(replication, FALSE, NULL);
+    }
+    if (replQueueSubmit(replServiceQueue(), job, r->request->start, &err) == 0) {
+        replReplicationSettle(job);
+        return 0;
+    }
+    replPreparedFree(replPreparedTake(replication));
+    replMakersRemove(r->target->uuidstr, r->replica, job);
+    replSubmissionUndo(r, replication);
+    replReport(g_steal_pointer(&err));
+    return -1;
+}
+
 /* Plans, takes the name and puts the job in the queue. NULL with the error reported. */
 static ReplJob *
 replSubmissionQueue(const ReplSubmission *r)
 {
     g_autofree char *imageId = g_uuid_string_random();
-    ReplReplication *replication = replReplicationNew(r->target, replSubmissionRecord(r, imageId),
+    ReplReplication *replication = replReplicationNew(r->target->uuid, replSubmissionRecord(r, imageId),
                                                       replSubmissionImage(r, imageId), TRUE);
-    /* A first plan tells at once what is wrong; the job plans again when its turn has come. */
-    g_autoptr(GError) err = NULL;
-    g_autoptr(ReplPrepared) plan = replPrepare(replication, NULL, NULL, &err);
+    g_autoptr(ReplPrepared) prepared = replSubmissionPrepare(r, replication);
     g_autoptr(ReplJob) job = NULL;
-    g_autoptr(GPtrArray) steps = NULL;
+    g_autoptr(GError) err = NULL;
 
-    if (!plan || replSubmissionCheckLayers(r, plan->chain) < 0 ||
-        replSubmissionCheckMaking(r, plan->plan) < 0) {
+    if (!prepared) {
         replReplicationFree(replication);
-        if (err)
-            replReport(g_steal_pointer(&err));
         return NULL;
     }
-    if (replSubmissionSubmit(r, replication, plan, &job, &err) < 0) {
+    if (replSubmissionAccept(r, replication, prepared, &job, &err) < 0) {
         replSubmissionUndo(r, replication);
+        g_clear_pointer(&prepared, replPreparedFree);
         replReplicationFree(replication);
         replReport(g_steal_pointer(&err));
         return NULL;
     }
-    steps = replPreparedSteps(plan);
-    replJobSetSteps(job, steps, plan->plan->peakSpace_bytes);
-    /* What only somebody's word starts may wait for days: no keys are kept for it. */
-    if (r->request->start)
-        replKeysKeep(replication, plan);
-    /* The source is locked by the job's own attempt from here on. */
-    g_clear_pointer(&plan, replPreparedFree);
-    if (replQueueSubmit(replServiceQueue(), job, r->request->start, &err) < 0) {
-        replMakersRemove(r->target->uuidstr, r->replica, job);
-        replSubmissionUndo(r, replication);
-        replReport(g_steal_pointer(&err));
+    if (replSubmissionEnqueue(r, replication, g_steal_pointer(&prepared), job) < 0)
         return NULL;
-    }
-    if (!r->request->start)
-        replReplicationLease(replication, NULL, FALSE, NULL);
     return g_steal_pointer(&job);
 }
 
@@ -494,7 +528,7 @@ replSubmit(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *x
         replSubmissionCheckRegions(&r, source) < 0)
         return NULL;
     if (!(r.image = replViewImage(sourceRegion, r.volume, &err)) ||
-        !(r.staging = replRegionStaging(region, TRUE, &err))) {
+        !(r.staging = replRegionStaging(region, TRUE, &err)) || !(r.home = replHomeOf(region, TRUE, &err))) {
         replReport(g_steal_pointer(&err));
         return NULL;
     }

@@ -8,7 +8,6 @@
 #include "image/share.h"
 #include "image/view.h"
 #include "region/region.h"
-#include "replicate/keys.h"
 #include "replicate/life.h"
 #include "service/makers.h"
 #include "service/pending.h"
@@ -51,6 +50,18 @@ replUpdateFindJob(const ReplRegion *region, const ReplUpdate *update, ReplJob **
 }
 
 static int
+replUpdateStart(ReplJob *job, GError **err)
+{
+    int rc;
+
+    if (replReplicationCheckStart(job, err) < 0)
+        return -1;
+    rc = replJobDo(job, REPL_VERB_START, err);
+    replReplicationSettle(job);
+    return rc;
+}
+
+static int
 replUpdateJob(ReplJob *job, const ReplUpdate *update, GError **err)
 {
     if (!job)
@@ -60,13 +71,9 @@ replUpdateJob(ReplJob *job, const ReplUpdate *update, GError **err)
         return -1;
     if (update->verb == REPL_VERB_CANCEL)
         return replUpdateCancel(job, err);
-    if (update->verb == REPL_VERB_START && replReplicationCheckStart(job, err) < 0)
-        return -1;
-    if (update->verb == REPL_VERB_NONE || replJobDo(job, update->verb, err) == 0)
-        return 0;
-    if (update->verb == REPL_VERB_START && replJobState(job) == REPL_JOB_PLANNED)
-        replKeysForget(replJobOpaque(job));
-    return -1;
+    if (update->verb == REPL_VERB_START)
+        return replUpdateStart(job, err);
+    return update->verb == REPL_VERB_NONE ? 0 : replJobDo(job, update->verb, err);
 }
 
 static void

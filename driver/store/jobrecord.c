@@ -51,6 +51,7 @@ replJobRecordCopy(const ReplJobRecord *record)
     copy->sourceVolume = g_strdup(record->sourceVolume);
     copy->sourceId = g_strdup(record->sourceId);
     copy->targetRegion = g_strdup(record->targetRegion);
+    copy->targetPoolUuid = g_strdup(record->targetPoolUuid);
     copy->volume = g_strdup(record->volume);
     copy->imageId = g_strdup(record->imageId);
     copy->request = record->request ? replRequestCopy(record->request) : NULL;
@@ -74,6 +75,7 @@ replJobRecordFree(ReplJobRecord *record)
     g_free(record->sourceVolume);
     g_free(record->sourceId);
     g_free(record->targetRegion);
+    g_free(record->targetPoolUuid);
     g_free(record->volume);
     g_free(record->imageId);
     replRequestFree(record->request);
@@ -127,6 +129,8 @@ replJobLayerToText(GKeyFile *keys, guint index, const ReplJobLayer *layer)
     g_key_file_set_boolean(keys, group, "published", layer->published);
     g_key_file_set_boolean(keys, group, "done", layer->done);
     g_key_file_set_uint64(keys, group, "checkpoint", layer->checkpoint_bytes);
+    g_key_file_set_uint64(keys, group, "partial", layer->partial);
+    g_key_file_set_uint64(keys, group, "inode", layer->ino);
     replIdentityToText(keys, group, &layer->source);
 }
 
@@ -148,6 +152,8 @@ replJobLayerFromText(ReplTextReader *r, guint index)
     layer->published = replTextFlag(r, group, "published");
     layer->done = replTextFlag(r, group, "done");
     layer->checkpoint_bytes = replTextUint(r, group, "checkpoint", G_MAXINT64);
+    layer->partial = replTextUint(r, group, "partial", REPL_JOB_LAYERS_MAX - 1);
+    layer->ino = replTextUint(r, group, "inode", G_MAXUINT64);
     replIdentityFromText(r, group, &layer->source);
     return layer;
 }
@@ -168,6 +174,7 @@ replJobRecordToText(const ReplJobRecord *record)
     replTextPut(keys, group, "source-volume", record->sourceVolume);
     replTextPut(keys, group, "source-id", record->sourceId);
     replTextPut(keys, group, "target-region", record->targetRegion);
+    replTextPut(keys, group, "target-pool-uuid", record->targetPoolUuid);
     replTextPut(keys, group, "volume", record->volume);
     replTextPut(keys, group, "image-id", record->imageId);
     g_key_file_set_int64(keys, group, "created", record->created_s);
@@ -198,6 +205,7 @@ replJobRecordFill(ReplTextReader *r, ReplJobRecord *record)
     record->sourceVolume = replTextName(r, group, "source-volume");
     record->sourceId = replTextUuid(r, group, "source-id");
     record->targetRegion = replTextString(r, group, "target-region");
+    record->targetPoolUuid = replTextUuid(r, group, "target-pool-uuid");
     record->volume = replTextNeed(r, replTextName(r, group, "volume"), group, "volume");
     record->imageId = replTextUuid(r, group, "image-id");
     record->created_s = replTextInt(r, group, "created", 0, G_MAXINT64, 0);

@@ -32,6 +32,8 @@ typedef struct {
     gboolean published;       /* renamed into place */
     gboolean done;            /* written and synced */
     ReplFileIdentity source;  /* the source's file when it was planned */
+    guint partial;            /* number of its partial file */
+    guint64 ino;              /* inode of the finished file, before and after it is in place; 0: not finished */
     guint64 checkpoint_bytes; /* everything below is on disk */
 } ReplJobLayer;
 
@@ -45,6 +47,7 @@ typedef struct {
     char *sourceVolume;
     char *sourceId; /* of the source image */
     char *targetRegion;
+    char *targetPoolUuid;      /* NULL: the pool in whose staging folder the record lies */
     char *volume;              /* the replica's name in this pool */
     char *imageId;             /* of the replica */
     ReplRequest *request;      /* NULL: none kept */

@@ -184,6 +184,28 @@ replRequestToText(GKeyFile *keys, const ReplRequest *req)
     replTextPut(keys, group, "ivgen-hash", req->ivgenHash);
 }
 
+static char *
+replRequestWishes(const ReplRequest *req)
+{
+    static const char *const others[] = {"async", "start", "token", "bandwidth", NULL};
+    g_autoptr(GKeyFile) keys = g_key_file_new();
+    guint i;
+
+    replRequestToText(keys, req);
+    for (i = 0; others[i]; i++)
+        g_key_file_remove_key(keys, "request", others[i], NULL);
+    return g_key_file_to_data(keys, NULL, NULL);
+}
+
+gboolean
+replRequestIsSame(const ReplRequest *a, const ReplRequest *b)
+{
+    g_autofree char *asked = replRequestWishes(a);
+    g_autofree char *other = replRequestWishes(b);
+
+    return g_str_equal(asked, other);
+}
+
 ReplRequest *
 replRequestFromText(ReplTextReader *r)
 {

@@ -21,6 +21,11 @@ replJobInfoFromText(ReplTextReader *reader);
 void
 replRequestToText(GKeyFile *keys, const ReplRequest *req);
 
+/* Whether @a and @b ask for the same replica: all that is kept of a request counts but for how its job is to be run (at once,
+ * waited for, how fast) and its token. */
+gboolean
+replRequestIsSame(const ReplRequest *a, const ReplRequest *b);
+
 ReplRequest *
 replRequestFromText(ReplTextReader *reader);
 

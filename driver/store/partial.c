@@ -250,6 +250,55 @@ replPartialsDrop(ReplStaging *staging, const char *jobId, GError **err)
     return 0;
 }
 
+int
+replPartialDrop(ReplStaging *staging, const char *jobId, guint index, GError **err)
+{
+    g_autofree char *name = replPartialName(jobId, index, err);
+
+    if (!name)
+        return -1;
+    if (unlinkat(staging->fds[REPL_STAGING_PARTIAL], name, 0) == 0 || errno == ENOENT)
+        return 0;
+    replErrorSetSystem(err, errno, _("Cannot remove the partial file '%s'"), name);
+    return -1;
+}
+
+static guint64
+replPartialData(int dirFd, const char *name)
+{
+    g_auto(ReplFd) fd = openat(dirFd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    guint64 bytes = 0;
+    off_t data, hole = 0;
+
+    while (fd >= 0 && (data = lseek(fd, hole, SEEK_DATA)) >= 0 && (hole = lseek(fd, data, SEEK_HOLE)) > data)
+        bytes += hole - data;
+    return bytes;
+}
+
+void
+replPartialsMeasure(ReplStaging *staging, const char *jobId, guint64 *allocated_bytes, guint64 *data_bytes)
+{
+    int dirFd = staging->fds[REPL_STAGING_PARTIAL];
+    g_autoptr(GPtrArray) names = replDirList(dirFd, replPartialIsName, NULL);
+    struct stat st;
+    guint i;
+
+    if (allocated_bytes)
+        *allocated_bytes = 0;
+    if (data_bytes)
+        *data_bytes = 0;
+    for (i = 0; names && i < names->len; i++) {
+        const char *name = g_ptr_array_index(names, i);
+
+        if (strncmp(name, jobId, REPL_UUID_LEN))
+            continue;
+        if (allocated_bytes && fstatat(dirFd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+            *allocated_bytes += st.st_blocks * G_GUINT64_CONSTANT(512);
+        if (data_bytes)
+            *data_bytes += replPartialData(dirFd, name);
+    }
+}
+
 /* 1: removed, 0: somebody has it or it is not ours to judge. */
 static int
 replPartialSweepOne(int dirFd, const char *name)

@@ -38,6 +38,15 @@ replPartialPublish(ReplStaging *staging,
 int
 replPartialsDrop(ReplStaging *staging, const char *jobId, GError **err);
 
+/* Removes the one of layer @index; 0 also when there is none. */
+int
+replPartialDrop(ReplStaging *staging, const char *jobId, guint index, GError **err);
+
+/* What the partial files of @jobId take on the disk, and how much of that is data (what was only reserved reads as a
+ * hole). Either may be NULL; 0 where it cannot be told. */
+void
+replPartialsMeasure(ReplStaging *staging, const char *jobId, guint64 *allocated_bytes, guint64 *data_bytes);
+
 /* Removes partial files that @keep (may be NULL: keep none) does not want and nobody locks, and
  * what killed writers of records left. Returns the number of removed partial files, or -1. */
 int

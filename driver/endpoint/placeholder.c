@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "replicate/placeholder.h"
+#include "endpoint/placeholder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +44,7 @@ replPlaceholderMake(const ReplRegion *target, const char *volume, const struct s
 
 /* Through the stock driver, which knows whether somebody reads the volume now. */
 static int
-replPlaceholderDelete(const ReplRegion *target, const char *name)
+replPlaceholderDelete(const ReplRegion *target, const char *name, GError **err)
 {
     g_auto(ReplIdentity) caller G_GNUC_UNUSED = replIdentityBecomeSystem();
     g_autoptr(ReplConn) conn = replVirt.GetConnectStorage();
@@ -52,28 +52,34 @@ replPlaceholderDelete(const ReplRegion *target, const char *name)
         conn ? replBelowUuid(target->uuid)->storagePoolLookupByUUID(conn, target->uuid) : NULL;
     g_autoptr(ReplVol) vol = pool ? replBelowPool(pool)->storageVolLookupByName(pool, name) : NULL;
 
-    if (vol)
-        return replBelowVol(vol)->storageVolDelete(vol, 0);
+    if (vol) {
+        if (replBelowVol(vol)->storageVolDelete(vol, 0) == 0)
+            return 0;
+        replTakeError(err);
+        return -1;
+    }
     /* Not in libvirt's list (a refresh may have come in between). */
     virResetLastError();
-    return unlinkat(target->dir->dirFd, name, 0) < 0 && errno != ENOENT ? -1 : 0;
+    if (unlinkat(target->dir->dirFd, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    replErrorSetSystem(err, errno, _("Cannot remove volume '%s' of pool '%s'"), name, target->name);
+    return -1;
 }
 
-void
-replPlaceholderRemove(const ReplRegion *target, const char *name, gboolean whatever)
+int
+replPlaceholderRemove(const ReplRegion *target, const char *name, gboolean whatever, GError **err)
 {
     struct stat st;
 
-    if (!target->dir || fstatat(target->dir->dirFd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return;
-    if (!S_ISREG(st.st_mode) || (!whatever && st.st_size > 0)) {
-        replWarn("Volume '%s' of pool '%s' is not the placeholder that was left there; it stays", name,
-                 target->name);
-        return;
+    if (fstatat(target->dir->dirFd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (errno == ENOENT)
+            return 0;
+        replErrorSetSystem(err, errno, _("Cannot look at volume '%s' of pool '%s'"), name, target->name);
+        return -1;
     }
-    if (replPlaceholderDelete(target, name) < 0) {
-        replWarn("The placeholder '%s' in pool '%s' cannot be removed: %s", name, target->name,
-                 virGetLastErrorMessage());
-        virResetLastError();
-    }
+    if (S_ISREG(st.st_mode) && (whatever || st.st_size == 0))
+        return replPlaceholderDelete(target, name, err);
+    replWarn("Volume '%s' of pool '%s' is not the placeholder that was left there; it stays", name,
+             target->name);
+    return 0;
 }

@@ -14,6 +14,7 @@
 int
 replPlaceholderMake(const ReplRegion *target, const char *volume, const struct stat *like, GError **err);
 
-/* Removes the volume @name if it is an empty placeholder or, with @whatever, in any case. */
-void
-replPlaceholderRemove(const ReplRegion *target, const char *name, gboolean whatever);
+/* Removes the volume @name if it is an empty placeholder or, with @whatever, in any case. What is no longer the placeholder
+ * stays (logged): it belongs to another client. Returns 0, or -1 with @err set: it could not be removed. */
+int
+replPlaceholderRemove(const ReplRegion *target, const char *name, gboolean whatever, GError **err);

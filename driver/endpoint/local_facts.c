@@ -1,0 +1,223 @@
+/*
+ * local_facts.c: what a plan has to know of a pool of this host
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "copy/clone.h"
+#include "endpoint/localpriv.h"
+#include "probe/graph.h"
+#include "probe/present.h"
+#include "service/makers.h"
+#include "service/service.h"
+#include "store/partial.h"
+#include "store/record.h"
+
+/* Copies of the journal's layers that are the job's in the pool: held names and files in place. */
+static GPtrArray *
+replLocalOwn(ReplLocalTarget *target)
+{
+    g_autoptr(ReplJobRecord) record = replJournalCopy(target->journal);
+
+    return g_ptr_array_ref(record->layers);
+}
+
+static gboolean
+replLocalIsOwn(const ReplLocalTarget *target, const GPtrArray *own, const char *name)
+{
+    guint i;
+
+    for (i = 0; i < own->len; i++) {
+        const ReplJobLayer *layer = g_ptr_array_index(own, i);
+
+        if (layer->placeholder && g_str_equal(layer->volume, name))
+            return !layer->published || replLocalIsInPlace(target, layer);
+    }
+    return FALSE;
+}
+
+/* The names in the directory that others have. */
+static char **
+replLocalTaken(const ReplLocalTarget *target, const GPtrArray *own, gboolean accepted, GError **err)
+{
+    g_auto(GStrv) all = replPoolDirTaken(target->dir, err);
+    GPtrArray *taken;
+    guint i;
+
+    if (!all)
+        return NULL;
+    taken = g_ptr_array_new();
+    for (i = 0; all[i]; i++) {
+        if (!(accepted && g_str_equal(all[i], target->journal->record->volume)) &&
+            !replLocalIsOwn(target, own, all[i]))
+            g_ptr_array_add(taken, g_strdup(all[i]));
+    }
+    g_ptr_array_add(taken, NULL);
+    return (char **)g_ptr_array_free(taken, FALSE);
+}
+
+/* The plan counts layers that an earlier attempt has put in place among what it adds. */
+static void
+replLocalDiscount(const ReplLocalTarget *target, const GPtrArray *own, ReplGraph *graph,
+                  ReplAmounts *usage)
+{
+    guint i;
+
+    for (i = 0; i < own->len; i++) {
+        const ReplJobLayer *layer = g_ptr_array_index(own, i);
+        const ReplGraphNode *node;
+
+        if (!layer->placeholder || !replLocalIsInPlace(target, layer) ||
+            !(node = replGraphFind(graph, target->dir, layer->volume)))
+            continue;
+        if (replGraphIsLayer(graph, node))
+            usage->snapshots--;
+        else
+            usage->images--;
+        usage->bytes -= (gint64)replGraphNodeBytes(node);
+    }
+}
+
+int
+replLocalFacts(ReplTarget *base, ReplTargetFacts *facts, GError **err)
+{
+    ReplLocalTarget *target = (ReplLocalTarget *)base;
+    g_autoptr(GPtrArray) own = replLocalOwn(target);
+    g_autoptr(ReplGraph) graph = NULL;
+
+    if (replLocalTargetOpen(target, err) < 0 ||
+        !(graph = replGraphScan(replServiceCache(), target->set, target->dir, err)))
+        return -1;
+    replLockTake(&target->journal->lock);
+    facts->accepted = target->journal->accepted;
+    replLockDrop(&target->journal->lock);
+    facts->pool = g_strdup(target->region->name);
+    facts->poolUuid = g_strdup(target->region->uuidstr);
+    facts->label = replLabelCopy(target->region->label);
+    facts->usage = replGraphUsage(graph, target->dir);
+    replLocalDiscount(target, own, graph, &facts->usage);
+    replMakersCorrectUsage(target->region->uuidstr, target->holding, TRUE, &facts->usage);
+    replPartialsMeasure(target->staging, target->journal->record->id, &facts->partial_bytes, NULL);
+    if (replPoolDirFree(target->dir, &facts->free_bytes, err) == 0 &&
+        (facts->taken = replLocalTaken(target, own, facts->accepted, err)))
+        return 0;
+    replTargetFactsClear(facts);
+    return -1;
+}
+
+/* --- layers that are there --- */
+
+typedef struct {
+    ReplLocalTarget *target;
+    const ReplPresentLook *look;
+    const GPtrArray *own;
+    gboolean *closely;
+} ReplLocalAsk;
+
+static ReplImage *
+replLocalAskRecord(void *opaque, const char *volume)
+{
+    ReplLocalAsk *ask = opaque;
+
+    return replRecordLoad(ask->target->staging, volume, NULL);
+}
+
+/* What this job has put in place itself is made by its own step again (openLayer finds it done), so that a plan does not
+ * change with how far the attempt before it came. */
+static gboolean
+replLocalAskUsable(void *opaque, const char *volume)
+{
+    ReplLocalAsk *ask = opaque;
+    g_autoptr(ReplJob) job = replMakersFind(ask->target->region->uuidstr, volume, NULL);
+
+    return !job && !replLocalIsOwn(ask->target, ask->own, volume);
+}
+
+static int
+replLocalAskProceed(void *opaque, guint64 bytes, GError **err)
+{
+    ReplLocalAsk *ask = opaque;
+
+    if (!ask->look->contents) {
+        *ask->closely = TRUE;
+        replErrorSet(err, VIR_ERR_OPERATION_ABORTED, "contents are not looked at");
+        return -1;
+    }
+    return ask->look->proceed ? ask->look->proceed(ask->look->opaque, bytes, err) : 0;
+}
+
+/* From the base up. */
+static int
+replLocalFindPresent(ReplLocalAsk *asker, const ReplChain *chain, ReplPresent *present, GError **err)
+{
+    const ReplPresentAsk ask = {replLocalAskRecord, replLocalAskUsable, replLocalAskProceed, asker};
+    const char *below = NULL;
+    guint i;
+
+    for (i = chain->layers->len; i-- > 1;) {
+        g_autoptr(GError) why = NULL;
+        int rc = replPresentFind(chain, i, asker->target->dir, below, &ask, &present[i].volume,
+                                 &present[i].was, &why);
+
+        if (rc < 0 && asker->look->contents) {
+            g_propagate_error(err, g_steal_pointer(&why));
+            return -1;
+        }
+        if (rc <= 0)
+            return 0;
+        below = present[i].volume;
+    }
+    return 0;
+}
+
+static int
+replLocalPresentAreImages(const ReplLocalTarget *target, ReplPresent *present, guint count, GError **err)
+{
+    g_autoptr(ReplGraph) graph = replGraphScan(replServiceCache(), target->set, target->dir, err);
+    guint i;
+
+    for (i = 0; graph && i < count; i++) {
+        if (present[i].volume) {
+            g_autoptr(GPtrArray) overlays = replGraphDependents(graph, target->dir, present[i].volume);
+
+            present[i].isImage = overlays->len == 0;
+        }
+    }
+    return graph ? 0 : -1;
+}
+
+int
+replLocalPresent(ReplTarget *base, ReplSource *source, const ReplPresentLook *look, ReplPresent *present,
+                 gboolean *closely, GError **err)
+{
+    ReplLocalTarget *target = (ReplLocalTarget *)base;
+    const ReplChain *chain = replSourceChain(source);
+    g_autoptr(GPtrArray) own = replLocalOwn(target);
+    ReplLocalAsk ask = {target, look, own, closely};
+    guint count = chain ? chain->layers->len : 0;
+
+    *closely = FALSE;
+    if (count < 2)
+        return 0;
+    if (replLocalTargetOpen(target, err) < 0)
+        return -1;
+    if (replLocalFindPresent(&ask, chain, present, err) < 0 ||
+        (present[count - 1].volume && replLocalPresentAreImages(target, present, count, err) < 0)) {
+        replPresentClear(present, count);
+        return -1;
+    }
+    return 0;
+}
+
+gboolean
+replLocalCanClone(ReplTarget *base, ReplSource *source)
+{
+    ReplLocalTarget *target = (ReplLocalTarget *)base;
+    const ReplChain *chain = replSourceChain(source);
+
+    return chain && replLocalTargetOpen(target, NULL) == 0 &&
+           replCopyCanClone(replChainLayer(chain, 0)->pool->dirFd, target->dir->dirFd);
+}

@@ -1,0 +1,255 @@
+/*
+ * local_names.c: names in a pool of this host: taken, and held by empty volumes
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/lock.h"
+#include "endpoint/local_undo.h"
+#include "endpoint/localpriv.h"
+#include "endpoint/placeholder.h"
+#include "store/imagelock.h"
+#include "store/partial.h"
+#include "store/record.h"
+#include "virt/access.h"
+#include "virt/below.h"
+#include "virt/report.h"
+
+int
+replLocalAccept(ReplTarget *base, virStoragePoolPtr pool, const char *xml, const ReplImage *image,
+                GError **err)
+{
+    ReplLocalTarget *target = (ReplLocalTarget *)base;
+    ReplJournal *journal = target->journal;
+    g_autoptr(ReplVol) vol = NULL;
+
+    if (replLocalTargetOpen(target, err) < 0)
+        return -1;
+    if (!(vol = replBelowPool(pool)->storageVolCreateXML(pool, xml, 0))) {
+        replTakeError(err);
+        return -1;
+    }
+    replLockTake(&journal->lock);
+    journal->accepted = TRUE;
+    replLocalShowNames(target);
+    replLockDrop(&journal->lock);
+    return replRecordSave(target->staging, journal->record->volume, image, err);
+}
+
+/* --- the plan goes into the journal --- */
+
+/* What an earlier attempt has of a layer is good for this one as far as both do the same. What is taken over is
+ * no longer the earlier one's to give back. */
+static void
+replLocalTakeOver(ReplLocalTarget *target, ReplJobLayer *layer, ReplJobLayer *old)
+{
+    gboolean sameName = g_str_equal(old->volume, layer->volume);
+    gboolean inPlace = old->placeholder && replLocalIsInPlace(target, old);
+
+    gboolean begun = old->done || old->checkpoint_bytes > 0;
+
+    if (begun && old->action == layer->action && replFileIdentityEqual(&old->source, &layer->source) &&
+        (sameName || !inPlace)) {
+        layer->done = old->done;
+        layer->checkpoint_bytes = old->checkpoint_bytes;
+        layer->partial = old->partial;
+        layer->ino = old->ino;
+        layer->published = inPlace;
+        layer->placeholder = inPlace;
+        old->placeholder = old->placeholder && !inPlace;
+        old->ino = 0;
+    }
+    if (sameName && !inPlace) {
+        layer->placeholder = old->placeholder;
+        old->placeholder = FALSE;
+    }
+}
+
+static gboolean
+replLocalNumberIsUsed(const GPtrArray *layers, guint count, guint number)
+{
+    guint i;
+
+    for (i = 0; i < count; i++) {
+        const ReplJobLayer *layer = g_ptr_array_index(layers, i);
+
+        if (layer->partial == number)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Layers of the plan, with what the journal has of them already. Called with the journal's lock held. */
+static GPtrArray *
+replLocalLayersOf(ReplLocalTarget *target, const ReplPlan *plan, const ReplSourceFacts *facts)
+{
+    GPtrArray *layers = g_ptr_array_new_with_free_func((GDestroyNotify)replJobLayerFree);
+    guint number = 0;
+    guint i;
+
+    for (i = 0; i < plan->steps->len; i++) {
+        const ReplPlanStep *step = g_ptr_array_index(plan->steps, i);
+        const ReplPlanLayer *from = &facts->layers[step->layer];
+        ReplJobLayer *layer = replJobLayerNew(from->volume, from->poolUuid, step->volume, step->action);
+        ReplJobLayer *old = replJournalFind(target->journal, from->poolUuid, from->volume);
+
+        layer->source = from->identity;
+        if (old)
+            replLocalTakeOver(target, layer, old);
+        if (!layer->done && layer->checkpoint_bytes == 0)
+            layer->partial = REPL_JOB_LAYERS_MAX; /* none yet */
+        g_ptr_array_add(layers, layer);
+    }
+    for (i = 0; i < layers->len; i++) {
+        ReplJobLayer *layer = g_ptr_array_index(layers, i);
+
+        if (layer->partial < REPL_JOB_LAYERS_MAX)
+            continue;
+        while (replLocalNumberIsUsed(layers, layers->len, number))
+            number++;
+        layer->partial = number;
+    }
+    return layers;
+}
+
+/* Names and files of the earlier plan that this one has no use for. */
+static void
+replLocalDropUnused(ReplLocalTarget *target, const GPtrArray *earlier, const GPtrArray *layers)
+{
+    guint i;
+
+    for (i = earlier->len; i-- > 0;) {
+        const ReplJobLayer *old = g_ptr_array_index(earlier, i);
+        g_autoptr(GError) err = NULL;
+
+        if (replLocalGiveBack(target, old, &err) < 0 ||
+            (!replLocalNumberIsUsed(layers, layers->len, old->partial) &&
+             replPartialDrop(target->staging, target->journal->record->id, old->partial, &err) < 0))
+            replWarn("A layer of an earlier plan of job %s stays: %s", target->journal->record->id,
+                     err->message);
+    }
+}
+
+/* --- holding --- */
+
+static gboolean
+replLocalIsThere(const ReplLocalTarget *target, const char *volume)
+{
+    struct stat st;
+
+    return fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* No guest may start on an empty file that is about to become a disk. */
+static int
+replLocalLock(ReplLocalTarget *target, const char *volume, GError **err)
+{
+    g_auto(ReplFd) fd = openat(target->dir->dirFd, volume, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0) {
+        replErrorSetSystem(err, errno, _("Cannot open the placeholder '%s' in pool '%s'"), volume,
+                           target->region->name);
+        return -1;
+    }
+    if (replImageLockWrite(fd, volume, err) < 0)
+        return -1;
+    g_array_append_val(target->held, fd);
+    replFdSteal(&fd);
+    return 0;
+}
+
+/* The journal names the placeholders before they are there: whatever a crash leaves is known as ours. (And what a crash
+ * kept from being made has to be made now.) */
+static int
+replLocalAnnounce(ReplLocalTarget *target, gboolean *make, GError **err)
+{
+    ReplJournal *journal = target->journal;
+    guint i;
+
+    replLockTake(&journal->lock);
+    for (i = 0; i < target->plan->steps->len; i++) {
+        const ReplPlanStep *step = replLocalStep(target, i);
+        ReplJobLayer *layer = replLocalLayer(target, i);
+
+        make[i] = step->action != REPL_STEP_REUSE && step->layer > 0 &&
+                  !(layer->placeholder && replLocalIsThere(target, step->volume));
+        if (step->action != REPL_STEP_REUSE)
+            layer->placeholder = TRUE;
+    }
+    journal->record->holdsPlaceholder = TRUE;
+    replLocalShowNames(target);
+    replLockDrop(&journal->lock);
+    return replJournalSave(journal, err);
+}
+
+/* Another client was quicker with these names: they are not ours to remove. */
+static void
+replLocalDisown(ReplLocalTarget *target, const gboolean *make, guint from)
+{
+    guint i;
+
+    replLockTake(&target->journal->lock);
+    for (i = from; i < target->journal->record->layers->len; i++) {
+        if (make[i])
+            replLocalLayer(target, i)->placeholder = FALSE;
+    }
+    replLocalShowNames(target);
+    replLockDrop(&target->journal->lock);
+}
+
+static int
+replLocalHold(ReplLocalTarget *target, GError **err)
+{
+    g_autofree gboolean *make = g_new0(gboolean, target->plan->steps->len);
+    const char *replica = target->journal->record->volume;
+    struct stat like;
+    guint i;
+
+    if (fstatat(target->dir->dirFd, replica, &like, AT_SYMLINK_NOFOLLOW) < 0) {
+        replErrorSetSystem(err, errno, _("The placeholder of replica '%s' in pool '%s' is gone"), replica,
+                           target->region->name);
+        return -1;
+    }
+    if (replLocalAnnounce(target, make, err) < 0)
+        return -1;
+    for (i = 0; i < target->plan->steps->len; i++) {
+        const ReplPlanStep *step = replLocalStep(target, i);
+
+        if (make[i] && replPlaceholderMake(target->region, step->volume, &like, err) < 0) {
+            replLocalDisown(target, make, i);
+            return -1;
+        }
+        if (step->action != REPL_STEP_REUSE && replLocalLock(target, step->volume, err) < 0) {
+            replLocalDisown(target, make, i + 1);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int
+replLocalBegin(ReplTarget *base, const ReplPlan *plan, const ReplSourceFacts *facts,
+               const ReplPresent *present, GError **err)
+{
+    ReplLocalTarget *target = (ReplLocalTarget *)base;
+    ReplJournal *journal = target->journal;
+    g_autoptr(GPtrArray) earlier = NULL;
+
+    if (replLocalTargetOpen(target, err) < 0)
+        return -1;
+    target->plan = plan;
+    target->source = facts;
+    target->present = present;
+    replLockTake(&journal->lock);
+    earlier = journal->record->layers;
+    journal->record->layers = replLocalLayersOf(target, plan, facts);
+    journal->dirty = TRUE;
+    replLockDrop(&journal->lock);
+    replLocalDropUnused(target, earlier, journal->record->layers);
+    return replLocalHold(target, err);
+}

@@ -1,0 +1,134 @@
+/*
+ * local_place.c: finished layers take their names in a pool of this host
+ *
+ * Each partial file is renamed over the empty volume that held its name, bases first. The last rename, that of the
+ * image, is the commit point: the journal knows the inodes of all of them before the first one, so that what is in
+ * place can be told afterwards, whatever happened in between.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "endpoint/localpriv.h"
+#include "image/guard.h"
+#include "store/files.h"
+#include "store/partial.h"
+#include "store/record.h"
+#include "virt/access.h"
+#include "virt/report.h"
+
+/* Layers of the target that the replica is going to stand on are what they were when they were looked at. */
+static int
+replLocalCheckReuse(const ReplLocalTarget *target, GError **err)
+{
+    guint i;
+
+    for (i = 0; i < target->plan->steps->len; i++) {
+        const ReplPlanStep *step = replLocalStep(target, i);
+        ReplFileIdentity now = {0};
+        struct stat st;
+
+        if (step->action != REPL_STEP_REUSE)
+            continue;
+        if (fstatat(target->dir->dirFd, step->volume, &st, AT_SYMLINK_NOFOLLOW) == 0)
+            replIdentityOfStat(&st, &now);
+        if (replFileIdentityEqual(&target->present[step->layer].was, &now))
+            continue;
+        replErrorSet(err, VIR_ERR_OPERATION_FAILED,
+                     _("Volume '%s' of pool '%s', a layer that the replica was to reuse, was deleted or "
+                       "changed meanwhile"),
+                     step->volume, target->region->name);
+        return -1;
+    }
+    return 0;
+}
+
+/* libvirt looks at this one volume again; the pool is not refreshed. */
+static void
+replLocalProbe(const ReplRegion *region, const char *volume)
+{
+    g_auto(ReplPoolObjRef) obj = replVirt.StoragePoolObjFindPoolByUUID(region->uuid);
+    ReplVirtVolDef *def = obj ? replVirt.StorageVolDefFindByName(obj, volume) : NULL;
+
+    if (!def || replVirt.StorageBackendRefreshVolTargetUpdate(def) < 0) {
+        replWarn("Volume '%s' of pool '%s' shows its size only after the next pool-refresh: %s", volume,
+                 region->name, def ? virGetLastErrorMessage() : "libvirt does not list it");
+        virResetLastError();
+    }
+}
+
+/* The record of a layer that is now in place, with what it is now. */
+static void
+replLocalRecord(const ReplLocalTarget *target, const char *volume, const ReplImage *record)
+{
+    g_autoptr(ReplImage) image = replImageCopy(record);
+    g_autoptr(GError) err = NULL;
+    struct stat st;
+
+    if (fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        replIdentityOfStat(&st, &image->self);
+    if (replRecordSave(target->staging, volume, image, &err) < 0)
+        replWarn("The record of '%s' in pool '%s' cannot be written: %s", volume, target->region->name,
+                 err->message);
+}
+
+static int
+replLocalPlace(ReplLocalTarget *target, guint index, const ReplImage *record, GError **err)
+{
+    const ReplPlanStep *step = replLocalStep(target, index);
+    ReplJournal *journal = target->journal;
+    gboolean inPlace;
+    guint number;
+
+    if (step->action == REPL_STEP_REUSE)
+        return 0;
+    replLockTake(&journal->lock);
+    inPlace = replLocalLayer(target, index)->published;
+    number = replLocalLayer(target, index)->partial;
+    replLockDrop(&journal->lock);
+    if (!inPlace && replPartialPublish(target->staging, journal->record->id, number, target->dir->dirFd,
+                                       step->volume, err) < 0)
+        return -1;
+    replLockTake(&journal->lock);
+    replLocalLayer(target, index)->published = TRUE;
+    if (step->layer == 0)
+        journal->accepted = journal->record->holdsPlaceholder = FALSE;
+    replLocalShowNames(target);
+    replLockDrop(&journal->lock);
+    replLocalProbe(target->region, step->volume);
+    replLocalRecord(target, step->volume, record);
+    return 0;
+}
+
+/* No volume is deleted between the look at those that are reused and the replica's being there for guards to see. */
+static int
+replLocalPlaceAll(ReplLocalTarget *target, ReplImage *const *records, GError **err)
+{
+    REPL_GUARD(replGuardDeleting());
+    guint i;
+
+    if (replLocalCheckReuse(target, err) < 0)
+        return -1;
+    for (i = 0; i < target->plan->steps->len; i++) {
+        if (replLocalPlace(target, i, records[i], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int
+replLocalPublish(ReplTarget *base, ReplImage *const *records, GError **err)
+{
+    ReplLocalTarget *target = (ReplLocalTarget *)base;
+    gboolean dirty;
+
+    replLockTake(&target->journal->lock);
+    dirty = target->journal->dirty;
+    replLockDrop(&target->journal->lock);
+    if (dirty && replJournalSave(target->journal, err) < 0)
+        return -1;
+    return replLocalPlaceAll(target, records, err);
+}

@@ -1,0 +1,180 @@
+/*
+ * local_undo.c: what a job has in a pool of this host: looked at, and given back
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "endpoint/local_undo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "endpoint/placeholder.h"
+#include "probe/graph.h"
+#include "service/service.h"
+#include "store/partial.h"
+#include "store/record.h"
+
+/* A file system with less than this left is full for everybody. */
+#define REPL_LOCAL_FULL_bytes (64 * 1024 * G_GUINT64_CONSTANT(1024))
+
+/* Whether the image is in place. Records of earlier versions know no inodes: there the state and the size tell. */
+static gboolean
+replLocalIsCommitted(const ReplLocalTarget *target, const ReplJobRecord *record, const struct stat *st)
+{
+    guint i;
+
+    for (i = 0; i < record->layers->len; i++) {
+        const ReplJobLayer *layer = g_ptr_array_index(record->layers, i);
+
+        if (g_str_equal(layer->volume, record->volume) && layer->ino != 0)
+            return replLocalIsInPlace(target, layer);
+    }
+    return record->info->state == REPL_JOB_PUBLISHING && st->st_size > 0;
+}
+
+/* Returns a ReplTargetState, or -1 with @err set. */
+static int
+replLocalState(const ReplLocalTarget *target, const ReplJobRecord *record, GError **err)
+{
+    struct stat st;
+
+    if (fstatat(target->dir->dirFd, record->volume, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return replLocalIsCommitted(target, record, &st) ? REPL_TARGET_COMMITTED : REPL_TARGET_HELD;
+    if (errno == ENOENT)
+        return REPL_TARGET_NOTHING;
+    replErrorSetSystem(err, errno, _("Cannot look at volume '%s' of pool '%s'"), record->volume,
+                       target->region->name);
+    return -1;
+}
+
+int
+replLocalLook(ReplTarget *base, GError **err)
+{
+    ReplLocalTarget *target = (ReplLocalTarget *)base;
+    g_autoptr(ReplJobRecord) record = replJournalCopy(target->journal);
+    int state;
+
+    if (replLocalTargetOpen(target, err) < 0)
+        return -1;
+    if ((state = replLocalState(target, record, err)) == REPL_TARGET_HELD) {
+        replLockTake(&target->journal->lock);
+        target->journal->accepted = TRUE;
+        replLocalShowNames(target);
+        replLockDrop(&target->journal->lock);
+    }
+    return state;
+}
+
+/* Another client may have put an overlay on a layer that was in place for a moment. */
+static gboolean
+replLocalIsNeeded(const ReplLocalTarget *target, const char *volume)
+{
+    g_autoptr(ReplGraph) graph = replGraphScan(replServiceCache(), target->set, target->dir, NULL);
+    g_autoptr(GPtrArray) overlays = NULL;
+
+    if (!graph)
+        return TRUE;
+    overlays = replGraphDependents(graph, target->dir, volume);
+    return overlays->len > 0;
+}
+
+int
+replLocalGiveBack(ReplLocalTarget *target, const ReplJobLayer *layer, GError **err)
+{
+    if (!layer->placeholder)
+        return 0;
+    if (!layer->published && !replLocalIsInPlace(target, layer))
+        return replPlaceholderRemove(target->region, layer->volume, FALSE, err);
+    if (replLocalIsNeeded(target, layer->volume))
+        return 0;
+    if (replPlaceholderRemove(target->region, layer->volume, TRUE, err) < 0)
+        return -1;
+    replRecordDrop(target->staging, layer->volume, NULL);
+    return 0;
+}
+
+static int
+replLocalUndoPartials(ReplLocalTarget *target, GError **err)
+{
+    const GPtrArray *layers = target->journal->record->layers;
+    guint64 free_bytes;
+    guint i;
+
+    if (replPoolDirFree(target->dir, &free_bytes, NULL) < 0 || free_bytes >= REPL_LOCAL_FULL_bytes)
+        return 0;
+    if (replPartialsDrop(target->staging, target->journal->record->id, err) < 0)
+        return -1;
+    replLockTake(&target->journal->lock);
+    for (i = 0; i < layers->len; i++) {
+        ReplJobLayer *layer = g_ptr_array_index(layers, i);
+
+        if (layer->published)
+            continue;
+        layer->done = FALSE;
+        layer->checkpoint_bytes = 0;
+        layer->ino = 0;
+    }
+    replLockDrop(&target->journal->lock);
+    return 0;
+}
+
+/* The replica's name and its record, if that is this job's. */
+static int
+replLocalUndoImage(ReplLocalTarget *target, GError **err)
+{
+    const ReplJobRecord *record = target->journal->record;
+    g_autoptr(ReplImage) image = replRecordLoad(target->staging, record->volume, NULL);
+    gboolean accepted;
+
+    replLockTake(&target->journal->lock);
+    accepted = target->journal->accepted;
+    replLockDrop(&target->journal->lock);
+    if (!accepted)
+        return 0;
+    if (replPlaceholderRemove(target->region, record->volume, FALSE, err) < 0)
+        return -1;
+    if (image && g_strcmp0(image->id, record->imageId) == 0)
+        replRecordDrop(target->staging, record->volume, NULL);
+    return 0;
+}
+
+static int
+replLocalUndoAll(ReplLocalTarget *target, GError **err)
+{
+    g_autoptr(ReplJobRecord) was = replJournalCopy(target->journal);
+    int ret = replPartialsDrop(target->staging, was->id, err);
+    guint i;
+
+    if (ret == 0 && replLocalState(target, was, NULL) == REPL_TARGET_COMMITTED)
+        return 0;
+    /* Remove overlays before their backing files. */
+    if (ret == 0)
+        ret = replLocalUndoImage(target, err);
+    for (i = was->layers->len; ret == 0 && i-- > 0;) {
+        const ReplJobLayer *layer = g_ptr_array_index(was->layers, i);
+
+        if (!g_str_equal(layer->volume, was->volume))
+            ret = replLocalGiveBack(target, layer, err);
+    }
+    if (ret < 0)
+        return -1;
+    replLockTake(&target->journal->lock);
+    g_ptr_array_set_size(target->journal->record->layers, 0);
+    target->journal->accepted = target->journal->record->holdsPlaceholder = FALSE;
+    replLocalShowNames(target);
+    replLockDrop(&target->journal->lock);
+    return 0;
+}
+
+int
+replLocalUndo(ReplTarget *base, ReplUndo what, GError **err)
+{
+    ReplLocalTarget *target = (ReplLocalTarget *)base;
+
+    if (replLocalTargetOpen(target, err) < 0)
+        return -1;
+    return what == REPL_UNDO_ALL ? replLocalUndoAll(target, err) : replLocalUndoPartials(target, err);
+}

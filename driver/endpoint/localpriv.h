@@ -1,0 +1,95 @@
+/*
+ * localpriv.h: what the files of the local target share
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "endpoint/local_target.h"
+
+typedef struct {
+    ReplTarget base;
+    ReplJournal *journal;
+    ReplHolding *holding;
+
+    /* From the first call on that needs them. */
+    ReplRegion *region;
+    ReplPoolSet *set;
+    const ReplPoolDir *dir; /* of the set */
+    ReplStaging *staging;
+
+    /* From begin on; borrowed. */
+    const ReplPlan *plan;
+    const ReplSourceFacts *source;
+    const ReplPresent *present;
+    GArray *held; /* int: descriptors of locked placeholders */
+
+    /* The layer that is open. */
+    guint open; /* step */
+    int fd;     /* its partial file, -1: none */
+} ReplLocalTarget;
+
+/* local_own.c. Opens the pool. Returns 0, or -1 with @err set. */
+int
+replLocalTargetOpen(ReplLocalTarget *target, GError **err);
+
+static inline const ReplPlanStep *
+replLocalStep(const ReplLocalTarget *target, guint index)
+{
+    return g_ptr_array_index(target->plan->steps, index);
+}
+
+/* The journal's layer of step @index. Called with the journal's lock held. */
+static inline ReplJobLayer *
+replLocalLayer(const ReplLocalTarget *target, guint index)
+{
+    return g_ptr_array_index(target->journal->record->layers, index);
+}
+
+/* Tells others which names the job holds now. Called with the journal's lock held. */
+void
+replLocalShowNames(ReplLocalTarget *target);
+
+/* Whether the file that the journal calls finished is in place under the layer's name. */
+gboolean
+replLocalIsInPlace(const ReplLocalTarget *target, const ReplJobLayer *layer);
+
+/* local_facts.c */
+int
+replLocalFacts(ReplTarget *base, ReplTargetFacts *facts, GError **err);
+int
+replLocalPresent(ReplTarget *base, ReplSource *source, const ReplPresentLook *look, ReplPresent *present,
+                 gboolean *closely, GError **err);
+gboolean
+replLocalCanClone(ReplTarget *base, ReplSource *source);
+
+/* local_names.c */
+int
+replLocalAccept(ReplTarget *base, virStoragePoolPtr pool, const char *xml, const ReplImage *image,
+                GError **err);
+int
+replLocalBegin(ReplTarget *base, const ReplPlan *plan, const ReplSourceFacts *facts,
+               const ReplPresent *present, GError **err);
+
+/* local_write.c */
+int
+replLocalOpenLayer(ReplTarget *base, guint index, ReplSource *source, ReplWriter **writer,
+                   ReplLayerProgress *progress, GError **err);
+int
+replLocalNote(ReplTarget *base, guint64 offset_bytes, GError **err);
+int
+replLocalFinishLayer(ReplTarget *base, guint index, ReplWriter *writer, GError **err);
+int
+replLocalVerify(ReplTarget *base, guint index, GError **err);
+guint64
+replLocalWritten(ReplTarget *base);
+
+/* local_place.c */
+int
+replLocalPublish(ReplTarget *base, ReplImage *const *records, GError **err);
+
+/* local_undo.c */
+int
+replLocalLook(ReplTarget *base, GError **err);
+int
+replLocalUndo(ReplTarget *base, ReplUndo what, GError **err);

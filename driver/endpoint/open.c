@@ -1,0 +1,40 @@
+/*
+ * open.c: the source and the target of a replication, of whatever kind
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "endpoint/open.h"
+
+#include "endpoint/local_source.h"
+#include "endpoint/local_target.h"
+
+/* Filled at start, before any job; constant afterwards. The last registered first. */
+static GSList *replEndpointKinds;
+
+void
+replEndpointRegister(const ReplEndpointKind *kind)
+{
+    replEndpointKinds = g_slist_prepend(replEndpointKinds, (gpointer)kind);
+}
+
+ReplSource *
+replEndpointSource(const char *poolUuid, const char *volume)
+{
+    ReplSource *source = NULL;
+    GSList *at;
+
+    for (at = replEndpointKinds; at && !source; at = at->next)
+        source = ((const ReplEndpointKind *)at->data)->source(poolUuid, volume);
+    return source ? source : replLocalSourceNew(poolUuid, volume);
+}
+
+ReplTarget *
+replEndpointTarget(ReplJournal *journal, ReplHolding *holding)
+{
+    ReplTarget *target = NULL;
+    GSList *at;
+
+    for (at = replEndpointKinds; at && !target; at = at->next)
+        target = ((const ReplEndpointKind *)at->data)->target(journal, holding);
+    return target ? target : replLocalTargetNew(journal, holding);
+}

@@ -1,0 +1,30 @@
+/*
+ * open.h: the source and the target of a replication, of whatever kind
+ *
+ * Each kind of place that is not a pool of this host registers itself at start; what no kind calls its own is a
+ * region pool of this host.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "endpoint/journal.h"
+#include "endpoint/target.h"
+#include "service/holding.h"
+
+typedef struct {
+    /* Makes the source if the volume is of this kind, or returns NULL. Opens nothing yet. */
+    ReplSource *(*source)(const char *poolUuid, const char *volume);
+    /* The same for the target of the job of @journal; both arguments are borrowed and outlive it. */
+    ReplTarget *(*target)(ReplJournal *journal, ReplHolding *holding);
+} ReplEndpointKind;
+
+/* Asks @kind before those that are there. Before any job; @kind lives as long as the module. */
+void
+replEndpointRegister(const ReplEndpointKind *kind);
+
+/* Never NULL; what is wrong with the place is found by the first operation. */
+ReplSource *
+replEndpointSource(const char *poolUuid, const char *volume);
+ReplTarget *
+replEndpointTarget(ReplJournal *journal, ReplHolding *holding);

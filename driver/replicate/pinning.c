@@ -1,0 +1,87 @@
+/*
+ * pinning.c: a job pins the volumes that it reads, makes and relies on
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "replicate/pinning.h"
+
+#include "region/region.h"
+#include "service/service.h"
+
+int
+replPinningClaim(const ReplReplication *replication, GError **err)
+{
+    const ReplJobRecord *record = replication->journal->record;
+
+    return replPinsClaim(replServicePins(), record->id, record->sourcePoolUuid, record->sourceVolume,
+                         record->targetRegion, err);
+}
+
+/* @uuid and @pool: of the pool that the layer lies in. */
+static void
+replPinningSource(const ReplJobRecord *record, const char *uuid, const char *pool, const char *volume)
+{
+    gboolean isImage =
+        g_strcmp0(uuid, record->sourcePoolUuid) == 0 && g_str_equal(volume, record->sourceVolume);
+
+    replPinsAdd(replServicePins(), uuid, pool, volume, record->id, isImage ? REPL_PIN_SOURCE : REPL_PIN_BASE,
+                isImage ? NULL : record->sourceVolume);
+}
+
+static void
+replPinningTarget(const ReplReplication *replication, const char *pool, const char *volume,
+                  ReplStepAction action)
+{
+    const ReplJournal *journal = replication->journal;
+    ReplPinKind kind = action == REPL_STEP_REUSE ? REPL_PIN_REUSE : REPL_PIN_LAYER;
+    gboolean isReplica = g_str_equal(volume, replication->replica);
+
+    replPinsAdd(replServicePins(), journal->targetUuidstr, pool, volume, replication->id,
+                isReplica ? REPL_PIN_TARGET : kind, isReplica ? NULL : replication->replica);
+}
+
+/* A pool as this host calls it now; @fallback where it is gone. */
+static char *
+replPinningPool(const char *uuid, const char *fallback)
+{
+    g_autoptr(ReplRegion) region = replRegionOfUuidString(uuid);
+
+    return g_strdup(region ? region->name : fallback);
+}
+
+void
+replPinningPlan(const ReplReplication *replication, const ReplPrepared *prepared)
+{
+    g_autofree char *pool = replPinningPool(replication->journal->targetUuidstr, "");
+    guint i;
+
+    for (i = 0; i < prepared->facts->layerCount; i++) {
+        const ReplPlanLayer *layer = &prepared->facts->layers[i];
+
+        replPinningSource(replication->journal->record, layer->poolUuid, layer->pool, layer->volume);
+    }
+    for (i = 0; i < prepared->plan->steps->len; i++) {
+        const ReplPlanStep *step = replPreparedStep(prepared, i);
+
+        replPinningTarget(replication, pool, step->volume, step->action);
+    }
+}
+
+void
+replPinningJournal(const ReplReplication *replication)
+{
+    g_autoptr(ReplJobRecord) record = replJournalCopy(replication->journal);
+    g_autofree char *source = replPinningPool(record->sourcePoolUuid, record->sourcePool);
+    g_autofree char *target = replPinningPool(replication->journal->targetUuidstr, "");
+    guint i;
+
+    replPinningSource(record, record->sourcePoolUuid, source, record->sourceVolume);
+    replPinningTarget(replication, target, record->volume, REPL_STEP_COPY);
+    for (i = 0; i < record->layers->len; i++) {
+        const ReplJobLayer *layer = g_ptr_array_index(record->layers, i);
+        g_autofree char *pool = replPinningPool(layer->sourcePoolUuid, record->sourcePool);
+
+        replPinningSource(record, layer->sourcePoolUuid, pool, layer->sourceVolume);
+        replPinningTarget(replication, target, layer->volume, layer->action);
+    }
+}

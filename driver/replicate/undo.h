@@ -1,0 +1,13 @@
+/*
+ * undo.h: what a job has in its target is given back
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "replicate/prepared.h"
+
+/* Whether an attempt is under way or not, and however far the last one came. Returns 0, or -1 with @err set when something
+ * is left: call it again. */
+int
+replUndo(ReplReplication *replication, ReplUndo what, GError **err);
