@@ -397,12 +397,24 @@ replJobIsBusy(ReplJob *job)
 }
 
 void
+replJobWakeWork(ReplJob *job)
+{
+    if (job->ops->stop)
+        job->ops->stop(job, job->opaque);
+}
+
+void
 replJobInterrupt(ReplJob *job)
 {
-    REPL_GUARD(&job->monitor);
+    gboolean working;
 
+    replLockTake(&job->monitor);
     job->interrupt = TRUE;
+    working = job->attempt;
     replLockWake(&job->monitor);
+    replLockDrop(&job->monitor);
+    if (working)
+        replJobWakeWork(job);
 }
 
 void

@@ -338,6 +338,8 @@ replJobCancel(ReplJob *job, GError **err)
     replLockDrop(&job->monitor);
     if (refused)
         return replJobRefuse(job, state, REPL_VERB_CANCEL, err);
+    if (!idle)
+        replJobWakeWork(job);
     return idle ? replJobDiscard(job, err) : 0;
 }
 

@@ -28,6 +28,9 @@
  *            as a full disk, speaks against it. FALSE: cancelled, nothing may remain. Returns 0, or -1
  *            with @err set when something remains: a cancelled job has failed then, for that reason,
  *            and can be cancelled again.
+ *   stop     wakes what the attempt waits for elsewhere than in replJobAdmit (a peer, say): the job is
+ *            cancelled, or the daemon shuts down. Called by any thread while an attempt is under way, perhaps
+ *            several times; must not wait, nor call functions of the job or the queue.
  *   clean    lets go of what the attempt held: descriptors, pins, identities.
  *   record   persists the job as @info says: called by the one transition function, and when the
  *            bandwidth changes; one call at a time and in order. A state in which the job has ended
@@ -61,6 +64,7 @@ typedef struct {
     int (*verify)(ReplJob *job, void *opaque, GError **err);
     int (*publish)(ReplJob *job, void *opaque, GError **err);
     int (*abort)(ReplJob *job, void *opaque, const GError *why, gboolean keepPartials, GError **err);
+    void (*stop)(ReplJob *job, void *opaque);
     void (*clean)(ReplJob *job, void *opaque);
     void (*record)(ReplJob *job, const ReplJobInfo *info, void *opaque);
     void (*ended)(ReplJob *job, const ReplJobInfo *info, void *opaque);

@@ -72,6 +72,10 @@ replJobNotify(ReplJob *job);
 int
 replJobDiscard(ReplJob *job, GError **err);
 
+/* Wakes what the attempt waits for elsewhere. Called without the monitor. */
+void
+replJobWakeWork(ReplJob *job);
+
 /* --- attempt.c, for the queue --- */
 
 typedef enum {

@@ -66,7 +66,8 @@ replReplicationCheckStart(ReplJob *job, GError **err)
 
     if (replJobState(job) != REPL_JOB_PLANNED)
         return 0;
-    if (!(now = replPrepareOpen(replication, err)) || replPreparePlan(replication, now, &quick, err) < 0 ||
+    now = replPrepareNew(replication);
+    if (replPrepareOpen(replication, now, err) < 0 || replPreparePlan(replication, now, &quick, err) < 0 ||
         replReplicationComparePlan(replication, now, err) < 0 ||
         replKeysLoad(replication, now, REPL_KEYS_TRY, err) < 0)
         return -1;
@@ -129,56 +130,48 @@ replReplicationProceed(void *opaque, guint64 bytes, GError **err)
     return replJobCheck(opaque, err);
 }
 
-/* What was handed over when the job was started, or all of it anew. */
-static ReplPrepared *
-replReplicationOpen(ReplReplication *replication, const ReplPresentLook *look, GError **err)
-{
-    g_autoptr(ReplPrepared) prepared = replPreparedTake(replication);
-
-    if (prepared)
-        return g_steal_pointer(&prepared);
-    if (!(prepared = replPrepareOpen(replication, err)) ||
-        replPreparePlan(replication, prepared, look, err) < 0)
-        return NULL;
-    return g_steal_pointer(&prepared);
-}
-
-/* NULL with @err set, or with *busy set when the layers are being made by another job. */
-static ReplPrepared *
+/* Opens and plans, or takes what was handed over when the job was started, and claims what is to be made. Returns 0, or
+ * -1 with @err set, or with *busy set when the layers are being made by another job. */
+static int
 replReplicationTry(ReplJob *job, ReplReplication *replication, gboolean *busy, GError **err)
 {
     const ReplPresentLook look = {TRUE, replReplicationProceed, job};
-    g_autoptr(ReplPrepared) prepared = replReplicationOpen(replication, &look, err);
+    ReplPrepared *prepared = replPreparedTake(replication);
     guint64 era;
 
     if (!prepared)
-        return NULL;
+        prepared = replPrepareNew(replication);
+    replPreparedUse(replication, prepared);
+    if (replPrepareOpen(replication, prepared, err) < 0 ||
+        (!prepared->plan && replPreparePlan(replication, prepared, &look, err) < 0))
+        return -1;
     *busy = !replReplicationClaim(job, replication, prepared, &era);
     /* What other jobs brought or took meanwhile, and what only contents tell, changes the plan. */
     if (!*busy && (era != prepared->era || prepared->closely)) {
         if (replPreparePlan(replication, prepared, &look, err) < 0)
-            return NULL;
+            return -1;
         *busy = !replReplicationClaim(job, replication, prepared, &era);
     }
     if (!*busy)
-        return g_steal_pointer(&prepared);
+        return 0;
     if (prepared->sourceKeys)
         replKeysKeep(replication, prepared);
-    return NULL;
+    replPreparedUse(replication, NULL);
+    return -1;
 }
 
 /* While others make layers of the same chain, waits without a turn in the queue and with nothing open. */
-static ReplPrepared *
-replReplicationPrepareInTurn(ReplJob *job, ReplReplication *replication, GError **err)
+static int
+replReplicationTryInTurn(ReplJob *job, ReplReplication *replication, GError **err)
 {
     for (;;) {
         gboolean busy = FALSE;
-        ReplPrepared *prepared = replReplicationTry(job, replication, &busy, err);
+        int rc = replReplicationTry(job, replication, &busy, err);
 
         if (!busy)
-            return prepared;
+            return rc;
         if (replJobRequeue(job, err) < 0)
-            return NULL;
+            return -1;
     }
 }
 
@@ -190,9 +183,10 @@ replReplicationPrepare(ReplJob *job, void *opaque, GError **err)
     ReplPrepared *prepared;
 
     replReplicationBecome(replication);
-    if (!(prepared = replication->prepared = replReplicationPrepareInTurn(job, replication, err)) ||
-        replKeysLoad(replication, prepared, REPL_KEYS_KEPT, err) < 0 ||
-        replPinningClaim(replication, err) < 0)
+    if (replReplicationTryInTurn(job, replication, err) < 0)
+        return -1;
+    prepared = replication->prepared;
+    if (replKeysLoad(replication, prepared, REPL_KEYS_KEPT, err) < 0 || replPinningClaim(replication, err) < 0)
         return -1;
     /* A retry has let go of it. */
     if (replReplicationLease(replication, TRUE, err) < 0)
@@ -236,9 +230,18 @@ replReplicationAbort(ReplJob *job, void *opaque, const GError *why, gboolean kee
     gboolean stays = replication->resumed || replication->journal->record->request->async;
 
     (void)why;
+    /* Its endpoints may have been stopped: they are good for nothing but to be freed. */
+    replPreparedUse(replication, NULL);
     if (interrupted)
         return 0;
     return replUndo(replication, keepPartials && stays ? REPL_UNDO_PARTIALS : REPL_UNDO_ALL, err);
+}
+
+static void
+replReplicationStop(ReplJob *job, void *opaque)
+{
+    (void)job;
+    replPreparedStop(opaque);
 }
 
 static void
@@ -247,7 +250,8 @@ replReplicationClean(ReplJob *job, void *opaque)
     ReplReplication *replication = opaque;
 
     replPreparedFree(replPreparedTake(replication));
-    replPreparedFree(g_steal_pointer(&replication->prepared));
+    replPreparedUse(replication, NULL);
+    replPreparedRest(replication);
     replClaimsDrop(job, replication->journal->targetUuidstr);
     replKeysForget(replication);
     replPinsDropJob(replServicePins(), replication->id);
@@ -368,6 +372,7 @@ static const ReplJobOps replReplicationOps = {
     .verify = replReplicationVerify,
     .publish = replReplicationPublish,
     .abort = replReplicationAbort,
+    .stop = replReplicationStop,
     .clean = replReplicationClean,
     .record = replReplicationRecord,
     .ended = replReplicationEnded,

@@ -11,18 +11,28 @@
 #include "service/service.h"
 
 ReplPrepared *
-replPrepareOpen(const ReplReplication *replication, GError **err)
+replPrepareNew(const ReplReplication *replication)
 {
     const ReplJobRecord *record = replication->journal->record;
-    g_autoptr(ReplPrepared) prepared = g_new0(ReplPrepared, 1);
+    ReplPrepared *prepared = g_new0(ReplPrepared, 1);
 
     prepared->source = replEndpointSource(record->sourcePoolUuid, record->sourceVolume);
     prepared->target = replEndpointTarget(replication->journal, replication->holding);
+    return prepared;
+}
+
+int
+replPrepareOpen(const ReplReplication *replication, ReplPrepared *prepared, GError **err)
+{
+    const ReplRequest *request = replication->journal->record->request;
+
+    if (prepared->facts)
+        return 0;
     if (replSourceHold(prepared->source, err) < 0 ||
-        replSourceDescribe(prepared->source, record->request, &prepared->facts, err) < 0)
-        return NULL;
+        replSourceDescribe(prepared->source, request, &prepared->facts, err) < 0)
+        return -1;
     prepared->present = g_new0(ReplPresent, prepared->facts->layerCount);
-    return g_steal_pointer(&prepared);
+    return 0;
 }
 
 /* The source's layers, with what the target says of them; borrows from @prepared. */

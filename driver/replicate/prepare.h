@@ -7,9 +7,13 @@
 
 #include "replicate/prepared.h"
 
-/* Opens both ends, holds the source and describes it; there is no plan yet. NULL with @err set. */
+/* Both ends of @replication; nothing is opened yet. */
 ReplPrepared *
-replPrepareOpen(const ReplReplication *replication, GError **err);
+replPrepareNew(const ReplReplication *replication);
+
+/* Holds the source and describes it; what is open already stays. There is no plan yet. Returns 0, or -1 with @err set. */
+int
+replPrepareOpen(const ReplReplication *replication, ReplPrepared *prepared, GError **err);
 
 /* Looks at the target and plans, or plans again. Layers are looked for in the target as @look says; when they are
  * not looked at by their contents, and quota or space are too short for what that leaves to be made, contents are looked at

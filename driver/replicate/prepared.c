@@ -67,3 +67,43 @@ replPreparedTake(ReplReplication *replication)
     replLockDrop(&replication->lock);
     return prepared;
 }
+
+/* Called with the lock held. */
+static void
+replPreparedCancel(const ReplPrepared *prepared)
+{
+    replSourceCancel(prepared->source);
+    replTargetCancel(prepared->target);
+}
+
+void
+replPreparedUse(ReplReplication *replication, ReplPrepared *prepared)
+{
+    ReplPrepared *before;
+
+    replLockTake(&replication->lock);
+    before = replication->prepared;
+    replication->prepared = prepared;
+    if (prepared && replication->stopping)
+        replPreparedCancel(prepared);
+    replLockDrop(&replication->lock);
+    replPreparedFree(before);
+}
+
+void
+replPreparedStop(ReplReplication *replication)
+{
+    replLockTake(&replication->lock);
+    replication->stopping = TRUE;
+    if (replication->prepared)
+        replPreparedCancel(replication->prepared);
+    replLockDrop(&replication->lock);
+}
+
+void
+replPreparedRest(ReplReplication *replication)
+{
+    replLockTake(&replication->lock);
+    replication->stopping = FALSE;
+    replLockDrop(&replication->lock);
+}

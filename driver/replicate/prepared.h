@@ -62,3 +62,16 @@ replPreparedHandOver(ReplReplication *replication, ReplPrepared *prepared);
 /* Takes what was handed over, or NULL. Of two that ask one gets it. */
 ReplPrepared *
 replPreparedTake(ReplReplication *replication);
+
+/* Makes @prepared (NULL: nothing any more) the one of the attempt, whose waits replPreparedStop() ends; what was it before is freed. Called by the attempt's
+ * thread. */
+void
+replPreparedUse(ReplReplication *replication, ReplPrepared *prepared);
+
+/* Ends the waits of the attempt's endpoints, now and for as long as it goes on. By any thread. */
+void
+replPreparedStop(ReplReplication *replication);
+
+/* The attempt is over: the next one may wait again. */
+void
+replPreparedRest(ReplReplication *replication);

@@ -47,9 +47,12 @@ struct _ReplReplication {
     gboolean leased;     /* this host holds the job's home for it */
     GPtrArray *opened;   /* keys for the next attempt, see keys.h; NULL: none */
     ReplPrepared *ready; /* for the next attempt, see prepared.h; NULL: nothing */
+    gboolean stopping;   /* what is prepared is to wait for nothing any more */
+
+    /* The attempt's thread alone, but that others, with the lock held, end its endpoints' waits. */
+    ReplPrepared *prepared;
 
     /* The attempt's thread alone. */
-    ReplPrepared *prepared;
     gboolean became;     /* the thread acts as the requester until clean */
     ReplIdentity before; /* who it was, NULL: it had no identity */
 };

@@ -10,10 +10,7 @@
 int
 replUndo(ReplReplication *replication, ReplUndo what, GError **err)
 {
-    g_autoptr(ReplTarget) target = NULL;
+    g_autoptr(ReplTarget) target = replEndpointTarget(replication->journal, replication->holding);
 
-    if (replication->prepared)
-        return replTargetUndo(replication->prepared->target, what, err);
-    target = replEndpointTarget(replication->journal, replication->holding);
     return replTargetUndo(target, what, err);
 }

@@ -7,7 +7,7 @@
 
 #include "replicate/prepared.h"
 
-/* Whether an attempt is under way or not, and however far the last one came. Returns 0, or -1 with @err set when something
+/* However far the last attempt came; none is under way any more. Returns 0, or -1 with @err set when something
  * is left: call it again. */
 int
 replUndo(ReplReplication *replication, ReplUndo what, GError **err);

@@ -414,9 +414,9 @@ replSubmissionPrepare(const ReplSubmission *r, ReplReplication *replication)
 {
     const ReplPresentLook quick = {0};
     g_autoptr(GError) err = NULL;
-    g_autoptr(ReplPrepared) prepared = replPrepareOpen(replication, &err);
+    g_autoptr(ReplPrepared) prepared = replPrepareNew(replication);
 
-    if (!prepared || replPreparePlan(replication, prepared, &quick, &err) < 0) {
+    if (replPrepareOpen(replication, prepared, &err) < 0 || replPreparePlan(replication, prepared, &quick, &err) < 0) {
         replReport(g_steal_pointer(&err));
         return NULL;
     }
