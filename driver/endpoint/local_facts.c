@@ -61,8 +61,7 @@ replLocalTaken(const ReplLocalTarget *target, const GPtrArray *own, gboolean acc
 
 /* The plan counts layers that an earlier attempt has put in place among what it adds. */
 static void
-replLocalDiscount(const ReplLocalTarget *target, const GPtrArray *own, ReplGraph *graph,
-                  ReplAmounts *usage)
+replLocalDiscount(const ReplLocalTarget *target, const GPtrArray *own, ReplGraph *graph, ReplAmounts *usage)
 {
     guint i;
 

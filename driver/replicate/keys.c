@@ -74,10 +74,13 @@ replOpenedFree(gpointer opaque)
 void
 replKeysKeep(ReplReplication *replication, ReplPrepared *prepared)
 {
-    GPtrArray *kept = g_ptr_array_new_with_free_func(replOpenedFree);
+    GPtrArray *kept;
     g_autoptr(GPtrArray) before = NULL;
     guint i;
 
+    if (!prepared->sourceKeys)
+        return;
+    kept = g_ptr_array_new_with_free_func(replOpenedFree);
     for (i = 0; i < prepared->sourceKeys->len; i++) {
         ReplOpened *opened;
 

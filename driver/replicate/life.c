@@ -154,8 +154,7 @@ replReplicationTry(ReplJob *job, ReplReplication *replication, gboolean *busy, G
     }
     if (!*busy)
         return 0;
-    if (prepared->sourceKeys)
-        replKeysKeep(replication, prepared);
+    replKeysKeep(replication, prepared);
     replPreparedUse(replication, NULL);
     return -1;
 }
@@ -186,7 +185,8 @@ replReplicationPrepare(ReplJob *job, void *opaque, GError **err)
     if (replReplicationTryInTurn(job, replication, err) < 0)
         return -1;
     prepared = replication->prepared;
-    if (replKeysLoad(replication, prepared, REPL_KEYS_KEPT, err) < 0 || replPinningClaim(replication, err) < 0)
+    if (replKeysLoad(replication, prepared, REPL_KEYS_KEPT, err) < 0 ||
+        replPinningClaim(replication, err) < 0)
         return -1;
     /* A retry has let go of it. */
     if (replReplicationLease(replication, TRUE, err) < 0)
