@@ -10,37 +10,16 @@
 
 #include "image/share.h"
 #include "image/view.h"
-#include "job/pins.h"
 #include "region/home.h"
-#include "replicate/keys.h"
-#include "replicate/life.h"
-#include "replicate/pinning.h"
-#include "replicate/prepare.h"
-#include "replicate/undo.h"
 #include "service/makers.h"
 #include "service/service.h"
+#include "stack/submissionpriv.h"
+#include "store/jobrecord.h"
 #include "store/jobtext.h"
 #include "store/record.h"
 #include "virt/access.h"
 #include "virt/below.h"
 #include "virt/report.h"
-
-/* One request on its way to a job. */
-typedef struct {
-    virStoragePoolPtr pool;
-    virConnectPtr conn;
-    const ReplRegion *target;
-    const ReplRegion *source;
-    const ReplRequest *request;
-    char *volume;         /* the source's */
-    char *replica;        /* the replica's */
-    char *placeholder;    /* XML of an empty volume of that name */
-    ReplImage *image;     /* of the source */
-    ReplStaging *staging; /* the target's */
-    ReplStaging *home;    /* of the job */
-    /* The source is another project's, and an accepted share stands for the right to read it. */
-    gboolean shared;
-} ReplSubmission;
 
 static void
 replSubmissionClear(ReplSubmission *r)
@@ -189,171 +168,6 @@ replSubmissionByToken(const ReplSubmission *r, virStorageVolPtr *vol)
     return 1;
 }
 
-/* --- submitting --- */
-
-/* The job will make the layers, too; the requester must be allowed to. */
-static int
-replSubmissionCheckMaking(const ReplSubmission *r, const ReplPlan *plan)
-{
-    guint i;
-
-    for (i = 0; i < plan->steps->len; i++) {
-        const ReplPlanStep *step = g_ptr_array_index(plan->steps, i);
-        g_autofree char *xml =
-            g_markup_printf_escaped("<volume><name>%s</name><capacity>0</capacity></volume>", step->volume);
-
-        if (step->layer > 0 && step->action != REPL_STEP_REUSE &&
-            replAccessNewVol(r->conn, r->target->uuid, xml, FALSE, replVirt.StorageVolCreateXMLEnsureACL) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* The replica shows what every layer holds, and the layers may lie in several pools. */
-static int
-replSubmissionCheckLayers(const ReplSubmission *r, const ReplSourceFacts *source)
-{
-    guint i;
-
-    if (r->shared)
-        return 0;
-    for (i = 1; i < source->layerCount; i++) {
-        const ReplPlanLayer *layer = &source->layers[i];
-        unsigned char uuid[VIR_UUID_BUFLEN];
-
-        if (replUuidParse(layer->poolUuid, uuid) &&
-            replAccessVol(r->conn, uuid, layer->volume, replVirt.StorageVolDownloadEnsureACL) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static char *
-replSubmissionDescription(const ReplSubmission *r)
-{
-    if (r->request->description)
-        return g_strdup(r->request->description);
-    return g_strdup_printf(_("Replicated from region %s, image %s"), r->source->label->name, r->image->id);
-}
-
-/* The replica's record as it will be once it is available. */
-static ReplImage *
-replSubmissionImage(const ReplSubmission *r, const char *id)
-{
-    ReplImage *image = replImageNew(id);
-
-    image->status = REPL_IMAGE_PENDING;
-    image->type = r->image->type;
-    image->typeIsSet = r->image->typeIsSet;
-    image->name = g_strdup(r->image->name ? r->image->name : r->volume);
-    image->description = replSubmissionDescription(r);
-    image->fastCreate = r->request->fastCreate;
-    image->source.region = g_strdup(r->source->label->name);
-    image->source.id = g_strdup(r->image->id);
-    image->source.pool = g_strdup(r->source->name);
-    image->source.volume = g_strdup(r->volume);
-    return image;
-}
-
-static ReplJobRecord *
-replSubmissionRecord(const ReplSubmission *r, const char *imageId)
-{
-    g_autofree char *id = g_uuid_string_random();
-    ReplJobRecord *record = replJobRecordNew(id);
-
-    record->token = g_strdup(r->request->token);
-    record->requester = replIdentityName();
-    record->sourcePool = g_strdup(r->source->name);
-    record->sourcePoolUuid = g_strdup(r->source->uuidstr);
-    record->sourceRegion = g_strdup(r->source->label->name);
-    record->sourceVolume = g_strdup(r->volume);
-    record->sourceId = g_strdup(r->image->id);
-    record->targetRegion = g_strdup(r->target->label->name);
-    record->targetPoolUuid = g_strdup(r->target->uuidstr);
-    record->volume = g_strdup(r->replica);
-    record->imageId = g_strdup(imageId);
-    record->request = replRequestCopy(r->request);
-    record->created_s = g_get_real_time() / G_USEC_PER_SEC;
-    record->sequence = g_get_real_time();
-    return record;
-}
-
-/* An id that another image refers to must not change any more. */
-static int
-replSubmissionKeepSource(const ReplSubmission *r, GError **err)
-{
-    g_autoptr(ReplStaging) staging = replRegionStaging(r->source, TRUE, err);
-    g_autoptr(ReplImage) known = NULL;
-    g_autoptr(ReplImage) image = NULL;
-
-    if (!staging)
-        return -1;
-    if ((known = replRecordLoad(staging, r->volume, NULL)))
-        return 0;
-    image = replImageNew(r->image->id);
-    return replRecordSave(staging, r->volume, image, err);
-}
-
-/* The plan as it will be compared when a planned job is started. Not yet anybody else's to see. */
-static void
-replSubmissionNotePlan(ReplReplication *replication, const ReplPrepared *prepared)
-{
-    ReplJobRecord *record = replication->journal->record;
-    g_autoptr(GPtrArray) steps = replPreparedSteps(prepared);
-    guint i;
-
-    for (i = 0; i < prepared->plan->steps->len; i++) {
-        const ReplPlanStep *step = replPreparedStep(prepared, i);
-        const ReplPlanLayer *from = replPreparedLayer(prepared, step);
-        ReplJobLayer *layer = replJobLayerNew(from->volume, from->poolUuid, step->volume, step->action);
-
-        layer->source = from->identity;
-        g_ptr_array_add(record->layers, layer);
-        g_ptr_array_add(record->info->steps, replStepCopy(g_ptr_array_index(steps, i)));
-        record->info->total_bytes += step->bytes;
-    }
-    record->info->peakSpace_bytes = prepared->plan->peakSpace_bytes;
-    /* The job is on record before its first file is there, so that nothing of it is ever left behind. */
-    record->holdsPlaceholder = TRUE;
-    replication->persisted = replPhaseOfRecord(record);
-}
-
-/* The job comes to be: pinned, recorded, and then its replica's name taken. */
-static int
-replSubmissionAccept(const ReplSubmission *r, ReplReplication *replication, const ReplPrepared *prepared,
-                     ReplJob **job, GError **err)
-{
-    g_autoptr(ReplImage) image = replHoldingImage(replication->holding);
-    g_autoptr(GPtrArray) steps = replPreparedSteps(prepared);
-
-    if (replPinningClaim(replication, err) < 0)
-        return -1;
-    replPinningPlan(replication, prepared);
-    replSubmissionNotePlan(replication, prepared);
-    replHoldingSetPlan(replication->holding, prepared->facts->layers[0].virtualSize_bytes,
-                       &prepared->plan->adds);
-    if (replReplicationLease(replication, TRUE, err) < 0 || replSubmissionKeepSource(r, err) < 0 ||
-        replJournalSave(replication->journal, err) < 0 ||
-        replTargetAccept(prepared->target, r->pool, r->placeholder, image, err) < 0)
-        return -1;
-    *job = replReplicationToJob(replication);
-    replJobSetSteps(*job, steps, prepared->plan->peakSpace_bytes);
-    return 0;
-}
-
-/* Takes back what submitting did. */
-static void
-replSubmissionUndo(const ReplSubmission *r, ReplReplication *replication)
-{
-    g_autoptr(GError) err = NULL;
-
-    if (replUndo(replication, REPL_UNDO_ALL, &err) < 0)
-        replWarn("A refused request has left something in pool '%s': %s", r->target->name, err->message);
-    else
-        replJobRecordDrop(r->home, replication->id, NULL);
-    replPinsDropJob(replServicePins(), replication->id);
-}
-
 /* --- waiting --- */
 
 /* A worker of the daemon is going to block: only so many may. */
@@ -405,80 +219,6 @@ replSubmissionFinish(const ReplSubmission *r, ReplJob *job, const char *replica)
     vol = replSubmissionWait(r, job, replica);
     replQueueLeaveWait(replServiceQueue());
     return vol;
-}
-
-/* A first plan tells at once what is wrong. Slow checks last; a default key that is missing is made only after them, so
- * that a refusal leaves none. */
-static ReplPrepared *
-replSubmissionPrepare(const ReplSubmission *r, ReplReplication *replication)
-{
-    const ReplPresentLook quick = {0};
-    g_autoptr(GError) err = NULL;
-    g_autoptr(ReplPrepared) prepared = replPrepareNew(replication);
-
-    if (replPrepareOpen(replication, prepared, &err) < 0 || replPreparePlan(replication, prepared, &quick, &err) < 0) {
-        replReport(g_steal_pointer(&err));
-        return NULL;
-    }
-    if (replSubmissionCheckLayers(r, prepared->facts) < 0 || replSubmissionCheckMaking(r, prepared->plan) < 0)
-        return NULL;
-    if (replKeysLoad(replication, prepared, REPL_KEYS_TRY, &err) < 0) {
-        replReport(g_steal_pointer(&err));
-        return NULL;
-    }
-    return g_steal_pointer(&prepared);
-}
-
-/* Puts the job in the queue. Its attempt goes on with what is prepared if it starts at once. Returns 0, or -1 with the
- * error reported. */
-static int
-replSubmissionEnqueue(const ReplSubmission *r, ReplReplication *replication, ReplPrepared *prepared,
-                      ReplJob *job)
-{
-    g_autoptr(GError) err = NULL;
-
-    if (r->request->start) {
-        replPreparedHandOver(replication, prepared);
-    } else {
-        replPreparedFree(prepared);
-        replReplicationLease(replication, FALSE, NULL);
-    }
-    if (replQueueSubmit(replServiceQueue(), job, r->request->start, &err) == 0) {
-        replReplicationSettle(job);
-        return 0;
-    }
-    replPreparedFree(replPreparedTake(replication));
-    replMakersRemove(r->target->uuidstr, r->replica, job);
-    replSubmissionUndo(r, replication);
-    replReport(g_steal_pointer(&err));
-    return -1;
-}
-
-/* Plans, takes the name and puts the job in the queue. NULL with the error reported. */
-static ReplJob *
-replSubmissionQueue(const ReplSubmission *r)
-{
-    g_autofree char *imageId = g_uuid_string_random();
-    ReplReplication *replication = replReplicationNew(r->target->uuid, replSubmissionRecord(r, imageId),
-                                                      replSubmissionImage(r, imageId), TRUE);
-    g_autoptr(ReplPrepared) prepared = replSubmissionPrepare(r, replication);
-    g_autoptr(ReplJob) job = NULL;
-    g_autoptr(GError) err = NULL;
-
-    if (!prepared) {
-        replReplicationFree(replication);
-        return NULL;
-    }
-    if (replSubmissionAccept(r, replication, prepared, &job, &err) < 0) {
-        replSubmissionUndo(r, replication);
-        g_clear_pointer(&prepared, replPreparedFree);
-        replReplicationFree(replication);
-        replReport(g_steal_pointer(&err));
-        return NULL;
-    }
-    if (replSubmissionEnqueue(r, replication, g_steal_pointer(&prepared), job) < 0)
-        return NULL;
-    return g_steal_pointer(&job);
 }
 
 static virStorageVolPtr

@@ -1,0 +1,32 @@
+/*
+ * submissionpriv.h: a request on its way to a job
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "job/job.h"
+#include "model/image.h"
+#include "model/request.h"
+#include "region/region.h"
+
+/* One request on its way to a job. */
+typedef struct {
+    virStoragePoolPtr pool;
+    virConnectPtr conn;
+    const ReplRegion *target;
+    const ReplRegion *source;
+    const ReplRequest *request;
+    char *volume;         /* the source's */
+    char *replica;        /* the replica's */
+    char *placeholder;    /* XML of an empty volume of that name */
+    ReplImage *image;     /* of the source */
+    ReplStaging *staging; /* the target's */
+    ReplStaging *home;    /* of the job */
+    /* The source is another project's, and an accepted share stands for the right to read it. */
+    gboolean shared;
+} ReplSubmission;
+
+/* Plans, takes the name and puts the job in the queue. NULL with the error reported. */
+ReplJob *
+replSubmissionQueue(const ReplSubmission *r);
