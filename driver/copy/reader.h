@@ -28,7 +28,8 @@
 /* How far apart in the data (holes not counted) the pieces are that a copy carries at once. */
 #define REPL_COPY_AHEAD_BYTES (32u << 20)
 
-/* What a pread may write behind what it was asked for: the rest of the last block of a file that is read directly. */
+/* A pread may also write over whatever follows in the buffer up to the next address that is a multiple of this: the rest of
+ * the last block of a file that is read directly. */
 #define REPL_READER_SLACK_BYTES 4096u
 
 typedef struct _ReplReader ReplReader;
@@ -41,8 +42,7 @@ typedef struct {
     int (*data)(ReplReader *reader, guint64 from_bytes, guint64 *offset_bytes, guint64 *length_bytes,
                 GError **err);
 
-    /* Reads exactly @len bytes (at most 4 MiB) at @offset into @buf, which has room for REPL_READER_SLACK_BYTES more.
-     * Returns 0, or -1 with @err set. There are no short reads: a source that ends before is an error (it was
+    /* Reads exactly @len bytes (at most 4 MiB) at @offset into @buf (and see REPL_READER_SLACK_BYTES). Returns 0, or -1 with @err set. There are no short reads: a source that ends before is an error (it was
      * changed). May wait, as long as the implementation believes that its source comes back; what it
      * loses and fetches again on the way is not told. */
     int (*pread)(ReplReader *reader, guint8 *buf, gsize len, guint64 offset, GError **err);

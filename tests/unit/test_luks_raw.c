@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "memfile.h"
 #include "test_luks_util.h"
 
 static int
@@ -194,6 +195,50 @@ testRounds(void)
     g_assert_nonnull(strstr(err->message, " rounds of key derivation, more than"));
 }
 
+/* Puts what a writer without a file got into one. */
+static void
+testDump(const MemFile *mem, const char *name)
+{
+    g_autofree char *path = testPath(name);
+    g_autoptr(GError) err = NULL;
+
+    g_file_set_contents(path, (const char *)mem->bytes->data, mem->bytes->len, &err);
+    g_assert_no_error(err);
+}
+
+/* A qcow2 layer and a raw disk are encrypted into something that is no file here, with another backing reference. */
+static void
+testWriter(void)
+{
+    g_autoptr(ReplSecretBuf) target = testSecret("xyz");
+    g_autoptr(MemFile) layer = memFileNew(0);
+    g_autoptr(MemFile) disk = memFileNew(0);
+    g_autoptr(ReplWriter) toLayer = memWriterNew(layer);
+    g_autoptr(ReplWriter) toDisk = memWriterNew(disk);
+    g_autoptr(GError) err = NULL;
+    g_auto(ReplFd) src = -1;
+    g_auto(ReplFd) raw = -1;
+    ReplLuksConvert params = {.what = "wr", .target = target, .kdf = REPL_LUKS_KDF_RANDOM};
+
+    testRun("qemu-img create -q -f raw wr.raw 4M && qemu-io -f raw -c 'write -q -P 7 1M 1M' wr.raw && "
+            "qemu-img create -q -f qcow2 -b wr.raw -F raw wr.qcow2 && cp wr.raw moved.raw && "
+            "qemu-io -c 'write -q -P 5 0 1500k' wr.qcow2");
+    src = testOpen("wr.qcow2", O_RDONLY);
+    raw = testOpen("wr.raw", O_RDONLY);
+    g_assert_cmpint(replLuksConvertRaw(raw, REPL_FORMAT_RAW, toDisk, REPL_FORMAT_QCOW2, &params, &err), ==, 0);
+    params.setBacking = TRUE;
+    params.backing = "moved.raw";
+    params.backingFormat = "raw";
+    g_assert_cmpint(replLuksConvert(src, toLayer, &params, &err), ==, 0);
+    g_assert_cmpmem(layer->stable->data, layer->stable->len, layer->bytes->data, layer->bytes->len);
+    testDump(layer, "wr.luks");
+    testDump(disk, "wrd.luks");
+    testRun("qemu-img info wr.luks | grep -q 'backing file: moved.raw' && rm wr.raw && cp moved.raw wr.raw");
+    testJudge("wr.qcow2", NULL, "wr.luks", "xyz");
+    testRun("qemu-img convert -f raw -O qcow2 wr.raw wrd.qcow2");
+    testJudge("wrd.qcow2", NULL, "wrd.luks", "xyz");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -209,6 +254,7 @@ main(int argc, char **argv)
     g_test_add_func("/luks/raw/refusals", testRefusals);
     g_test_add_func("/luks/raw/damaged", testDamaged);
     g_test_add_func("/luks/raw/rounds", testRounds);
+    g_test_add_func("/luks/raw/writer", testWriter);
     ret = g_test_run();
     testDirRemove();
     return ret;
