@@ -7,26 +7,40 @@
 
 #include <string.h>
 
-GQuark
-replErrorQuark(void)
+/* These three, and the names that the macro makes, are as GLib wants them. */
+static void
+repl_error_private_init(ReplErrorPlace *place)
 {
-    return g_quark_from_static_string("repl-error");
+    *place = (ReplErrorPlace){0};
+}
+
+static void
+repl_error_private_copy(const ReplErrorPlace *from, ReplErrorPlace *to)
+{
+    *to = *from;
+}
+
+static void
+repl_error_private_clear(ReplErrorPlace *place)
+{
+    *place = (ReplErrorPlace){0};
+}
+
+typedef ReplErrorPlace ReplErrorPrivate;
+
+G_DEFINE_EXTENDED_ERROR(ReplError, repl_error)
+
+static void
+errorSet(GError **err, const ReplErrorPlace *place, int code, const char *message)
+{
+    GError *error = g_error_new_literal(REPL_ERROR, code, message);
+
+    *repl_error_get_private(error) = *place;
+    g_propagate_error(err, error);
 }
 
 void
-replErrorSet(GError **err, virErrorNumber code, const char *fmt, ...)
-{
-    va_list ap;
-
-    if (!err)
-        return;
-    va_start(ap, fmt);
-    g_propagate_error(err, g_error_new_valist(REPL_ERROR, code, fmt, ap));
-    va_end(ap);
-}
-
-void
-replErrorSetSystem(GError **err, int errnum, const char *fmt, ...)
+replErrorSetAt(GError **err, const ReplErrorPlace *place, virErrorNumber code, const char *fmt, ...)
 {
     g_autofree char *text = NULL;
     va_list ap;
@@ -36,5 +50,27 @@ replErrorSetSystem(GError **err, int errnum, const char *fmt, ...)
     va_start(ap, fmt);
     text = g_strdup_vprintf(fmt, ap);
     va_end(ap);
-    g_set_error(err, REPL_ERROR, VIR_ERR_SYSTEM_ERROR, "%s: %s", text, g_strerror(errnum));
+    errorSet(err, place, code, text);
+}
+
+void
+replErrorSetSystemAt(GError **err, const ReplErrorPlace *place, int errnum, const char *fmt, ...)
+{
+    g_autofree char *text = NULL;
+    g_autofree char *whole = NULL;
+    va_list ap;
+
+    if (!err)
+        return;
+    va_start(ap, fmt);
+    text = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    whole = g_strdup_printf("%s: %s", text, g_strerror(errnum));
+    errorSet(err, place, VIR_ERR_SYSTEM_ERROR, whole);
+}
+
+ReplErrorPlace
+replErrorPlace(const GError *err)
+{
+    return err && err->domain == REPL_ERROR ? *repl_error_get_private(err) : (ReplErrorPlace){0};
 }

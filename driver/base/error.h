@@ -14,15 +14,35 @@
 
 #include "base/i18n.h"
 
-#define REPL_ERROR (replErrorQuark())
+#define REPL_ERROR (repl_error_quark())
 
+/* The name is g_error's (G_DEFINE_EXTENDED_ERROR). */
 GQuark
-replErrorQuark(void);
+repl_error_quark(void);
 
-/* Sets *err (which may be NULL) to @code, a virErrorNumber, and the formatted message. */
-void
-replErrorSet(GError **err, virErrorNumber code, const char *fmt, ...) G_GNUC_PRINTF(3, 4);
+/* Where an error was set, which libvirt's log shows. */
+typedef struct {
+    const char *file; /* constant texts; NULL: not known */
+    const char *func;
+    int line;
+} ReplErrorPlace;
+
+/* Sets *err (which may be NULL) to @code, a virErrorNumber, and the formatted message; @...: format and arguments. */
+#define replErrorSet(err, code, ...)                                                               \
+    replErrorSetAt(err, &(const ReplErrorPlace){__FILE__, __func__, __LINE__}, code, __VA_ARGS__)
 
 /* The same with code VIR_ERR_SYSTEM_ERROR and ": " strerror(@errnum) behind the message. */
+#define replErrorSetSystem(err, errnum, ...)                                                       \
+    replErrorSetSystemAt(err, &(const ReplErrorPlace){__FILE__, __func__, __LINE__}, errnum, __VA_ARGS__)
+
 void
-replErrorSetSystem(GError **err, int errnum, const char *fmt, ...) G_GNUC_PRINTF(3, 4);
+replErrorSetAt(GError **err, const ReplErrorPlace *place, virErrorNumber code, const char *fmt, ...)
+    G_GNUC_PRINTF(4, 5);
+
+void
+replErrorSetSystemAt(GError **err, const ReplErrorPlace *place, int errnum, const char *fmt, ...)
+    G_GNUC_PRINTF(4, 5);
+
+/* Where @err was set, its copies included; of an error of another domain nothing is known. */
+ReplErrorPlace
+replErrorPlace(const GError *err);

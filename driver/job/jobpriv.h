@@ -61,6 +61,14 @@ replJobMove(ReplJob *job, ReplJobState from, ReplJobState to, const GError *why)
 void
 replJobFailAgain(ReplJob *job, const GError *why);
 
+/* A copy of all there is to see; job->monitor is held. */
+ReplJobInfo *
+replJobSnapshot(ReplJob *job);
+
+/* Whether a cancel, a shutdown or the end of the attempt forbids the move to @to; job->monitor is held. */
+gboolean
+replJobIsBarred(const ReplJob *job, ReplJobState to);
+
 /* Tells the queue that something changed. */
 void
 replJobNotify(ReplJob *job);

@@ -63,12 +63,6 @@ replJobVerbAllowed(ReplJobState state, ReplVerb verb)
 }
 
 gboolean
-replJobStateIsEnded(ReplJobState state)
-{
-    return state == REPL_JOB_COMPLETED || state == REPL_JOB_FAILED || state == REPL_JOB_CANCELLED;
-}
-
-gboolean
 replJobStateIsActive(ReplJobState state)
 {
     return state == REPL_JOB_RUNNING || state == REPL_JOB_VERIFYING || state == REPL_JOB_PUBLISHING;

@@ -52,10 +52,6 @@ replJobVerbTarget(ReplJobState state, ReplVerb verb);
 gboolean
 replJobVerbAllowed(ReplJobState state, ReplVerb verb);
 
-/* completed, failed, cancelled: nothing happens any more unless somebody asks. */
-gboolean
-replJobStateIsEnded(ReplJobState state);
-
 /* running, verifying, publishing: the job works. */
 gboolean
 replJobStateIsActive(ReplJobState state);

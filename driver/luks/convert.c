@@ -216,6 +216,6 @@ replLuksConvertBytes(int src, const char *what, gboolean encrypt, guint64 *bytes
 
     if (!layout)
         return -1;
-    *bytes = layout->data_bytes;
+    *bytes = replLuksStreamBytes(layout);
     return 0;
 }

@@ -334,16 +334,6 @@ replLuksPlace(ReplLuksLayout *l, GError **err)
     return replLuksCount(l, next << bits, l->size_bytes - (next << bits), 1, err);
 }
 
-static void
-replLuksSumUp(ReplLuksLayout *l)
-{
-    ReplLuksStream stream = {.layout = l};
-    ReplExtent extent;
-
-    while (replLuksStreamNext(&stream, &extent, NULL) == 1)
-        l->data_bytes += extent.length_bytes;
-}
-
 ReplLuksLayout *
 replLuksLayoutMake(int src, const char *what, guint64 luksLength, gboolean markHoles,
                    const ReplQcow2Watch *watch, GError **err)
@@ -365,7 +355,6 @@ replLuksLayoutMake(int src, const char *what, guint64 luksLength, gboolean markH
         replLuksCountRuns(l, markHoles && l->header->version >= 3, watch, err) < 0 ||
         replLuksMergeInflated(l, err) < 0 || replLuksPlace(l, err) < 0)
         return NULL;
-    replLuksSumUp(l);
     return g_steal_pointer(&l);
 }
 

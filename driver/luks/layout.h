@@ -52,7 +52,6 @@ typedef struct {
     guint64 tableOffset;
     guint32 tableClusters;
     guint64 size_bytes;   /* of the target file */
-    guint64 data_bytes;   /* how much there is to carry */
     /* While holes are looked for: the source file has none from the last place to here. Finding the end of a
      * stretch of data costs as much as it is long, on tmpfs at least. */
     guint64 dataEnd_bytes;
@@ -90,6 +89,10 @@ typedef struct {
 
 int
 replLuksStreamNext(void *stream, ReplExtent *extent, GError **err);
+
+/* How much there is to carry. */
+guint64
+replLuksStreamBytes(const ReplLuksLayout *layout);
 
 /* Kind of the extents of @class, or -1 for what is not carried over as a stream of clusters. */
 int

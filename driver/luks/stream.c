@@ -125,6 +125,18 @@ replLuksStreamNext(void *stream, ReplExtent *extent, GError **err)
     return 1;
 }
 
+guint64
+replLuksStreamBytes(const ReplLuksLayout *layout)
+{
+    ReplLuksStream stream = {.layout = layout};
+    ReplExtent extent;
+    guint64 bytes = 0;
+
+    while (replLuksStreamNext(&stream, &extent, NULL) == 1)
+        bytes += extent.length_bytes;
+    return bytes;
+}
+
 /* Puts refcount @value at @index of a block; refcounts below a byte fill it from its low end. */
 static void
 replLuksPutRefcount(guint8 *block, guint32 order, guint64 index, guint32 value)

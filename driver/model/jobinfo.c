@@ -97,3 +97,9 @@ replJobInfoProgress(const ReplJobInfo *info)
         return 99;
     return (guint)((long double)info->processed_bytes * 100 / info->total_bytes);
 }
+
+gboolean
+replJobStateIsEnded(ReplJobState state)
+{
+    return state == REPL_JOB_COMPLETED || state == REPL_JOB_FAILED || state == REPL_JOB_CANCELLED;
+}

@@ -101,6 +101,10 @@ replJobInfoProgress(const ReplJobInfo *info);
 /* The words of the XML; the From functions return -1 for an unknown one. */
 const char *
 replJobStateToString(ReplJobState state);
+
+/* completed, failed, cancelled: the job goes nowhere unless a client asks. */
+gboolean
+replJobStateIsEnded(ReplJobState state);
 int
 replJobStateFromString(const char *str);
 const char *

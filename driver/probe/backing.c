@@ -11,8 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-
-#define REPL_PRINTABLE_MAX_BYTES 300
+#include "base/printable.h"
 
 gboolean
 replBackingHasProtocol(const char *name)
@@ -24,21 +23,6 @@ char *
 replBackingReference(const char *volume)
 {
     return replBackingHasProtocol(volume) ? g_strdup_printf("./%s", volume) : g_strdup(volume);
-}
-
-char *
-replPrintable(const char *text)
-{
-    gsize len = strlen(text);
-    g_autofree char *valid = g_utf8_make_valid(text, MIN(len, REPL_PRINTABLE_MAX_BYTES));
-    char *p;
-
-    for (p = valid; *p; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '?';
-    }
-    return len > REPL_PRINTABLE_MAX_BYTES ? g_strconcat(valid, "...", NULL)
-                                          : g_steal_pointer(&valid);
 }
 
 /* The pool of the directory @dir, seen from @pool; NULL when it is no pool's. */

@@ -21,10 +21,6 @@ replBackingHasProtocol(const char *name);
 char *
 replBackingReference(const char *volume);
 
-/* @text fit for a message: valid UTF-8, control characters as '?', at most about 300 bytes. */
-char *
-replPrintable(const char *text);
-
 /* Where the backing name @backing of volume @layer in @pool leads: the pool of @set (borrowed), and the
  * entry's name in *volume. The entry itself need not exist. Returns NULL with @err set:
  * VIR_ERR_NO_SUPPORT for protocols, VIR_ERR_OPERATION_INVALID for anything outside of the pools of

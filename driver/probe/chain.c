@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/printable.h"
 #include "probe/backing.h"
 #include "store/files.h"
 #include "store/imagelock.h"

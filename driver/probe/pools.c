@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "probe/backing.h"
+#include "base/printable.h"
 #include "store/files.h"
 
 static void

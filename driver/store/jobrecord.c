@@ -110,12 +110,6 @@ replJobLayerFree(ReplJobLayer *layer)
     g_free(layer);
 }
 
-gboolean
-replJobStateIsEnd(ReplJobState state)
-{
-    return state == REPL_JOB_COMPLETED || state == REPL_JOB_FAILED || state == REPL_JOB_CANCELLED;
-}
-
 static void
 replJobLayerToText(GKeyFile *keys, guint index, const ReplJobLayer *layer)
 {
@@ -261,7 +255,7 @@ replJobRecordSave(ReplStaging *staging, const ReplJobRecord *record, GError **er
     keys = replJobRecordToText(record);
     if (replShelfPut(staging->jobs, record->id, keys, err) < 0)
         return -1;
-    if (replJobStateIsEnd(record->info->state))
+    if (replJobStateIsEnded(record->info->state))
         (void)replJobRecordPrune(staging, REPL_JOB_ENDED_KEPT, NULL);
     return 0;
 }
@@ -354,7 +348,7 @@ replJobRecordCollectEnd(const char *file, gconstpointer opaque, void *ends)
                       .plain = record->token == NULL};
 
     /* The record is all that says whose placeholder it is. */
-    if (replJobStateIsEnd(record->info->state) && !record->holdsPlaceholder) {
+    if (replJobStateIsEnded(record->info->state) && !record->holdsPlaceholder) {
         g_strlcpy(end.id, record->id, sizeof(end.id));
         g_array_append_val((GArray *)ends, end);
     }
@@ -399,7 +393,7 @@ replJobRecordNoteUnfinished(const char *file, gconstpointer opaque, void *to)
     const ReplJobRecord *record = opaque;
     char **id = to;
 
-    if (replJobStateIsEnd(record->info->state))
+    if (replJobStateIsEnded(record->info->state))
         return TRUE;
     *id = g_strdup(record->id);
     return FALSE;

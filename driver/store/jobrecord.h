@@ -79,10 +79,6 @@ replJobLayerNew(const char *sourceVolume,
 void
 replJobLayerFree(ReplJobLayer *layer);
 
-/* Whether the job goes nowhere by itself: completed, failed or cancelled. */
-gboolean
-replJobStateIsEnd(ReplJobState state);
-
 /* Writes the record durably, and when it is one of an ended job, prunes. VIR_ERR_INVALID_ARG, and
  * the old record stays, when it could not be loaded again: see the rules at replRecordSave; @volume
  * and those of the layers are needed. Returns 0 or -1. */

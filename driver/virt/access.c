@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "probe/backing.h"
+#include "base/printable.h"
 #include "virt/report.h"
 
 char *

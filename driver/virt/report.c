@@ -9,19 +9,39 @@
 
 #include "virt/virt.h"
 
+/* libvirt's own places are names of files without folders. */
+static const char *
+reportBase(const char *file)
+{
+    const char *base = strrchr(file, '/');
+
+    return base ? base + 1 : file;
+}
+
 /* libvirt's error texts are printf formats with "%1$s" in newer versions; ours go through "%s". */
+static void
+reportAt(const ReplErrorPlace *place, int code, const char *message)
+{
+    ReplErrorPlace here = {__FILE__, __func__, __LINE__};
+
+    if (!place->file)
+        place = &here;
+    replVirt.ReportErrorHelper(VIR_FROM_STORAGE, code, reportBase(place->file), place->func, place->line, "%s",
+                               message);
+}
+
 void
 replReport(GError *err)
 {
     int code = err && err->domain == REPL_ERROR ? err->code : VIR_ERR_INTERNAL_ERROR;
+    ReplErrorPlace place = replErrorPlace(err);
 
-    replVirt.ReportErrorHelper(VIR_FROM_STORAGE, code, __FILE__, __func__, __LINE__, "%s",
-                               err ? err->message : "");
+    reportAt(&place, code, err ? err->message : "");
     g_clear_error(&err);
 }
 
 void
-replReportError(int code, const char *fmt, ...)
+replReportErrorAt(const ReplErrorPlace *place, int code, const char *fmt, ...)
 {
     g_autofree char *text = NULL;
     va_list ap;
@@ -29,18 +49,18 @@ replReportError(int code, const char *fmt, ...)
     va_start(ap, fmt);
     text = g_strdup_vprintf(fmt, ap);
     va_end(ap);
-    replVirt.ReportErrorHelper(VIR_FROM_STORAGE, code, __FILE__, __func__, __LINE__, "%s", text);
+    reportAt(place, code, text);
 }
 
 void
-replTakeError(GError **err)
+replTakeErrorAt(GError **err, const ReplErrorPlace *place)
 {
     virErrorPtr last = virGetLastError();
 
     if (err && last && last->code != VIR_ERR_OK)
-        replErrorSet(err, last->code, "%s", last->message);
+        replErrorSetAt(err, place, last->code, "%s", last->message);
     else
-        replErrorSet(err, VIR_ERR_INTERNAL_ERROR, _("libvirt failed without saying why"));
+        replErrorSetAt(err, place, VIR_ERR_INTERNAL_ERROR, _("libvirt failed without saying why"));
     virResetLastError();
 }
 
@@ -48,8 +68,7 @@ void
 replReportLog(ReplLogLevel level, const char *file, int line, const char *func, const char *message)
 {
     static ReplVirtLogSource source = {.name = "storage.replication", .priority = 0};
-    const char *base = strrchr(file, '/');
 
     /* virLogPriority: debug 1, info 2, warn 3, error 4. */
-    replVirt.LogMessage(&source, (int)level + 1, base ? base + 1 : file, line, func, NULL, "%s", message);
+    replVirt.LogMessage(&source, (int)level + 1, reportBase(file), line, func, NULL, "%s", message);
 }

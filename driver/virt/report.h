@@ -9,17 +9,22 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-/* Makes @err the thread's libvirt error and frees it. */
+/* Makes @err the thread's libvirt error, with the place where it was set, and frees it. */
 void
 replReport(GError *err);
 
-/* Reports a virErrorNumber with a whole, translated sentence. */
-void
-replReportError(int code, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+/* Reports a virErrorNumber with a whole, translated sentence; @...: format and arguments. */
+#define replReportError(code, ...)                                                                 \
+    replReportErrorAt(&(const ReplErrorPlace){__FILE__, __func__, __LINE__}, code, __VA_ARGS__)
 
-/* Takes the thread's libvirt error as a GError, for a job to keep. */
 void
-replTakeError(GError **err);
+replReportErrorAt(const ReplErrorPlace *place, int code, const char *fmt, ...) G_GNUC_PRINTF(3, 4);
+
+/* Takes the thread's libvirt error as a GError, for a job to keep. Its place is the caller's: libvirt does not tell its own. */
+#define replTakeError(err) replTakeErrorAt(err, &(const ReplErrorPlace){__FILE__, __func__, __LINE__})
+
+void
+replTakeErrorAt(GError **err, const ReplErrorPlace *place);
 
 /* The sink for base/log.h. */
 void

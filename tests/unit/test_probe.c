@@ -5,6 +5,7 @@
  */
 #include "test_probe_util.h"
 
+#include "base/printable.h"
 #include "probe/backing.h"
 #include "probe/kind.h"
 #include "qcow2/backing.h"

@@ -317,7 +317,7 @@ saveNumber(Pool *pool, guint n, const char *token, ReplJobState state, gboolean 
     record->created_s = n / 2; /* pairs of the same second */
     record->sequence = n;
     record->info->state = state;
-    record->info->ended_s = replJobStateIsEnd(state) ? 1000 + n / 2 : 0;
+    record->info->ended_s = replJobStateIsEnded(state) ? 1000 + n / 2 : 0;
     record->holdsPlaceholder = holds;
     save(pool, record);
 }
