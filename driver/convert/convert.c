@@ -45,6 +45,25 @@ replConvertNeedFile(const ReplConvertJob *job, GError **err)
     return -1;
 }
 
+static gboolean
+replConvertIsSlot(const ReplConvert *convert)
+{
+    return convert->rekey == REPL_REKEY_SLOT && convert->fromEncrypted && convert->toEncrypted &&
+           !convert->flatten && !convert->contiguous;
+}
+
+int
+replConvertNeedsFile(const ReplConvertJob *job, GError **err)
+{
+    const ReplConvert *convert = &job->step->convert;
+    int ours;
+
+    if (convert->overlay || replConvertIsSlot(convert))
+        return 1;
+    ours = replConvertIsOurs(replChainLayer(job->chain, job->step->layer), convert, job->request, err);
+    return ours < 0 ? -1 : !ours;
+}
+
 static int
 replConvertWrite(const ReplConvertJob *job, ReplConvertResult *result, GError **err)
 {
@@ -57,8 +76,7 @@ replConvertWrite(const ReplConvertJob *job, ReplConvertResult *result, GError **
         result->way = REPL_CONVERT_BY_QEMU_IMG;
         return replConvertNeedFile(job, err) < 0 ? -1 : replConvertByOverlay(job, err);
     }
-    if (convert->rekey == REPL_REKEY_SLOT && convert->fromEncrypted && convert->toEncrypted &&
-        !convert->flatten && !convert->contiguous) {
+    if (replConvertIsSlot(convert)) {
         result->way = REPL_CONVERT_BY_SLOT;
         return replConvertNeedFile(job, err) < 0 ? -1 : replConvertBySlot(job, result, err);
     }
@@ -87,8 +105,8 @@ replConvertRebase(const ReplConvertJob *job, GError **err)
     if (fd < 0)
         return 0;
     if (step->convert.toFormat == REPL_FORMAT_QCOW2 &&
-        replQcow2SetBacking(fd, step->backing,
-                            step->backing ? replFormatToString(step->backingFormat) : NULL, step->volume, err) < 0)
+        replQcow2SetBacking(fd, step->backing, step->backing ? replFormatToString(step->backingFormat) : NULL,
+                            step->volume, err) < 0)
         return -1;
     if (fsync(fd) == 0)
         return 0;
@@ -163,8 +181,8 @@ replConvertRun(const ReplConvertJob *job, ReplConvertResult *result, GError **er
     *result = (ReplConvertResult){0};
     if (job->step->convert.toEncrypted && !job->secret) {
         /* Nothing may be written plain by mistake. */
-        replErrorSet(err, VIR_ERR_INVALID_SECRET, _("Volume '%s' is to be encrypted, and its secret is missing"),
-                     job->step->volume);
+        replErrorSet(err, VIR_ERR_INVALID_SECRET,
+                     _("Volume '%s' is to be encrypted, and its secret is missing"), job->step->volume);
         return -1;
     }
     if (replConvertCheckTarget(job, err) < 0 || replConvertWrite(job, result, err) < 0)

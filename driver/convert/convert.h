@@ -19,7 +19,7 @@
 /* How much qemu-img may take. Looks at images that nobody has judged yet are kept short; a conversion may take as
  * long as it makes progress. */
 typedef struct {
-    guint lookTime_s;        /* ReplConfig's helperTime_s, CPU time */
+    guint lookTime_s;         /* ReplConfig's helperTime_s, CPU time */
     guint64 lookMemory_bytes; /* ReplConfig's helperMemory_bytes, address space */
 } ReplConvertLimits;
 
@@ -49,7 +49,8 @@ replConvertUnlock(const ReplLayer *layer, const ReplSecretBuf *passphrase, const
 /* Whether @fresh may become the only passphrase of @layer, which @old opens: it must not open it already, or whoever
  * knew it before would still have the key. Returns 0, or -1 with @err set: VIR_ERR_INVALID_ARG. */
 int
-replConvertCheckFresh(const ReplLayer *layer, const ReplSecretBuf *old, const ReplSecretBuf *fresh, GError **err);
+replConvertCheckFresh(const ReplLayer *layer, const ReplSecretBuf *old, const ReplSecretBuf *fresh,
+                      GError **err);
 
 typedef struct {
     const ReplChain *chain; /* opened and locked */
@@ -62,11 +63,11 @@ typedef struct {
     const ReplSecretBuf *const *sources;
     /* Their volume keys, the same, where replConvertUnlock() told them: spares a slow derivation. May be NULL. */
     const ReplSecretBuf *const *keys;
-    const ReplSecretBuf *secret;  /* of the target, NULL: plain. With encryption='keep' it is the source's. */
-    ReplLuksKdf kdf;              /* how good @secret is */
-    const ReplRequest *request;   /* for the cipher options */
+    const ReplSecretBuf *secret; /* of the target, NULL: plain. With encryption='keep' it is the source's. */
+    ReplLuksKdf kdf;             /* how good @secret is */
+    const ReplRequest *request;  /* for the cipher options */
     ReplConvertLimits limits;
-    const ReplCopyWatch *watch;   /* NULL: nobody looks; told of step->bytes in all */
+    const ReplCopyWatch *watch; /* NULL: nobody looks; told of step->bytes in all */
 } ReplConvertJob;
 
 /* Who did it. */
@@ -88,6 +89,11 @@ typedef struct {
  * target is not looked at, and a secret that is not there yet is passed over. 0, or -1 with VIR_ERR_INVALID_SECRET. */
 int
 replConvertCheckSecrets(const ReplConvertJob *job, GError **err);
+
+/* Whether replConvertRun() of @job needs a regular file behind the target: 1, 0, or -1 with @err set. The target is not
+ * looked at. */
+int
+replConvertNeedsFile(const ReplConvertJob *job, GError **err);
 
 /* Makes the layer of @job->step in the target: converted, its backing reference as the step says, synced, and
  * checked (its header, where there is a file to read it from, and by qemu-img check where qemu-img made it). Cancelled by the watch within a second; nothing of

@@ -99,7 +99,7 @@ replLocalGiveBack(ReplLocalTarget *target, const ReplJobLayer *layer, GError **e
 static int
 replLocalUndoPartials(ReplLocalTarget *target, GError **err)
 {
-    const GPtrArray *layers = target->journal->record->layers;
+    const GPtrArray *layers;
     guint64 free_bytes;
     guint i;
 
@@ -108,6 +108,7 @@ replLocalUndoPartials(ReplLocalTarget *target, GError **err)
     if (replPartialsDrop(target->staging, target->journal->record->id, err) < 0)
         return -1;
     replLockTake(&target->journal->lock);
+    layers = target->journal->record->layers;
     for (i = 0; i < layers->len; i++) {
         ReplJobLayer *layer = g_ptr_array_index(layers, i);
 

@@ -39,26 +39,40 @@ replChainFree(ReplChain *chain)
     g_free(chain);
 }
 
-/* Appends the layer that is the file @volume of @pool, and knows no more than stat tells of it. */
 static ReplLayer *
-replChainAdd(ReplChain *chain, const ReplPoolDir *pool, const char *volume, GError **err)
+replChainAppend(ReplChain *chain, const ReplPoolDir *pool, const char *volume, int fd)
 {
     ReplLayer *layer = g_new0(ReplLayer, 1);
 
     layer->pool = replPoolDirRef(pool);
     layer->volume = g_strdup(volume);
-    layer->fd = -1;
+    layer->fd = fd;
     g_ptr_array_add(chain->layers, layer);
-    if ((layer->fd = replPoolDirOpen(pool, volume, err)) < 0)
-        return NULL;
+    return layer;
+}
+
+static int
+replChainStat(ReplLayer *layer, GError **err)
+{
     if (fstat(layer->fd, &layer->st) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot read volume '%s' of storage pool '%s'"), volume,
-                           pool->name);
-        return NULL;
+        replErrorSetSystem(err, errno, _("Cannot read volume '%s' of storage pool '%s'"), layer->volume,
+                           layer->pool->name);
+        return -1;
     }
     replIdentityOfStat(&layer->st, &layer->identity);
     layer->allocated_bytes = (guint64)layer->st.st_blocks * 512;
-    return layer;
+    return 0;
+}
+
+/* Appends the layer that is the file @volume of @pool, and knows no more than stat tells of it. */
+static ReplLayer *
+replChainAdd(ReplChain *chain, const ReplPoolDir *pool, const char *volume, GError **err)
+{
+    ReplLayer *layer = replChainAppend(chain, pool, volume, -1);
+
+    if ((layer->fd = replPoolDirOpen(pool, volume, err)) < 0)
+        return NULL;
+    return replChainStat(layer, err) < 0 ? NULL : layer;
 }
 
 /* Whether the file of @layer is one above it, too. */
@@ -126,16 +140,16 @@ replChainCheckGuess(const ReplChain *chain, const ReplLayer *layer, GError **err
 {
     const ReplLayer *above = replChainLayer(chain, chain->layers->len - 2);
 
-    if (layer->format == REPL_FORMAT_RAW ||
-        (layer->format == REPL_FORMAT_QCOW2 && !layer->qcow2->backing) ||
+    if (layer->format == REPL_FORMAT_RAW || (layer->format == REPL_FORMAT_QCOW2 && !layer->qcow2->backing) ||
         (above->foreign && layer->format == above->format && !layer->foreign->backing))
         return 0;
     if (above->foreign) {
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("The format '%s' of volume '%s' does not say the format of its backing file '%s', which "
-                       "looks like '%s' but may be raw; convert the volume to qcow2 first"),
-                     replFormatToString(above->format), above->volume, layer->volume,
-                     replFormatToString(layer->format));
+        replErrorSet(
+            err, VIR_ERR_OPERATION_INVALID,
+            _("The format '%s' of volume '%s' does not say the format of its backing file '%s', which "
+              "looks like '%s' but may be raw; convert the volume to qcow2 first"),
+            replFormatToString(above->format), above->volume, layer->volume,
+            replFormatToString(layer->format));
         return -1;
     }
     replErrorSet(err, VIR_ERR_OPERATION_INVALID,
@@ -206,14 +220,13 @@ replChainDescend(ReplChain *chain, const ReplPoolSet *set, GError **err)
                      top->volume, top->pool->name, REPL_CHAIN_MAX);
         return -1;
     }
-    pool = replBackingResolve(set, above->pool, above->volume, backing,
-                              &((ReplLayer *)above)->backingVolume, err);
+    pool = replBackingResolve(set, above->pool, above->volume, backing, &((ReplLayer *)above)->backingVolume,
+                              err);
     if (!pool)
         return -1;
     if (!(layer = replChainAddBacking(chain, pool, above, err)))
         return -1;
-    if (replChainCheckLoop(chain, layer, err) < 0 ||
-        replChainBackingFormat(chain, layer, stated, err) < 0 ||
+    if (replChainCheckLoop(chain, layer, err) < 0 || replChainBackingFormat(chain, layer, stated, err) < 0 ||
         replChainReadHeader(layer, err) < 0)
         return -1;
     if (!stated && replChainCheckGuess(chain, layer, err) < 0)
@@ -231,12 +244,34 @@ replChainOpen(const ReplPoolSet *set, const ReplPoolDir *pool, const char *volum
     chain->layers = g_ptr_array_new_with_free_func(replLayerFree);
     if (!(top = replChainAdd(chain, pool, volume, err)))
         return NULL;
-    if (replFormatProbe(top->fd, top->volume, &top->format, err) < 0 ||
-        replChainReadHeader(top, err) < 0)
+    if (replFormatProbe(top->fd, top->volume, &top->format, err) < 0 || replChainReadHeader(top, err) < 0)
         return NULL;
     while ((ret = replChainDescend(chain, set, err)) > 0)
         ;
     return ret < 0 ? NULL : g_steal_pointer(&chain);
+}
+
+ReplChain *
+replChainOfFiles(const ReplPoolDir *pool, const char *const *volumes, const ReplFormat *formats,
+                 const int *fds, guint count, GError **err)
+{
+    g_autoptr(ReplChain) chain = g_new0(ReplChain, 1);
+    guint i;
+
+    chain->layers = g_ptr_array_new_with_free_func(replLayerFree);
+    for (i = 0; i < count; i++) {
+        ReplLayer *layer = replChainAppend(chain, pool, volumes[i], fds[i]);
+
+        layer->format = formats[i];
+        layer->backingVolume = i + 1 < count ? g_strdup(volumes[i + 1]) : NULL;
+    }
+    for (i = 0; i < count; i++) {
+        ReplLayer *layer = g_ptr_array_index(chain->layers, i);
+
+        if (replChainStat(layer, err) < 0 || replChainReadHeader(layer, err) < 0)
+            return NULL;
+    }
+    return g_steal_pointer(&chain);
 }
 
 int
@@ -265,8 +300,8 @@ replChainChanged(const ReplChain *chain, GError **err)
         struct stat st;
 
         if (fstat(layer->fd, &st) < 0) {
-            replErrorSetSystem(err, errno, _("Cannot read volume '%s' of storage pool '%s'"),
-                               layer->volume, layer->pool->name);
+            replErrorSetSystem(err, errno, _("Cannot read volume '%s' of storage pool '%s'"), layer->volume,
+                               layer->pool->name);
             return -1;
         }
         replIdentityOfStat(&st, &now);

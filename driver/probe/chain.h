@@ -22,17 +22,17 @@
 #define REPL_CHAIN_MAX 200
 
 typedef struct {
-    ReplPoolDir *pool;   /* a reference */
-    char *volume;        /* its entry in the pool's directory */
-    int fd;              /* owned, read-only */
-    struct stat st;      /* when it was opened */
+    ReplPoolDir *pool; /* a reference */
+    char *volume;      /* its entry in the pool's directory */
+    int fd;            /* owned, read-only */
+    struct stat st;    /* when it was opened */
     ReplFileIdentity identity;
     ReplFormat format;
     ReplQcow2Header *qcow2; /* NULL: not qcow2 */
     ReplForeign *foreign;   /* NULL: raw, qcow2 or raw LUKS */
     guint64 allocated_bytes;
     guint64 virtualSize_bytes; /* of raw LUKS the file's size; 0: not known (vhdx, vpc) */
-    char *backingVolume; /* name of the next layer, NULL: none */
+    char *backingVolume;       /* name of the next layer, NULL: none */
 } ReplLayer;
 
 typedef struct {
@@ -52,6 +52,13 @@ typedef struct {
  * format, and raw or qcow2 at the end. */
 ReplChain *
 replChainOpen(const ReplPoolSet *set, const ReplPoolDir *pool, const char *volume, GError **err);
+
+/* The chain whose layers are the regular files @fds, @count of them, top first: copies of layers of @pool from elsewhere,
+ * called @volumes, in @formats. Nothing is looked for by the names that their headers have. @fds are taken, also on
+ * errors. NULL with @err set, as replChainOpen() says of headers. */
+ReplChain *
+replChainOfFiles(const ReplPoolDir *pool, const char *const *volumes, const ReplFormat *formats,
+                 const int *fds, guint count, GError **err);
 
 void
 replChainFree(ReplChain *chain);

@@ -30,8 +30,7 @@ replPoolDirClear(gpointer opaque)
 }
 
 ReplPoolDir *
-replPoolDirNew(const char *uuid, const char *name, const char *path, const ReplLabel *label,
-               GError **err)
+replPoolDirNew(const char *uuid, const char *name, const char *path, const ReplLabel *label, GError **err)
 {
     g_auto(ReplFd) fd = open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
     ReplPoolDir *pool;
@@ -48,8 +47,7 @@ replPoolDirNew(const char *uuid, const char *name, const char *path, const ReplL
         return NULL;
     }
     if (fd < 0 || fstat(fd, &st) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot open the directory '%s' of storage pool '%s'"),
-                           path, name);
+        replErrorSetSystem(err, errno, _("Cannot open the directory '%s' of storage pool '%s'"), path, name);
         return NULL;
     }
     pool = g_atomic_rc_box_new0(ReplPoolDir);
@@ -60,6 +58,18 @@ replPoolDirNew(const char *uuid, const char *name, const char *path, const ReplL
     pool->dev = st.st_dev;
     pool->ino = st.st_ino;
     pool->label = label ? replLabelCopy(label) : NULL;
+    return pool;
+}
+
+ReplPoolDir *
+replPoolDirElsewhere(const char *uuid, const char *name)
+{
+    ReplPoolDir *pool = g_atomic_rc_box_new0(ReplPoolDir);
+
+    pool->uuid = g_strdup(uuid);
+    pool->name = g_strdup(name);
+    pool->path = g_strdup("");
+    pool->dirFd = -1;
     return pool;
 }
 
@@ -105,8 +115,7 @@ replPoolDirFree(const ReplPoolDir *pool, guint64 *free_bytes, GError **err)
     struct statvfs fs;
 
     if (fstatvfs(pool->dirFd, &fs) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot tell the free space of storage pool '%s'"),
-                           pool->name);
+        replErrorSetSystem(err, errno, _("Cannot tell the free space of storage pool '%s'"), pool->name);
         return -1;
     }
     if (!g_uint64_checked_mul(free_bytes, fs.f_bavail, fs.f_frsize))
@@ -120,8 +129,8 @@ replPoolDirRefuseEntry(const ReplPoolDir *pool, const char *name, mode_t mode, G
 {
     if (S_ISLNK(mode))
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Volume '%s' of storage pool '%s' is a symbolic link, which is not followed"),
-                     name, pool->name);
+                     _("Volume '%s' of storage pool '%s' is a symbolic link, which is not followed"), name,
+                     pool->name);
     else
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                      _("Volume '%s' of storage pool '%s' is not a regular file"), name, pool->name);
@@ -140,20 +149,18 @@ replPoolDirOpen(const ReplPoolDir *pool, const char *name, GError **err)
         return -1;
     }
     /* Looked at before it is opened, since opening a device can do things by itself. */
-    if (fstatat(pool->dirFd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 &&
-        !S_ISREG(st.st_mode)) {
+    if (fstatat(pool->dirFd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 && !S_ISREG(st.st_mode)) {
         replPoolDirRefuseEntry(pool, name, st.st_mode, err);
         return -1;
     }
     fd = openat(pool->dirFd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) {
-        replErrorSet(err, VIR_ERR_NO_STORAGE_VOL, _("There is no volume '%s' in storage pool '%s'"),
-                     name, pool->name);
+        replErrorSet(err, VIR_ERR_NO_STORAGE_VOL, _("There is no volume '%s' in storage pool '%s'"), name,
+                     pool->name);
         return -1;
     }
     if (fd < 0 || fstat(fd, &st) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot open volume '%s' of storage pool '%s'"), name,
-                           pool->name);
+        replErrorSetSystem(err, errno, _("Cannot open volume '%s' of storage pool '%s'"), name, pool->name);
         return -1;
     }
     if (!S_ISREG(st.st_mode)) {

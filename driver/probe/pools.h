@@ -18,7 +18,7 @@ typedef struct {
     char *uuid;
     char *name;
     char *path;       /* as the pool's XML has it, for messages and absolute names */
-    int dirFd;        /* owned; O_RDONLY of the directory behind @path */
+    int dirFd;        /* owned; O_RDONLY of the directory behind @path, -1: elsewhere */
     guint64 dev, ino; /* of that directory */
     ReplLabel *label; /* NULL: the pool is in no region */
 } ReplPoolDir;
@@ -27,8 +27,11 @@ typedef struct {
  * may be NULL. Returns NULL with @err set: VIR_ERR_NO_STORAGE_POOL when there is no such directory,
  * VIR_ERR_OPERATION_INVALID when it is something else. */
 ReplPoolDir *
-replPoolDirNew(const char *uuid, const char *name, const char *path, const ReplLabel *label,
-               GError **err);
+replPoolDirNew(const char *uuid, const char *name, const char *path, const ReplLabel *label, GError **err);
+
+/* A pool that is not on this host: a name for messages, no directory. */
+ReplPoolDir *
+replPoolDirElsewhere(const char *uuid, const char *name);
 
 ReplPoolDir *
 replPoolDirRef(const ReplPoolDir *pool);

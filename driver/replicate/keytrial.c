@@ -106,6 +106,9 @@ replKeysTry(ReplPrepared *prepared, GError **err)
     ReplKeyTrial trial = {.prepared = prepared, .limits = replServiceConvertLimits(), .errors = errors};
     int ret = 0;
 
+    /* Layers that are not on this host are opened when they are here (scratch.h). */
+    if (!replSourceChain(prepared->source))
+        return 0;
     for (i = 1; i < wanted; i++)
         threads[i] = replThreadNew("repl-keys", replKeyTrialRun, &trial, NULL);
     replKeyTrialRun(&trial);

@@ -16,6 +16,7 @@ replPreparedFree(ReplPrepared *prepared)
     g_clear_pointer(&prepared->sourceUuids, g_ptr_array_unref);
     replSecretBufFree(prepared->secret);
     g_free(prepared->secretUuid);
+    replChainFree(prepared->scratch);
     replTargetFree(prepared->target);
     if (prepared->present)
         replPresentClear(prepared->present, prepared->facts->layerCount);

@@ -5,7 +5,9 @@
  */
 #include "replicate/transfer.h"
 
-#include "base/error.h"
+#include "base/fd.h"
+#include "copy/files.h"
+#include "replicate/scratch.h"
 #include "service/service.h"
 #include "virt/report.h"
 
@@ -13,7 +15,7 @@
 typedef struct {
     ReplJob *job;
     ReplReplication *replication;
-    const ReplPrepared *prepared;
+    ReplPrepared *prepared;
     guint index; /* step */
     ReplWriter *writer;
     ReplLayerProgress progress;
@@ -79,14 +81,36 @@ replTransferBytes(ReplTransfer *transfer, const ReplPlanStep *step, GError **err
     return rc < 0 ? -1 : 0;
 }
 
+/* Converts into @convert->target, or where that must be a file and is none, into one of this host that is sent on. */
+static int
+replTransferConvertTo(ReplTransfer *transfer, ReplConvertJob *convert, ReplConvertResult *result,
+                      GError **err)
+{
+    int needsFile = replWriterFd(convert->target) >= 0 ? 0 : replConvertNeedsFile(convert, err);
+    g_autoptr(ReplWriter) writer = NULL;
+    g_auto(ReplFd) fd = -1;
+
+    if (needsFile < 0)
+        return -1;
+    if (!needsFile)
+        return replConvertRun(convert, result, err);
+    if ((fd = replScratchFile(transfer->replication, err)) < 0 ||
+        !(writer = replFileWriterNew(fd, NULL, err)))
+        return -1;
+    convert->target = writer;
+    if (replConvertRun(convert, result, err) < 0)
+        return -1;
+    return replScratchSend(fd, transfer->writer, convert->watch, err);
+}
+
 static int
 replTransferConvert(ReplTransfer *transfer, const ReplPlanStep *step, GError **err)
 {
-    const ReplPrepared *prepared = transfer->prepared;
+    ReplPrepared *prepared = transfer->prepared;
     const ReplCopyWatch watch = {
         .admit = replTransferAdmit, .advance = replTransferAdvance, .opaque = transfer};
-    const ReplConvertJob convert = {
-        .chain = replSourceChain(prepared->source),
+    ReplConvertJob convert = {
+        .chain = replScratchChain(transfer->replication, prepared, &watch, err),
         .step = step,
         .target = transfer->writer,
         .sources = (const ReplSecretBuf *const *)prepared->sourceSecrets->pdata,
@@ -99,13 +123,7 @@ replTransferConvert(ReplTransfer *transfer, const ReplPlanStep *step, GError **e
     };
     ReplConvertResult result = {0};
 
-    if (!convert.chain) {
-        replErrorSet(err, VIR_ERR_NO_SUPPORT,
-                     _("Layer '%s' is not on this host: it cannot be converted on its way"),
-                     replPreparedLayer(prepared, step)->volume);
-        return -1;
-    }
-    if (replConvertRun(&convert, &result, err) < 0)
+    if (!convert.chain || replTransferConvertTo(transfer, &convert, &result, err) < 0)
         return -1;
     if (result.snapshotsLost > 0 || result.bitmapsLost > 0)
         replInfo("Layer '%s' of job %s lost %u internal snapshots and %u bitmaps in its conversion",
@@ -162,7 +180,7 @@ replTransferLayer(ReplTransfer *transfer, guint64 before_bytes, GError **err)
 int
 replTransferRun(ReplJob *job, ReplReplication *replication, GError **err)
 {
-    const ReplPrepared *prepared = replication->prepared;
+    ReplPrepared *prepared = replication->prepared;
     guint64 before_bytes = 0;
     guint i;
 

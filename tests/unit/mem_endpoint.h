@@ -41,6 +41,7 @@ typedef struct {
     char *sourceVolume;
     GPtrArray *names;  /* of char *: the source's layers, top first */
     GPtrArray *layers; /* of GBytes, the same */
+    gboolean raw;      /* they are raw, else taken for qcow2 */
 
     ReplLock lock;
 

@@ -118,9 +118,9 @@ memSourceDescribe(ReplSource *base, const ReplRequest *request, const ReplSource
         layer->pool = "from";
         layer->poolUuid = world->sourceUuid;
         layer->identity = (ReplFileIdentity){.dev = 1, .ino = i + 1, .size_bytes = 1};
-        layer->format = REPL_FORMAT_QCOW2;
+        layer->format = world->raw ? REPL_FORMAT_RAW : REPL_FORMAT_QCOW2;
         layer->size_bytes = layer->allocated_bytes = g_bytes_get_size(g_ptr_array_index(world->layers, i));
-        layer->virtualSize_bytes = 1024 * 1024;
+        layer->virtualSize_bytes = world->raw ? layer->size_bytes : 1024 * 1024;
     }
     source->facts = (ReplSourceFacts){
         .pool = "from",

@@ -104,9 +104,9 @@ enqueue(Test *test, ReplQueue *queue, ReplReplication *made)
 
 /* A job whose replica's name is taken, as a submission leaves it; queued. */
 static void
-beginIn(Test *test, ReplQueue *queue, gboolean async)
+beginWith(Test *test, ReplQueue *queue, ReplJobRecord *of)
 {
-    ReplReplication *made = replication(test, record(test, async));
+    ReplReplication *made = replication(test, of);
     g_autoptr(ReplTarget) target = replEndpointTarget(made->journal, made->holding);
     g_autoptr(ReplImage) image = replHoldingImage(made->holding);
     g_autoptr(GError) err = NULL;
@@ -117,6 +117,12 @@ beginIn(Test *test, ReplQueue *queue, gboolean async)
     g_assert_no_error(err);
     g_clear_pointer(&target, replTargetFree);
     enqueue(test, queue, made);
+}
+
+static void
+beginIn(Test *test, ReplQueue *queue, gboolean async)
+{
+    beginWith(test, queue, record(test, async));
 }
 
 static void
@@ -262,6 +268,130 @@ testSettled(void)
     checkDone(&test);
     g_assert_cmpint(test.world->holds, ==, 2);
     teardown(&test);
+}
+
+/* Neither end is on this host: the layer is brought here, converted, and carried on. */
+static void
+testConvert(void)
+{
+    static const guint64 one[] = {3 * MIB, 0};
+    g_autofree char *raw = g_build_filename(testDir, "source.raw", NULL);
+    g_autofree char *qcow2 = g_build_filename(testDir, "replica.qcow2", NULL);
+    g_autofree char *compare = g_strdup_printf("qemu-img compare -q -f raw -F qcow2 '%s' '%s'", raw, qcow2);
+    ReplJobRecord *of;
+    GBytes *bytes;
+    Test test;
+
+    setup(&test, one);
+    test.world->raw = TRUE;
+    of = record(&test, FALSE);
+    of->request->format = g_strdup("qcow2");
+    beginWith(&test, replServiceQueue(), of);
+    waitEnd(&test, REPL_JOB_COMPLETED);
+    g_assert_cmpint(test.world->open, ==, 0);
+    bytes = g_hash_table_lookup(test.world->volumes, "replica");
+    g_assert_true(g_file_set_contents(qcow2, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), NULL));
+    bytes = g_ptr_array_index(test.world->layers, 0);
+    g_assert_true(g_file_set_contents(raw, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), NULL));
+    g_assert_cmpint(system(compare), ==, 0);
+    teardown(&test);
+}
+
+/* --- two clients --- */
+
+typedef struct {
+    ReplJob *job;
+    ReplVerb verb;
+    gint *done; /* atomic: calls that were not refused */
+} Client;
+
+static gpointer
+client(gpointer opaque)
+{
+    const Client *c = opaque;
+    int rc = 0;
+
+    if (c->verb == REPL_VERB_START)
+        rc = replReplicationCheckStart(c->job, NULL);
+    if (rc == 0 && replJobDo(c->job, c->verb, NULL) == 0)
+        g_atomic_int_inc(c->done);
+    if (c->verb == REPL_VERB_START)
+        replReplicationSettle(c->job);
+    return NULL;
+}
+
+/* A planned job, as a submission with start='no' leaves it. */
+static void
+beginPlanned(Test *test)
+{
+    const ReplPresentLook quick = {0};
+    ReplJobRecord *of = record(test, TRUE);
+    ReplReplication *made = replication(test, of);
+    g_autoptr(ReplPrepared) prepared = replPrepareNew(made);
+    g_autoptr(ReplImage) image = replHoldingImage(made->holding);
+    guint i;
+
+    of->request->start = FALSE;
+    g_assert_cmpint(replPrepareOpen(made, prepared, NULL), ==, 0);
+    g_assert_cmpint(replPreparePlan(made, prepared, &quick, NULL), ==, 0);
+    for (i = 0; i < prepared->plan->steps->len; i++) {
+        const ReplPlanStep *step = replPreparedStep(prepared, i);
+        const ReplPlanLayer *from = replPreparedLayer(prepared, step);
+        ReplJobLayer *layer = replJobLayerNew(from->volume, from->poolUuid, step->volume, step->action);
+
+        layer->source = from->identity;
+        g_ptr_array_add(of->layers, layer);
+    }
+    g_assert_cmpint(replTargetAccept(prepared->target, NULL, "", image, NULL), ==, 0);
+    g_clear_pointer(&prepared, replPreparedFree);
+    test->id = g_strdup(made->id);
+    test->job = replReplicationToJob(made);
+    g_assert_cmpint(replQueueSubmit(replServiceQueue(), test->job, FALSE, NULL), ==, 0);
+}
+
+/* Two clients at once on one planned job: both start it, or one starts and the other cancels it. */
+static void
+twoClients(ReplVerb second)
+{
+    Test test;
+    guint i;
+
+    for (i = 0; i < 30; i++) {
+        gint done = 0;
+        g_autoptr(ReplJobInfo) info = NULL;
+        Client clients[2];
+        GThread *threads[2];
+        guint k;
+
+        setup(&test, three);
+        beginPlanned(&test);
+        clients[0] = (Client){test.job, REPL_VERB_START, &done};
+        clients[1] = (Client){test.job, second, &done};
+        for (k = 0; k < 2; k++)
+            threads[k] = g_thread_new("client", client, &clients[k]);
+        for (k = 0; k < 2; k++)
+            g_thread_join(threads[k]);
+        g_assert_cmpint(done, >=, 1);
+        g_assert_true(replJobWaitFor(test.job, WAIT_ms));
+        info = replJobInfo(test.job);
+        if (info->state == REPL_JOB_CANCELLED)
+            memWorldCheckNothing(test.world, 0);
+        else
+            checkDone(&test);
+        teardown(&test);
+    }
+}
+
+static void
+testTwoStarts(void)
+{
+    twoClients(REPL_VERB_START);
+}
+
+static void
+testStartAndCancel(void)
+{
+    twoClients(REPL_VERB_CANCEL);
 }
 
 /* --- each operation --- */
@@ -630,6 +760,9 @@ main(int argc, char **argv)
     g_test_add_func("/replicate/reuse", testReuse);
     g_test_add_func("/replicate/handed-over", testHandedOver);
     g_test_add_func("/replicate/settled", testSettled);
+    g_test_add_func("/replicate/convert", testConvert);
+    g_test_add_func("/replicate/two/starts", testTwoStarts);
+    g_test_add_func("/replicate/two/start-and-cancel", testStartAndCancel);
     g_test_add_func("/replicate/fail/retry", testFailRetry);
     g_test_add_func("/replicate/gone/retry", testGoneRetry);
     g_test_add_func("/replicate/short/retry", testShortRetry);
