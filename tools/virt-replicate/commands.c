@@ -6,9 +6,39 @@
 #include "commands.h"
 
 const ReplCommand *const replCommands[] = {
-    &replCmdLabel,  &replCmdPeer,   &replCmdRegions, &replCmdImages, &replCmdShow,
-    &replCmdChain,  &replCmdPlan,   &replCmdCopy,    &replCmdJobs,   &replCmdWatch,
-    &replCmdStart,  &replCmdCancel, &replCmdPause,   &replCmdResume, &replCmdRetry,
-    &replCmdSet,    &replCmdShare,  &replCmdAccept,  &replCmdReject, &replCmdRevoke,
-    &replCmdVerify, &replCmdHeal,   &replCmdKeys,    &replCmdDelete, NULL,
+    /* Getting there. */
+    &replCmdLabel,
+    &replCmdPeer,
+    &replCmdRegions,
+    &replCmdImages,
+    &replCmdShow,
+    &replCmdChain,
+    /* Copies and their jobs. */
+    &replCmdPlan,
+    &replCmdCopy,
+    &replCmdJobs,
+    &replCmdWatch,
+    &replCmdStart,
+    &replCmdCancel,
+    &replCmdPause,
+    &replCmdResume,
+    &replCmdRetry,
+    /* Images. */
+    &replCmdSet,
+    &replCmdDelete,
+    &replCmdVerify,
+    &replCmdHeal,
+    &replCmdKeys,
+    /* Others: projects, and places that no connection goes to. */
+    &replCmdShare,
+    &replCmdRevoke,
+    &replCmdAccept,
+    &replCmdReject,
+    &replCmdExport,
+    &replCmdImport,
+    /* Without anybody at a terminal. */
+    &replCmdSync,
+    &replCmdMetrics,
+    &replCmdComplete,
+    NULL,
 };
