@@ -129,6 +129,7 @@ replOverviewAddImage(const ReplRegion *region, ReplGraph *graph, const char *vol
 {
     g_autoptr(ReplImage) shown = replViewImageQuick(region, volume, NULL);
     const ReplGraphNode *node = replGraphFind(graph, region->dir, volume);
+    g_auto(GStrv) below = NULL;
     ReplOverviewImage *image;
 
     if (!shown)
@@ -141,6 +142,9 @@ replOverviewAddImage(const ReplRegion *region, ReplGraph *graph, const char *vol
     image->type = shown->type;
     image->isLayer = node && replGraphIsLayer(graph, node);
     image->bytes = node ? replGraphNodeBytes(node) : 0;
+    below = replGraphBackingChain(graph, region->dir, volume);
+    image->backing = below ? g_strdup(below[0]) : NULL;
+    image->source = g_strdup(shown->source.id);
     g_ptr_array_add(overview->images, image);
 }
 

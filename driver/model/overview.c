@@ -35,6 +35,8 @@ replOverviewImageFree(gpointer opaque)
     g_free(image->id);
     g_free(image->volume);
     g_free(image->name);
+    g_free(image->backing);
+    g_free(image->source);
     g_free(image);
 }
 

@@ -37,6 +37,8 @@ typedef struct {
     ReplImageType type;
     gboolean isLayer;
     guint64 bytes; /* allocated */
+    char *backing; /* volume of the pool or of another one of its region that it needs, or NULL */
+    char *source;  /* id of the image that it was copied from, or NULL */
 } ReplOverviewImage;
 
 typedef struct {

@@ -73,6 +73,8 @@ replFormatOverviewImage(GString *out, const ReplOverviewImage *image)
     replFormatAttr(out, "type", replImageTypeToString(image->type));
     replFormatAttr(out, "layer", image->isLayer ? "yes" : "no");
     replFormatAttrNumber(out, "bytes", image->bytes);
+    replFormatAttr(out, "backing", image->backing);
+    replFormatAttr(out, "source", image->source);
     replFormatEnd(out);
 }
 

@@ -148,6 +148,8 @@ extern "C" {
 #define VIRT_REPLICATION_IMAGES_NAME "name"     /* the display name. Since: 1.0.0 */
 #define VIRT_REPLICATION_IMAGES_LAYER "layer"   /* yes: some other one needs it. Since: 1.0.0 */
 #define VIRT_REPLICATION_IMAGES_BYTES "bytes"   /* allocated. Since: 1.0.0 */
+#define VIRT_REPLICATION_IMAGES_BACKING "backing" /* volume that it needs; absent: none. Since: 1.0.0 */
+#define VIRT_REPLICATION_IMAGES_SOURCE "source"   /* id of what it was copied from. Since: 1.0.0 */
 
 # define VIRT_REPLICATION_YES "yes"
 # define VIRT_REPLICATION_NO "no"

@@ -41,7 +41,7 @@ virtReplicationImage *
 replReadListedImage(xmlNodePtr node, const ReplImagePlace *place)
 {
     g_autoptr(virtReplicationImage) image = replReadImageNew(node, place);
-    g_autofree char *layer = replNodeAttr(node, "layer");
+    g_autofree char *layer = replNodeAttr(node, VIRT_REPLICATION_IMAGES_LAYER);
 
     image->volume = replNodeAttr(node, "volume");
     if (!image->id || !image->volume)
@@ -51,8 +51,8 @@ replReadListedImage(xmlNodePtr node, const ReplImagePlace *place)
         image->name = g_strdup(image->volume);
     image->isLayer = g_strcmp0(layer, VIRT_REPLICATION_YES) == 0;
     image->bytes = (unsigned long long)MAX(replNodeNumber(node, "bytes", 0), 0);
-    image->backing = replNodeAttr(node, "backing");
-    image->sourceID = replNodeAttr(node, "source");
+    image->backing = replNodeAttr(node, VIRT_REPLICATION_IMAGES_BACKING);
+    image->sourceID = replNodeAttr(node, VIRT_REPLICATION_IMAGES_SOURCE);
     return g_steal_pointer(&image);
 }
 
