@@ -10,7 +10,7 @@ python3-docutils"
 packages_demo="libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-utils python3 python3-libvirt
 e2fsprogs xfsprogs iproute2 mount util-linux procps"
 
-packages_test="python3-pytest python3-pyte groff-base libxml2-utils cryptsetup-bin dbus polkitd qemu-system-x86 attr openssl
+packages_test="python3-pytest python3-pyte zsh groff-base libxml2-utils cryptsetup-bin dbus polkitd qemu-system-x86 attr openssl
 openssh-client openssh-server"
 
 # Debian 13 and later have packages of their own for libvirt's drivers.
@@ -39,6 +39,20 @@ install_packages() {
     tail -n 20 "$package_log"
     echo "The packages could not be installed; all of apt's words are in $package_log"
     return 1
+}
+
+# install_promtool: the one program of the package prometheus that a test needs. The package itself would start a service.
+install_promtool() {
+    command -v promtool >/dev/null && return 0
+    folder=$(mktemp -d) || return 1
+    # apt gives up root to download, and has to be let into the folder.
+    chmod 0777 "$folder"
+    { (cd "$folder" && apt-get -q download prometheus && dpkg-deb -x prometheus_*.deb .) &&
+        install -m 0755 "$folder/usr/bin/promtool" /usr/local/bin/promtool; } </dev/null >"$package_log" 2>&1
+    status=$?
+    rm -rf "$folder"
+    [ $status = 0 ] || { tail -n 20 "$package_log"; echo "promtool could not be installed"; }
+    return $status
 }
 
 # need_root COMMAND: private daemons need mounts and namespaces.

@@ -20,6 +20,7 @@ cannot() {
 
 # shellcheck disable=SC2086
 install_packages $packages_build $packages_demo $packages_test || cannot "No packages, no tests."
+install_promtool || cannot "No promtool, no tests."
 build_module "$build" || cannot "The build failed."
 
 rm -rf "$build/meson-logs/testlog.json" "$build/meson-logs/testlog.junit.xml" "$build/tests/junit"

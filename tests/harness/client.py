@@ -67,8 +67,11 @@ class Terminal:
         self.raw = b""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            argv = [program_path or program(), "-c", host.uri()] + [str(a) for a in args]
-            os.execvpe(argv[0], argv, environment(host, **(env or {})))
+            try:
+                argv = [program_path or program(), "-c", host.uri()] + [str(a) for a in args]
+                os.execvpe(argv[0], argv, environment(host, **(env or {})))
+            finally:
+                os._exit(127)
         self.resize(columns, rows)
         self.status = None
 

@@ -61,6 +61,7 @@ typedef struct {
     int min;                     /* arguments */
     int max;                     /* -1: any number */
     bool offline;                /* needs no connection */
+    bool raw;                    /* takes all words behind it as they are, options too */
     int (*run)(ReplClient *client, int argc, char **argv);
 } ReplCommand;
 
@@ -68,20 +69,26 @@ typedef struct {
 extern const ReplCommand *const replCommands[];
 
 /* Prints "error: …" on standard error. Returns REPL_EXIT_FAILED. */
-int replClientError(const char *format, ...) G_GNUC_PRINTF(1, 2);
+int
+replClientError(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 /* The same of the library's last error, with what to do next where we know it. */
-int replClientFail(void);
+int
+replClientFail(void);
 
 /* The same of an error that was kept. @what: whose error it is, or NULL. */
-int replClientFailWith(const char *what, const virError *error);
+int
+replClientFailWith(const char *what, const virError *error);
 
 /* Prints a line of success, unless --quiet or --json. */
-void replClientSay(const ReplClient *client, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void
+replClientSay(const ReplClient *client, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* The exit status when @failed of @all did not work. */
-int replClientExit(size_t failed, size_t all);
+int
+replClientExit(size_t failed, size_t all);
 
 /* A connection that has secrets: the client's own, or, when that is one to a storage daemon alone,
  * the same host's to its secrets. Belongs to the client. Reports; NULL on error. */
-virConnectPtr replClientSecrets(ReplClient *client);
+virConnectPtr
+replClientSecrets(ReplClient *client);

@@ -174,6 +174,8 @@ replCompleteRun(ReplClient *client, int argc, char **argv)
     GHashTableIter iter;
     gpointer word;
 
+    if (argc < 1)
+        return REPL_EXIT_FAILED;
     replCompleteWords(&complete, argv[0], argc > 2 ? argv[2] : NULL);
     replCompleteLive(client, argv[0], &complete);
     g_hash_table_iter_init(&iter, words);
@@ -189,5 +191,6 @@ const ReplCommand replCmdComplete = {
     .min = 1,
     .max = 3,
     .offline = true,
+    .raw = true,
     .run = replCompleteRun,
 };

@@ -15,18 +15,15 @@ static ReplClient replMain;
 static gboolean replMainVersion;
 
 static const GOptionEntry replMainEntries[] = {
-    {"connect", 'c', 0, G_OPTION_ARG_STRING, &replMain.uri,
-     N_("connect to a hypervisor or storage daemon"), N_("URI")},
+    {"connect", 'c', 0, G_OPTION_ARG_STRING, &replMain.uri, N_("connect to a hypervisor or storage daemon"),
+     N_("URI")},
     {"readonly", 'r', 0, G_OPTION_ARG_NONE, &replMain.readonly, N_("connect read-only"), NULL},
     {"quiet", 'q', 0, G_OPTION_ARG_NONE, &replMain.quiet, N_("print nothing when it works"), NULL},
-    {"json", 0, 0, G_OPTION_ARG_NONE, &replMain.json, N_("print JSON, events as a line each"),
-     NULL},
+    {"json", 0, 0, G_OPTION_ARG_NONE, &replMain.json, N_("print JSON, events as a line each"), NULL},
     {"no-color", 0, 0, G_OPTION_ARG_NONE, &replMain.noColor,
      N_("no colours (also: NO_COLOR in the environment)"), NULL},
-    {"ascii", 0, 0, G_OPTION_ARG_NONE, &replMain.ascii, N_("draw with ASCII characters only"),
-     NULL},
-    {"width", 0, 0, G_OPTION_ARG_INT, &replMain.width, N_("columns to use, also in a pipe"),
-     N_("COLUMNS")},
+    {"ascii", 0, 0, G_OPTION_ARG_NONE, &replMain.ascii, N_("draw with ASCII characters only"), NULL},
+    {"width", 0, 0, G_OPTION_ARG_INT, &replMain.width, N_("columns to use, also in a pipe"), N_("COLUMNS")},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 
@@ -76,13 +73,12 @@ replMainHelp(void)
             g_string_append_printf(text, "  %-10s %s\n", (*command)->name, _((*command)->summary));
     }
     g_string_append(
-        text,
-        _("\nTo begin with:\n"
-          "  virsh pool-list --all                       what pools there are\n"
-          "  virt-replicate label POOL REGION            make a pool a region; two are needed\n"
-          "  virt-replicate copy IMAGE --to REGION       replicate an image to the other one\n"
-          "\n'virt-replicate COMMAND --help' has an example of each command. An image is named by\n"
-          "[region:]name, by its id or the beginning of it, or by pool/volume."));
+        text, _("\nTo begin with:\n"
+                "  virsh pool-list --all                       what pools there are\n"
+                "  virt-replicate label POOL REGION            make a pool a region; two are needed\n"
+                "  virt-replicate copy IMAGE --to REGION       replicate an image to the other one\n"
+                "\n'virt-replicate COMMAND --help' has an example of each command. An image is named by\n"
+                "[region:]name, by its id or the beginning of it, or by pool/volume."));
     return g_string_free(text, FALSE);
 }
 
@@ -101,8 +97,7 @@ replMainUnknown(const char *name)
     near = replNearest(name, (const char *const *)words->pdata);
     if (near)
         return replClientError(_("There is no command '%s'. Did you mean '%s'?"), name, near);
-    return replClientError(_("There is no command '%s': 'virt-replicate --help' lists them all"),
-                           name);
+    return replClientError(_("There is no command '%s': 'virt-replicate --help' lists them all"), name);
 }
 
 /* Options in front of the command. NULL: the program has done all that was asked for, or failed
@@ -193,9 +188,8 @@ replMainParse(const ReplCommand *command, int *argc, char ***argv)
     }
     count = *argc - 1;
     if (count < command->min || (command->max >= 0 && count > command->max))
-        return replClientError(
-            _("Usage: virt-replicate %s %s ('virt-replicate %s --help' says more)"), command->name,
-            command->args, command->name);
+        return replClientError(_("Usage: virt-replicate %s %s ('virt-replicate %s --help' says more)"),
+                               command->name, command->args, command->name);
     return REPL_EXIT_DONE;
 }
 
@@ -204,8 +198,7 @@ replMainConnect(ReplClient *client)
 {
     const char *uri = client->uri ? client->uri : g_getenv("VIRSH_DEFAULT_CONNECT_URI");
 
-    client->conn =
-        virConnectOpenAuth(uri, virConnectAuthPtrDefault, client->readonly ? VIR_CONNECT_RO : 0);
+    client->conn = virConnectOpenAuth(uri, virConnectAuthPtrDefault, client->readonly ? VIR_CONNECT_RO : 0);
     if (!client->conn)
         return replClientFailWith(NULL, virGetLastError());
     return REPL_EXIT_DONE;
@@ -214,7 +207,7 @@ replMainConnect(ReplClient *client)
 static int
 replMainRun(const ReplCommand *command, int argc, char **argv)
 {
-    int status = replMainParse(command, &argc, &argv);
+    int status = command->raw ? REPL_EXIT_DONE : replMainParse(command, &argc, &argv);
 
     if (status != REPL_EXIT_DONE)
         return MAX(status, 0);

@@ -77,8 +77,7 @@ replProgressDraw(ReplProgress *progress)
         g_string_append_printf(text, "%s\n", line);
     }
     if (progress->njobs > 1) {
-        g_autofree char *line =
-            replBarTotal(term, progress->labelWidth, progress->now, progress->njobs);
+        g_autofree char *line = replBarTotal(term, progress->labelWidth, progress->now, progress->njobs);
 
         g_string_append_printf(text, "%s\n", line);
     }
@@ -100,8 +99,8 @@ replProgressSay(ReplProgress *progress, size_t i)
     g_free(progress->said[i]);
     progress->said[i] = g_steal_pointer(&said);
     if (job->state == VIRT_REPLICATION_JOB_RUNNING && job->rate > 0)
-        printf(_("%s: %s %u %%, %s, ETA %s\n"), progress->jobs[i].label, replBarPhase(job),
-               job->progress, rate, eta);
+        printf(_("%s: %s %u %%, %s, ETA %s\n"), progress->jobs[i].label, replBarPhase(job), job->progress,
+               rate, eta);
     else if (job->state == VIRT_REPLICATION_JOB_RUNNING)
         printf(_("%s: %s %u %%\n"), progress->jobs[i].label, replBarPhase(job), job->progress);
     else
@@ -156,10 +155,9 @@ replProgressErrors(const ReplProgress *progress)
         if (job->state != VIRT_REPLICATION_JOB_FAILED)
             continue;
         replClientError("%s: %s", progress->jobs[i].label, job->error ? job->error : _("no error"));
-        fprintf(
-            stderr,
-            _("To try again: virt-replicate retry %.8s. To give up: virt-replicate cancel %.8s\n"),
-            job->id, job->id);
+        fprintf(stderr,
+                _("To try again: virt-replicate retry %.8s. To give up: virt-replicate cancel %.8s\n"),
+                job->id, job->id);
     }
 }
 
@@ -191,10 +189,8 @@ replProgressLeave(const ReplProgress *progress)
         if (job->id && !virtReplicationJobStateIsEnded(job->state))
             g_string_append_printf(ids, " %.8s", job->id);
     }
-    replClientSay(progress->client,
-                  _("The jobs go on. To come back: virt-replicate watch%s. To stop them: "
-                    "virt-replicate cancel%s"),
-                  ids->str, ids->str);
+    replClientSay(progress->client, _("The jobs go on. To come back: virt-replicate watch%s"), ids->str);
+    replClientSay(progress->client, _("To stop them: virt-replicate cancel%s"), ids->str);
     return REPL_EXIT_RUNNING;
 }
 
