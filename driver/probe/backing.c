@@ -73,6 +73,15 @@ replBackingResolve(const ReplPoolSet *set, const ReplPoolDir *pool, const char *
                      shown, layer, found->name, pool->name);
         return NULL;
     }
+    /* A tenant's image stands on layers of this tenant alone: whoever may read the image may read all of it. */
+    if (found != pool && !replPoolDirSameProject(found, pool)) {
+        replErrorSet(
+            err, VIR_ERR_OPERATION_INVALID,
+            _("The backing file '%s' of volume '%s' is in a storage pool that does not belong to project "
+              "'%s' as storage pool '%s' does"),
+            shown, layer, pool->label->project, pool->name);
+        return NULL;
+    }
     if (!replIsVolumeName(entry)) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                      _("The backing file '%s' of volume '%s' in storage pool '%s' is not a volume"),

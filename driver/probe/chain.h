@@ -1,8 +1,8 @@
 /*
  * chain.h: the backing chain of a volume, opened, confined and checked
  *
- * Confined means: every layer is a regular file in the directory of a pool of the same region, opened by
- * its single name there without following links. What is refused is refused before any of the layer's
+ * Confined means: every layer is a regular file in the directory of a pool of the same region and project, opened
+ * by its single name there without following links. What is refused is refused before any of the layer's
  * data is read: only headers are.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -43,7 +43,7 @@ typedef struct {
  *   VIR_ERR_NO_STORAGE_VOL      the volume or a layer below is not there
  *   VIR_ERR_NO_SUPPORT          protocol backing names, external data files, layers of qcow2 ones that are
  *                               neither qcow2 nor raw, what foreign.h says
- *   VIR_ERR_OPERATION_INVALID   outside of the region's pools, links and special files, loops, more
+ *   VIR_ERR_OPERATION_INVALID   outside of the region's pools or the project's, links and special files, loops, more
  *                               than REPL_CHAIN_MAX layers, malformed headers, a layer without
  *                               explicit format that is not safe to guess
  *   VIR_ERR_INVALID_ARG         @volume cannot be a volume's name

@@ -93,6 +93,12 @@ replPoolDirSameRegion(const ReplPoolDir *a, const ReplPoolDir *b)
 }
 
 gboolean
+replPoolDirSameProject(const ReplPoolDir *a, const ReplPoolDir *b)
+{
+    return a->label && b->label && g_str_equal(a->label->project, b->label->project);
+}
+
+gboolean
 replIsVolumeName(const char *name)
 {
     return replIsEntryName(name) && !g_str_equal(name, REPL_STAGING_NAME);

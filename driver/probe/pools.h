@@ -45,6 +45,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplPoolDir, replPoolDirUnref)
 gboolean
 replPoolDirSameRegion(const ReplPoolDir *a, const ReplPoolDir *b);
 
+/* Whether both pools have a label of the same project. */
+gboolean
+replPoolDirSameProject(const ReplPoolDir *a, const ReplPoolDir *b);
+
 /* Whether @name can be a volume of a region pool: one directory entry, and not the staging folder. */
 gboolean
 replIsVolumeName(const char *name);

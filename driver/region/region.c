@@ -6,8 +6,10 @@
 #include "region/region.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/lock.h"
+#include "region/twins.h"
 #include "virt/access.h"
 #include "virt/below.h"
 #include "virt/report.h"
@@ -28,6 +30,7 @@ typedef struct {
 static ReplLock replRegionLock = REPL_LOCK_INIT;
 static GHashTable *replRegionStagings; /* -> ReplStaging */
 static GHashTable *replRegionPlaces;   /* -> ReplRegionPlace */
+static guint64 replRegionChanges;      /* counts replRegionChanged: what was asked before one is not kept */
 
 static void
 replRegionPlaceFree(gpointer opaque)
@@ -106,20 +109,26 @@ replRegionLocate(const unsigned char *uuid, char **name, char **path, gboolean *
 {
     char uuidstr[VIR_UUID_STRING_BUFLEN];
     ReplRegionPlace *place;
+    ReplRegionPlace *asked = NULL;
+    guint64 changes;
 
     replUuidFormat(uuid, uuidstr);
     replLockTake(&replRegionLock);
     if (!(place = g_hash_table_lookup(replRegionPlaces, uuidstr))) {
+        changes = replRegionChanges;
         replLockDrop(&replRegionLock);
-        if (!(place = replRegionAskPlace(uuid)))
+        if (!(place = asked = replRegionAskPlace(uuid)))
             return FALSE;
         replLockTake(&replRegionLock);
-        g_hash_table_replace(replRegionPlaces, g_strdup(uuidstr), place);
+        if (changes == replRegionChanges)
+            g_hash_table_replace(replRegionPlaces, g_strdup(uuidstr), g_steal_pointer(&asked));
     }
     *name = g_strdup(place->name);
     *path = g_strdup(place->path);
     *active = place->active;
     replLockDrop(&replRegionLock);
+    if (asked)
+        replRegionPlaceFree(asked);
     return TRUE;
 }
 
@@ -130,9 +139,68 @@ replRegionChanged(const unsigned char *uuid)
 
     replUuidFormat(uuid, uuidstr);
     replLockTake(&replRegionLock);
+    replRegionChanges++;
     if (replRegionPlaces)
         g_hash_table_remove(replRegionPlaces, uuidstr);
     replLockDrop(&replRegionLock);
+}
+
+/* Whether the region pool @poolUuid is active, and its path leads to the directory of @dir. */
+static gboolean
+replRegionIsThere(const char *poolUuid, const ReplPoolDir *dir)
+{
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    g_autoptr(ReplLabel) label = NULL;
+    g_autofree char *name = NULL;
+    g_autofree char *path = NULL;
+    gboolean active = FALSE;
+    struct stat st;
+
+    return replUuidParse(poolUuid, uuid) && (label = replLabelsGet(replRegionLabels, uuid, NULL)) &&
+           replRegionLocate(uuid, &name, &path, &active) && active && path && stat(path, &st) == 0 &&
+           st.st_dev == dir->dev && st.st_ino == dir->ino;
+}
+
+char *
+replRegionPath(const ReplRegion *region)
+{
+    g_autofree char *name = NULL;
+    char *path = NULL;
+    gboolean active;
+
+    return replRegionLocate(region->uuid, &name, &path, &active) ? path : NULL;
+}
+
+char *
+replRegionTwin(const char *uuidstr, const char *path)
+{
+    g_autoptr(ReplPoolDir) dir = replPoolDirNew(uuidstr, "", path, NULL, NULL);
+    g_autofree char *other = NULL;
+    g_autoptr(ReplRegion) region = NULL;
+
+    if (!dir || replTwinsClaim(dir, replRegionIsThere, &other))
+        return NULL;
+    region = replRegionOfUuidString(other);
+    return g_strdup(region ? region->name : other);
+}
+
+/* Opens the directory of an active pool. */
+static ReplPoolDir *
+replRegionOpenDir(const ReplRegion *region, const char *path)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplPoolDir) dir = replPoolDirNew(region->uuidstr, region->name, path, region->label, &err);
+    g_autofree char *other = NULL;
+
+    if (!dir) {
+        replWarn("The folder of region pool '%s' cannot be opened: %s", region->name, err->message);
+        return NULL;
+    }
+    if (replTwinsClaim(dir, replRegionIsThere, &other))
+        return g_steal_pointer(&dir);
+    replWarn("Region pool '%s' has the same directory as region pool %s: it is left alone", region->name,
+             other);
+    return NULL;
 }
 
 ReplRegion *
@@ -141,7 +209,6 @@ replRegionOfUuid(const unsigned char *uuid)
     g_autoptr(ReplRegion) region = NULL;
     g_autoptr(ReplLabel) label = NULL;
     g_autofree char *path = NULL;
-    g_autoptr(GError) err = NULL;
     gboolean active = FALSE;
 
     if (!replRegionLabels || replLabelsCount(replRegionLabels) == 0 ||
@@ -153,9 +220,8 @@ replRegionOfUuid(const unsigned char *uuid)
     region->label = g_steal_pointer(&label);
     if (!replRegionLocate(uuid, &region->name, &path, &active))
         return NULL;
-    if (active && path &&
-        !(region->dir = replPoolDirNew(region->uuidstr, region->name, path, region->label, &err)))
-        replWarn("The folder of region pool '%s' cannot be opened: %s", region->name, err->message);
+    if (active && path)
+        region->dir = replRegionOpenDir(region, path);
     return g_steal_pointer(&region);
 }
 

@@ -18,7 +18,7 @@ typedef struct {
     char uuidstr[VIR_UUID_STRING_BUFLEN];
     char *name;
     ReplLabel *label;
-    ReplPoolDir *dir; /* NULL: the pool is not active */
+    ReplPoolDir *dir; /* NULL: the pool is not active, or another region pool has its directory (twins.h) */
 } ReplRegion;
 
 void
@@ -60,6 +60,15 @@ replRegionsSet(void);
 /* Those of the region @name: where a chain may lead to. */
 ReplPoolSet *
 replRegionsSetOf(const char *name);
+
+/* The target path as the pool's definition has it, active or not; NULL: none. */
+char *
+replRegionPath(const ReplRegion *region);
+
+/* The name of another active region pool whose directory @path leads to, or NULL. If there is none, the directory
+ * belongs to the pool @uuidstr from now on. */
+char *
+replRegionTwin(const char *uuidstr, const char *path);
 
 /* Something was done to a pool that may have changed where it is, or whether it is active. */
 void

@@ -203,7 +203,8 @@ replKeysLoadTarget(const ReplReplication *replication, ReplPrepared *prepared, G
         g_propagate_error(err, g_steal_pointer(&why));
         return -1;
     }
-    if (!(prepared->secret = replSecretsValue(prepared->secretUuid, &random, err)))
+    if (!(prepared->secret = replSecretsValue(prepared->secretUuid, &random, err)) ||
+        replSecretsCheckText(prepared->secretUuid, prepared->secret, err) < 0)
         return -1;
     prepared->kdf = random ? REPL_LUKS_KDF_RANDOM : REPL_LUKS_KDF_PASSPHRASE;
     return 0;

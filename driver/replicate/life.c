@@ -266,20 +266,28 @@ replReplicationClean(ReplJob *job, void *opaque)
 
 /* --- the record --- */
 
+static gboolean
+replReplicationChangeImage(ReplImage **image, void *opaque, GError **err)
+{
+    const ReplJobInfo *info = opaque;
+
+    (void)err;
+    if (!*image)
+        return FALSE;
+    replJobInfoFree((*image)->job);
+    (*image)->job = replJobInfoCopy(info);
+    if (info->state == REPL_JOB_FAILED)
+        (*image)->status = REPL_IMAGE_ERROR;
+    return TRUE;
+}
+
 /* The replica's own record shows how its job ended, for good. */
 static void
 replReplicationRecordImage(const ReplReplication *replication, ReplStaging *staging, const ReplJobInfo *info)
 {
-    g_autoptr(ReplImage) image = NULL;
     g_autoptr(GError) err = NULL;
 
-    if (!(image = replRecordLoad(staging, replication->replica, NULL)))
-        return;
-    replJobInfoFree(image->job);
-    image->job = replJobInfoCopy(info);
-    if (info->state == REPL_JOB_FAILED)
-        image->status = REPL_IMAGE_ERROR;
-    if (replRecordSave(staging, replication->replica, image, &err) < 0)
+    if (replRecordUpdate(staging, replication->replica, replReplicationChangeImage, (void *)info, &err) < 0)
         replWarn("The record of '%s' cannot be written: %s", replication->replica, err->message);
 }
 

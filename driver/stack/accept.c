@@ -7,6 +7,10 @@
  */
 #include "stack/submissionpriv.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "replicate/keys.h"
 #include "replicate/life.h"
 #include "replicate/pinning.h"
@@ -105,20 +109,29 @@ replSubmissionRecord(const ReplSubmission *r, const char *imageId)
     return record;
 }
 
+static gboolean
+replSubmissionKeepId(ReplImage **image, void *opaque, GError **err)
+{
+    const ReplSubmission *r = opaque;
+    struct stat st;
+
+    if (*image)
+        return FALSE;
+    if (fstatat(r->source->dir->dirFd, r->volume, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        replErrorSetSystem(err, errno, _("Cannot look at volume '%s' of pool '%s'"), r->volume, r->source->name);
+        return FALSE;
+    }
+    *image = replImageNew(r->image->id);
+    return TRUE;
+}
+
 /* An id that another image refers to must not change any more. */
 static int
 replSubmissionKeepSource(const ReplSubmission *r, GError **err)
 {
     g_autoptr(ReplStaging) staging = replRegionStaging(r->source, TRUE, err);
-    g_autoptr(ReplImage) known = NULL;
-    g_autoptr(ReplImage) image = NULL;
 
-    if (!staging)
-        return -1;
-    if ((known = replRecordLoad(staging, r->volume, NULL)))
-        return 0;
-    image = replImageNew(r->image->id);
-    return replRecordSave(staging, r->volume, image, err);
+    return staging ? replRecordUpdate(staging, r->volume, replSubmissionKeepId, (void *)r, err) : -1;
 }
 
 /* The plan as it will be compared when a planned job is started. Not yet anybody else's to see. */

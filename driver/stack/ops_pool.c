@@ -65,6 +65,22 @@ replPoolOpsAclXml(virConnectPtr conn, const char *xml, ReplVirtPoolAcl check)
     return ret < 0 ? -1 : 0;
 }
 
+/* Two region pools of one directory would each get round what the other one guards. */
+static int
+replPoolOpsCheckTwin(const char *name, const unsigned char *uuid, const char *path)
+{
+    char uuidstr[VIR_UUID_STRING_BUFLEN];
+    g_autofree char *twin = NULL;
+
+    replUuidFormat(uuid, uuidstr);
+    if (!path || !(twin = replRegionTwin(uuidstr, path)))
+        return 0;
+    replReportError(VIR_ERR_OPERATION_INVALID,
+                    _("Storage pool '%s' has the same directory as region pool '%s'"), name ? name : uuidstr,
+                    twin);
+    return -1;
+}
+
 /* The stock XML with a UUID in it, so that the label can be made durable before the pool is. */
 static char *
 replPoolOpsWithUuid(const ReplPoolXml *xml, unsigned char *uuid)
@@ -109,7 +125,8 @@ replPoolOpsMakePool(virConnectPtr conn, const ReplPoolXml *xml, unsigned int fla
                         xml->type);
         return NULL;
     }
-    if (replPoolOpsMayRelabel(uuid, was, label) < 0)
+    if (replPoolOpsMayRelabel(uuid, was, label) < 0 ||
+        (label && replPoolOpsCheckTwin(xml->name, uuid, xml->targetPath) < 0))
         return NULL;
     if ((label || was) && !(change = replLabelsPrepare(replRegionsLabels(), uuid, label, persistent, &err))) {
         replReport(g_steal_pointer(&err));
@@ -225,10 +242,24 @@ replPoolOpsChanged(virStoragePoolPtr pool)
         replRegionChanged(uuid);
 }
 
+/* The caller may start it, and it has its directory for itself. */
+static int
+replPoolOpsGuardStart(virStoragePoolPtr pool)
+{
+    g_autoptr(ReplRegion) region = replRegionOfPool(pool);
+    g_autofree char *path = region ? replRegionPath(region) : NULL;
+
+    if (!region)
+        return 0;
+    if (replAccessPool(virStoragePoolGetConnect(pool), region->uuid, replVirt.StoragePoolCreateEnsureACL) < 0)
+        return -1;
+    return replPoolOpsCheckTwin(region->name, region->uuid, path);
+}
+
 static int
 replStoragePoolCreate(virStoragePoolPtr pool, unsigned int flags)
 {
-    if (replBelowPool(pool)->storagePoolCreate(pool, flags) < 0)
+    if (replPoolOpsGuardStart(pool) < 0 || replBelowPool(pool)->storagePoolCreate(pool, flags) < 0)
         return -1;
     replPoolOpsChanged(pool);
     replResumePool(pool);

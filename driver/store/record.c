@@ -267,8 +267,9 @@ replRecordLoad(ReplStaging *staging, const char *volume, GError **err)
     return image;
 }
 
-int
-replRecordSave(ReplStaging *staging, const char *volume, const ReplImage *image, GError **err)
+/* Called with the update lock. */
+static int
+replRecordWrite(ReplStaging *staging, const char *volume, const ReplImage *image, GError **err)
 {
     g_autofree char *file = replRecordFile(volume);
     g_autoptr(GKeyFile) keys = replRecordToText(volume, image);
@@ -277,6 +278,26 @@ replRecordSave(ReplStaging *staging, const char *volume, const ReplImage *image,
         return -1;
     replCatalogNote(staging->catalog, volume, image);
     return 0;
+}
+
+/* The same. */
+static int
+replRecordErase(ReplStaging *staging, const char *volume, GError **err)
+{
+    g_autofree char *file = replRecordFile(volume);
+
+    if (replShelfDrop(staging->images, file, err) < 0)
+        return -1;
+    replCatalogNote(staging->catalog, volume, NULL);
+    return 0;
+}
+
+int
+replRecordSave(ReplStaging *staging, const char *volume, const ReplImage *image, GError **err)
+{
+    REPL_GUARD(&staging->updateLock);
+
+    return replRecordWrite(staging, volume, image, err);
 }
 
 int
@@ -294,12 +315,12 @@ replRecordUpdate(ReplStaging *staging,
     replLockTake(&staging->updateLock);
     image = replRecordLoad(staging, volume, &why);
     had = image != NULL;
-    if (!why && change(&image, opaque, &why)) {
-        if (image)
-            ret = replRecordSave(staging, volume, image, &why);
-        else
-            ret = had ? replRecordDrop(staging, volume, &why) : 0;
-    }
+    if (!why && !change(&image, opaque, &why))
+        ret = why ? -1 : 0;
+    else if (!why && image)
+        ret = replRecordWrite(staging, volume, image, &why);
+    else if (!why)
+        ret = had ? replRecordErase(staging, volume, &why) : 0;
     replLockDrop(&staging->updateLock);
     if (why)
         g_propagate_error(err, g_steal_pointer(&why));
@@ -309,12 +330,9 @@ replRecordUpdate(ReplStaging *staging,
 int
 replRecordDrop(ReplStaging *staging, const char *volume, GError **err)
 {
-    g_autofree char *file = replRecordFile(volume);
+    REPL_GUARD(&staging->updateLock);
 
-    if (replShelfDrop(staging->images, file, err) < 0)
-        return -1;
-    replCatalogNote(staging->catalog, volume, NULL);
-    return 0;
+    return replRecordErase(staging, volume, err);
 }
 
 static gboolean

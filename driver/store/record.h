@@ -1,6 +1,10 @@
 /*
  * record.h: the records of images, by the name of their volume
  *
+ * A record has one owner at a time: who holds the staging folder's update lock, which each of the calls that write
+ * takes. So whoever changes what a record says does it in replRecordUpdate(); replRecordSave() is for who makes a
+ * new one, whatever was there before.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
@@ -23,9 +27,10 @@ replRecordLoad(ReplStaging *staging, const char *volume, GError **err);
 int
 replRecordSave(ReplStaging *staging, const char *volume, const ReplImage *image, GError **err);
 
-/* Changes a record while no other thread does (through this function): @change gets the record,
+/* Changes a record while no other thread writes it: @change gets the record,
  * *image is NULL when there is none, and may change, replace (and free) or drop (free and NULL) it.
- * Nothing is written when it returns FALSE with @err set. @change must not call replRecordUpdate.
+ * Nothing is written when it returns FALSE, with @err set if that is an error. @change must not call functions of
+ * this header that write.
  * Returns 0 or -1. */
 int
 replRecordUpdate(ReplStaging *staging,

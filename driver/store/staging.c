@@ -173,12 +173,18 @@ replStagingFd(const ReplStaging *staging, ReplStagingPlace place)
 gboolean
 replStagingIsCurrent(const ReplStaging *staging, int poolDirFd)
 {
-    struct stat ours;
-    struct stat there;
+    const unsigned int mask = STATX_INO | STATX_MNT_ID;
+    struct statx ours;
+    struct statx there;
 
-    return fstat(staging->fds[REPL_STAGING_TOP], &ours) == 0 &&
-           fstatat(poolDirFd, REPL_STAGING_NAME, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-           ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+    if (statx(staging->fds[REPL_STAGING_TOP], "", AT_EMPTY_PATH, mask, &ours) < 0 ||
+        statx(poolDirFd, REPL_STAGING_NAME, AT_SYMLINK_NOFOLLOW, mask, &there) < 0 ||
+        ours.stx_dev_major != there.stx_dev_major || ours.stx_dev_minor != there.stx_dev_minor ||
+        ours.stx_ino != there.stx_ino)
+        return FALSE;
+    /* The same file system, unmounted lazily and mounted again, is another mount: nothing can be renamed from one to
+     * the other. (Kernels before 5.8 do not tell.) */
+    return !(ours.stx_mask & there.stx_mask & STATX_MNT_ID) || ours.stx_mnt_id == there.stx_mnt_id;
 }
 
 /* Empties the directory @fd; never leaves it, whatever links it holds. */

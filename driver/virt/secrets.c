@@ -95,32 +95,79 @@ replSecretsRandom(ReplSecretBuf *value, GError **err)
     return 0;
 }
 
+/* Not translated: by it we know our own. */
+#define REPL_SECRETS_DESCRIPTION "Default key of replicated images"
+
+/* Defines the default key, or with @uuid makes it persistent. */
+static virSecretPtr
+replSecretsDefine(virConnectPtr conn, const char *usage, const char *uuid)
+{
+    g_autofree char *id = uuid ? g_strdup_printf("<uuid>%s</uuid>", uuid) : g_strdup("");
+    g_autofree char *what = g_markup_printf_escaped("<description>%s</description><usage type='volume'>"
+                                                    "<volume>%s</volume></usage></secret>",
+                                                    REPL_SECRETS_DESCRIPTION, usage);
+    g_autofree char *xml =
+        g_strdup_printf("<secret ephemeral='%s' private='yes'>%s%s", uuid ? "no" : "yes", id, what);
+
+    return virSecretDefineXML(conn, xml, 0);
+}
+
+static int
+replSecretsGiveValue(virSecretPtr secret, GError **err)
+{
+    g_autoptr(ReplSecretBuf) value =
+        replSecretBufNew(strlen(REPL_SECRETS_RANDOM_PREFIX) + 2 * REPL_SECRETS_RANDOM_bytes, err);
+
+    if (!value || replSecretsRandom(value, err) < 0)
+        return -1;
+    if (virSecretSetValue(secret, value->data, value->length, 0) == 0)
+        return 0;
+    replTakeError(err);
+    return -1;
+}
+
+/* Made in memory first: on disk a key is there with its value, or not at all, whenever the daemon ends. */
 static virSecretPtr
 replSecretsMake(virConnectPtr conn, const char *usage, GError **err)
 {
-    g_autofree char *xml =
-        g_markup_printf_escaped("<secret ephemeral='no' private='yes'><description>%s</description>"
-                                "<usage type='volume'><volume>%s</volume></usage></secret>",
-                                _("Default key of replicated images"), usage);
-    g_autoptr(ReplSecretBuf) value =
-        replSecretBufNew(strlen(REPL_SECRETS_RANDOM_PREFIX) + 2 * REPL_SECRETS_RANDOM_bytes, err);
-    virSecretPtr secret;
+    g_autoptr(ReplSecret) made = replSecretsDefine(conn, usage, NULL);
+    g_autofree char *uuid = made ? replSecretsUuid(made) : NULL;
+    virSecretPtr secret = NULL;
 
-    if (!value || replSecretsRandom(value, err) < 0)
-        return NULL;
-    if (!(secret = virSecretDefineXML(conn, xml, 0)) ||
-        virSecretSetValue(secret, value->data, value->length, 0) < 0) {
+    if (!uuid) {
         replTakeError(err);
+        return NULL;
+    }
+    if (replSecretsGiveValue(made, err) == 0 && !(secret = replSecretsDefine(conn, usage, uuid)))
+        replTakeError(err);
+    if (!secret) {
         /* A key without a value would be in everybody's way. */
-        if (secret) {
-            virSecretUndefine(secret);
-            virSecretFree(secret);
-            virResetLastError();
-        }
+        virSecretUndefine(made);
+        virResetLastError();
         return NULL;
     }
     replInfo("The default key '%s' was missing and has been made", usage);
     return secret;
+}
+
+/* One that has no value, and is ours, was being made when the daemon ended. */
+static int
+replSecretsMend(virSecretPtr secret, GError **err)
+{
+    g_auto(ReplIdentity) caller G_GNUC_UNUSED = replVirt.IdentityElevateCurrent();
+    size_t size = 0;
+    unsigned char *value = virSecretGetValue(secret, &size, 0);
+    g_autofree char *xml = NULL;
+    gboolean none = !value && virGetLastError() && virGetLastError()->code == VIR_ERR_NO_SECRET;
+
+    if (value)
+        explicit_bzero(value, size);
+    free(value);
+    xml = none ? virSecretGetXMLDesc(secret, 0) : NULL;
+    virResetLastError();
+    if (!xml || !strstr(xml, "<description>" REPL_SECRETS_DESCRIPTION "</description>"))
+        return 0;
+    return replSecretsGiveValue(secret, err);
 }
 
 char *
@@ -146,6 +193,8 @@ replSecretsDefault(const char *usage, GError **err)
         virResetLastError();
         if (!(secret = replSecretsMake(conn, usage, err)))
             return NULL;
+    } else if (replSecretsMend(secret, err) < 0) {
+        return NULL;
     }
     return replSecretsUuid(secret);
 }
@@ -202,6 +251,18 @@ replSecretsValue(const char *uuid, gboolean *random, GError **err)
     explicit_bzero(value, size);
     free(value);
     return buf;
+}
+
+int
+replSecretsCheckText(const char *uuid, const ReplSecretBuf *value, GError **err)
+{
+    /* NUL is none in a text of a given length. */
+    if (g_utf8_validate((const char *)value->data, value->length, NULL))
+        return 0;
+    replErrorSet(
+        err, VIR_ERR_INVALID_SECRET,
+        _("The value of secret '%s' is not UTF-8 text: QEMU could not open what is encrypted with it"), uuid);
+    return -1;
 }
 
 /* --- in volume XML, as libvirt formats it --- */

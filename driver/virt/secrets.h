@@ -27,6 +27,11 @@ replSecretsDefault(const char *usage, GError **err);
 ReplSecretBuf *
 replSecretsValue(const char *uuid, gboolean *random, GError **err);
 
+/* QEMU takes passphrases as UTF-8 text alone, so what it is to open must not be locked with others. Returns 0, or -1
+ * with VIR_ERR_INVALID_SECRET. */
+int
+replSecretsCheckText(const char *uuid, const ReplSecretBuf *value, GError **err);
+
 /* The UUID of the secret in stock volume XML (<target><encryption>), or NULL. */
 char *
 replSecretsOfXml(const char *xml);

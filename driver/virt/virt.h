@@ -190,6 +190,7 @@ typedef struct {
     ReplVirtPoolAcl StoragePoolBuildEnsureACL;
     ReplVirtPoolAcl StoragePoolUndefineEnsureACL;
     ReplVirtPoolAcl StoragePoolDestroyEnsureACL;
+    ReplVirtPoolAcl StoragePoolCreateEnsureACL;
     ReplVirtPoolAcl StoragePoolDeleteEnsureACL;
     ReplVirtVolAcl StorageVolCreateXMLEnsureACL;
     ReplVirtVolAcl StorageVolCreateXMLFromEnsureACL;
@@ -200,7 +201,6 @@ typedef struct {
     ReplVirtVolAcl StorageVolWipePatternEnsureACL;
     ReplVirtVolAcl StorageVolResizeEnsureACL;
     ReplVirtPoolAcl StoragePoolRefreshEnsureACL;
-    ReplVirtPoolAcl StoragePoolCreateEnsureACL;
     ReplVirtPoolAcl StoragePoolGetInfoEnsureACL;
     ReplVirtPoolAcl StoragePoolGetXMLDescEnsureACL;
     ReplVirtPoolAcl StoragePoolGetAutostartEnsureACL;
