@@ -5,25 +5,42 @@
  */
 #include "image/change.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
 #include "image/view.h"
 #include "store/record.h"
 
 typedef struct {
+    const ReplRegion *region;
+    const char *volume;
     ReplImage *shown; /* what is shown of an image without a record */
     gboolean (*change)(ReplImage *image, void *opaque, GError **err);
     void *opaque;
 } ReplImageChanging;
 
+/* The record may have come or gone since it was looked at, and the volume, too: who deletes drops the record when
+ * the file is gone, so a record that is written while the file is there cannot be left behind. */
 static gboolean
 replImageChangeRecord(ReplImage **image, void *opaque, GError **err)
 {
     ReplImageChanging *changing = opaque;
+    struct stat st;
 
+    if (fstatat(changing->region->dir->dirFd, changing->volume, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        replErrorSet(err, VIR_ERR_NO_STORAGE_VOL, _("Storage pool '%s' has no volume '%s'"),
+                     changing->region->name, changing->volume);
+        return FALSE;
+    }
     if (!*image) {
         *image = replImageCopy(changing->shown);
-        /* What looking found is no record's business. */
+        /* What looking found is no record's business, nor is a job. */
         if (!(*image)->typeIsSet)
             (*image)->type = REPL_IMAGE_TYPE_UNKNOWN;
+        if ((*image)->status != REPL_IMAGE_AVAILABLE)
+            (*image)->status = REPL_IMAGE_PENDING;
+        g_clear_pointer(&(*image)->job, replJobInfoFree);
     }
     return changing->change(*image, changing->opaque, err);
 }
@@ -34,7 +51,7 @@ replImageChange(const ReplRegion *region, const char *volume,
 {
     g_autoptr(ReplImage) shown = replViewImage(region, volume, err);
     g_autoptr(ReplStaging) staging = shown ? replRegionStaging(region, TRUE, err) : NULL;
-    ReplImageChanging changing = {shown, change, opaque};
+    ReplImageChanging changing = {region, volume, shown, change, opaque};
 
     if (!staging)
         return -1;

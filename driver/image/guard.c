@@ -6,6 +6,7 @@
 #include "image/guard.h"
 
 #include "base/lock.h"
+#include "image/standing.h"
 #include "probe/graph.h"
 #include "service/makers.h"
 #include "service/service.h"
@@ -22,17 +23,59 @@ replGuardDeleting(void)
     return &deleting;
 }
 
-int
-replGuardPending(const ReplRegion *region, const char *volume, GError **err)
+/* Says why the volume cannot be used as it stands. Returns -1. */
+static int
+replGuardRefuse(const ReplRegion *region, const char *volume, const ReplStanding *standing, GError **err)
 {
-    g_autoptr(ReplJob) job = replMakersFindAny(region->uuidstr, volume);
+    g_autofree char *reason = replStateReason(standing->state.because, volume);
 
-    if (!job)
-        return 0;
-    replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                 _("Volume '%s' of pool '%s' is not available: replication job %s is %s"), volume,
-                 region->name, replJobId(job), replJobStateToString(replJobState(job)));
+    if (standing->info)
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("Volume '%s' of pool '%s' is not available: replication job %s is %s"), volume,
+                     region->name, standing->info->id, replJobStateToString(standing->info->state));
+    else
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Volume '%s' of pool '%s' is not available: %s"),
+                     volume, region->name, reason ? reason : "?");
     return -1;
+}
+
+int
+replGuardSource(const ReplRegion *region, const char *volume, GError **err)
+{
+    g_auto(ReplStanding) standing = {0};
+
+    replStandingOf(region, volume, &standing);
+    /* What is empty can do no harm to stock calls. */
+    if (!standing.state.there || standing.state.isSource || standing.state.because == REPL_BECAUSE_EMPTY)
+        return 0;
+    return replGuardRefuse(region, volume, &standing, err);
+}
+
+int
+replGuardChange(const ReplRegion *region, const char *volume, GError **err)
+{
+    g_auto(ReplStanding) standing = {0};
+
+    replStandingOf(region, volume, &standing);
+    if (!standing.state.there || standing.state.mayChange || standing.state.because == REPL_BECAUSE_WRITING)
+        return 0;
+    return replGuardRefuse(region, volume, &standing, err);
+}
+
+int
+replGuardMayGo(const ReplRegion *region, const char *volume, ReplJob **job, GError **err)
+{
+    g_auto(ReplStanding) standing = {0};
+
+    *job = NULL;
+    replStandingOf(region, volume, &standing);
+    if (!standing.state.there || standing.state.deleting == REPL_DELETE_YES)
+        return 0;
+    /* A layer of a replica on its way goes with the replica. */
+    if (standing.state.deleting == REPL_DELETE_NO || !standing.holding)
+        return replGuardRefuse(region, volume, &standing, err);
+    *job = g_steal_pointer(&standing.job);
+    return 0;
 }
 
 int

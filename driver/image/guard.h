@@ -8,11 +8,21 @@
 #pragma once
 
 #include "base/lock.h"
+#include "job/job.h"
 #include "region/region.h"
 
-/* The volume is a replica that is still being made. */
+/* The volume is not known to be whole, so its content is nobody's yet (state.h). */
 int
-replGuardPending(const ReplRegion *region, const char *volume, GError **err);
+replGuardSource(const ReplRegion *region, const char *volume, GError **err);
+
+/* Its state forbids to write to it; other writers do not, which are the stock driver's to tell apart. */
+int
+replGuardChange(const ReplRegion *region, const char *volume, GError **err);
+
+/* It goes by cancelling the job that makes it as its replica (*job gets a reference), or as any other volume (*job is
+ * NULL), or it must not go. */
+int
+replGuardMayGo(const ReplRegion *region, const char *volume, ReplJob **job, GError **err);
 
 /* A running job reads or makes the volume. */
 int

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/lock.h"
+#include "image/standing.h"
 #include "probe/graph.h"
 #include "probe/kind.h"
 #include "service/makers.h"
@@ -133,30 +134,22 @@ replViewAddPlan(const ReplRegion *region, ReplHolding *holding, ReplJobInfo *inf
     info->after.bytes += adds.bytes;
 }
 
-/* A job that has not ended well tells more than the record that it wrote last. */
+/* A job that has not ended well tells more than the record that it wrote last; a layer names the job that makes it. */
 static void
-replViewAddJob(const ReplRegion *region, const char *volume, ReplImage *image)
+replViewAddJob(const ReplRegion *region, const ReplStanding *standing, ReplImage *image)
 {
-    g_autoptr(ReplHolding) holding = NULL;
-    g_autoptr(ReplJob) job = replMakersFind(region->uuidstr, volume, &holding);
-    g_autoptr(ReplJob) maker = NULL;
-
-    if (!job) {
-        /* A layer of a replica on its way: its job is shown there. */
-        if ((maker = replMakersFindAny(region->uuidstr, volume)))
-            image->status = REPL_IMAGE_PENDING;
+    if (!standing->info)
         return;
-    }
     replJobInfoFree(image->job);
-    image->job = replJobInfo(job);
-    replViewAddPlan(region, holding, image->job);
-    image->status = image->job->state == REPL_JOB_FAILED ? REPL_IMAGE_ERROR : REPL_IMAGE_PENDING;
+    image->job = replJobInfoCopy(standing->info);
+    if (standing->holding)
+        replViewAddPlan(region, standing->holding, image->job);
 }
 
 static ReplImage *
 replViewMake(const ReplRegion *region, const char *volume, gboolean look, GError **err)
 {
-    g_autoptr(ReplStaging) staging = NULL;
+    g_auto(ReplStanding) standing = {0};
     g_autoptr(ReplImage) image = NULL;
     struct statx st;
 
@@ -173,12 +166,12 @@ replViewMake(const ReplRegion *region, const char *volume, gboolean look, GError
                                region->name);
         return NULL;
     }
-    /* What is wrong with the staging folder is no reason to hide the volume. */
-    if ((staging = replRegionStaging(region, FALSE, NULL)))
-        image = replRecordLoad(staging, volume, NULL);
-    if (!image)
+    replStandingFind(region, volume, &st, &standing);
+    if (!(image = g_steal_pointer(&standing.record)))
         image = replViewDerive(region, volume, &st);
-    replViewAddJob(region, volume, image);
+    image->status = standing.state.status;
+    image->reason = replStateReason(standing.state.because, volume);
+    replViewAddJob(region, &standing, image);
     if (image->type == REPL_IMAGE_TYPE_UNKNOWN && image->status == REPL_IMAGE_AVAILABLE)
         image->type = replViewKind(region, volume, &st, look);
     /* What cannot be looked at (an encrypted disk) counts as what most images are. */

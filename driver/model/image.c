@@ -97,6 +97,7 @@ replImageCopy(const ReplImage *image)
     copy->id = g_strdup(image->id);
     copy->name = g_strdup(image->name);
     copy->description = g_strdup(image->description);
+    copy->reason = g_strdup(image->reason);
     copy->project = g_strdup(image->project);
     copy->source.region = g_strdup(image->source.region);
     copy->source.id = g_strdup(image->source.id);
@@ -121,6 +122,7 @@ replImageFree(ReplImage *image)
     g_free(image->id);
     g_free(image->name);
     g_free(image->description);
+    g_free(image->reason);
     g_free(image->project);
     g_free(image->source.region);
     g_free(image->source.id);

@@ -67,6 +67,8 @@ typedef struct {
 typedef struct {
     char *id; /* UUID, never changes */
     ReplImageStatus status;
+    char
+        *reason; /* why it is not available, as it is shown; NULL: it is, or the job says so. In no record. */
     ReplImageType type;
     gboolean typeIsSet; /* by a user: not looked for again */
     char *name;         /* display name, NULL: the volume's */

@@ -12,6 +12,9 @@
 #include "store/lease.h"
 #include "virt/report.h"
 
+/* However often somebody looks, what could not be read is not read again more often. */
+#define REPL_LEASES_MOMENT_s 1
+
 typedef struct {
     ReplLease *lease;
     guint holders;
@@ -22,6 +25,7 @@ static ReplLock replLeasesLock = REPL_LOCK_INIT;
 static GHashTable *replLeases;        /* pool UUID -> ReplLeaseEntry */
 static GHashTable *replLeasesWatched; /* pool UUID -> function to call again */
 static GThread *replLeasesThread;
+static gboolean replLeasesHurrying; /* the watched ones are called now, not at the next renewal */
 static gboolean replLeasesStopping;
 
 static void
@@ -73,19 +77,32 @@ replLeasesRenew(void)
     }
 }
 
+/* Waits until leases are to be renewed, or somebody is in a hurry, but at least for a moment. Called with the lock held. */
+static void
+replLeasesSleep(void)
+{
+    gint64 now = g_get_monotonic_time();
+    gint64 soon = now + REPL_LEASES_MOMENT_s * G_USEC_PER_SEC;
+    gint64 until = now + REPL_LEASE_RENEW_s * G_USEC_PER_SEC;
+
+    while (!replLeasesStopping && replLockWaitUntil(&replLeasesLock, soon))
+        ;
+    while (!replLeasesStopping && !replLeasesHurrying && replLockWaitUntil(&replLeasesLock, until))
+        ;
+    replLeasesHurrying = FALSE;
+}
+
 static gpointer
 replLeasesRun(gpointer opaque)
 {
     (void)opaque;
     replLockTake(&replLeasesLock);
     while (!replLeasesStopping) {
-        gint64 until = g_get_monotonic_time() + REPL_LEASE_RENEW_s * G_USEC_PER_SEC;
         g_autoptr(GHashTable) watched = NULL;
         GHashTableIter iter;
         gpointer key, value;
 
-        while (!replLeasesStopping && replLockWaitUntil(&replLeasesLock, until))
-            ;
+        replLeasesSleep();
         if (replLeasesStopping)
             break;
         replLeasesRenew();
@@ -155,6 +172,17 @@ replLeasesWatch(const char *poolUuid, void (*again)(const char *poolUuid))
 
     replLeasesStart();
     g_hash_table_replace(replLeasesWatched, g_strdup(poolUuid), (gpointer)again);
+}
+
+void
+replLeasesHurry(const char *poolUuid)
+{
+    REPL_GUARD(&replLeasesLock);
+
+    if (!replLeasesWatched || !g_hash_table_contains(replLeasesWatched, poolUuid))
+        return;
+    replLeasesHurrying = TRUE;
+    replLockWake(&replLeasesLock);
 }
 
 void

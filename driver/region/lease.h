@@ -23,6 +23,10 @@ replLeasesDrop(const char *poolUuid);
 void
 replLeasesWatch(const char *poolUuid, void (*again)(const char *poolUuid));
 
+/* If the pool is watched: calls it soon, not at the next renewal. */
+void
+replLeasesHurry(const char *poolUuid);
+
 void
 replLeasesForget(const char *poolUuid);
 

@@ -194,7 +194,7 @@ replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorage
 
         if (replAccessVol(virStorageVolGetConnect(source), sourceRegion->uuid, name,
                           replVirt.StorageVolDownloadEnsureACL) == 0 &&
-            replGuardPending(sourceRegion, name, &err) < 0) {
+            replGuardSource(sourceRegion, name, &err) < 0) {
             replReport(g_steal_pointer(&err));
             return NULL;
         }

@@ -9,6 +9,7 @@
 
 #include "image/guard.h"
 #include "image/view.h"
+#include "image/writes.h"
 #include "region/region.h"
 #include "service/makers.h"
 #include "service/pending.h"
@@ -29,7 +30,8 @@ replVolOpsCheckName(const ReplRegion *region, const char *volume)
     return -1;
 }
 
-/* The caller may do it, and neither a job nor an overlay needs the volume as it is. */
+/* The caller may do it, and neither a job nor an overlay needs the volume as it is. From here to replVolOpsChanged it
+ * is being written to: noted first, so that of a job and a writer at least one sees the other. */
 static int
 replVolOpsGuardChange(virStorageVolPtr vol, const ReplRegion *region, ReplVirtVolAcl check)
 {
@@ -41,12 +43,22 @@ replVolOpsGuardChange(virStorageVolPtr vol, const ReplRegion *region, ReplVirtVo
     if (replVolOpsCheckName(region, volume) < 0 ||
         replAccessVol(virStorageVolGetConnect(vol), region->uuid, volume, check) < 0)
         return -1;
-    if (replGuardPending(region, volume, &err) < 0 || replGuardPins(region, volume, &err) < 0 ||
-        replGuardDependents(region, volume, &err) < 0) {
-        replReport(g_steal_pointer(&err));
-        return -1;
-    }
-    return 0;
+    replWritesBegin(region, volume);
+    if (replGuardChange(region, volume, &err) == 0 && replGuardPins(region, volume, &err) == 0 &&
+        replGuardDependents(region, volume, &err) == 0)
+        return 0;
+    replWritesEnd(region, volume, FALSE);
+    replReport(g_steal_pointer(&err));
+    return -1;
+}
+
+/* Hands @ret of the stock call through. */
+static int
+replVolOpsChanged(virStorageVolPtr vol, const ReplRegion *region, gboolean goesOn, int ret)
+{
+    if (region)
+        replWritesEnd(region, virStorageVolGetName(vol), goesOn && ret == 0);
+    return ret;
 }
 
 static int
@@ -56,6 +68,7 @@ replStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
     const char *volume = virStorageVolGetName(vol);
     g_autoptr(ReplJob) job = NULL;
     g_autoptr(GError) err = NULL;
+    int rc;
 
     if (!region)
         return replBelowVol(vol)->storageVolDelete(vol, flags);
@@ -63,13 +76,12 @@ replStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
         replAccessVol(virStorageVolGetConnect(vol), region->uuid, volume,
                       replVirt.StorageVolDeleteEnsureACL) < 0)
         return -1;
-    if ((job = replMakersFind(region->uuidstr, volume, NULL))) {
-        int rc = replPendingCancel(job, &err);
-
-        if (rc < 0)
-            replReport(g_steal_pointer(&err));
-        if (rc <= 0)
-            return rc;
+    if ((rc = replGuardMayGo(region, volume, &job, &err)) == 0 && job &&
+        (rc = replPendingCancel(job, &err)) == 0)
+        return 0;
+    if (rc < 0) {
+        replReport(g_steal_pointer(&err));
+        return -1;
     }
     return replGuardDelete(vol, region, flags);
 }
@@ -81,7 +93,7 @@ replStorageVolWipe(virStorageVolPtr vol, unsigned int flags)
 
     if (replVolOpsGuardChange(vol, region, replVirt.StorageVolWipeEnsureACL) < 0)
         return -1;
-    return replBelowVol(vol)->storageVolWipe(vol, flags);
+    return replVolOpsChanged(vol, region, FALSE, replBelowVol(vol)->storageVolWipe(vol, flags));
 }
 
 static int
@@ -91,7 +103,8 @@ replStorageVolWipePattern(virStorageVolPtr vol, unsigned int algorithm, unsigned
 
     if (replVolOpsGuardChange(vol, region, replVirt.StorageVolWipePatternEnsureACL) < 0)
         return -1;
-    return replBelowVol(vol)->storageVolWipePattern(vol, algorithm, flags);
+    return replVolOpsChanged(vol, region, FALSE,
+                             replBelowVol(vol)->storageVolWipePattern(vol, algorithm, flags));
 }
 
 static int
@@ -101,7 +114,7 @@ replStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsigned
 
     if (replVolOpsGuardChange(vol, region, replVirt.StorageVolResizeEnsureACL) < 0)
         return -1;
-    return replBelowVol(vol)->storageVolResize(vol, capacity, flags);
+    return replVolOpsChanged(vol, region, FALSE, replBelowVol(vol)->storageVolResize(vol, capacity, flags));
 }
 
 static int
@@ -112,7 +125,8 @@ replStorageVolUpload(virStorageVolPtr vol, virStreamPtr stream, unsigned long lo
 
     if (replVolOpsGuardChange(vol, region, replVirt.StorageVolUploadEnsureACL) < 0)
         return -1;
-    return replBelowVol(vol)->storageVolUpload(vol, stream, offset, length, flags);
+    return replVolOpsChanged(vol, region, TRUE,
+                             replBelowVol(vol)->storageVolUpload(vol, stream, offset, length, flags));
 }
 
 static int
@@ -128,7 +142,7 @@ replStorageVolDownload(virStorageVolPtr vol, virStreamPtr stream, unsigned long 
             replAccessVol(virStorageVolGetConnect(vol), region->uuid, volume,
                           replVirt.StorageVolDownloadEnsureACL) < 0)
             return -1;
-        if (replGuardPending(region, volume, &err) < 0) {
+        if (replGuardSource(region, volume, &err) < 0) {
             replReport(g_steal_pointer(&err));
             return -1;
         }

@@ -5,9 +5,7 @@
  */
 #include "stack/update.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
+#include "image/change.h"
 #include "image/share.h"
 #include "image/view.h"
 #include "region/region.h"
@@ -102,54 +100,25 @@ replUpdateImage(ReplImage *image, const void *opaque)
     }
 }
 
-typedef struct {
-    const ReplRegion *region;
-    const ReplUpdate *update;
-    const ReplImage *seen; /* what was shown of the volume, with a record or without one */
-} ReplUpdateRecord;
-
-/* The record may have come or gone since it was looked at, and the volume, too: who deletes drops the record when
- * the file is gone, so a record that is written while the file is there cannot be left behind. */
 static gboolean
-replUpdateChange(ReplImage **image, void *opaque, GError **err)
+replUpdateChange(ReplImage *image, void *opaque, GError **err)
 {
-    const ReplUpdateRecord *change = opaque;
-    const char *volume = change->update->volume;
-    struct stat st;
-
-    if (fstatat(change->region->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-        replErrorSet(err, VIR_ERR_NO_STORAGE_VOL, _("Storage pool '%s' has no volume '%s'"),
-                     change->region->name, volume);
-        return FALSE;
-    }
-    /* The first change to an image makes its record. */
-    if (!*image) {
-        *image = replImageCopy(change->seen);
-        if (!(*image)->typeIsSet)
-            (*image)->type = REPL_IMAGE_TYPE_UNKNOWN; /* what looking found is no record's business */
-    }
-    replUpdateImage(*image, change->update);
+    (void)err;
+    replUpdateImage(image, opaque);
     return TRUE;
 }
 
 static int
 replUpdateRecord(const ReplRegion *region, const ReplUpdate *update, GError **err)
 {
-    ReplUpdateRecord change = {region, update, NULL};
-    g_autoptr(ReplImage) image = NULL;
-    g_autoptr(ReplStaging) staging = NULL;
     g_autoptr(ReplHolding) holding = NULL;
     g_autoptr(ReplJob) job = NULL;
 
     if (!update->name && !update->description && update->type == REPL_IMAGE_TYPE_UNKNOWN)
         return 0;
-    if (!(image = replViewImage(region, update->volume, err)) ||
-        !(staging = replRegionStaging(region, TRUE, err)))
-        return -1;
     if ((job = replMakersFind(region->uuidstr, update->volume, &holding)))
         replHoldingChangeImage(holding, replUpdateImage, update);
-    change.seen = image;
-    return replRecordUpdate(staging, update->volume, replUpdateChange, &change, err);
+    return replImageChange(region, update->volume, replUpdateChange, (void *)update, err);
 }
 
 static int

@@ -21,7 +21,8 @@ struct _ReplStaging {
     ReplShelf *jobs;
     ReplCatalog *catalog; /* of the images, with a lock of its own */
 
-    ReplLock updateLock; /* held over each write of an image record, and over read-change-write, disk I/O included */
+    ReplLock
+        updateLock; /* held over each write of an image record, and over read-change-write, disk I/O included */
 
     ReplLock
         leaseLock; /* guards the fields below: what a foreign lease looked like, and since when */

@@ -193,6 +193,7 @@ replFormatImage(const ReplImage *image, const char *project, const char *display
     replFormatOpen(out);
     replFormatElement(out, 3, "name", image->name ? image->name : displayName);
     replFormatElement(out, 3, "description", image->description);
+    replFormatElement(out, 3, "reason", image->reason);
     replFormatSource(out, &image->source);
     replFormatSnapshots(out, snapshotVolumes);
     replFormatEncryption(out, image);

@@ -64,6 +64,7 @@ extern "C" {
 # define VIRT_REPLICATION_ELEMENT_IMAGE "image"             /* in <volume><metadata>. Since: 1.0.0 */
 # define VIRT_REPLICATION_ELEMENT_NAME "name"               /* in image, update. Since: 1.0.0 */
 # define VIRT_REPLICATION_ELEMENT_DESCRIPTION "description" /* in image, update, replicate. Since: 1.0.0 */
+#define VIRT_REPLICATION_ELEMENT_REASON "reason"            /* in image. Since: 1.0.0 */
 # define VIRT_REPLICATION_ELEMENT_TYPE "type"               /* in update. Since: 1.0.0 */
 # define VIRT_REPLICATION_ELEMENT_SOURCE "source"           /* in image. Since: 1.0.0 */
 # define VIRT_REPLICATION_ELEMENT_SNAPSHOTS "snapshots"     /* in image. Since: 1.0.0 */

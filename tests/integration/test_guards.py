@@ -144,7 +144,7 @@ def test_label_cannot_go_while_a_copy_runs(host, copying):
     source, target, job = copying
     for pool in (source, target):
         uuid = host.ok("pool-uuid", pool.name).strip()
-        for label in (None, xmlio.region("elsewhere")):
+        for label in ("<x:other xmlns:x='urn:x'/>", xmlio.region("elsewhere")):
             with xmlio.xml_file(xmlio.pool(pool.name, pool.path, label, uuid=uuid)) as f:
                 err = host.fails("pool-define", f.name)
             assert job["id"] in err

@@ -1,0 +1,100 @@
+/*
+ * quota.c: stock calls are held to the quota
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "image/quota.h"
+
+#include "base/lock.h"
+#include "plan/plan.h"
+#include "probe/graph.h"
+#include "service/makers.h"
+#include "service/service.h"
+
+/* Guards the table, and that two calls do not both fit into what is left for one. */
+static ReplLock replQuotaLock = REPL_LOCK_INIT;
+static GHashTable *replQuotaTaken; /* pool UUID -> ReplAmounts of calls under way */
+
+static gboolean
+replQuotaIsNone(const ReplLabel *label)
+{
+    return label->quota.images < 0 && label->quota.snapshots < 0 && label->quota.bytes < 0;
+}
+
+/* Called with the lock held. */
+static ReplAmounts *
+replQuotaOf(const char *poolUuid)
+{
+    ReplAmounts *taken;
+
+    if (!replQuotaTaken)
+        replQuotaTaken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    if (!(taken = g_hash_table_lookup(replQuotaTaken, poolUuid))) {
+        taken = g_new0(ReplAmounts, 1);
+        g_hash_table_insert(replQuotaTaken, g_strdup(poolUuid), taken);
+    }
+    return taken;
+}
+
+/* What is there, and what jobs are going to add. */
+static int
+replQuotaUsage(const ReplRegion *region, ReplAmounts *usage, GError **err)
+{
+    g_autoptr(ReplPoolSet) set = replRegionsSet();
+    const ReplPoolDir *dir = replPoolSetFindUuid(set, region->uuidstr);
+    g_autoptr(ReplGraph) graph = NULL;
+
+    if (!dir) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"), region->name);
+        return -1;
+    }
+    if (!(graph = replGraphScan(replServiceCache(), set, dir, err)))
+        return -1;
+    *usage = replGraphUsage(graph, dir);
+    replMakersCorrectUsage(region->uuidstr, NULL, TRUE, usage);
+    return 0;
+}
+
+int
+replQuotaEnter(const ReplRegion *region, const char *volume, const ReplAmounts *adds, GError **err)
+{
+    g_autoptr(ReplLocked) locker G_GNUC_UNUSED = NULL;
+    g_auto(ReplRefusal) refusal = {0};
+    ReplPlanFacts facts = {0};
+    ReplAmounts *taken;
+
+    if (!region->dir || replQuotaIsNone(region->label))
+        return 0;
+    locker = replLockTake(&replQuotaLock);
+    taken = replQuotaOf(region->uuidstr);
+    if (replQuotaUsage(region, &facts.usage, err) < 0)
+        return -1;
+    facts.usage.images += taken->images;
+    facts.usage.snapshots += taken->snapshots;
+    facts.usage.bytes += taken->bytes;
+    facts.target = (ReplPlanEnd){region->name, region->uuidstr, region->label};
+    facts.volume = volume;
+    if (replPlanCheckQuota(&facts, adds, &refusal) < 0) {
+        replRefusalSetError(&refusal, &facts, err);
+        return -1;
+    }
+    taken->images += adds->images;
+    taken->snapshots += adds->snapshots;
+    taken->bytes += adds->bytes;
+    return 0;
+}
+
+void
+replQuotaLeave(const ReplRegion *region, const ReplAmounts *adds)
+{
+    g_autoptr(ReplLocked) locker G_GNUC_UNUSED = NULL;
+    ReplAmounts *taken;
+
+    if (!region->dir || replQuotaIsNone(region->label))
+        return;
+    locker = replLockTake(&replQuotaLock);
+    taken = replQuotaOf(region->uuidstr);
+    taken->images -= adds->images;
+    taken->snapshots -= adds->snapshots;
+    taken->bytes -= adds->bytes;
+}

@@ -1,0 +1,17 @@
+/*
+ * quota.h: stock calls that make or grow volumes of a region pool are held to its quota
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "region/region.h"
+
+/* Around a stock call that adds @adds to the pool: checked against the quota with all that jobs and other such calls are
+ * going to add, and reserved until replQuotaLeave. Returns 0, or -1 with VIR_ERR_OPERATION_DENIED as plans have it, and
+ * nothing reserved. Does nothing for a pool without a quota. */
+int
+replQuotaEnter(const ReplRegion *region, const char *volume, const ReplAmounts *adds, GError **err);
+
+void
+replQuotaLeave(const ReplRegion *region, const ReplAmounts *adds);

@@ -1,0 +1,147 @@
+/*
+ * standing.c: how a volume stands
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "image/standing.h"
+
+#include <fcntl.h>
+
+#include "image/writes.h"
+#include "region/lease.h"
+#include "service/makers.h"
+#include "store/jobrecord.h"
+#include "store/record.h"
+#include "virt/report.h"
+
+void
+replStandingClear(ReplStanding *standing)
+{
+    replImageFree(standing->record);
+    g_clear_pointer(&standing->job, replJobUnref);
+    g_clear_pointer(&standing->holding, replHoldingUnref);
+    replJobInfoFree(standing->info);
+    *standing = (ReplStanding){0};
+}
+
+static ReplDisk
+replStandingDisk(const struct statx *st)
+{
+    return S_ISREG(st->stx_mode) && st->stx_size == 0 ? REPL_DISK_EMPTY : REPL_DISK_CONTENT;
+}
+
+/* Loads the record and tells what it says. */
+static ReplSays
+replStandingSays(ReplStaging *staging, const char *volume, ReplImage **record)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (!(*record = replRecordLoad(staging, volume, &err))) {
+        if (!err)
+            return REPL_SAYS_NOTHING;
+        replDebug("The record of '%s' cannot be read: %s", volume, err->message);
+        return REPL_SAYS_UNREADABLE;
+    }
+    if ((*record)->status == REPL_IMAGE_AVAILABLE)
+        return REPL_SAYS_AVAILABLE;
+    /* A job that failed says nothing of content that is there: that is whole. */
+    if ((*record)->status == REPL_IMAGE_PENDING ||
+        ((*record)->job && (*record)->job->state == REPL_JOB_FAILED))
+        return REPL_SAYS_PENDING;
+    return REPL_SAYS_DAMAGED;
+}
+
+static gboolean
+replStandingHolds(const ReplJobRecord *record, const char *volume)
+{
+    guint i;
+
+    if (replJobStateIsEnded(record->info->state) && !record->holdsPlaceholder)
+        return FALSE;
+    if (g_str_equal(record->volume, volume))
+        return TRUE;
+    for (i = 0; i < record->layers->len; i++) {
+        const ReplJobLayer *layer = g_ptr_array_index(record->layers, i);
+
+        if (layer->placeholder && g_str_equal(layer->volume, volume))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* A job on record that this daemon has not taken up. *unread: there may be one. */
+static ReplJobInfo *
+replStandingElsewhere(ReplStaging *staging, const char *volume, gboolean *unread)
+{
+    guint unreadable = 0;
+    g_autoptr(GPtrArray) records = replJobRecordList(staging, &unreadable, NULL);
+    guint i;
+
+    *unread = !records || unreadable > 0;
+    for (i = 0; records && i < records->len; i++) {
+        const ReplJobRecord *record = g_ptr_array_index(records, i);
+
+        if (replStandingHolds(record, volume))
+            return replJobInfoCopy(record->info);
+    }
+    return NULL;
+}
+
+static ReplUse
+replStandingUse(const ReplRegion *region, const char *volume, ReplStanding *standing)
+{
+    standing->job = replMakersFind(region->uuidstr, volume, &standing->holding);
+    if (!standing->job)
+        standing->job = replMakersFindAny(region->uuidstr, volume);
+    if (standing->job) {
+        standing->info = replJobInfo(standing->job);
+        if (standing->info->state == REPL_JOB_FAILED)
+            return REPL_USE_FAILED;
+        if (standing->info->state != REPL_JOB_COMPLETED && standing->info->state != REPL_JOB_CANCELLED)
+            return REPL_USE_MAKING;
+        /* It has just ended; what it leaves stands in the records already. */
+        g_clear_pointer(&standing->job, replJobUnref);
+        g_clear_pointer(&standing->holding, replHoldingUnref);
+        g_clear_pointer(&standing->info, replJobInfoFree);
+    }
+    return replWritesIs(region, volume) ? REPL_USE_WRITING : REPL_USE_NOTHING;
+}
+
+void
+replStandingFind(const ReplRegion *region, const char *volume, const struct statx *st, ReplStanding *standing)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplStaging) staging = replRegionStaging(region, FALSE, &err);
+    ReplDisk disk = replStandingDisk(st);
+    ReplUse use = replStandingUse(region, volume, standing);
+    /* A folder that is not ours holds no records of ours. */
+    gboolean doubt = err && !g_error_matches(err, REPL_ERROR, VIR_ERR_OPERATION_DENIED);
+    ReplSays says = doubt ? REPL_SAYS_UNREADABLE : REPL_SAYS_NOTHING;
+    gboolean unread = FALSE;
+
+    if (staging)
+        says = replStandingSays(staging, volume, &standing->record);
+    /* Few volumes are empty: only for these the records of jobs are gone through. */
+    if (staging && disk == REPL_DISK_EMPTY && use == REPL_USE_NOTHING) {
+        if ((standing->info = replStandingElsewhere(staging, volume, &unread)))
+            use = REPL_USE_ELSEWHERE;
+        else if (unread && says != REPL_SAYS_DAMAGED)
+            says = REPL_SAYS_UNREADABLE;
+    }
+    standing->state = replStateOf(disk, use, says);
+    if (standing->state.next == REPL_NEXT_ASK_AGAIN)
+        replLeasesHurry(region->uuidstr);
+}
+
+void
+replStandingOf(const ReplRegion *region, const char *volume, ReplStanding *standing)
+{
+    struct statx st;
+
+    /* One that cannot be looked at is not there for us; stock calls say what is wrong with it. */
+    if (region->dir &&
+        statx(region->dir->dirFd, volume, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_SIZE, &st) == 0)
+        replStandingFind(region, volume, &st, standing);
+    else
+        standing->state = replStateOf(REPL_DISK_NONE, REPL_USE_NOTHING, REPL_SAYS_NOTHING);
+}

@@ -1,0 +1,35 @@
+/*
+ * standing.h: how a volume stands: what is on disk, in records and known of it, and the state that follows (state.h)
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "image/state.h"
+#include "job/job.h"
+#include "region/region.h"
+#include "service/holding.h"
+
+typedef struct {
+    ReplState state;
+    ReplImage *record;    /* of the image, NULL: none that can be read */
+    ReplJob *job;         /* that makes the volume, a reference; NULL: none of this daemon */
+    ReplHolding *holding; /* of the job if the volume is its replica, a reference; else NULL */
+    ReplJobInfo *info;    /* of the job, or of one on record that this daemon has not taken up; NULL: none */
+} ReplStanding;
+
+/* Of a volume whose file is as @st says (mode and size are looked at). Cleared with replStandingClear(). */
+void
+replStandingFind(const ReplRegion *region, const char *volume, const struct statx *st,
+                 ReplStanding *standing);
+
+/* The same, looking at the file itself. */
+void
+replStandingOf(const ReplRegion *region, const char *volume, ReplStanding *standing);
+
+void
+replStandingClear(ReplStanding *standing);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplStanding, replStandingClear)

@@ -1,0 +1,24 @@
+/*
+ * writes.h: volumes that a stock call or an upload is writing to
+ *
+ * A volume that is half written is no image, and no source. A call is noted for as long as it takes; an upload goes on
+ * behind its call, for as long as some descriptor of this daemon is open for writing on the file. Every function may be
+ * called by any thread.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "region/region.h"
+
+/* Around a stock call that writes to @volume. */
+void
+replWritesBegin(const ReplRegion *region, const char *volume);
+
+/* @goesOn: what the call began is not over with it. */
+void
+replWritesEnd(const ReplRegion *region, const char *volume, gboolean goesOn);
+
+/* Whether the volume is being written to now. Quick unless it has been lately. */
+gboolean
+replWritesIs(const ReplRegion *region, const char *volume);
