@@ -8,16 +8,14 @@
 #include <string.h>
 
 #include "image/guard.h"
-#include "image/view.h"
 #include "region/region.h"
 #include "stack/byid.h"
+#include "stack/stockmake.h"
 #include "stack/submission.h"
 #include "stack/update.h"
-#include "store/record.h"
 #include "virt/access.h"
 #include "virt/below.h"
 #include "virt/report.h"
-#include "virt/secrets.h"
 #include "xml/xml.h"
 
 static int
@@ -30,44 +28,6 @@ replCreateOpsCheckName(const ReplRegion *region, const char *name)
                       "folder"),
                     region->name, name);
     return -1;
-}
-
-/* A new volume is a new image: what an earlier one of the same name left behind is not its record.
- */
-static void
-replCreateOpsForget(const ReplRegion *region, virStorageVolPtr vol)
-{
-    g_autoptr(ReplStaging) staging = NULL;
-
-    if (!region || !vol || !region->dir || !(staging = replRegionStaging(region, FALSE, NULL)))
-        return;
-    replRecordDrop(staging, virStorageVolGetName(vol), NULL);
-}
-
-/* libvirt knows the secret of a volume until the next pool-refresh; the record knows it for good.
- */
-static void
-replCreateOpsBind(const ReplRegion *region, virStorageVolPtr vol)
-{
-    g_autofree char *xml =
-        region && vol && region->dir ? replBelowVol(vol)->storageVolGetXMLDesc(vol, 0) : NULL;
-    g_autofree char *secret = xml ? replSecretsOfXml(xml) : NULL;
-    g_autoptr(ReplStaging) staging = NULL;
-    g_autoptr(ReplImage) image = NULL;
-    g_autoptr(GError) err = NULL;
-
-    if (!secret)
-        return;
-    if (!(image = replViewImage(region, virStorageVolGetName(vol), &err)) ||
-        !(staging = replRegionStaging(region, TRUE, &err))) {
-        replWarn("The secret of '%s' is not remembered: %s", virStorageVolGetName(vol), err->message);
-        return;
-    }
-    /* What looking found is looked for again when the volume has content. */
-    image->type = REPL_IMAGE_TYPE_UNKNOWN;
-    image->secret = g_steal_pointer(&secret);
-    if (replRecordSave(staging, virStorageVolGetName(vol), image, &err) < 0)
-        replWarn("The secret of '%s' is not remembered: %s", virStorageVolGetName(vol), err->message);
 }
 
 /* Takes VALIDATE out of @flags for a region pool, once the XML has been held against libvirt's
@@ -101,7 +61,6 @@ replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int f
     g_autoptr(GError) err = NULL;
     g_autoptr(ReplVolXml) xml = replVolXmlParse(desc, &err);
     g_autoptr(ReplRegion) region = NULL;
-    virStorageVolPtr vol;
 
     if (!xml) {
         replReport(g_steal_pointer(&err));
@@ -127,11 +86,7 @@ replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int f
     if (replCreateOpsCheckName(region, xml->name) < 0 ||
         replCreateOpsValidate(region, xml->stock, &flags) < 0)
         return NULL;
-    vol = replBelowPool(pool)->storageVolCreateXML(pool, xml->stock, flags);
-    replCreateOpsForget(region, vol);
-    if (strstr(xml->stock, "encryption"))
-        replCreateOpsBind(region, vol);
-    return vol;
+    return replStockMake(pool, region, xml, NULL, NULL, flags);
 }
 
 /* One of the two is on another host. */
@@ -158,7 +113,6 @@ replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorage
     g_autoptr(ReplVolXml) xml = replVolXmlParse(desc, &err);
     g_autoptr(ReplRegion) region = NULL;
     g_autoptr(ReplRegion) sourceRegion = NULL;
-    virStorageVolPtr vol;
 
     if (!xml) {
         replReport(g_steal_pointer(&err));
@@ -202,11 +156,7 @@ replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorage
     }
     if (replCreateOpsValidate(region, xml->stock, &flags) < 0)
         return NULL;
-    vol = replBelowPool(pool)->storageVolCreateXMLFrom(pool, xml->stock, source, flags);
-    replCreateOpsForget(region, vol);
-    if (strstr(xml->stock, "encryption"))
-        replCreateOpsBind(region, vol);
-    return vol;
+    return replStockMake(pool, region, xml, source, sourceRegion, flags);
 }
 
 void

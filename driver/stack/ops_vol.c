@@ -11,6 +11,7 @@
 #include "image/view.h"
 #include "image/writes.h"
 #include "region/region.h"
+#include "stack/stockmake.h"
 #include "service/makers.h"
 #include "service/pending.h"
 #include "store/record.h"
@@ -52,12 +53,12 @@ replVolOpsGuardChange(virStorageVolPtr vol, const ReplRegion *region, ReplVirtVo
     return -1;
 }
 
-/* Hands @ret of the stock call through. */
+/* Hands @ret of the stock call through. (Public getters would lose its error: they reset it.) */
 static int
-replVolOpsChanged(virStorageVolPtr vol, const ReplRegion *region, gboolean goesOn, int ret)
+replVolOpsChanged(const ReplRegion *region, const char *volume, gboolean goesOn, int ret)
 {
     if (region)
-        replWritesEnd(region, virStorageVolGetName(vol), goesOn && ret == 0);
+        replWritesEnd(region, volume, goesOn && ret == 0);
     return ret;
 }
 
@@ -89,43 +90,47 @@ replStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
 static int
 replStorageVolWipe(virStorageVolPtr vol, unsigned int flags)
 {
+    const char *volume = virStorageVolGetName(vol);
     g_autoptr(ReplRegion) region = replRegionOfVol(vol);
 
     if (replVolOpsGuardChange(vol, region, replVirt.StorageVolWipeEnsureACL) < 0)
         return -1;
-    return replVolOpsChanged(vol, region, FALSE, replBelowVol(vol)->storageVolWipe(vol, flags));
+    return replVolOpsChanged(region, volume, FALSE, replBelowVol(vol)->storageVolWipe(vol, flags));
 }
 
 static int
 replStorageVolWipePattern(virStorageVolPtr vol, unsigned int algorithm, unsigned int flags)
 {
+    const char *volume = virStorageVolGetName(vol);
     g_autoptr(ReplRegion) region = replRegionOfVol(vol);
 
     if (replVolOpsGuardChange(vol, region, replVirt.StorageVolWipePatternEnsureACL) < 0)
         return -1;
-    return replVolOpsChanged(vol, region, FALSE,
+    return replVolOpsChanged(region, volume, FALSE,
                              replBelowVol(vol)->storageVolWipePattern(vol, algorithm, flags));
 }
 
 static int
 replStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsigned int flags)
 {
+    const char *volume = virStorageVolGetName(vol);
     g_autoptr(ReplRegion) region = replRegionOfVol(vol);
 
     if (replVolOpsGuardChange(vol, region, replVirt.StorageVolResizeEnsureACL) < 0)
         return -1;
-    return replVolOpsChanged(vol, region, FALSE, replBelowVol(vol)->storageVolResize(vol, capacity, flags));
+    return replVolOpsChanged(region, volume, FALSE, replStockResize(vol, region, capacity, flags));
 }
 
 static int
 replStorageVolUpload(virStorageVolPtr vol, virStreamPtr stream, unsigned long long offset,
                      unsigned long long length, unsigned int flags)
 {
+    const char *volume = virStorageVolGetName(vol);
     g_autoptr(ReplRegion) region = replRegionOfVol(vol);
 
     if (replVolOpsGuardChange(vol, region, replVirt.StorageVolUploadEnsureACL) < 0)
         return -1;
-    return replVolOpsChanged(vol, region, TRUE,
+    return replVolOpsChanged(region, volume, TRUE,
                              replBelowVol(vol)->storageVolUpload(vol, stream, offset, length, flags));
 }
 

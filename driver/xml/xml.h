@@ -77,9 +77,20 @@ typedef struct {
     ReplUpdate *update;   /* NULL: none; never both */
 } ReplVolXml;
 
+/* What the stock elements say, as libvirt reads them. */
+typedef struct {
+    guint64 capacity_bytes; /* 0: absent, or not readable */
+    guint64 allocation_bytes;
+    gboolean hasAllocation;
+    char *format; /* the caller's; NULL: absent */
+} ReplVolXmlSizes;
+
 /* Returns NULL with @err set when what is ours is wrong. */
 ReplVolXml *
 replVolXmlParse(const char *xml, GError **err);
+
+ReplVolXmlSizes
+replVolXmlSizes(const ReplVolXml *xml);
 
 void
 replVolXmlFree(ReplVolXml *xml);

@@ -203,7 +203,7 @@ def test_foreign_images_are_not_shared(projects, new_pool):
     other.refresh()
     owner.refresh()
     result = share(owner, "top.qcow2", "p3", check=False)
-    assert result.rc != 0 and "another project" in result.err and "base.qcow2" in result.err
+    assert result.rc != 0 and "does not belong to project" in result.err and "base.qcow2" in result.err
     assert share(owner, "base.qcow2", check=False).rc != 0
     assert "already" in share(owner, "top.qcow2", "p1", check=False).err
 

@@ -1,0 +1,152 @@
+/*
+ * stockmake.c: stock calls that make or grow volumes, in region pools
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "stack/stockmake.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "image/quota.h"
+#include "image/view.h"
+#include "image/writes.h"
+#include "probe/chain.h"
+#include "store/record.h"
+#include "virt/below.h"
+#include "virt/report.h"
+#include "virt/secrets.h"
+
+/* A new volume is a new image: what an earlier one of the same name left behind is not its record. */
+static void
+replStockForget(const ReplRegion *region, const char *name)
+{
+    g_autoptr(ReplStaging) staging = NULL;
+    struct stat st;
+
+    if (fstatat(region->dir->dirFd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT &&
+        (staging = replRegionStaging(region, FALSE, NULL)))
+        replRecordDrop(staging, name, NULL);
+}
+
+/* libvirt knows the secret of a volume until the next pool-refresh; the record knows it for good. */
+static void
+replStockBind(const ReplRegion *region, virStorageVolPtr vol)
+{
+    g_autofree char *xml = replBelowVol(vol)->storageVolGetXMLDesc(vol, 0);
+    g_autofree char *secret = xml ? replSecretsOfXml(xml) : NULL;
+    g_autoptr(ReplStaging) staging = NULL;
+    g_autoptr(ReplImage) image = NULL;
+    g_autoptr(GError) err = NULL;
+
+    if (!secret)
+        return;
+    if (!(image = replViewImage(region, virStorageVolGetName(vol), &err)) ||
+        !(staging = replRegionStaging(region, TRUE, &err))) {
+        replWarn("The secret of '%s' is not remembered: %s", virStorageVolGetName(vol), err->message);
+        return;
+    }
+    /* What looking found is looked for again when the volume has content. */
+    image->type = REPL_IMAGE_TYPE_UNKNOWN;
+    image->status = REPL_IMAGE_AVAILABLE;
+    image->secret = g_steal_pointer(&secret);
+    if (replRecordSave(staging, virStorageVolGetName(vol), image, &err) < 0)
+        replWarn("The secret of '%s' is not remembered: %s", virStorageVolGetName(vol), err->message);
+}
+
+/* What a flat copy of the volume allocates at most, as far as it can be told. */
+static guint64
+replStockSourceBytes(virStorageVolPtr source, const ReplRegion *sourceRegion)
+{
+    g_autoptr(ReplPoolSet) set = sourceRegion ? replRegionsSetOf(sourceRegion->label->name) : NULL;
+    const ReplPoolDir *dir = set ? replPoolSetFindUuid(set, sourceRegion->uuidstr) : NULL;
+    g_autoptr(ReplChain) chain = dir ? replChainOpen(set, dir, virStorageVolGetName(source), NULL) : NULL;
+    virStorageVolInfo info = {0};
+    guint64 bytes = 0;
+    guint i;
+
+    for (i = 0; chain && i < chain->layers->len; i++)
+        bytes += replChainLayer(chain, i)->allocated_bytes;
+    if (chain)
+        return bytes;
+    if (replBelowVol(source)->storageVolGetInfo(source, &info) < 0)
+        virResetLastError();
+    return info.allocation;
+}
+
+/* One more image, and what is allocated with it: a raw volume is allocated as it says, others as they are written. */
+static ReplAmounts
+replStockAdds(const ReplVolXml *xml, virStorageVolPtr source, const ReplRegion *sourceRegion)
+{
+    ReplVolXmlSizes sizes = replVolXmlSizes(xml);
+    guint64 bytes = 0;
+
+    if (!sizes.format || g_str_equal(sizes.format, "raw"))
+        bytes = sizes.hasAllocation ? sizes.allocation_bytes : sizes.capacity_bytes;
+    if (source)
+        bytes = MAX(bytes, replStockSourceBytes(source, sourceRegion));
+    g_free(sizes.format);
+    return (ReplAmounts){1, 0, (gint64)MIN(bytes, (guint64)G_MAXINT64)};
+}
+
+static virStorageVolPtr
+replStockCall(virStoragePoolPtr pool, const ReplVolXml *xml, virStorageVolPtr source, unsigned int flags)
+{
+    return source ? replBelowPool(pool)->storageVolCreateXMLFrom(pool, xml->stock, source, flags)
+                  : replBelowPool(pool)->storageVolCreateXML(pool, xml->stock, flags);
+}
+
+virStorageVolPtr
+replStockMake(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *xml, virStorageVolPtr source,
+              const ReplRegion *sourceRegion, unsigned int flags)
+{
+    g_autoptr(GError) err = NULL;
+    virStorageVolPtr vol;
+    ReplAmounts adds;
+
+    /* What stock cannot read it refuses by itself; what is elsewhere its own host looks after. */
+    if (!region || !region->dir || !xml->name)
+        return replStockCall(pool, xml, source, flags);
+    adds = replStockAdds(xml, source, sourceRegion);
+    if (replQuotaEnter(region, xml->name, &adds, &err) < 0) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    replStockForget(region, xml->name);
+    replWritesBegin(region, xml->name);
+    vol = replStockCall(pool, xml, source, flags);
+    replWritesEnd(region, xml->name, FALSE);
+    replQuotaLeave(region, &adds);
+    if (vol && strstr(xml->stock, "encryption"))
+        replStockBind(region, vol);
+    return vol;
+}
+
+int
+replStockResize(virStorageVolPtr vol, const ReplRegion *region, unsigned long long capacity, unsigned int flags)
+{
+    const ReplVirtStorageDriver *below = replBelowVol(vol);
+    g_autoptr(GError) err = NULL;
+    virStorageVolInfo info = {0};
+    ReplAmounts adds = {0, 0, 0};
+    int ret;
+
+    /* A volume that only becomes larger takes nothing until it is written. */
+    if (!region || !region->dir || !(flags & VIR_STORAGE_VOL_RESIZE_ALLOCATE))
+        return below->storageVolResize(vol, capacity, flags);
+    if (below->storageVolGetInfo(vol, &info) < 0)
+        return -1;
+    if (flags & VIR_STORAGE_VOL_RESIZE_DELTA)
+        adds.bytes = flags & VIR_STORAGE_VOL_RESIZE_SHRINK ? 0 : (gint64)MIN(capacity, (guint64)G_MAXINT64);
+    else if (capacity > info.allocation)
+        adds.bytes = (gint64)MIN(capacity - info.allocation, (guint64)G_MAXINT64);
+    if (replQuotaEnter(region, virStorageVolGetName(vol), &adds, &err) < 0) {
+        replReport(g_steal_pointer(&err));
+        return -1;
+    }
+    ret = below->storageVolResize(vol, capacity, flags);
+    replQuotaLeave(region, &adds);
+    return ret;
+}
