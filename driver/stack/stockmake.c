@@ -99,8 +99,8 @@ replStockCall(virStoragePoolPtr pool, const ReplVolXml *xml, virStorageVolPtr so
 }
 
 virStorageVolPtr
-replStockMake(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *xml, virStorageVolPtr source,
-              const ReplRegion *sourceRegion, unsigned int flags)
+replStockMake(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *xml,
+              virStorageVolPtr source, const ReplRegion *sourceRegion, unsigned int flags)
 {
     g_autoptr(GError) err = NULL;
     virStorageVolPtr vol;
@@ -125,7 +125,8 @@ replStockMake(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml
 }
 
 int
-replStockResize(virStorageVolPtr vol, const ReplRegion *region, unsigned long long capacity, unsigned int flags)
+replStockResize(virStorageVolPtr vol, const ReplRegion *region, unsigned long long capacity,
+                unsigned int flags)
 {
     const ReplVirtStorageDriver *below = replBelowVol(vol);
     g_autoptr(GError) err = NULL;

@@ -13,9 +13,10 @@
 
 /* vol-create or, with @source, vol-create-from of @xml->stock. @region: of the pool, NULL: none. */
 virStorageVolPtr
-replStockMake(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *xml, virStorageVolPtr source,
-              const ReplRegion *sourceRegion, unsigned int flags);
+replStockMake(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *xml,
+              virStorageVolPtr source, const ReplRegion *sourceRegion, unsigned int flags);
 
 /* vol-resize, allowed already. */
 int
-replStockResize(virStorageVolPtr vol, const ReplRegion *region, unsigned long long capacity, unsigned int flags);
+replStockResize(virStorageVolPtr vol, const ReplRegion *region, unsigned long long capacity,
+                unsigned int flags);

@@ -47,7 +47,8 @@ replSizesRead(const xmlNode *root, const char *name, guint64 *bytes)
     if (!text || scale == 0)
         return FALSE;
     g_strstrip(text);
-    return g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64 / scale, bytes, NULL) && ((*bytes *= scale), TRUE);
+    return g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64 / scale, bytes, NULL) &&
+           ((*bytes *= scale), TRUE);
 }
 
 ReplVolXmlSizes
