@@ -19,6 +19,7 @@
 #include "store/record.h"
 #include "store/recordfind.h"
 #include "virt/report.h"
+#include "virt/secrets.h"
 #include "xml/xml.h"
 
 /* What looking found, by the file's identity: looking reads the guest's data, so only once a file.
@@ -235,7 +236,7 @@ replViewImageXml(const ReplRegion *region, const char *volume, char **secret)
         replDebug("No image record is shown for '%s': %s", volume, err->message);
         return NULL;
     }
-    *secret = g_strdup(image->secret);
+    *secret = replSecretsOfImage(image);
     snapshots = replViewSnapshots(region, volume, image);
     return replFormatImage(image, image->project ? image->project : region->label->project,
                            image->name ? image->name : volume, (const char *const *)snapshots, TRUE);

@@ -104,6 +104,7 @@ replImageCopy(const ReplImage *image)
     copy->source.pool = g_strdup(image->source.pool);
     copy->source.volume = g_strdup(image->source.volume);
     copy->secret = g_strdup(image->secret);
+    copy->secretUsage = g_strdup(image->secretUsage);
     copy->originPool = g_strdup(image->originPool);
     copy->job = image->job ? replJobInfoCopy(image->job) : NULL;
     copy->shares = g_ptr_array_copy(image->shares, replShareCopy, NULL);
@@ -129,6 +130,7 @@ replImageFree(ReplImage *image)
     g_free(image->source.pool);
     g_free(image->source.volume);
     g_free(image->secret);
+    g_free(image->secretUsage);
     g_free(image->originPool);
     replJobInfoFree(image->job);
     g_ptr_array_unref(image->shares);

@@ -80,6 +80,7 @@ typedef struct {
     GPtrArray *members;     /* of char *: volumes of the pool, the data disks of a full machine */
     ReplJobInfo *job;       /* the last one, NULL: none */
     char *secret;           /* UUID of the libvirt secret that opens this layer, NULL: none known */
+    char *secretUsage;      /* its usage, by which it is found when it was defined anew; NULL: not known */
     GPtrArray *conversions; /* of ReplConversion */
 
     /* For layers that came by replication: the source file as it was copied, and this file as it

@@ -102,6 +102,8 @@ replUpdateFree(ReplUpdate *update)
     g_free(update->description);
     replShareFree(update->share);
     g_free(update->shareImage);
+    g_free(update->secret.uuid);
+    g_free(update->secret.usage);
     if (update->members)
         g_ptr_array_unref(update->members);
     g_free(update);

@@ -42,7 +42,7 @@ typedef struct {
     char *volume;
 } ReplHave;
 
-/* <secret type='passphrase' uuid= or usage=>: exactly one of the two is set. */
+/* <secret type='passphrase' uuid= or usage=>: exactly one of the two is set, or none. */
 typedef struct {
     char *uuid;
     char *usage;
@@ -94,6 +94,7 @@ typedef struct {
     ReplShare *share;   /* NULL: leave; its project is NULL where the answer names none */
     char *shareImage;   /* UUID of the image that an answer (accepted, rejected) is about; NULL: the
                            owner's offer */
+    ReplSecretRef secret; /* of <target><encryption>: what opens the volume from now on; both NULL: as it is */
     GPtrArray *members; /* of char *, NULL: leave; empty: none any more */
     ReplVerb verb;
     gint64 bandwidth_bytesPerSec; /* of the job; -1: leave, 0: no limit */

@@ -50,7 +50,7 @@ replKeysOfLayer(const char *poolUuid, const char *volume)
     g_autoptr(ReplImage) image = staging ? replRecordLoad(staging, volume, NULL) : NULL;
 
     if (image && image->secret)
-        return g_strdup(image->secret);
+        return replSecretsOfImage(image);
     return region ? replKeysInSight(region, volume) : NULL;
 }
 
@@ -307,8 +307,7 @@ replKeysRecord(const ReplReplication *replication, const ReplPlanStep *step, Rep
     const char *from = g_ptr_array_index(prepared->sourceUuids, step->layer);
     ReplConversion *conversion = g_new0(ReplConversion, 1);
 
-    g_free(image->secret);
-    image->secret = step->convert.toEncrypted ? g_strdup(prepared->secretUuid) : NULL;
+    replSecretsBind(image, step->convert.toEncrypted ? prepared->secretUuid : NULL);
     conversion->by = g_strdup(replication->journal->record->requester);
     conversion->when_s = g_get_real_time() / G_USEC_PER_SEC;
     conversion->action = g_strdup(replKeysAction(&step->convert, g_strcmp0(from, prepared->secretUuid) != 0));

@@ -7,6 +7,7 @@
 
 #include "replicate/keys.h"
 #include "replicate/prepare.h"
+#include "virt/secrets.h"
 
 /* The record of the image itself, which others may have changed meanwhile. */
 static ReplImage *
@@ -47,8 +48,9 @@ replPublishRecord(const ReplReplication *replication, const ReplPlanStep *step)
         /* Not the same bytes: it must not be taken for the source's layer. */
         replKeysRecord(replication, step, image);
     } else {
-        g_free(image->secret);
-        image->secret = replKeysOfLayer(source->poolUuid, source->volume);
+        g_autofree char *secret = replKeysOfLayer(source->poolUuid, source->volume);
+
+        replSecretsBind(image, secret);
         image->hasOrigin = TRUE;
         image->originPool = g_strdup(source->poolUuid);
         image->origin = source->identity;

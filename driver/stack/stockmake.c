@@ -51,7 +51,7 @@ replStockBind(const ReplRegion *region, virStorageVolPtr vol)
     /* What looking found is looked for again when the volume has content. */
     image->type = REPL_IMAGE_TYPE_UNKNOWN;
     image->status = REPL_IMAGE_AVAILABLE;
-    image->secret = g_steal_pointer(&secret);
+    replSecretsBind(image, secret);
     if (replRecordSave(staging, virStorageVolGetName(vol), image, &err) < 0)
         replWarn("The secret of '%s' is not remembered: %s", virStorageVolGetName(vol), err->message);
 }

@@ -6,6 +6,7 @@
 #include "stack/update.h"
 
 #include "image/change.h"
+#include "image/rebind.h"
 #include "image/share.h"
 #include "image/view.h"
 #include "region/region.h"
@@ -121,6 +122,12 @@ replUpdateRecord(const ReplRegion *region, const ReplUpdate *update, GError **er
     return replImageChange(region, update->volume, replUpdateChange, (void *)update, err);
 }
 
+static gboolean
+replUpdateHasSecret(const ReplUpdate *update)
+{
+    return update->secret.uuid || update->secret.usage;
+}
+
 static int
 replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err)
 {
@@ -129,6 +136,7 @@ replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err
     /* All or nothing: what the job would refuse is found before the record changes. */
     if (replUpdateFindJob(region, update, &job, err) < 0 ||
         (update->share && replShareByOwner(region, update->volume, update->share, err) < 0) ||
+        (replUpdateHasSecret(update) && replRebind(region, update->volume, &update->secret, err) < 0) ||
         replUpdateRecord(region, update, err) < 0)
         return -1;
     return replUpdateJob(job, update, err);

@@ -171,6 +171,7 @@ replRecordToText(const char *volume, const ReplImage *image)
     replTextPut(keys, "image", "project", image->project);
     g_key_file_set_boolean(keys, "image", "fast-create", image->fastCreate);
     replTextPut(keys, "image", "secret", image->secret);
+    replTextPut(keys, "image", "secret-usage", image->secretUsage);
     replTextPut(keys, "source", "region", image->source.region);
     replTextPut(keys, "source", "id", image->source.id);
     replTextPut(keys, "source", "pool", image->source.pool);
@@ -208,6 +209,7 @@ replImageFromText(ReplTextReader *r)
     image->project = replTextString(r, "image", "project");
     image->fastCreate = replTextFlag(r, "image", "fast-create");
     image->secret = replTextUuid(r, "image", "secret");
+    image->secretUsage = replTextString(r, "image", "secret-usage");
     image->source.region = replTextString(r, "source", "region");
     image->source.id = replTextUuid(r, "source", "id");
     image->source.pool = replTextString(r, "source", "pool");

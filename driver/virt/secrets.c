@@ -72,6 +72,46 @@ replSecretsResolve(const ReplSecretRef *ref, GError **err)
     return replSecretsUuid(secret);
 }
 
+static char *
+replSecretsUsage(const char *uuid)
+{
+    g_autoptr(ReplConn) conn = replSecretsConnect(NULL);
+    g_autoptr(ReplSecret) secret = conn ? virSecretLookupByUUIDString(conn, uuid) : NULL;
+    char *usage = NULL;
+
+    if (secret && virSecretGetUsageType(secret) == VIR_SECRET_USAGE_TYPE_VOLUME)
+        usage = g_strdup(virSecretGetUsageID(secret));
+    virResetLastError();
+    return usage;
+}
+
+void
+replSecretsBind(ReplImage *image, const char *uuid)
+{
+    char *copy = g_strdup(uuid);
+    char *usage = uuid ? replSecretsUsage(uuid) : NULL;
+
+    g_free(image->secret);
+    g_free(image->secretUsage);
+    image->secret = copy;
+    image->secretUsage = usage;
+}
+
+char *
+replSecretsOfImage(const ReplImage *image)
+{
+    const ReplSecretRef byUuid = {image->secret, NULL};
+    const ReplSecretRef byUsage = {NULL, image->secretUsage};
+    char *uuid;
+
+    if (!image->secret || !image->secretUsage)
+        return g_strdup(image->secret);
+    if ((uuid = replSecretsResolve(&byUuid, NULL)))
+        return uuid;
+    uuid = replSecretsResolve(&byUsage, NULL);
+    return uuid ? uuid : g_strdup(image->secret);
+}
+
 /* Fills @value, of the right size, with a marked random passphrase. */
 static int
 replSecretsRandom(ReplSecretBuf *value, GError **err)

@@ -9,12 +9,22 @@
 #pragma once
 
 #include "base/secretbuf.h"
+#include "model/image.h"
 #include "model/request.h"
 #include "virt/virt.h"
 
 /* The UUID of the secret that @ref names, as text; NULL with @err set. */
 char *
 replSecretsResolve(const ReplSecretRef *ref, GError **err);
+
+/* Remembers for an image that the secret @uuid (NULL: none) opens it, with the usage by which it is found again. */
+void
+replSecretsBind(ReplImage *image, const char *uuid);
+
+/* The UUID of the secret that opens the image now: the one that is remembered, or one of the same usage when that is gone
+ * (defined anew, or on another host). NULL: none is known. */
+char *
+replSecretsOfImage(const ReplImage *image);
 
 /* The UUID of the default key @usage, which is made (random, private, persistent) when it is
  * missing. NULL with @err set. */

@@ -193,8 +193,8 @@ replRequestBadTarget(const char *element, const char *attr, const char *value, G
     return -1;
 }
 
-static int
-replRequestReadSecret(const xmlNode *encryption, ReplRequest *req, GError **err)
+int
+replSecretRefRead(const xmlNode *encryption, ReplSecretRef *ref, GError **err)
 {
     const xmlNode *secret = replDocChild(encryption, "secret", NULL);
     g_autofree char *type = secret ? replElementAttr(secret, "type") : NULL;
@@ -202,21 +202,21 @@ replRequestReadSecret(const xmlNode *encryption, ReplRequest *req, GError **err)
 
     if (!secret || replDocChild(encryption, "secret", secret)) {
         replErrorSet(err, VIR_ERR_XML_ERROR, "%s",
-                     _("<target><encryption> of a replication request needs exactly one <secret>"));
+                     _("<target><encryption> needs exactly one <secret>"));
         return -1;
     }
     if (!type || !g_str_equal(type, "passphrase"))
         return replRequestBadTarget("secret", "type", type ? type : "", err);
     uuid = replElementAttr(secret, "uuid");
-    req->secret.usage = replElementAttr(secret, "usage");
-    if (!uuid == !req->secret.usage) {
+    ref->usage = replElementAttr(secret, "usage");
+    if (!uuid == !ref->usage) {
         replErrorSet(err, VIR_ERR_XML_ERROR, "%s",
                      _("<secret> in <target><encryption> needs one of the attributes 'uuid' and 'usage'"));
         return -1;
     }
-    if (uuid && !(req->secret.uuid = replUuidCanonical(uuid)))
+    if (uuid && !(ref->uuid = replUuidCanonical(uuid)))
         return replRequestBadTarget("secret", "uuid", uuid, err);
-    if (req->secret.usage && !*req->secret.usage)
+    if (ref->usage && !*ref->usage)
         return replRequestBadTarget("secret", "usage", "", err);
     return 0;
 }
@@ -261,7 +261,7 @@ replRequestReadEncryption(const xmlNode *encryption, ReplRequest *req, GError **
         return replRequestBadTarget("encryption", "format", format ? format : "", err);
     if (engine && !g_str_equal(engine, "qemu"))
         return replRequestBadTarget("encryption", "engine", engine, err);
-    if (replRequestReadSecret(encryption, req, err) < 0)
+    if (replSecretRefRead(encryption, &req->secret, err) < 0)
         return -1;
     return replRequestReadCipher(encryption, req, err);
 }

@@ -16,6 +16,10 @@ replRequestRead(const xmlNode *node, const xmlNode *root, GError **err);
 ReplUpdate *
 replUpdateRead(const xmlNode *node, const xmlNode *root, GError **err);
 
+/* <secret> in the <encryption> of a <target>. Returns 0, or -1 with @err set. */
+int
+replSecretRefRead(const xmlNode *encryption, ReplSecretRef *ref, GError **err);
+
 /* <name> of the volume; NULL when absent, with @err (VIR_ERR_INVALID_ARG) set when it cannot be one. */
 char *
 replVolumeName(const xmlNode *root, GError **err);

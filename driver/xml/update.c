@@ -236,6 +236,16 @@ replUpdateReadVolume(const xmlNode *node, const xmlNode *root, ReplUpdate *updat
     return -1;
 }
 
+/* Which key opens the volume from now on, as stock XML says it. */
+static int
+replUpdateReadSecret(const xmlNode *root, ReplUpdate *update, GError **err)
+{
+    const xmlNode *target = replDocChild(root, "target", NULL);
+    const xmlNode *encryption = target ? replDocChild(target, "encryption", NULL) : NULL;
+
+    return encryption ? replSecretRefRead(encryption, &update->secret, err) : 0;
+}
+
 ReplUpdate *
 replUpdateRead(const xmlNode *node, const xmlNode *root, GError **err)
 {
@@ -250,7 +260,9 @@ replUpdateRead(const xmlNode *node, const xmlNode *root, GError **err)
         replUpdateReadChildren(node, update, err) < 0 || replUpdateCheckAnswer(node, err) < 0 ||
         replSchemaCheck(REPL_SCHEMA_UPDATE, node, err) < 0)
         return NULL;
-    if (!xmlFirstElementChild((xmlNode *)node)) {
+    if (replUpdateReadSecret(root, update, err) < 0)
+        return NULL;
+    if (!xmlFirstElementChild((xmlNode *)node) && !update->secret.uuid && !update->secret.usage) {
         replErrorSet(err, VIR_ERR_XML_ERROR, "%s", _("<replication:update> says nothing to change"));
         return NULL;
     }

@@ -461,3 +461,48 @@ def listing(host):
     for pattern in ("repl*", "qemu*", "luks*", "vl.*", "libvirt*"):
         found |= {path for path in glob.glob("/tmp/" + pattern) if os.path.isfile(path)}
     return found
+
+
+# ---- bound by usage, and anew
+
+def test_key_that_is_defined_anew(host, pools):
+    """With the same usage, as on another host: the image opens again."""
+    source, target = pools
+    images.create(source.file("one.qcow2"), "2M")
+    images.write(source.file("one.qcow2"), [(0, 65536, 4)])
+    source.refresh()
+    key = Key(host)
+    target.replicate(source, "one.qcow2", name="enc.qcow2", target=key.target())
+    key.undefine()
+    again = Key(host, usage=key.usage, value=key.value)
+    assert again.uuid != key.uuid
+    assert crypt.secret_in_sight(target.image("enc.qcow2")) == again.uuid
+    target.replicate(target, "enc.qcow2", name="dec.qcow2", encryption="none")
+    images.compare(source.file("one.qcow2"), target.file("dec.qcow2"))
+
+
+def rebind(pool, volume, secret):
+    xml = (f"<volume><name>{volume}</name><target>{secret}</target><metadata>"
+           f"<replication:update xmlns:replication='{xmlio.NS}'/></metadata></volume>")
+    with xmlio.xml_file(xml) as f:
+        return pool.host.virsh("vol-create", pool.name, f.name)
+
+
+def test_key_bound_by_an_update(host, pools):
+    source, target = pools
+    images.create(source.file("one.qcow2"), "2M")
+    source.refresh()
+    key, other, wrong = Key(host), Key(host, value=None), Key(host)
+    target.replicate(source, "one.qcow2", name="enc.qcow2", target=key.target())
+    assert "has no value" in rebind(target, "enc.qcow2", other.target()).err
+    assert rebind(target, "enc.qcow2", wrong.target()).rc != 0
+    assert crypt.secret_in_sight(target.image("enc.qcow2")) == key.uuid
+    other.set(key.value)
+    key.undefine()
+    result = rebind(target, "enc.qcow2", other.target(by="usage"))
+    assert result.rc == 0, result.err
+    host.restart()
+    target.refresh()
+    assert crypt.secret_in_sight(target.image("enc.qcow2")) == other.uuid
+    target.replicate(target, "enc.qcow2", name="dec.qcow2", encryption="none")
+    assert "is not encrypted" in rebind(target, "dec.qcow2", other.target()).err
