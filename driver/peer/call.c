@@ -13,6 +13,9 @@
 /* Of five priority workers. */
 #define REPL_PEER_LATE_MAX 2
 
+/* For so long a slow call is waited for when its peer is lost. */
+#define REPL_PEER_LAST_us (2 * G_USEC_PER_SEC)
+
 /* How often a slow call looks whether the daemon stops. */
 #define REPL_PEER_SLICE_us (G_USEC_PER_SEC / 5)
 
@@ -63,12 +66,26 @@ replPeerPlacesTake(ReplPeerPlaces *places, gboolean slow, const char *uri, GErro
     if (places->all && (slow || places->late))
         return 0;
     replPeerPlacesClear(places);
-    replErrorSet(
-        err, VIR_ERR_NO_CONNECT,
-        _("Peer '%s' is slow to answer, and as many calls wait for peers already as may (max_peer_waiting in "
-          "storage-replication.conf): please try again"),
-        uri);
+    replErrorSet(err, VIR_ERR_NO_CONNECT,
+                 _("peer '%s': it is slow to answer, and as many calls wait for peers already as may "
+                   "(max_peer_waiting in "
+                   "storage-replication.conf): please try again"),
+                 uri);
     return -1;
+}
+
+/* A slow call would keep the quick ones waiting, and of calls that share a connection libvirt ends only one when the peer
+ * goes silent. */
+static int
+replPeerOwnLink(ReplPeerCall *call, GError **err)
+{
+    ReplLink *own = replLinkOpen(replPeerUri(call->peer), call->link->id, replPeersWait_s(), NULL, err);
+
+    if (!own)
+        return -1;
+    replLinkUnref(call->link);
+    call->link = own;
+    return 0;
 }
 
 static void
@@ -76,7 +93,7 @@ replPeerCallTask(ReplCallTask *task)
 {
     ReplPeerCall *call = (ReplPeerCall *)task;
 
-    call->ret = call->run(call, &call->err);
+    call->ret = call->slow && replPeerOwnLink(call, &call->err) < 0 ? -1 : call->run(call, &call->err);
 }
 
 static void
@@ -88,6 +105,7 @@ replPeerCallClear(ReplCallTask *task)
         call->clear(call);
     g_clear_error(&call->err);
     g_clear_pointer(&call->link, replLinkUnref);
+    g_clear_pointer(&call->peer, replPeerUnref);
 }
 
 gpointer
@@ -109,7 +127,7 @@ typedef struct {
 static void
 replPeerDidNotAnswer(ReplPeer *peer, ReplLink *link)
 {
-    g_autofree char *why = g_strdup_printf(_("Peer '%s' did not answer within %u seconds"),
+    g_autofree char *why = g_strdup_printf(_("peer '%s': it did not answer within %u seconds"),
                                            replPeerUri(peer)->text, replPeersWait_s());
 
     replPeerLost(peer, link, TRUE, why);
@@ -138,67 +156,78 @@ replPeerCallLink(ReplPeer *peer, ReplPeerPlaces *places, const ReplPeerTimes *ti
 
 /* Waits for a quick call that has begun. 0: it has ended; -1 with @err set: it is left to its thread. */
 static int
-replPeerAwaitQuick(ReplPeer *peer, ReplPeerCall *call, ReplPeerPlaces *places, const ReplPeerTimes *times,
-                   ReplLink *link, GError **err)
+replPeerAwaitQuick(ReplPeerCall *call, ReplPeerPlaces *places, const ReplPeerTimes *times, ReplLink *link,
+                   GError **err)
 {
-    ReplCalls *calls = replPeerCalls(peer);
+    const char *uri = replPeerUri(call->peer)->text;
     ReplCallEnd end =
-        replCallsWait(calls, &call->task, places->all ? times->deadline_us : times->grace_us, FALSE);
+        replCallsWait(link->calls, &call->task, places->all ? times->deadline_us : times->grace_us, FALSE);
 
     if (end != REPL_CALL_DONE && !places->all) {
-        if (replPeerPlacesTake(places, FALSE, replPeerUri(peer)->text, err) < 0) {
-            replCallsWait(calls, &call->task, 0, TRUE);
+        if (replPeerPlacesTake(places, FALSE, uri, err) < 0) {
+            replCallsWait(link->calls, &call->task, 0, TRUE);
             return -1;
         }
-        end = replCallsWait(calls, &call->task, times->deadline_us, TRUE);
+        end = replCallsWait(link->calls, &call->task, times->deadline_us, TRUE);
     }
     if (end == REPL_CALL_DONE)
         return 0;
     if (end == REPL_CALL_LEFT)
-        replPeerDidNotAnswer(peer, link);
+        replPeerDidNotAnswer(call->peer, link);
     replErrorSet(err, VIR_ERR_NO_CONNECT,
-                 end == REPL_CALL_LEFT ? _("Peer '%s' did not answer within %u seconds")
-                                       : _("Peer '%s' was busy with other calls for %u seconds"),
-                 replPeerUri(peer)->text, replPeersWait_s());
+                 end == REPL_CALL_LEFT ? _("peer '%s': it did not answer within %u seconds")
+                                       : _("peer '%s': it was busy with other calls for %u seconds"),
+                 uri, replPeersWait_s());
     return -1;
 }
 
-/* Waits for a slow call; libvirt ends it when the peer has gone silent. */
+/* Waits for a slow call as long as the peer is there: @link, which is under watch, tells. 0: it has ended; -1 with @err set:
+ * it is left to its thread. */
 static int
-replPeerAwaitSlow(ReplPeer *peer, ReplPeerCall *call, GError **err)
+replPeerAwaitSlow(ReplPeerCall *call, const ReplPeerTimes *times, const ReplLink *link, GError **err)
 {
-    ReplCalls *calls = replPeerCalls(peer);
+    ReplCalls *calls = replPeerSlowCalls(call->peer);
+    const char *uri = replPeerUri(call->peer)->text;
+    gint64 giveUp_us = G_MAXINT64;
 
-    while (replCallsWait(calls, &call->task, g_get_monotonic_time() + REPL_PEER_SLICE_us, FALSE) !=
-           REPL_CALL_DONE) {
-        if (replPeersStopping()) {
-            replCallsWait(calls, &call->task, 0, TRUE);
-            replErrorSet(err, VIR_ERR_NO_CONNECT,
-                         _("The daemon stops; peer '%s' may go on with what it was told"),
-                         replPeerUri(peer)->text);
-            return -1;
-        }
+    for (;;) {
+        gint64 now = g_get_monotonic_time();
+        ReplCallEnd end = replCallsWait(calls, &call->task, now + REPL_PEER_SLICE_us, FALSE);
+
+        if (end == REPL_CALL_DONE)
+            return 0;
+        if (giveUp_us == G_MAXINT64 && !replPeerHasLink(call->peer, link))
+            giveUp_us = now + REPL_PEER_LAST_us; /* the call's own connection ends by itself, most times */
+        if (replPeersStopping() || now >= giveUp_us || (end == REPL_CALL_QUEUED && now >= times->deadline_us))
+            break;
     }
-    return 0;
+    if (replCallsWait(calls, &call->task, 0, TRUE) == REPL_CALL_QUEUED)
+        replErrorSet(err, VIR_ERR_NO_CONNECT, _("peer '%s': it was busy with other calls for %u seconds"),
+                     uri, replPeersWait_s());
+    else
+        replErrorSet(err, VIR_ERR_NO_CONNECT,
+                     _("peer '%s': it does not answer any more, and may or may not do what it was told"),
+                     uri);
+    return -1;
 }
 
 /* One try. Returns 0: made (look at call->ret), or -1 with @err set. */
 static int
-replPeerCallOnce(ReplPeer *peer, ReplPeerCall *call, ReplPeerPlaces *places, const ReplPeerTimes *times,
-                 GError **err)
+replPeerCallOnce(ReplPeerCall *call, ReplPeerPlaces *places, const ReplPeerTimes *times, GError **err)
 {
-    g_autoptr(ReplLink) link = replPeerCallLink(peer, places, times, err);
+    g_autoptr(ReplLink) link = replPeerCallLink(call->peer, places, times, err);
+    ReplCalls *calls;
 
     if (!link)
         return -1;
     g_clear_pointer(&call->link, replLinkUnref);
     call->link = replLinkRef(link);
     call->ret = 0;
-    if (replCallsStart(replPeerCalls(peer), &call->task, err) < 0)
+    calls = call->slow ? replPeerSlowCalls(call->peer) : link->calls;
+    if (replCallsStart(calls, &call->task, err) < 0)
         return -1;
-    if (call->task.slow)
-        return replPeerAwaitSlow(peer, call, err);
-    return replPeerAwaitQuick(peer, call, places, times, link, err);
+    return call->slow ? replPeerAwaitSlow(call, times, link, err)
+                      : replPeerAwaitQuick(call, places, times, link, err);
 }
 
 static int
@@ -206,13 +235,15 @@ replPeerCallMake(ReplPeer *peer, ReplPeerCall *call, ReplPeerPlaces *places, GEr
 {
     gint64 now = g_get_monotonic_time();
     const ReplPeerTimes times = {now + REPL_PEER_GRACE_us, now + replPeersWait_s() * G_USEC_PER_SEC};
-    gboolean again = !call->task.slow;
+    gboolean again = !call->slow;
 
-    while (replPeerCallOnce(peer, call, places, &times, err) == 0) {
+    if (!call->peer)
+        call->peer = replPeerRef(peer);
+    while (replPeerCallOnce(call, places, &times, err) == 0) {
         if (call->ret == 0)
             return 0;
         /* The peer may have been started anew since the last call: then it is there in a moment. */
-        if (!replLinkIsOpen(call->link)) {
+        if (!call->slow && !replLinkIsOpen(call->link)) {
             replPeerLost(peer, call->link, FALSE, call->err->message);
             if (again) {
                 again = FALSE;
@@ -239,7 +270,7 @@ replPeerCallSlow(ReplPeer *peer, ReplPeerCall *call, GError **err)
 {
     g_auto(ReplPeerPlaces) places = {FALSE, FALSE};
 
-    call->task.slow = TRUE;
+    call->slow = TRUE;
     if (replPeerPlacesTake(&places, TRUE, replPeerUri(peer)->text, err) < 0)
         return -1;
     return replPeerCallMake(peer, call, &places, err);

@@ -18,11 +18,14 @@ typedef struct _ReplPeerCall ReplPeerCall;
  * well, all of it belongs to the thread that makes it. */
 struct _ReplPeerCall {
     ReplCallTask task;
-    /* Talks to call->link; returns 0, or -1 with *err set. A quick one may be made twice, when the connection broke. */
+    /* Talks to call->link, which a slow one shares with nobody; returns 0, or -1 with *err set. A quick one may be made
+     * twice, when the connection broke. */
     int (*run)(ReplPeerCall *call, GError **err);
     void (*clear)(ReplPeerCall *call); /* frees the other members; NULL: nothing to free */
 
-    ReplLink *link; /* these three are the call's own */
+    ReplPeer *peer; /* these are the call's own */
+    gboolean slow;
+    ReplLink *link;
     int ret;
     GError *err;
 };

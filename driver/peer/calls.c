@@ -22,18 +22,15 @@ typedef enum {
 
 struct _ReplCalls {
     gatomicrefcount refs;
-    char *name; /* these three are fixed */
+    char *name; /* these two are fixed */
     guint maxThreads;
-    guint maxSlow;
 
     ReplLock lock; /* woken when a task comes or ends */
 
     /* guarded by lock */
-    GQueue quick; /* of ReplCallTask, references */
-    GQueue slow;
+    GQueue queue; /* of ReplCallTask, references */
     guint threads;
     guint idle; /* of them */
-    guint runningSlow;
 };
 
 gpointer
@@ -63,17 +60,15 @@ replCallTaskUnref(ReplCallTask *task)
 }
 
 ReplCalls *
-replCallsNew(const char *name, guint maxThreads, guint maxSlow)
+replCallsNew(const char *name, guint maxThreads)
 {
     ReplCalls *calls = g_new0(ReplCalls, 1);
 
     g_atomic_ref_count_init(&calls->refs);
     calls->name = g_strdup(name);
     calls->maxThreads = maxThreads;
-    calls->maxSlow = maxSlow;
     replLockInit(&calls->lock);
-    g_queue_init(&calls->quick);
-    g_queue_init(&calls->slow);
+    g_queue_init(&calls->queue);
     return calls;
 }
 
@@ -89,8 +84,7 @@ replCallsUnref(ReplCalls *calls)
 {
     if (!calls || !g_atomic_ref_count_dec(&calls->refs))
         return;
-    g_queue_clear_full(&calls->quick, (GDestroyNotify)replCallTaskUnref);
-    g_queue_clear_full(&calls->slow, (GDestroyNotify)replCallTaskUnref);
+    g_queue_clear_full(&calls->queue, (GDestroyNotify)replCallTaskUnref);
     replLockClear(&calls->lock);
     g_free(calls->name);
     g_free(calls);
@@ -99,14 +93,10 @@ replCallsUnref(ReplCalls *calls)
 static ReplCallTask *
 replCallsNext(ReplCalls *calls)
 {
-    ReplCallTask *task = g_queue_pop_head(&calls->quick);
+    ReplCallTask *task = g_queue_pop_head(&calls->queue);
 
-    if (!task && calls->runningSlow < calls->maxSlow)
-        task = g_queue_pop_head(&calls->slow);
-    if (task) {
+    if (task)
         task->state = REPL_CALL_STATE_RUNNING;
-        calls->runningSlow += task->slow;
-    }
     return task;
 }
 
@@ -136,7 +126,6 @@ replCallsMain(gpointer opaque)
         task->run(task);
         replLockTake(&calls->lock);
         task->state = REPL_CALL_STATE_ENDED;
-        calls->runningSlow -= task->slow;
         replLockWake(&calls->lock);
         replLockDrop(&calls->lock);
         /* What it holds may take long to free: not under the lock. */
@@ -163,19 +152,18 @@ replCallsSpawn(const char *name, GThreadFunc func, gpointer opaque, GError **err
 int
 replCallsStart(ReplCalls *calls, ReplCallTask *task, GError **err)
 {
-    GQueue *queue = task->slow ? &calls->slow : &calls->quick;
     g_autoptr(GError) cause = NULL;
 
     REPL_GUARD(&calls->lock);
-    g_queue_push_tail(queue, g_atomic_rc_box_acquire(task));
+    g_queue_push_tail(&calls->queue, g_atomic_rc_box_acquire(task));
     task->state = REPL_CALL_STATE_WAITING;
-    if (calls->quick.length + calls->slow.length > calls->idle && calls->threads < calls->maxThreads) {
+    if (calls->queue.length > calls->idle && calls->threads < calls->maxThreads) {
         if (replCallsSpawn(calls->name, replCallsMain, replCallsRef(calls), &cause)) {
             calls->threads++;
         } else {
             replCallsUnref(calls); /* never the last reference: the caller has one */
             if (calls->threads == 0) {
-                g_queue_remove(queue, task);
+                g_queue_remove(&calls->queue, task);
                 task->state = REPL_CALL_STATE_NEW;
                 g_atomic_rc_box_release(task); /* nor this */
                 replErrorSet(err, VIR_ERR_NO_MEMORY, _("There is no thread for a call to another host: %s"),
@@ -200,7 +188,7 @@ replCallsWait(ReplCalls *calls, ReplCallTask *task, gint64 deadline_us, gboolean
         } else if (task->state == REPL_CALL_STATE_RUNNING) {
             return REPL_CALL_LEFT;
         } else {
-            if (leave && g_queue_remove(task->slow ? &calls->slow : &calls->quick, task)) {
+            if (leave && g_queue_remove(&calls->queue, task)) {
                 task->state = REPL_CALL_STATE_NEW;
                 g_atomic_rc_box_release(task); /* never the last reference: the caller has one */
             }

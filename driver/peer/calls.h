@@ -20,7 +20,6 @@ typedef struct _ReplCallTask ReplCallTask;
 struct _ReplCallTask {
     void (*run)(ReplCallTask *task);
     void (*clear)(ReplCallTask *task); /* frees what the task holds; NULL: nothing */
-    gboolean slow;                     /* may take long on a healthy peer */
 
     ReplCalls *calls; /* set when it is queued; its lock guards these two */
     int state;
@@ -41,9 +40,9 @@ replCallTaskUnref(ReplCallTask *task);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplCallTask, replCallTaskUnref)
 
-/* At most @maxThreads threads, and at most @maxSlow of them with slow tasks. */
+/* At most @maxThreads threads. */
 ReplCalls *
-replCallsNew(const char *name, guint maxThreads, guint maxSlow);
+replCallsNew(const char *name, guint maxThreads);
 
 /* The queue goes when its last task has ended. */
 void

@@ -21,9 +21,11 @@
 #define REPL_PEER_HANG_us (10 * G_USEC_PER_SEC)
 #define REPL_PEER_HUNG_MAX 4
 
-/* A daemon reads no more from a client with five calls under way, not even a sign of life. */
-#define REPL_PEER_THREADS 4
-#define REPL_PEER_SLOW_THREADS 2
+/* Slow calls at a time, each with a connection of its own. */
+#define REPL_PEER_SLOW_THREADS 4
+
+/* For so long after it was lost, a peer may be about to come back: its daemon is started anew. */
+#define REPL_PEER_AGAIN_us (G_USEC_PER_SEC / 2)
 
 typedef struct {
     ReplPeer *peer; /* a reference */
@@ -34,7 +36,7 @@ typedef struct {
 struct _ReplPeer {
     gatomicrefcount refs;
     ReplPeerUri *uri; /* these two are fixed */
-    ReplCalls *calls;
+    ReplCalls *slow;
 
     ReplLock lock; /* woken by every change */
 
@@ -49,7 +51,8 @@ struct _ReplPeer {
     guint64 attempt; /* id of the one under way, 0: none */
     gint64 attemptBegan_us;
     gint64 nextAttempt_us;
-    guint hung; /* attempts that were left to themselves */
+    gint64 graceUntil_us; /* a failure to connect means little before */
+    guint hung;           /* attempts that were left to themselves */
 };
 
 static char *replPeersDaemonId; /* these two are set at start */
@@ -133,7 +136,7 @@ replPeerGet(const ReplPeerUri *uri)
     peer = g_new0(ReplPeer, 1);
     g_atomic_ref_count_init(&peer->refs);
     peer->uri = replPeerUriCopy(uri);
-    peer->calls = replCallsNew("repl-peer-call", REPL_PEER_THREADS, REPL_PEER_SLOW_THREADS);
+    peer->slow = replCallsNew("repl-peer-slow", REPL_PEER_SLOW_THREADS);
     peer->since_s = g_get_real_time() / G_USEC_PER_SEC;
     replLockInit(&peer->lock);
     g_hash_table_insert(replPeersAll, peer->uri->text, peer);
@@ -164,7 +167,7 @@ replPeerUnref(ReplPeer *peer)
     if (!peer || !replPeerDrop(peer))
         return;
     replLinkUnref(peer->link);
-    replCallsUnref(peer->calls);
+    replCallsUnref(peer->slow);
     replLockClear(&peer->lock);
     replPeerUriFree(peer->uri);
     g_free(peer->error);
@@ -178,9 +181,16 @@ replPeerUri(const ReplPeer *peer)
 }
 
 ReplCalls *
-replPeerCalls(ReplPeer *peer)
+replPeerSlowCalls(ReplPeer *peer)
 {
-    return peer->calls;
+    return peer->slow;
+}
+
+gboolean
+replPeerHasLink(ReplPeer *peer, const ReplLink *link)
+{
+    REPL_GUARD(&peer->lock);
+    return peer->link == link;
 }
 
 void
@@ -210,6 +220,8 @@ replPeerTakeLink(ReplPeer *peer, ReplPeerState state, const char *why)
     ReplLink *link = g_steal_pointer(&peer->link);
 
     peer->nextAttempt_us = 0;
+    peer->graceUntil_us =
+        state == REPL_PEER_CONNECTING ? g_get_monotonic_time() + replPeersWait_s() * G_USEC_PER_SEC : 0;
     replPeerSetState(peer, state, VIR_ERR_NO_CONNECT, why);
     return link;
 }
@@ -290,12 +302,17 @@ replPeerAttemptOpen(const ReplPeerAttempt *attempt, GError **err)
 static void
 replPeerAttemptFailed(ReplPeer *peer, const GError *err)
 {
+    gint64 now = g_get_monotonic_time();
+    gboolean absent = err->code == VIR_ERR_NO_CONNECT;
+    gboolean again = absent && peer->state == REPL_PEER_CONNECTING && now < peer->graceUntil_us;
+
     /* Each failure once in the log, not each try. */
     if (g_strcmp0(peer->error, err->message) != 0)
         replWarn("%s", err->message);
-    peer->nextAttempt_us = g_get_monotonic_time() +
-                           (err->code == VIR_ERR_NO_CONNECT ? REPL_PEER_RETRY_us : REPL_PEER_REFUSED_us);
-    replPeerSetState(peer, REPL_PEER_AWAY, err->code, err->message);
+    peer->nextAttempt_us = now + (again    ? REPL_PEER_AGAIN_us
+                                  : absent ? REPL_PEER_RETRY_us
+                                           : REPL_PEER_REFUSED_us);
+    replPeerSetState(peer, again ? REPL_PEER_CONNECTING : REPL_PEER_AWAY, err->code, err->message);
 }
 
 static void
@@ -361,7 +378,7 @@ replPeerConnectorStep(ReplPeer *peer)
         peer->attempt = 0;
         peer->hung++;
         if (peer->state == REPL_PEER_CONNECTING) {
-            g_autofree char *why = g_strdup_printf(_("Peer '%s' does not answer"), peer->uri->text);
+            g_autofree char *why = g_strdup_printf(_("peer '%s': it does not answer"), peer->uri->text);
 
             replPeerSetState(peer, REPL_PEER_AWAY, VIR_ERR_NO_CONNECT, why);
         }
@@ -429,7 +446,7 @@ replPeerLink(ReplPeer *peer, gint64 deadline_us, gboolean *late, GError **err)
     while (!peer->link && peer->state == REPL_PEER_CONNECTING && !replPeersStopping()) {
         if (g_get_monotonic_time() >= deadline_us) {
             *late = TRUE;
-            replErrorSet(err, VIR_ERR_NO_CONNECT, _("Peer '%s' cannot be reached now"), peer->uri->text);
+            replErrorSet(err, VIR_ERR_NO_CONNECT, _("peer '%s': it cannot be reached now"), peer->uri->text);
             return NULL;
         }
         replLockWaitUntil(&peer->lock, deadline_us);

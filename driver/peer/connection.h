@@ -83,8 +83,13 @@ replPeerLeave(ReplPeer *peer);
 const ReplPeerUri *
 replPeerUri(const ReplPeer *peer);
 
+/* For calls that have a connection of their own. */
 ReplCalls *
-replPeerCalls(ReplPeer *peer);
+replPeerSlowCalls(ReplPeer *peer);
+
+/* Whether @link is still the peer's connection. */
+gboolean
+replPeerHasLink(ReplPeer *peer, const ReplLink *link);
 
 void
 replPeerStatus(ReplPeer *peer, ReplPeerStatus *status);

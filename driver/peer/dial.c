@@ -60,7 +60,7 @@ replDial(const char *host, guint port, guint wait_s, const char *uri, GError **e
     int rc = getaddrinfo(host, service, &hints, &addresses);
 
     if (rc != 0) {
-        replErrorSet(err, VIR_ERR_NO_CONNECT, _("Peer '%s' cannot be connected to: %s"), uri,
+        replErrorSet(err, VIR_ERR_NO_CONNECT, _("peer '%s': it cannot be connected to: %s"), uri,
                      gai_strerror(rc));
         return -1;
     }
@@ -69,6 +69,7 @@ replDial(const char *host, guint port, guint wait_s, const char *uri, GError **e
     freeaddrinfo(addresses);
     if (error == 0)
         return 0;
-    replErrorSet(err, VIR_ERR_NO_CONNECT, _("Peer '%s' cannot be connected to: %s"), uri, g_strerror(error));
+    replErrorSet(err, VIR_ERR_NO_CONNECT, _("peer '%s': it cannot be connected to: %s"), uri,
+                 g_strerror(error));
     return -1;
 }

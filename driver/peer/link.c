@@ -63,7 +63,7 @@ replLinkTakeError(const char *uri, ReplPeerTransport transport, gboolean opening
                        "and refuses all of them: let this host come by ssh, or without polkit)"),
                      uri, said);
     else if (opening)
-        replErrorSet(err, code, _("Peer '%s' cannot be connected to: %s"), uri, said);
+        replErrorSet(err, code, _("peer '%s': it cannot be connected to: %s"), uri, said);
     else
         replErrorSet(err, code, _("Peer '%s' says: %s"), uri, said);
     virResetLastError();
@@ -204,6 +204,8 @@ replLinkOpen(const ReplPeerUri *uri, guint64 id, guint quiet_s, const ReplLinkWa
     link->uri = g_strdup(uri->text);
     link->conn = conn;
     link->eventIds[0] = link->eventIds[1] = -1;
+    /* One call at a time: of several that wait when a peer goes silent, libvirt (9.0 to 11.3) wakes only one. */
+    link->calls = replCallsNew("repl-peer-call", 1);
     replLockInit(&link->lock);
     link->pools = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replLinkPoolFree);
     /* First of all: whatever is asked of a peer that goes silent ends then. */
@@ -240,6 +242,7 @@ replLinkFree(gpointer opaque)
     virConnectClose(link->conn);
     virResetLastError();
     replLockClear(&link->lock);
+    replCallsUnref(link->calls);
     g_free(link->daemonId);
     g_free(link->wireVersions);
     g_free(link->uri);

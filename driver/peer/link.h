@@ -13,6 +13,7 @@
 #include <libvirt/libvirt.h>
 
 #include "base/lock.h"
+#include "peer/calls.h"
 #include "peer/uri.h"
 
 /* What libvirt tells about a connection, in its event loop or in any thread that is in a call: these return at once,
@@ -36,6 +37,8 @@ typedef struct {
     char *wireVersions; /* as the module announces them, separated by blanks; NULL: none */
     gboolean closeWatched;
     int eventIds[2]; /* -1: none */
+
+    ReplCalls *calls; /* of calls that share it */
 
     ReplLock lock;     /* guards the table */
     GHashTable *pools; /* name -> virStoragePool, looked up on this connection */

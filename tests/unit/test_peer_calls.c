@@ -44,12 +44,11 @@ clearTask(ReplCallTask *opaque)
 }
 
 static Task *
-newTask(Gate *gate, gboolean slow)
+newTask(Gate *gate)
 {
     Task *task = replCallTaskNew(sizeof(Task), runTask, clearTask);
 
     task->gate = gate;
-    task->task.slow = slow;
     return task;
 }
 
@@ -83,14 +82,14 @@ soon(void)
 static void
 testDone(void)
 {
-    g_autoptr(ReplCalls) calls = replCallsNew("test", 2, 1);
+    g_autoptr(ReplCalls) calls = replCallsNew("test", 2);
     Gate gate = {.open = TRUE};
     Task *task;
     guint i;
 
     replLockInit(&gate.lock);
     for (i = 0; i < 100; i++) {
-        task = newTask(&gate, i % 2);
+        task = newTask(&gate);
         g_assert_cmpint(replCallsStart(calls, &task->task, NULL), ==, 0);
         g_assert_cmpint(replCallsWait(calls, &task->task, G_MAXINT64, FALSE), ==, REPL_CALL_DONE);
         g_assert_cmpuint(task->result, ==, 42);
@@ -104,16 +103,16 @@ testDone(void)
 static void
 testLeft(void)
 {
-    ReplCalls *calls = replCallsNew("test", 1, 1);
+    ReplCalls *calls = replCallsNew("test", 1);
     Gate gate = {.open = FALSE};
-    Task *hanging = newTask(&gate, FALSE);
+    Task *hanging = newTask(&gate);
     Task *queued;
 
     replLockInit(&gate.lock);
     g_assert_cmpint(replCallsStart(calls, &hanging->task, NULL), ==, 0);
     await(&gate, 1, 0);
     g_assert_cmpint(replCallsWait(calls, &hanging->task, soon(), TRUE), ==, REPL_CALL_LEFT);
-    queued = newTask(&gate, FALSE);
+    queued = newTask(&gate);
     g_assert_cmpint(replCallsStart(calls, &queued->task, NULL), ==, 0);
     g_assert_cmpint(replCallsWait(calls, &queued->task, soon(), FALSE), ==, REPL_CALL_QUEUED);
     g_assert_cmpint(replCallsWait(calls, &queued->task, soon(), TRUE), ==, REPL_CALL_QUEUED);
@@ -128,37 +127,31 @@ testLeft(void)
     replLockClear(&gate.lock);
 }
 
-/* Slow tasks never take the last thread. */
+/* As many at a time as there may be threads, and in order. */
 static void
-testSlow(void)
+testThreads(void)
 {
-    g_autoptr(ReplCalls) calls = replCallsNew("test", 3, 2);
+    g_autoptr(ReplCalls) calls = replCallsNew("test", 2);
     Gate gate = {.open = FALSE};
-    Gate open = {.open = TRUE};
-    Task *slow[4];
-    Task *quick = newTask(&open, FALSE);
+    Task *task[5];
     guint i;
 
     replLockInit(&gate.lock);
-    replLockInit(&open.lock);
-    for (i = 0; i < G_N_ELEMENTS(slow); i++) {
-        slow[i] = newTask(&gate, TRUE);
-        g_assert_cmpint(replCallsStart(calls, &slow[i]->task, NULL), ==, 0);
+    for (i = 0; i < G_N_ELEMENTS(task); i++) {
+        task[i] = newTask(&gate);
+        g_assert_cmpint(replCallsStart(calls, &task[i]->task, NULL), ==, 0);
     }
     await(&gate, 2, 0);
-    g_assert_cmpint(replCallsStart(calls, &quick->task, NULL), ==, 0);
-    g_assert_cmpint(replCallsWait(calls, &quick->task, G_MAXINT64, FALSE), ==, REPL_CALL_DONE);
+    g_assert_cmpint(replCallsWait(calls, &task[4]->task, soon(), FALSE), ==, REPL_CALL_QUEUED);
+    g_assert_cmpint(replCallsWait(calls, &task[0]->task, soon(), FALSE), ==, REPL_CALL_LEFT);
     g_assert_cmpuint(gate.began, ==, 2);
     openGate(&gate);
-    for (i = 0; i < G_N_ELEMENTS(slow); i++) {
-        g_assert_cmpint(replCallsWait(calls, &slow[i]->task, G_MAXINT64, FALSE), ==, REPL_CALL_DONE);
-        replCallTaskUnref(&slow[i]->task);
+    for (i = 0; i < G_N_ELEMENTS(task); i++) {
+        g_assert_cmpint(replCallsWait(calls, &task[i]->task, G_MAXINT64, FALSE), ==, REPL_CALL_DONE);
+        replCallTaskUnref(&task[i]->task);
     }
-    replCallTaskUnref(&quick->task);
-    await(&gate, 4, 4);
-    await(&open, 1, 1);
+    await(&gate, 5, 5);
     replLockClear(&gate.lock);
-    replLockClear(&open.lock);
 }
 
 static void
@@ -186,7 +179,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/peer/calls/done", testDone);
     g_test_add_func("/peer/calls/left", testLeft);
-    g_test_add_func("/peer/calls/slow", testSlow);
+    g_test_add_func("/peer/calls/threads", testThreads);
     g_test_add_func("/peer/calls/detached", testDetached);
     return g_test_run();
 }
