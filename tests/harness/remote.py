@@ -8,15 +8,15 @@ from . import xmlio
 from .pools import Pool
 
 
-def region_xml(name, source, host=None, uri=None, region=None, uuid=None):
-    """The definition of a pool `name` whose volumes are those of pool `source` behind `uri` or `host`."""
+def region_xml(name, source, at=None, uri=None, region=None, uuid=None):
+    """The definition of a pool `name` whose volumes are those of pool `source` behind `uri`, or at the host `at`."""
     label = ""
     if uri or region:
         attr = f" name='{region}'" if region else ""
         peer = f"<replication:peer uri='{uri}'/>" if uri else ""
         label = (f"<metadata><replication:region xmlns:replication='{xmlio.NS}'{attr}>{peer}"
                  "</replication:region></metadata>")
-    where = f"<host name='{host}'/>" if host else ""
+    where = f"<host name='{at}'/>" if at else ""
     ident = f"<uuid>{uuid}</uuid>" if uuid else ""
     return (f"<pool type='region'><name>{name}</name>{ident}<source>{where}<name>{source}</name></source>"
             f"{label}</pool>")
