@@ -39,8 +39,7 @@ while [ $# -gt 0 ]; do
 done
 
 install_packages debootstrap mount util-linux || cannot "No debootstrap, no test."
-mirror=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
-    sed -n 's/^Debian //p' | head -n 1)
+mirror=$(debian_mirror)
 [ -n "$mirror" ] || cannot "apt's configuration names no mirror of Debian."
 folder=${RELEASES:-}
 [ -n "$folder" ] || temporary=$(mktemp -d /var/tmp/repl-releases.XXXXXX)
@@ -76,6 +75,8 @@ try() {
     cp /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null || true
     printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" # no services
     chmod 0755 "$root/usr/sbin/policy-rc.d"
+    # A mirror may be a snapshot of a release that has gone on since.
+    echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/10releases"
     mkdir -p "$root/etc/libvirt"
     rm -f "$root/etc/libvirt/storage-replication.conf"
     [ "$name" != testing ] || echo 'trusted_libvirt = "99.0"' >"$root/etc/libvirt/storage-replication.conf"
@@ -99,7 +100,7 @@ for name in ${names:-bookworm trixie testing}; do
     arguments=
     [ "$name" != testing ] || [ $# -gt 0 ] || arguments=$smoke
     # shellcheck disable=SC2086
-    try "$name" "$@" $arguments
+    try "$name" -t 3 "$@" $arguments
     status=$?
     versions="libvirt $(chroot "$folder/$name" virsh --version 2>/dev/null), $(chroot "$folder/$name" qemu-img --version 2>/dev/null | head -n 1)"
     if [ "$status" -eq 0 ]; then

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Replication within a region: names, limits, and what is refused."""
 
-import os
 
 import libvirt
 import pytest
@@ -63,8 +62,7 @@ def test_size_limit_is_128_gib(new_pool, regions):
 
 def test_size_limit_is_configuration(new_host):
     host = new_host()
-    with open(os.path.join(host.dir, "etc/storage-replication.conf"), "w") as f:
-        f.write("max_size_gib = 1\n")
+    host.configure("max_size_gib = 1\n")
     host.start()
     pool = Pool(host, "p", region="r")
     images.create(pool.file("big.qcow2"), "2G")

@@ -244,8 +244,7 @@ def test_disk_full_in_mid_copy_then_retry(host, sourced, small_ext4):
 @pytest.fixture(scope="module")
 def queued_host(new_host):
     host = new_host()
-    with open(os.path.join(host.dir, "etc/storage-replication.conf"), "w") as f:
-        f.write("max_jobs = 1\nmax_waiting = 3\nbandwidth_mib_per_s = 'fast'\nno_such_key = 1\n")
+    host.configure("max_jobs = 1\nmax_waiting = 3\nbandwidth_mib_per_s = 'fast'\nno_such_key = 1\n")
     return host.start()
 
 

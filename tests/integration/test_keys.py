@@ -67,8 +67,7 @@ def test_default_key_is_made_once_by_racing_requests(new_host):
 
 def test_default_key_of_the_configuration(new_host):
     host = new_host()
-    with open(os.path.join(host.dir, "etc/storage-replication.conf"), "w") as f:
-        f.write('default_key = "house/key"\n')
+    host.configure('default_key = "house/key"\n')
     host.start()
     source, target = two_regions(host)
     source.chain(names=("one.qcow2",))

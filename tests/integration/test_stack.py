@@ -75,9 +75,7 @@ def with_version(new_host, scratch, version, trusted=None, stock=None):
     # where libvirt is, is found by the address of this very function
     host = new_host(env={"LD_PRELOAD": fake, "LIBVIRT_STORAGE_REPLICATION_STOCK":
                          stock or os.path.join(stock_driver_dir(), STOCK)})
-    if trusted:
-        with open(os.path.join(host.dir, "etc/storage-replication.conf"), "w") as f:
-            f.write(f'trusted_libvirt = "{trusted}"\n')
+    host.configure(f'trusted_libvirt = "{trusted or ""}"\n')
     return host.start()
 
 
