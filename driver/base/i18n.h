@@ -9,6 +9,8 @@
 
 #define _(str) dgettext(GETTEXT_PACKAGE, str)
 #define N_(str) str
+/* The form of a message that fits @n. */
+#define P_(one, many, n) dngettext(GETTEXT_PACKAGE, one, many, n)
 
 /* Binds the module's text domain to the folder that its catalogues are installed in. The locale is the
  * daemon's. Once, before the first message. */

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "base/amount.h"
 #include "base/error.h"
 #include "plan/planpriv.h"
 
@@ -55,6 +56,8 @@ replRefuseNumbers(ReplRefusal *refusal, ReplRefusalKind kind, guint64 limit, gui
 static void
 replRefusalSourceError(const ReplRefusal *r, const ReplPlanFacts *f, GError **err)
 {
+    g_autofree char *have = replAmount(r->have);
+    g_autofree char *limit = replAmount(r->limit);
     const char *volume = f->volume;
 
     switch (r->kind) {
@@ -85,9 +88,9 @@ replRefusalSourceError(const ReplRefusal *r, const ReplPlanFacts *f, GError **er
         break;
     case REPL_REFUSE_SIZE:
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Volume '%s' of storage pool '%s' has a virtual size of %llu bytes, but within "
-                       "region '%s' at most %llu bytes can be replicated"),
-                     volume, f->source.pool, (ull)r->have, f->target.label->name, (ull)r->limit);
+                     _("Volume '%s' of storage pool '%s' has a virtual size of %s, but within region '%s' "
+                       "at most %s can be replicated; max_size_gib in storage-replication.conf allows more"),
+                     volume, f->source.pool, have, f->target.label->name, limit);
         break;
     default:
         replErrorSet(err, VIR_ERR_INTERNAL_ERROR,
@@ -154,6 +157,10 @@ replRefusalTargetError(const ReplRefusal *r, const ReplPlanFacts *f, GError **er
 {
     guint64 left = r->limit > r->have ? r->limit - r->have : 0;
     ull over = r->need > left ? r->need - left : 0;
+    g_autofree char *limitText = replAmount(r->limit);
+    g_autofree char *haveText = replAmount(r->have);
+    g_autofree char *needText = replAmount(r->need);
+    g_autofree char *overText = replAmount(over);
     const char *pool = f->target.pool;
     const char *region = f->target.label->name;
 
@@ -180,15 +187,15 @@ replRefusalTargetError(const ReplRefusal *r, const ReplPlanFacts *f, GError **er
         break;
     case REPL_REFUSE_QUOTA_BYTES:
         replErrorSet(err, VIR_ERR_OPERATION_DENIED,
-                     _("The space quota of storage pool '%s' in region '%s' is short by %llu bytes: of "
-                       "%llu bytes %llu are used, and %llu more are needed"),
-                     pool, region, over, (ull)r->limit, (ull)r->have, (ull)r->need);
+                     _("The space quota of storage pool '%s' in region '%s' is short by %s: of %s, %s are "
+                       "used, and %s more are needed"),
+                     pool, region, overText, limitText, haveText, needText);
         break;
     case REPL_REFUSE_SPACE:
         replErrorSet(err, VIR_ERR_OPERATION_FAILED,
-                     _("Storage pool '%s' of region '%s' has no space for volume '%s': %llu bytes are "
-                       "needed, %llu are free"),
-                     pool, region, f->volume, (ull)r->need, (ull)r->have);
+                     _("Storage pool '%s' of region '%s' has no space for volume '%s': %s are needed, "
+                       "%s are free"),
+                     pool, region, f->volume, needText, haveText);
         break;
     default:
         replRefusalFormError(r, f, err);

@@ -149,7 +149,7 @@ replMainContext(const ReplCommand *command)
     g_string_append(description, command->description ? _("\n\nExamples:") : _("Examples:"));
     for (example = command->examples; *example; example++)
         g_string_append_printf(description, "\n  %s", *example);
-    g_option_context_set_summary(context, _(command->summary ? command->summary : ""));
+    g_option_context_set_summary(context, command->summary ? _(command->summary) : "");
     g_option_context_set_description(context, description->str);
     g_string_free(description, TRUE);
     if (command->entries)
