@@ -13,6 +13,13 @@ e2fsprogs xfsprogs iproute2 mount util-linux procps"
 packages_test="python3-pytest python3-pyte zsh groff-base libxml2-utils cryptsetup-bin dbus polkitd qemu-system-x86 attr openssl
 openssh-client openssh-server"
 
+packages_debian="debootstrap debhelper dpkg-dev lintian iproute2 mount util-linux"
+
+# debian_mirror: where this machine gets Debian from, as its apt is configured.
+debian_mirror() {
+    apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | sed -n 's/^Debian //p' | head -n 1
+}
+
 # Debian 13 and later have packages of their own for libvirt's drivers.
 # shellcheck disable=SC1091
 [ "$(. /etc/os-release && echo "${VERSION_ID:-}")" = 12 ] ||

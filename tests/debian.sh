@@ -1,0 +1,135 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The packages, and what README.md says about installing, in a clean Debian of this machine's release, as root:
+#
+#     tests/debian.sh
+#
+# Builds the packages, has lintian look at them, installs the version before, upgrades, uses, removes and purges them, and
+# runs the commands of README.md for an installation from source. The last line is "N passed, N failed".
+set -u
+cd "$(dirname "$0")/.." || exit 1
+. tests/packages.sh
+need_root tests/debian.sh
+scratch=$(mktemp -d /var/tmp/repl-debian.XXXXXX)
+root=$scratch/root
+packages=$scratch/packages
+trap 'rm -f "$package_log"; rm -rf --one-file-system "$scratch"' EXIT
+trap 'exit 1' INT TERM
+passed=0
+failed=0
+
+check() {
+    what=$1
+    shift
+    if "$@" >"$scratch/log" 2>&1; then
+        passed=$((passed + 1))
+        echo "ok      $what"
+    else
+        failed=$((failed + 1))
+        echo "FAILED  $what"
+        tail -n 40 "$scratch/log" | sed 's/^/        /'
+    fi
+}
+
+finish() {
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ]
+    exit
+}
+
+# The same packages as a version before: with its number, and with another configuration file as delivered.
+make_before() {
+    mkdir -p "$scratch/before"
+    for package in "$packages"/*.deb; do
+        case $package in *-dbgsym_*) continue ;; esac
+        rm -rf "$scratch/unpacked"
+        dpkg-deb -R "$package" "$scratch/unpacked" &&
+            sed -i "s/^Version: $version$/&~before/; s/(= $version)/(= $version~before)/" "$scratch/unpacked/DEBIAN/control" || return 1
+        conf=$scratch/unpacked/etc/libvirt/storage-replication.conf
+        [ ! -e "$conf" ] || echo "# as it was delivered before" >>"$conf"
+        dpkg-deb -b "$scratch/unpacked" "$scratch/before/" || return 1
+    done
+}
+
+# The blocks ```sh chroot of README.md, in order.
+readme_commands() {
+    sed -n '/^```sh chroot$/,/^```$/{/^```/d;p}' README.md
+}
+
+# inside COMMAND…: in the clean Debian, whose mounts and processes go with the command.
+inside() {
+    # shellcheck disable=SC2016
+    unshare -m -p -n -f --kill-child --propagation private sh -c '
+        root=$1
+        shift
+        mount -t proc proc "$root/proc"
+        mount --rbind /dev "$root/dev"
+        mount -t tmpfs -o mode=0755 none "$root/run"
+        ip link set lo up
+        exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+            HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
+    ' sh "$root" "$@"
+}
+
+# The same with the network, for apt.
+inside_net() {
+    chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+        DEBIAN_FRONTEND=noninteractive "$@"
+}
+
+clean_debian() {
+    mirror=$(debian_mirror) && [ -n "$mirror" ] || return 1
+    # shellcheck disable=SC1091
+    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    debootstrap --variant=minbase "$codename" "$root" "$mirror" || return 1
+    cp /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null
+    printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" # no services
+    chmod 0755 "$root/usr/sbin/policy-rc.d"
+    echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/10releases"
+    inside_net apt-get -q update &&
+        inside_net apt-get -q -y --no-install-recommends install libvirt-daemon libvirt-clients qemu-utils iproute2
+}
+
+# shellcheck disable=SC2086
+install_packages $packages_build $packages_debian || { failed=1; finish; }
+check "packages are built" env DEB_BUILD_OPTIONS=nocheck tools/packaging/build.sh "$packages"
+version=$(sed -n '1s/.*(\(.*\)).*/\1/p' tools/packaging/debian/changelog)
+[ "$failed" -eq 0 ] || finish
+check "lintian finds nothing" lintian --allow-root --fail-on error,warning "$packages"/*.changes
+check "a version before is made" make_before
+check "a clean Debian is made" clean_debian
+[ "$failed" -eq 0 ] || finish
+
+mkdir -p "$root/opt/packages" "$root/opt/before"
+cp "$packages"/*.deb "$root/opt/packages/"
+rm -f "$root"/opt/packages/*-dbgsym_*
+cp "$scratch"/before/*.deb "$root/opt/before/"
+cp tests/debian-inside.sh "$root/opt/"
+apt_install="apt-get -q -y --no-install-recommends -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install"
+check "the version before is installed" inside_net sh -c "$apt_install /opt/before/*.deb"
+check "… and works" inside sh /opt/debian-inside.sh use first
+echo "max_jobs = 7" >>"$root/etc/libvirt/storage-replication.conf"
+check "it is upgraded" inside_net sh -c "$apt_install /opt/packages/*.deb"
+check "… to the version of the changelog" sh -c \
+    "chroot '$root' dpkg-query -W -f '\${Version}\n' virt-replicate libvirt-daemon-driver-storage-replication | uniq | grep -x '$version'"
+check "… keeps the administrator's configuration" grep -qx "max_jobs = 7" "$root/etc/libvirt/storage-replication.conf"
+check "… works, and has what was made before" inside sh /opt/debian-inside.sh use second
+check "packages are removed" inside_net apt-get -q -y remove libvirt-daemon-driver-storage-replication virt-replicate \
+    libvirt-replication1 libvirt-replication-dev
+check "… the stock driver is back" inside sh /opt/debian-inside.sh stock
+check "packages are purged" inside_net apt-get -q -y purge libvirt-daemon-driver-storage-replication
+check "… and leave nothing outside of pools" sh -c \
+    "! find '$root/etc' '$root/usr' '$root/lib' '$root/var/lib/libvirt' | grep -v /doc/ | grep -e storage-replication -e libvirt-replication"
+
+mkdir "$root/opt/tree"
+tar -c --exclude='./build*' --exclude=./.git . | tar -x -C "$root/opt/tree"
+readme_commands >"$root/opt/readme.sh"
+check "README.md has commands for an installation" grep -q "meson setup" "$root/opt/readme.sh"
+# Up to the purge, then the rest of it.
+sed '/purge/,$d' "$root/opt/readme.sh" >"$root/opt/install.sh"
+sed -n '/purge/,$p' "$root/opt/readme.sh" >"$root/opt/uninstall.sh"
+check "README.md: install" inside_net sh -c "cd /opt/tree && sh -e /opt/install.sh"
+check "… works" inside sh /opt/debian-inside.sh use third
+check "README.md: uninstall" inside_net sh -c "cd /opt/tree && sh -e /opt/uninstall.sh"
+check "… the stock driver is back" inside sh /opt/debian-inside.sh stock
+finish
