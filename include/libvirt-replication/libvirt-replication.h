@@ -51,9 +51,9 @@ unsigned long virtReplicationGetVersion(void);
  * virtReplicationGetLastError:
  *
  * The error of the last function of this library that failed in the calling thread. It is an error object
- * of libvirt with libvirt's codes: the very error of the libvirt call that failed (virGetLastError() has it
- * as well), or, where the library itself refuses, one of domain VIR_FROM_STORAGE. (libvirt lets nobody
- * set virGetLastError() from outside, so that errors of the second kind are found here only.)
+ * of libvirt with libvirt's codes: the very error of the libvirt call that failed, or, where the library itself
+ * refuses, one of domain VIR_FROM_STORAGE. Look for errors here, not with virGetLastError(): libvirt lets nobody
+ * set that from outside, and frees of objects reset it.
  *
  * Note that libvirt prints errors on stderr unless the application calls virSetErrorFunc(), and that the
  * library makes some calls that may fail without any harm.
