@@ -89,14 +89,10 @@ replBarColor(int state)
 
 /* Puts the columns together. @rate and @eta may be "". */
 static char *
-replBarJoin(const ReplTerm *term,
-            const char *label,
-            int labelWidth,
-            const virtReplicationJob *job,
+replBarJoin(const ReplTerm *term, const char *label, int labelWidth, const virtReplicationJob *job,
             const char *phase)
 {
-    int width =
-        (term->width > 0 ? term->width : REPL_BAR_DEFAULT_WIDTH) - 1; /* a full line would wrap */
+    int width = (term->width > 0 ? term->width : REPL_BAR_DEFAULT_WIDTH) - 1; /* a full line would wrap */
     int phaseWidth = replTermWidth(phase);
     int left = width - labelWidth - 6 - 2 - phaseWidth; /* " 100 %" and two blanks */
     bool rate = left >= 13, eta = left >= 13 + 9;
@@ -120,9 +116,8 @@ replBarJoin(const ReplTerm *term,
     if (rate)
         g_string_append_printf(out, " %12s", job->rate > 0 ? rateText : "");
     if (eta)
-        g_string_append_printf(
-            out, " %8s",
-            job->eta >= 0 && !virtReplicationJobStateIsEnded(job->state) ? etaText : "");
+        g_string_append_printf(out, " %8s",
+                               job->eta >= 0 && !virtReplicationJobStateIsEnded(job->state) ? etaText : "");
     g_string_append_printf(out, "  %s%s%s", replTermOn(term, replBarColor(job->state)), phase,
                            replTermOff(term, replBarColor(job->state)));
     return g_string_free(out, FALSE);

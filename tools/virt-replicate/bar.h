@@ -10,7 +10,8 @@
 #include "term.h"
 
 /* A bar of @width columns, @percent full. The caller frees. */
-char *replBar(const ReplTerm *term, int width, unsigned int percent);
+char *
+replBar(const ReplTerm *term, int width, unsigned int percent);
 
 /* A job as one line that fits the terminal (80 columns where it has no end): name, bar, percent,
  * rate, ETA, phase.
@@ -23,4 +24,5 @@ char *
 replBarTotal(const ReplTerm *term, int labelWidth, virtReplicationJob *const *jobs, size_t njobs);
 
 /* The phase as people read it, translated. */
-const char *replBarPhase(const virtReplicationJob *job);
+const char *
+replBarPhase(const virtReplicationJob *job);

@@ -33,11 +33,9 @@ replClientHint(const virError *error)
         return _("Is libvirtd or virtstoraged running? --connect URI names another one.");
     case VIR_ERR_AUTH_FAILED:
     case VIR_ERR_ACCESS_DENIED:
-        return _(
-            "The user that runs this has no right to do it: see the access control of libvirt.");
+        return _("The user that runs this has no right to do it: see the access control of libvirt.");
     case VIR_ERR_OPERATION_DENIED:
-        return _(
-            "The connection is read-only, or a quota is used up: see 'virt-replicate regions'.");
+        return _("The connection is read-only, or a quota is used up: see 'virt-replicate regions'.");
     case VIR_ERR_NO_STORAGE_POOL:
         return _("'virt-replicate regions' lists the pools that are regions, 'virsh pool-list "
                  "--all' all pools.");
@@ -105,8 +103,8 @@ replClientSecrets(ReplClient *client)
     }
     if ((uri = virConnectGetURI(client->conn)) && g_str_has_prefix(uri, "storage")) {
         other = g_strconcat("secret", uri + strlen("storage"), NULL);
-        client->secrets = virConnectOpenAuth(other, virConnectAuthPtrDefault,
-                                             client->readonly ? VIR_CONNECT_RO : 0);
+        client->secrets =
+            virConnectOpenAuth(other, virConnectAuthPtrDefault, client->readonly ? VIR_CONNECT_RO : 0);
     }
     if (!client->secrets)
         replClientFailWith(NULL, virGetLastError());

@@ -48,19 +48,15 @@ replChainOthers(const ReplChain *chain, const char *volume, const char * not )
     for (i = 0; i < chain->region->nimages; i++) {
         const virtReplicationImage *image = chain->region->images[i];
 
-        if (image->backing && strcmp(image->backing, volume) == 0 &&
-            g_strcmp0(image->volume, not ) != 0)
+        if (image->backing && strcmp(image->backing, volume) == 0 && g_strcmp0(image->volume, not ) != 0)
             g_string_append_printf(list, "%s%s", list->len ? ", " : "", image->volume);
     }
     return list->len ? g_string_free(g_steal_pointer(&list), FALSE) : NULL;
 }
 
 static void
-replChainLine(const ReplClient *client,
-              const ReplChain *chain,
-              const virtReplicationImage *image,
-              const char *above,
-              int depth)
+replChainLine(const ReplClient *client, const ReplChain *chain, const virtReplicationImage *image,
+              const char *above, int depth)
 {
     g_autofree char *size = replSizeText(image->bytes);
     g_autofree char *others = replChainOthers(chain, image->volume, above);
@@ -69,8 +65,7 @@ replChainLine(const ReplClient *client,
 
     if (depth > 0)
         printf("%*s%s", (depth - 1) * 3, "", term->utf8 ? "└─ " : "`- ");
-    printf("%s%s%s  %s, %s", replTermOn(term, REPL_COLOR_BOLD), name,
-           replTermOff(term, REPL_COLOR_BOLD),
+    printf("%s%s%s  %s, %s", replTermOn(term, REPL_COLOR_BOLD), name, replTermOff(term, REPL_COLOR_BOLD),
            image->isLayer ? _("layer")
            : image->type  ? image->type
                           : _("image"),
@@ -108,10 +103,7 @@ replChainJson(JsonBuilder *json, const ReplChain *chain, const virtReplicationIm
 
 /* Goes down from @volume. A loop would end when each volume was seen. */
 static guint64
-replChainWalk(const ReplClient *client,
-              const ReplChain *chain,
-              const char *volume,
-              JsonBuilder *json)
+replChainWalk(const ReplClient *client, const ReplChain *chain, const char *volume, JsonBuilder *json)
 {
     const char *above = NULL;
     guint64 sum = 0;
@@ -182,8 +174,8 @@ const ReplCommand replCmdChain = {
     .name = "chain",
     .args = "IMAGE",
     .summary = N_("show an image's layers, their sizes, and who else needs them"),
-    .examples = (const char *const[]){"virt-replicate chain web",
-                                      "virt-replicate chain beijing/base.qcow2", NULL},
+    .examples =
+        (const char *const[]){"virt-replicate chain web", "virt-replicate chain beijing/base.qcow2", NULL},
     .min = 1,
     .max = 1,
     .run = replChainRun,

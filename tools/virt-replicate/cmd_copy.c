@@ -32,8 +32,7 @@ replCopyConfirm(const ReplClient *client)
     if (!fgets(answer, sizeof(answer), stdin))
         return false;
     /* The answer is in the user's language, or English. */
-    return g_ascii_tolower(answer[0]) == 'y' ||
-           g_ascii_tolower(answer[0]) == g_ascii_tolower(_("yes")[0]);
+    return g_ascii_tolower(answer[0]) == 'y' || g_ascii_tolower(answer[0]) == g_ascii_tolower(_("yes")[0]);
 }
 
 static int
@@ -64,8 +63,8 @@ replCopyLeave(const ReplClient *client, const ReplPairs *pairs)
         const ReplPair *pair = &pairs->list[i];
 
         if (pair->replica && pair->job)
-            replClientSay(client, _("%s: job %.8s; 'virt-replicate watch %.8s' shows it"),
-                          pair->label, pair->job->id, pair->job->id);
+            replClientSay(client, _("%s: job %.8s; 'virt-replicate watch %.8s' shows it"), pair->label,
+                          pair->job->id, pair->job->id);
     }
 }
 
@@ -140,8 +139,7 @@ static const GOptionEntry replCopyEntries[] = {
 
 static const GOptionEntry replPlanEntries[] = {
     REPL_COPY_OPTIONS,
-    {"keep", 0, 0, G_OPTION_ARG_NONE, &replPlanKeep, N_("keep the plan: 'start JOB' executes it"),
-     NULL},
+    {"keep", 0, 0, G_OPTION_ARG_NONE, &replPlanKeep, N_("keep the plan: 'start JOB' executes it"), NULL},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 
@@ -150,9 +148,8 @@ const ReplCommand replCmdPlan = {
     .args = "IMAGE… --to REGION…",
     .summary = N_("show what a copy would do, and do nothing"),
     .examples =
-        (const char *const[]){
-            "virt-replicate plan web --to cn-east-2",
-            "virt-replicate plan web db --to cn-east-2,cn-west-3 --encrypt ims/web", NULL},
+        (const char *const[]){"virt-replicate plan web --to cn-east-2",
+                              "virt-replicate plan web db --to cn-east-2,cn-west-3 --encrypt ims/web", NULL},
     .entries = replPlanEntries,
     .min = 1,
     .max = -1,
@@ -170,8 +167,7 @@ const ReplCommand replCmdCopy = {
         (const char *const[]){
             "virt-replicate copy web --to cn-east-2",
             "virt-replicate copy web db --to cn-east-2 --to cn-west-3 --limit 20MiB/s --yes",
-            "virt-replicate copy web --to cn-north-1 --encrypt default --name web-secure.qcow2",
-            NULL},
+            "virt-replicate copy web --to cn-north-1 --encrypt default --name web-secure.qcow2", NULL},
     .entries = replCopyEntries,
     .min = 1,
     .max = -1,

@@ -20,12 +20,11 @@ replDeleteConfirm(const ReplClient *client, const virtReplicationImage *image)
 
     if (replDeleteYes || client->json || !isatty(STDIN_FILENO) || !client->out.tty)
         return true;
-    printf(_("Delete image '%s' of region '%s' (%s/%s, %s)? [y/N] "), image->name, image->region,
-           image->pool, image->volume, size);
+    printf(_("Delete image '%s' of region '%s' (%s/%s, %s)? [y/N] "), image->name, image->region, image->pool,
+           image->volume, size);
     fflush(stdout);
     return fgets(answer, sizeof(answer), stdin) &&
-           (g_ascii_tolower(answer[0]) == 'y' ||
-            g_ascii_tolower(answer[0]) == g_ascii_tolower(_("yes")[0]));
+           (g_ascii_tolower(answer[0]) == 'y' || g_ascii_tolower(answer[0]) == g_ascii_tolower(_("yes")[0]));
 }
 
 /* Returns whether it is gone. */

@@ -86,8 +86,7 @@ replImagesRegion(ReplImages *out, virtReplicationRegion *const *regions, size_t 
     if (!replImagesOffersShown(regions, at))
         replImagesAddOffers(out, region);
     if (region->listError)
-        replClientError(_("Region '%s', pool '%s': %s"), region->name, region->pool,
-                        region->listError);
+        replClientError(_("Region '%s', pool '%s': %s"), region->name, region->pool, region->listError);
     return !region->listError;
 }
 
@@ -137,8 +136,8 @@ replImagesRun(ReplClient *client, int argc, char **argv)
 }
 
 static const GOptionEntry replImagesEntries[] = {
-    {"layers", 'l', 0, G_OPTION_ARG_NONE, &replImagesLayers,
-     N_("also layers, which images need as backing"), NULL},
+    {"layers", 'l', 0, G_OPTION_ARG_NONE, &replImagesLayers, N_("also layers, which images need as backing"),
+     NULL},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 
@@ -146,8 +145,8 @@ const ReplCommand replCmdImages = {
     .name = "images",
     .args = "[REGION…]",
     .summary = N_("list images, and what other projects offer"),
-    .examples = (const char *const[]){"virt-replicate images",
-                                      "virt-replicate images cn-north-1 --layers", NULL},
+    .examples =
+        (const char *const[]){"virt-replicate images", "virt-replicate images cn-north-1 --layers", NULL},
     .entries = replImagesEntries,
     .max = -1,
     .run = replImagesRun,

@@ -39,8 +39,7 @@ replJobsRow(const ReplClient *client, ReplTable *table, const virtReplicationJob
     replTableTake(table, g_strdup_printf("%s/%s", job->pool, job->volume));
     replTableAdd(table, job->region);
     replTableAddColored(table, replBarPhase(job),
-                        job->state == VIRT_REPLICATION_JOB_FAILED ? REPL_COLOR_BAD
-                                                                  : REPL_COLOR_BUSY);
+                        job->state == VIRT_REPLICATION_JOB_FAILED ? REPL_COLOR_BAD : REPL_COLOR_BUSY);
     replTableTake(table, replBar(&client->out, REPL_JOBS_BAR, job->progress));
     replTableTake(table, g_strdup_printf("%u %%", job->progress));
     replTableTake(table, job->rate > 0 && !ended ? replRateText(job->rate) : NULL);
@@ -57,8 +56,7 @@ replJobsText(ReplClient *client)
     virtReplicationJob **jobs = NULL;
     size_t i;
 
-    if (virtReplicationListJobs(client->conn, &jobs,
-                                replJobsAll ? VIRT_REPLICATION_LIST_DETAILED : 0) < 0) {
+    if (virtReplicationListJobs(client->conn, &jobs, replJobsAll ? VIRT_REPLICATION_LIST_DETAILED : 0) < 0) {
         replClientFail();
         return NULL;
     }
@@ -75,8 +73,7 @@ replJobsJson(ReplClient *client, bool line)
     virtReplicationJob **jobs = NULL;
     size_t i;
 
-    if (virtReplicationListJobs(client->conn, &jobs,
-                                replJobsAll ? VIRT_REPLICATION_LIST_DETAILED : 0) < 0)
+    if (virtReplicationListJobs(client->conn, &jobs, replJobsAll ? VIRT_REPLICATION_LIST_DETAILED : 0) < 0)
         return replClientFail();
     json_builder_begin_array(json);
     for (i = 0; jobs[i]; i++)
@@ -122,8 +119,7 @@ replJobsFollow(ReplClient *client)
     while (status == REPL_EXIT_DONE && !replProgressInterrupted()) {
         int round;
 
-        status =
-            client->json ? replJobsJson(client, true) : replJobsWatchText(client, &redraw, &last);
+        status = client->json ? replJobsJson(client, true) : replJobsWatchText(client, &redraw, &last);
         for (round = 0; round < 5 && !replProgressInterrupted(); round++)
             g_usleep(100 * 1000);
     }
@@ -147,10 +143,10 @@ replJobsRun(ReplClient *client, int argc G_GNUC_UNUSED, char **argv G_GNUC_UNUSE
 }
 
 static const GOptionEntry replJobsEntries[] = {
-    {"all", 'a', 0, G_OPTION_ARG_NONE, &replJobsAll,
-     N_("also the last job of each image, if it has ended"), NULL},
-    {"watch", 'w', 0, G_OPTION_ARG_NONE, &replJobsWatch,
-     N_("draw the list again and again, until Ctrl-C"), NULL},
+    {"all", 'a', 0, G_OPTION_ARG_NONE, &replJobsAll, N_("also the last job of each image, if it has ended"),
+     NULL},
+    {"watch", 'w', 0, G_OPTION_ARG_NONE, &replJobsWatch, N_("draw the list again and again, until Ctrl-C"),
+     NULL},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 

@@ -77,8 +77,7 @@ replKeysList(ReplClient *client)
 static ssize_t
 replKeysRead(unsigned char *value, size_t max)
 {
-    int fd = strcmp(replKeysFile, "-") == 0 ? dup(STDIN_FILENO)
-                                            : open(replKeysFile, O_RDONLY | O_CLOEXEC);
+    int fd = strcmp(replKeysFile, "-") == 0 ? dup(STDIN_FILENO) : open(replKeysFile, O_RDONLY | O_CLOEXEC);
     size_t size = 0;
     ssize_t got = 1;
 
@@ -168,8 +167,7 @@ replKeysBind(ReplClient *client, const char *word, const char *key)
         return REPL_EXIT_FAILED;
     if (virtReplicationKeyBind(vol, key) < 0)
         return replClientFail();
-    replClientSay(client, _("Key '%s' opens image '%s' from now on."), key,
-                  virStorageVolGetName(vol));
+    replClientSay(client, _("Key '%s' opens image '%s' from now on."), key, virStorageVolGetName(vol));
     return REPL_EXIT_DONE;
 }
 
@@ -190,8 +188,8 @@ static const GOptionEntry replKeysEntries[] = {
      N_("create: take the passphrase from this file, - is standard input; without it a random key "
         "is made"),
      N_("FILE")},
-    {"description", 0, 0, G_OPTION_ARG_STRING, &replKeysDescription,
-     N_("create: description of the key"), N_("TEXT")},
+    {"description", 0, 0, G_OPTION_ARG_STRING, &replKeysDescription, N_("create: description of the key"),
+     N_("TEXT")},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 

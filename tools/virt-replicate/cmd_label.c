@@ -53,13 +53,11 @@ replLabelAddQuota(ReplLabelParams *params, const char *name, const char *text, b
 static bool
 replLabelParams(ReplLabelParams *params)
 {
-    if (replLabelProject &&
-        virTypedParamsAddString(&params->list, &params->count, &params->max,
-                                VIRT_REPLICATION_LABEL_PROJECT, replLabelProject) < 0)
+    if (replLabelProject && virTypedParamsAddString(&params->list, &params->count, &params->max,
+                                                    VIRT_REPLICATION_LABEL_PROJECT, replLabelProject) < 0)
         return false;
     return replLabelAddQuota(params, VIRT_REPLICATION_LABEL_QUOTA_IMAGES, replLabelImages, false) &&
-           replLabelAddQuota(params, VIRT_REPLICATION_LABEL_QUOTA_SNAPSHOTS, replLabelSnapshots,
-                             false) &&
+           replLabelAddQuota(params, VIRT_REPLICATION_LABEL_QUOTA_SNAPSHOTS, replLabelSnapshots, false) &&
            replLabelAddQuota(params, VIRT_REPLICATION_LABEL_QUOTA_BYTES, replLabelBytes, true);
 }
 
@@ -79,11 +77,10 @@ replLabelSet(ReplClient *client, virStoragePoolPtr pool, const char *region)
     if (status != REPL_EXIT_DONE)
         return status;
     if (region)
-        replClientSay(client, _("Storage pool '%s' is of region '%s' now."),
-                      virStoragePoolGetName(pool), region);
+        replClientSay(client, _("Storage pool '%s' is of region '%s' now."), virStoragePoolGetName(pool),
+                      region);
     else
-        replClientSay(client, _("The label of storage pool '%s' is changed."),
-                      virStoragePoolGetName(pool));
+        replClientSay(client, _("The label of storage pool '%s' is changed."), virStoragePoolGetName(pool));
     if (virStoragePoolIsActive(pool) == 0)
         replClientSay(client, _("The pool is not active: 'virsh pool-start %s' starts it."),
                       virStoragePoolGetName(pool));
@@ -111,14 +108,13 @@ replLabelRun(ReplClient *client, int argc, char **argv)
 static const GOptionEntry replLabelEntries[] = {
     {"project", 'p', 0, G_OPTION_ARG_STRING, &replLabelProject,
      N_("project (tenant) that the pool belongs to"), N_("PROJECT")},
-    {"quota-images", 0, 0, G_OPTION_ARG_STRING, &replLabelImages,
-     N_("most images, or none: no limit"), N_("NUMBER")},
+    {"quota-images", 0, 0, G_OPTION_ARG_STRING, &replLabelImages, N_("most images, or none: no limit"),
+     N_("NUMBER")},
     {"quota-snapshots", 0, 0, G_OPTION_ARG_STRING, &replLabelSnapshots,
      N_("most snapshots (layers), or none: no limit"), N_("NUMBER")},
     {"quota-bytes", 0, 0, G_OPTION_ARG_STRING, &replLabelBytes,
      N_("most space, such as 10GiB, or none: no limit"), N_("SIZE")},
-    {"remove", 0, 0, G_OPTION_ARG_NONE, &replLabelRemove, N_("make the pool an ordinary one again"),
-     NULL},
+    {"remove", 0, 0, G_OPTION_ARG_NONE, &replLabelRemove, N_("make the pool an ordinary one again"), NULL},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 
@@ -127,11 +123,10 @@ const ReplCommand replCmdLabel = {
     .args = "POOL [REGION]",
     .summary = N_("make a storage pool a region, or change its quota"),
     .examples =
-        (const char *const[]){
-            "virt-replicate label default cn-north-1",
-            "virt-replicate label backup cn-east-2 --project web --quota-bytes 100GiB",
-            "virt-replicate label backup --quota-images none",
-            "virt-replicate label backup --remove", NULL},
+        (const char *const[]){"virt-replicate label default cn-north-1",
+                              "virt-replicate label backup cn-east-2 --project web --quota-bytes 100GiB",
+                              "virt-replicate label backup --quota-images none",
+                              "virt-replicate label backup --remove", NULL},
     .entries = replLabelEntries,
     .min = 1,
     .max = 2,

@@ -20,8 +20,7 @@ replPeerReach(virStoragePoolPtr pool)
     gint64 end = g_get_monotonic_time() + REPL_PEER_WAIT_us;
     virtReplicationRegion *region = virtReplicationRegionGet(pool, VIRT_REPLICATION_LIST_IMAGES);
 
-    while (region && g_strcmp0(region->peerState, "connecting") == 0 &&
-           g_get_monotonic_time() < end) {
+    while (region && g_strcmp0(region->peerState, "connecting") == 0 && g_get_monotonic_time() < end) {
         g_usleep(200 * 1000);
         virtReplicationRegionFree(region);
         region = virtReplicationRegionGet(pool, VIRT_REPLICATION_LIST_IMAGES);
@@ -39,10 +38,9 @@ replPeerAdd(ReplClient *client, char **argv)
         return replClientFail();
     if (virStoragePoolCreate(pool, 0) < 0 || virStoragePoolSetAutostart(pool, 1) < 0)
         return replClientFailWith(argv[0], virGetLastError());
-    replClientSay(
-        client,
-        _("Storage pool '%s' shows pool '%s' of %s. 'virt-replicate peer test %s' tries it."),
-        argv[0], argv[2], argv[1], argv[0]);
+    replClientSay(client,
+                  _("Storage pool '%s' shows pool '%s' of %s. 'virt-replicate peer test %s' tries it."),
+                  argv[0], argv[2], argv[1], argv[0]);
     return REPL_EXIT_DONE;
 }
 
@@ -67,14 +65,12 @@ replPeerCheck(ReplPeerReport *report, const char *key, const char *title, int ok
     replJsonString(report->json, "text", text);
     json_builder_end_object(report->json);
     report->failed += ok == 0;
-    replClientSay(report->client, "%s%-8s%s %s: %s", replTermOn(term, color), mark,
-                  replTermOff(term, color), title, text);
+    replClientSay(report->client, "%s%-8s%s %s: %s", replTermOn(term, color), mark, replTermOff(term, color),
+                  title, text);
 }
 
 static void
-replPeerCheckLink(ReplPeerReport *report,
-                  virStoragePoolPtr pool,
-                  const virtReplicationRegion *region)
+replPeerCheckLink(ReplPeerReport *report, virStoragePoolPtr pool, const virtReplicationRegion *region)
 {
     gint64 begin = g_get_monotonic_time();
     g_autofree char *text = NULL;
@@ -89,18 +85,18 @@ replPeerCheckLink(ReplPeerReport *report,
     replPeerCheck(report, "link", _("link"), ok && strstr(text, " ms") != NULL, text);
 }
 
-/* A peer with the module shows images with ids. */
+/* A peer with the module says what is used of the region; a stock one has no regions. */
 static void
 replPeerCheckVersion(ReplPeerReport *report, const virtReplicationRegion *region)
 {
-    g_autofree char *text = NULL;
-
-    if (!region->listed) {
+    if (!region->listed)
         replPeerCheck(report, "version", _("version"), -1, _("not known"));
-        return;
-    }
-    text = g_strdup_printf(_("the peer's images are listed, %zu of them"), region->nimages);
-    replPeerCheck(report, "version", _("version"), 1, text);
+    else if (region->usage.images >= 0)
+        replPeerCheck(report, "version", _("version"), 1,
+                      _("the peer has the module: images, ids and jobs are shown"));
+    else
+        replPeerCheck(report, "version", _("version"), 1,
+                      _("the peer is a stock libvirt, without the module: layers go through plain streams"));
 }
 
 /* Reading is tried; what writing needs is said by the plan of a first copy. */
@@ -166,8 +162,8 @@ replPeerTest(ReplClient *client, const char *name)
     if (!region->peerURI)
         return replClientError(_("Storage pool '%s' is on this host"), name);
     if (!region->active)
-        return replClientError(
-            _("Storage pool '%s' is not active: 'virsh pool-start %s' starts it"), name, name);
+        return replClientError(_("Storage pool '%s' is not active: 'virsh pool-start %s' starts it"), name,
+                               name);
     json_builder_begin_object(json);
     replJsonString(json, "pool", name);
     replPeerCheckLink(&report, pool, region);

@@ -19,8 +19,7 @@ replRegionsCount(long long used, long long quota)
 {
     if (used < 0)
         return quota < 0 ? g_strdup("-") : g_strdup_printf(_("- of %lld"), quota);
-    return quota < 0 ? g_strdup_printf("%lld", used)
-                     : g_strdup_printf(_("%lld of %lld"), used, quota);
+    return quota < 0 ? g_strdup_printf("%lld", used) : g_strdup_printf(_("%lld of %lld"), used, quota);
 }
 
 static char *
@@ -87,15 +86,13 @@ replRegionsRun(ReplClient *client, int argc G_GNUC_UNUSED, char **argv G_GNUC_UN
     if (client->json)
         replJsonPrint(json);
     else
-        replTablePrint(table,
-                       _("No pool is a region yet: 'virt-replicate label POOL REGION' makes one."));
+        replTablePrint(table, _("No pool is a region yet: 'virt-replicate label POOL REGION' makes one."));
     replTargetFreeRegions(regions);
     return REPL_EXIT_DONE;
 }
 
 static const GOptionEntry replRegionsEntries[] = {
-    {"all", 'a', 0, G_OPTION_ARG_NONE, &replRegionsAll, N_("also regions whose pool is not active"),
-     NULL},
+    {"all", 'a', 0, G_OPTION_ARG_NONE, &replRegionsAll, N_("also regions whose pool is not active"), NULL},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 
@@ -103,8 +100,7 @@ const ReplCommand replCmdRegions = {
     .name = "regions",
     .args = "",
     .summary = N_("list regions, their quota and what is used of it"),
-    .examples = (const char *const[]){"virt-replicate regions",
-                                      "virt-replicate regions --all --json", NULL},
+    .examples = (const char *const[]){"virt-replicate regions", "virt-replicate regions --all --json", NULL},
     .entries = replRegionsEntries,
     .max = 0,
     .run = replRegionsRun,

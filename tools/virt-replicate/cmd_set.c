@@ -24,8 +24,7 @@ typedef struct {
 static void
 replSetAdd(ReplSetParams *params, const char *name, const char *value)
 {
-    if (value &&
-        virTypedParamsAddString(&params->list, &params->count, &params->max, name, value) < 0)
+    if (value && virTypedParamsAddString(&params->list, &params->count, &params->max, name, value) < 0)
         params->failed = true;
 }
 
@@ -81,8 +80,7 @@ replSetRun(ReplClient *client, int argc G_GNUC_UNUSED, char **argv)
     int status = REPL_EXIT_FAILED;
 
     if (!replSetName && !replSetDescription && !replSetType && !replSetLimit && !replSetMembers)
-        return replClientError(
-            _("What shall be changed? 'virt-replicate set --help' says what can"));
+        return replClientError(_("What shall be changed? 'virt-replicate set --help' says what can"));
     if (!(vol = virtReplicationLookup(client->conn, argv[0])))
         return replClientFail();
     if (replSetParams(client, &params, vol)) {
@@ -100,14 +98,13 @@ replSetRun(ReplClient *client, int argc G_GNUC_UNUSED, char **argv)
 }
 
 static const GOptionEntry replSetEntries[] = {
-    {"name", 'n', 0, G_OPTION_ARG_STRING, &replSetName,
-     N_("name as people see it; the volume keeps its own"), N_("NAME")},
+    {"name", 'n', 0, G_OPTION_ARG_STRING, &replSetName, N_("name as people see it; the volume keeps its own"),
+     N_("NAME")},
     {"description", 0, 0, G_OPTION_ARG_STRING, &replSetDescription, N_("description"), N_("TEXT")},
-    {"type", 0, 0, G_OPTION_ARG_STRING, &replSetType,
-     N_("system-disk, data-disk, iso or full-machine"), N_("TYPE")},
+    {"type", 0, 0, G_OPTION_ARG_STRING, &replSetType, N_("system-disk, data-disk, iso or full-machine"),
+     N_("TYPE")},
     {"member", 0, 0, G_OPTION_ARG_STRING_ARRAY, &replSetMembers,
-     N_("data disk of a full machine; again for each one, none: it has none any more"),
-     N_("IMAGE")},
+     N_("data disk of a full machine; again for each one, none: it has none any more"), N_("IMAGE")},
     {"limit", 0, 0, G_OPTION_ARG_STRING, &replSetLimit,
      N_("bandwidth limit of its job, such as 20MiB/s, or none"), N_("RATE")},
     {NULL, 0, 0, 0, NULL, NULL, NULL},

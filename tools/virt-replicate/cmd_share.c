@@ -11,10 +11,7 @@
 static char *replAcceptPool;
 
 static int
-replShareOwner(ReplClient *client,
-               int argc,
-               char **argv,
-               int (*act)(virStorageVolPtr, const char *),
+replShareOwner(ReplClient *client, int argc, char **argv, int (*act)(virStorageVolPtr, const char *),
                const char *done)
 {
     g_autoptr(virStorageVol) vol = virtReplicationLookup(client->conn, argv[0]);
@@ -57,9 +54,7 @@ replShareIs(const virtReplicationOffer *offer, const char *word)
 /* The offer that is meant, and the pool whose project answers it. Reports; NULL when there is none,
  * or several. */
 static const virtReplicationOffer *
-replShareFind(virtReplicationRegion *const *regions,
-              const char *word,
-              const virtReplicationRegion **pool)
+replShareFind(virtReplicationRegion *const *regions, const char *word, const virtReplicationRegion **pool)
 {
     const virtReplicationOffer *found = NULL;
     size_t i, j;
@@ -89,15 +84,12 @@ replShareFind(virtReplicationRegion *const *regions,
 }
 
 static int
-replShareAnswer(ReplClient *client,
-                char **argv,
-                int (*act)(virStoragePoolPtr, const char *),
+replShareAnswer(ReplClient *client, char **argv, int (*act)(virStoragePoolPtr, const char *),
                 const char *done)
 {
     virtReplicationRegion **regions = replTargetRegions(client, 0);
     const virtReplicationRegion *answering = NULL;
-    const virtReplicationOffer *offer =
-        regions ? replShareFind(regions, argv[0], &answering) : NULL;
+    const virtReplicationOffer *offer = regions ? replShareFind(regions, argv[0], &answering) : NULL;
     g_autoptr(virStoragePool) pool = NULL;
     int status = REPL_EXIT_FAILED;
 
@@ -127,8 +119,7 @@ replRejectRun(ReplClient *client, int argc G_GNUC_UNUSED, char **argv)
 }
 
 static const GOptionEntry replAcceptEntries[] = {
-    {"pool", 0, 0, G_OPTION_ARG_STRING, &replAcceptPool, N_("pool of the project that answers"),
-     N_("POOL")},
+    {"pool", 0, 0, G_OPTION_ARG_STRING, &replAcceptPool, N_("pool of the project that answers"), N_("POOL")},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 

@@ -50,11 +50,8 @@ replShowKey(ReplClient *client, const virtReplicationImage *image)
 
     if (image->keyUsage || !image->keyUUID)
         return g_strdup(image->keyUsage);
-    secret = replClientSecrets(client)
-                 ? virSecretLookupByUUIDString(client->secrets, image->keyUUID)
-                 : NULL;
-    return g_strdup(secret && virSecretGetUsageID(secret) ? virSecretGetUsageID(secret)
-                                                          : image->keyUUID);
+    secret = replClientSecrets(client) ? virSecretLookupByUUIDString(client->secrets, image->keyUUID) : NULL;
+    return g_strdup(secret && virSecretGetUsageID(secret) ? virSecretGetUsageID(secret) : image->keyUUID);
 }
 
 static void
@@ -148,8 +145,7 @@ const ReplCommand replCmdShow = {
     .name = "show",
     .args = "IMAGE",
     .summary = N_("show all that is known of an image"),
-    .examples = (const char *const[]){"virt-replicate show web",
-                                      "virt-replicate show cn-north-1:web --json",
+    .examples = (const char *const[]){"virt-replicate show web", "virt-replicate show cn-north-1:web --json",
                                       "virt-replicate show 6a04678f", NULL},
     .min = 1,
     .max = 1,

@@ -29,8 +29,7 @@ replSteerFind(ReplClient *client, const char *word)
 }
 
 static int
-replSteerAll(
-    ReplClient *client, int argc, char **argv, int (*act)(virStorageVolPtr), const char *done)
+replSteerAll(ReplClient *client, int argc, char **argv, int (*act)(virStorageVolPtr), const char *done)
 {
     size_t failed = 0;
     int i;
@@ -101,8 +100,8 @@ replWatchRun(ReplClient *client, int argc, char **argv)
             break;
         jobs[count].label = replWatchLabel(client, jobs[count].vol);
     }
-    status = count == (size_t)argc ? replProgressWait(client, jobs, count, replWatchCancel)
-                                   : REPL_EXIT_FAILED;
+    status =
+        count == (size_t)argc ? replProgressWait(client, jobs, count, replWatchCancel) : REPL_EXIT_FAILED;
     for (i = 0; i < count; i++) {
         virStorageVolFree(jobs[i].vol);
         g_free((char *)jobs[i].label);

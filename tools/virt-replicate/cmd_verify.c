@@ -20,8 +20,8 @@ replVerifyReport(ReplClient *client, const ReplProgressJob *jobs, size_t count)
         g_autoptr(virtReplicationImage) image = virtReplicationImageGet(jobs[i].vol, 0);
 
         if (image && image->damaged && *image->damaged) {
-            replClientError(_("%s is damaged: %s. 'virt-replicate heal %.8s' mends it"),
-                            jobs[i].label, image->damaged, image->id);
+            replClientError(_("%s is damaged: %s. 'virt-replicate heal %.8s' mends it"), jobs[i].label,
+                            image->damaged, image->id);
             damaged++;
         } else if (image) {
             replClientSay(client, _("%s: no damage"), jobs[i].label);

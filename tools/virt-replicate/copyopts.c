@@ -31,8 +31,7 @@ typedef struct {
 static void
 replCopyOptString(ReplCopyParams *params, const char *name, const char *value)
 {
-    if (value &&
-        virTypedParamsAddString(&params->list, &params->count, &params->max, name, value) < 0)
+    if (value && virTypedParamsAddString(&params->list, &params->count, &params->max, name, value) < 0)
         params->failed = true;
 }
 
@@ -44,8 +43,7 @@ replCopyOptEncryption(ReplCopyParams *params)
                         strcmp(key, VIRT_REPLICATION_ENCRYPTION_DEFAULT) == 0 ||
                         strcmp(key, VIRT_REPLICATION_ENCRYPTION_KEEP) == 0);
 
-    replCopyOptString(params, word ? VIRT_REPLICATION_COPY_ENCRYPTION : VIRT_REPLICATION_COPY_KEY,
-                      key);
+    replCopyOptString(params, word ? VIRT_REPLICATION_COPY_ENCRYPTION : VIRT_REPLICATION_COPY_KEY, key);
 }
 
 static bool
@@ -63,13 +61,11 @@ replCopyOptNumbers(ReplCopyParams *params)
             params->failed = true;
     }
     if (replCopyOptMaxImages > 0 &&
-        virTypedParamsAddUInt(&params->list, &params->count, &params->max,
-                              VIRT_REPLICATION_COPY_MAX_IMAGES,
+        virTypedParamsAddUInt(&params->list, &params->count, &params->max, VIRT_REPLICATION_COPY_MAX_IMAGES,
                               (unsigned int)replCopyOptMaxImages) < 0)
         params->failed = true;
-    if (replCopyOptFastCreate &&
-        virTypedParamsAddBoolean(&params->list, &params->count, &params->max,
-                                 VIRT_REPLICATION_COPY_FAST_CREATE, 1) < 0)
+    if (replCopyOptFastCreate && virTypedParamsAddBoolean(&params->list, &params->count, &params->max,
+                                                          VIRT_REPLICATION_COPY_FAST_CREATE, 1) < 0)
         params->failed = true;
     return true;
 }
@@ -85,8 +81,7 @@ replCopyOptParams(virTypedParameterPtr *list, int *count)
     replCopyOptString(&params, VIRT_REPLICATION_COPY_TOKEN, replCopyOptToken);
     replCopyOptString(&params, VIRT_REPLICATION_COPY_REKEY, replCopyOptRekey);
     if (replCopyOptFlatten)
-        replCopyOptString(&params, VIRT_REPLICATION_COPY_SNAPSHOTS,
-                          VIRT_REPLICATION_SNAPSHOTS_FLATTEN);
+        replCopyOptString(&params, VIRT_REPLICATION_COPY_SNAPSHOTS, VIRT_REPLICATION_SNAPSHOTS_FLATTEN);
     replCopyOptEncryption(&params);
     if (!replCopyOptNumbers(&params) || params.failed) {
         if (params.failed)

@@ -13,18 +13,27 @@
 #include <libvirt-replication/libvirt-replication.h>
 
 /* Members; nothing for NULL. */
-void replJsonString(JsonBuilder *json, const char *name, const char *value);
-void replJsonNumber(JsonBuilder *json, const char *name, gint64 value);
-void replJsonBool(JsonBuilder *json, const char *name, gboolean value);
+void
+replJsonString(JsonBuilder *json, const char *name, const char *value);
+void
+replJsonNumber(JsonBuilder *json, const char *name, gint64 value);
+void
+replJsonBool(JsonBuilder *json, const char *name, gboolean value);
 
 /* Whole objects. */
-void replJsonImage(JsonBuilder *json, const virtReplicationImage *image);
-void replJsonJob(JsonBuilder *json, const virtReplicationJob *job);
-void replJsonRegion(JsonBuilder *json, const virtReplicationRegion *region);
+void
+replJsonImage(JsonBuilder *json, const virtReplicationImage *image);
+void
+replJsonJob(JsonBuilder *json, const virtReplicationJob *job);
+void
+replJsonRegion(JsonBuilder *json, const virtReplicationRegion *region);
 
 /* A member {"images": …, "snapshots": …, "bytes": …}; what is -1 is left out. */
-void replJsonAmount(JsonBuilder *json, const char *name, const virtReplicationAmount *amount);
+void
+replJsonAmount(JsonBuilder *json, const char *name, const virtReplicationAmount *amount);
 
 /* Prints what was built: on lines of its own, or, for events, on one line. Ends the builder. */
-void replJsonPrint(JsonBuilder *json);
-void replJsonPrintLine(JsonBuilder *json);
+void
+replJsonPrint(JsonBuilder *json);
+void
+replJsonPrintLine(JsonBuilder *json);

@@ -93,16 +93,11 @@ replPairsSource(ReplClient *client, virtReplicationRegion *const *regions, const
 }
 
 static void
-replPairsAdd(ReplClient *client,
-             GArray *list,
-             const ReplPairsSource *source,
-             const virtReplicationRegion *target,
-             virStorageVolPtr replica,
-             virErrorPtr error)
+replPairsAdd(ReplClient *client, GArray *list, const ReplPairsSource *source,
+             const virtReplicationRegion *target, virStorageVolPtr replica, virErrorPtr error)
 {
     ReplPair pair = {
-        .label =
-            g_strdup_printf("%s %s %s", source->name, client->out.utf8 ? "→" : "->", target->name),
+        .label = g_strdup_printf("%s %s %s", source->name, client->out.utf8 ? "→" : "->", target->name),
         .name = g_strdup(source->name),
         .region = g_strdup(target->name),
         .pool = g_strdup(target->pool),
@@ -118,22 +113,17 @@ replPairsAdd(ReplClient *client,
 
 /* An image that is shared with us has no volume that can be named. */
 static void
-replPairsPlanByID(ReplClient *client,
-                  GArray *list,
-                  const ReplPairsSource *source,
-                  const GPtrArray *targets,
-                  virTypedParameterPtr params,
-                  int nparams)
+replPairsPlanByID(ReplClient *client, GArray *list, const ReplPairsSource *source, const GPtrArray *targets,
+                  virTypedParameterPtr params, int nparams)
 {
     guint i;
 
     for (i = 0; i < targets->len; i++) {
         const virtReplicationRegion *target = g_ptr_array_index(targets, i);
-        g_autoptr(virStoragePool) pool =
-            virStoragePoolLookupByUUIDString(client->conn, target->poolUUID);
-        virStorageVolPtr replica = pool ? virtReplicationCopyByID(source->id, pool, params, nparams,
-                                                                  VIRT_REPLICATION_COPY_PLAN)
-                                        : NULL;
+        g_autoptr(virStoragePool) pool = virStoragePoolLookupByUUIDString(client->conn, target->poolUUID);
+        virStorageVolPtr replica =
+            pool ? virtReplicationCopyByID(source->id, pool, params, nparams, VIRT_REPLICATION_COPY_PLAN)
+                 : NULL;
         virErrorPtr error = g_new0(virError, 1);
 
         if (replica) {
@@ -150,12 +140,8 @@ replPairsPlanByID(ReplClient *client,
 
 /* All volumes with all targets in one call. Returns false when nothing was tried. */
 static bool
-replPairsPlanVolumes(ReplClient *client,
-                     GArray *list,
-                     const GPtrArray *sources,
-                     const GPtrArray *targets,
-                     virTypedParameterPtr params,
-                     int nparams)
+replPairsPlanVolumes(ReplClient *client, GArray *list, const GPtrArray *sources, const GPtrArray *targets,
+                     virTypedParameterPtr params, int nparams)
 {
     g_autofree virStorageVolPtr *vols = g_new0(virStorageVolPtr, sources->len);
     g_autofree virStoragePoolPtr *pools = g_new0(virStoragePoolPtr, targets->len);
@@ -180,8 +166,8 @@ replPairsPlanVolumes(ReplClient *client,
     }
     for (i = 0; i < count; i++)
         replPairsAdd(client, list, g_ptr_array_index(sources, i / targets->len),
-                     g_ptr_array_index(targets, i % targets->len),
-                     g_steal_pointer(&results[i].replica), g_steal_pointer(&results[i].error));
+                     g_ptr_array_index(targets, i % targets->len), g_steal_pointer(&results[i].replica),
+                     g_steal_pointer(&results[i].error));
     virtReplicationResultsFree(results, count);
     tried = true;
 cleanup:
@@ -194,10 +180,7 @@ cleanup:
 
 /* Volumes and shared images apart. */
 static bool
-replPairsPlanAll(ReplClient *client,
-                 GArray *list,
-                 const GPtrArray *sources,
-                 const GPtrArray *targets)
+replPairsPlanAll(ReplClient *client, GArray *list, const GPtrArray *sources, const GPtrArray *targets)
 {
     g_autoptr(GPtrArray) volumes = g_ptr_array_new();
     virTypedParameterPtr params = NULL;
@@ -239,12 +222,10 @@ replPairsPlan(ReplClient *client, char **images, size_t nimages, ReplPairs *pair
             g_ptr_array_add(sources, source);
     }
     if (ok)
-        ok =
-            replTargetFindAll(regions, replCopyOptTo,
-                              ((ReplPairsSource *)g_ptr_array_index(sources, 0))->project, targets);
+        ok = replTargetFindAll(regions, replCopyOptTo,
+                               ((ReplPairsSource *)g_ptr_array_index(sources, 0))->project, targets);
     if (ok && targets->len == 0) {
-        replClientError(
-            _("Where to? Name a region with --to ('virt-replicate regions' lists them)"));
+        replClientError(_("Where to? Name a region with --to ('virt-replicate regions' lists them)"));
         ok = false;
     }
     if (ok)
@@ -267,8 +248,7 @@ replPairsForget(const ReplPairs *pairs)
     size_t i;
 
     for (i = 0; i < pairs->count; i++) {
-        if (replPairsIsPlanned(&pairs->list[i]) &&
-            virtReplicationJobCancel(pairs->list[i].replica) < 0)
+        if (replPairsIsPlanned(&pairs->list[i]) && virtReplicationJobCancel(pairs->list[i].replica) < 0)
             replClientFailWith(pairs->list[i].label, virtReplicationGetLastError());
     }
 }

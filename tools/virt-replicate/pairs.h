@@ -25,22 +25,28 @@ typedef struct {
     size_t count;
 } ReplPairs;
 
-void replPairsClear(ReplPairs *pairs);
+void
+replPairsClear(ReplPairs *pairs);
 
 /* Plans a job for each pair of @images (words of the user) and the targets of the options
  * (copyopts.h). Refused pairs are in the list with their error. Reports; false when nothing was
  * planned. */
-bool replPairsPlan(ReplClient *client, char **images, size_t nimages, ReplPairs *pairs);
+bool
+replPairsPlan(ReplClient *client, char **images, size_t nimages, ReplPairs *pairs);
 
 /* Ends planned jobs, as if they had not been asked for. */
-void replPairsForget(const ReplPairs *pairs);
+void
+replPairsForget(const ReplPairs *pairs);
 
 /* Starts planned jobs; those that cannot be started get their error and lose their replica. Returns
  * how many of all pairs are refused. */
-size_t replPairsStart(ReplPairs *pairs);
+size_t
+replPairsStart(ReplPairs *pairs);
 
 /* Prints the plans: snapshots, bytes to send, what is reused, quota that will be left, time. */
-void replPairsShow(ReplClient *client, const ReplPairs *pairs);
+void
+replPairsShow(ReplClient *client, const ReplPairs *pairs);
 
 /* Reports the errors of refused pairs. Returns how many there are. */
-size_t replPairsErrors(const ReplPairs *pairs);
+size_t
+replPairsErrors(const ReplPairs *pairs);

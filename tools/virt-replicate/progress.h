@@ -17,8 +17,11 @@ typedef struct {
 
 /* Waits until all jobs have ended, or Ctrl-C. @cancel: then cancel them; else they go on, and a
  * line says how to come back. Returns an exit status. */
-int replProgressWait(ReplClient *client, const ReplProgressJob *jobs, size_t njobs, bool cancel);
+int
+replProgressWait(ReplClient *client, const ReplProgressJob *jobs, size_t njobs, bool cancel);
 
 /* Makes Ctrl-C set a flag; replProgressInterrupted() tells. */
-void replProgressCatchInterrupt(void);
-bool replProgressInterrupted(void);
+void
+replProgressCatchInterrupt(void);
+bool
+replProgressInterrupted(void);

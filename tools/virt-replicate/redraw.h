@@ -15,12 +15,16 @@ typedef struct {
     GString *drawn; /* what they were */
 } ReplRedraw;
 
-void replRedrawInit(ReplRedraw *redraw, ReplTerm *term);
-void replRedrawClear(ReplRedraw *redraw);
+void
+replRedrawInit(ReplRedraw *redraw, ReplTerm *term);
+void
+replRedrawClear(ReplRedraw *redraw);
 
 /* Draws @text, whose lines end with a newline, over what was drawn before. Reads the terminal's
  * width first when it was resized. */
-void replRedraw(ReplRedraw *redraw, const char *text);
+void
+replRedraw(ReplRedraw *redraw, const char *text);
 
 /* Reads the terminal's width anew when it was resized since. */
-void replRedrawResize(ReplRedraw *redraw);
+void
+replRedrawResize(ReplRedraw *redraw);

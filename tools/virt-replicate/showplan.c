@@ -46,16 +46,15 @@ replPlanQuotaLeft(const ReplPair *pair)
     GString *out = g_string_new(NULL);
 
     if (pair->quota.images >= 0)
-        g_string_append_printf(out,
-                               ngettext("%lld image", "%lld images",
-                                        (unsigned long)MAX(pair->quota.images - after->images, 0)),
-                               MAX(pair->quota.images - after->images, 0));
-    if (pair->quota.snapshots >= 0)
         g_string_append_printf(
             out,
-            ngettext("%s%lld snapshot", "%s%lld snapshots",
-                     (unsigned long)MAX(pair->quota.snapshots - after->snapshots, 0)),
-            out->len ? ", " : "", MAX(pair->quota.snapshots - after->snapshots, 0));
+            ngettext("%lld image", "%lld images", (unsigned long)MAX(pair->quota.images - after->images, 0)),
+            MAX(pair->quota.images - after->images, 0));
+    if (pair->quota.snapshots >= 0)
+        g_string_append_printf(out,
+                               ngettext("%s%lld snapshot", "%s%lld snapshots",
+                                        (unsigned long)MAX(pair->quota.snapshots - after->snapshots, 0)),
+                               out->len ? ", " : "", MAX(pair->quota.snapshots - after->snapshots, 0));
     if (pair->quota.bytes >= 0) {
         g_autofree char *size = replSizeText((guint64)MAX(pair->quota.bytes - after->bytes, 0));
 
@@ -74,10 +73,9 @@ replPlanRow(ReplTable *table, const ReplPair *pair)
     replTableAddColored(table, pair->label, REPL_COLOR_BOLD);
     replTableTake(table, g_strdup_printf("%u", sums.layers));
     replTableTake(table, replSizeText(sums.send));
-    replTableTake(table,
-                  sums.reused > 0
-                      ? g_strdup_printf(ngettext("%u layer", "%u layers", sums.reused), sums.reused)
-                      : NULL);
+    replTableTake(table, sums.reused > 0
+                             ? g_strdup_printf(ngettext("%u layer", "%u layers", sums.reused), sums.reused)
+                             : NULL);
     replTableTake(table, replSizeText(pair->job->peakSpace));
     replTableTake(table, replPlanQuotaLeft(pair));
     replTableTake(table, replTimeText(pair->job->eta));
@@ -93,8 +91,8 @@ replPlanWarn(const ReplPair *pair)
                         "%s: %u internal snapshots cannot be kept\n", sums.snapshotsLost),
                pair->label, sums.snapshotsLost);
     if (sums.bitmapsLost > 0)
-        printf(ngettext("%s: %u dirty bitmap cannot be kept\n",
-                        "%s: %u dirty bitmaps cannot be kept\n", sums.bitmapsLost),
+        printf(ngettext("%s: %u dirty bitmap cannot be kept\n", "%s: %u dirty bitmaps cannot be kept\n",
+                        sums.bitmapsLost),
                pair->label, sums.bitmapsLost);
 }
 

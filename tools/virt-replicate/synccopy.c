@@ -191,7 +191,8 @@ replSyncStart(ReplSync *sync, const ReplWish *wish, const virtReplicationImage *
     if (!(replica = replSyncRequest(sync, wish, source))) {
         g_autofree char *what = g_strdup_printf("%s, %s", wish->origin->name, wish->region);
 
-        replClientFailWith(what, virtReplicationGetLastError());
+        replClientFailWith(what,
+                           virtReplicationGetLastError() ? virtReplicationGetLastError() : virGetLastError());
         g_hash_table_add(sync->refused, g_strdup_printf("%s %s", wish->origin->id, wish->region));
         return;
     }

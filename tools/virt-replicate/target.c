@@ -65,24 +65,20 @@ replTargetSeveral(const GPtrArray *found, const char *word)
 
         g_string_append_printf(list, "\n  %s (%s)", region->pool, region->project);
     }
-    replClientError(_("Region '%s' has %u pools; name one of them:%s"), word, found->len,
-                    list->str);
+    replClientError(_("Region '%s' has %u pools; name one of them:%s"), word, found->len, list->str);
     return NULL;
 }
 
 /* The pools of the region @word, of @project only unless that is NULL. */
 static void
-replTargetCollect(virtReplicationRegion *const *regions,
-                  const char *word,
-                  const char *project,
+replTargetCollect(virtReplicationRegion *const *regions, const char *word, const char *project,
                   GPtrArray *found)
 {
     size_t i;
 
     g_ptr_array_set_size(found, 0);
     for (i = 0; regions[i]; i++) {
-        if (strcmp(regions[i]->name, word) == 0 &&
-            (!project || strcmp(regions[i]->project, project) == 0))
+        if (strcmp(regions[i]->name, word) == 0 && (!project || strcmp(regions[i]->project, project) == 0))
             g_ptr_array_add(found, regions[i]);
     }
 }
@@ -109,10 +105,7 @@ replTargetFind(virtReplicationRegion *const *regions, const char *word, const ch
 }
 
 bool
-replTargetFindAll(virtReplicationRegion *const *regions,
-                  char **words,
-                  const char *project,
-                  GPtrArray *found)
+replTargetFindAll(virtReplicationRegion *const *regions, char **words, const char *project, GPtrArray *found)
 {
     guint i, j;
 
@@ -158,13 +151,15 @@ replTargetPool(ReplClient *client, const char *name)
 {
     virStoragePoolPtr pool = virStoragePoolLookupByName(client->conn, name);
     g_autofree char *near = NULL;
+    virErrorPtr error;
 
     if (pool)
         return pool;
-    if (virGetLastErrorCode() == VIR_ERR_NO_STORAGE_POOL &&
-        (near = replTargetNearPool(client, name)))
+    error = virSaveLastError(); /* before other calls to libvirt reset it */
+    if (error && error->code == VIR_ERR_NO_STORAGE_POOL && (near = replTargetNearPool(client, name)))
         replClientError(_("There is no storage pool '%s'. Did you mean '%s'?"), name, near);
     else
-        replClientFailWith(NULL, virGetLastError());
+        replClientFailWith(NULL, error);
+    virFreeError(error);
     return NULL;
 }

@@ -8,10 +8,12 @@
 #include "client.h"
 
 /* Frees an array of virtReplicationRegion that ends with NULL. */
-void replTargetFreeRegions(virtReplicationRegion **regions);
+void
+replTargetFreeRegions(virtReplicationRegion **regions);
 
 /* All regions, by virtReplicationListRegions(). Reports; NULL on error. */
-virtReplicationRegion **replTargetRegions(ReplClient *client, unsigned int flags);
+virtReplicationRegion **
+replTargetRegions(ReplClient *client, unsigned int flags);
 
 /* The region pool that @word means: a region of one pool, or of one pool of @project (may be NULL);
  * or a pool's name. Borrowed from @regions. Reports; NULL when there is none, or several. */
@@ -20,10 +22,9 @@ replTargetFind(virtReplicationRegion *const *regions, const char *word, const ch
 
 /* Several of them: words may hold several ones with commas between. Appends to @found, each pool
  * once. Reports; false on error. */
-bool replTargetFindAll(virtReplicationRegion *const *regions,
-                       char **words,
-                       const char *project,
-                       GPtrArray *found);
+bool
+replTargetFindAll(virtReplicationRegion *const *regions, char **words, const char *project, GPtrArray *found);
 
 /* A pool by name, with the nearest name when there is none. Reports; NULL on error. */
-virStoragePoolPtr replTargetPool(ReplClient *client, const char *name);
+virStoragePoolPtr
+replTargetPool(ReplClient *client, const char *name);

@@ -49,8 +49,7 @@ replTermInit(ReplTerm *term, int fd, bool noColor, bool ascii, int width)
 const char *
 replTermOn(const ReplTerm *term, ReplColor color)
 {
-    static const char *const codes[] = {"",         "\033[32m", "\033[31m",
-                                        "\033[36m", "\033[2m",  "\033[1m"};
+    static const char *const codes[] = {"", "\033[32m", "\033[31m", "\033[36m", "\033[2m", "\033[1m"};
 
     return term->color ? codes[color] : "";
 }
@@ -94,8 +93,8 @@ replTermWidth(const char *text)
             text += escape;
             continue;
         }
-        width += replTermCharWidth(
-            g_utf8_get_char_validated(text, -1) < 0x110000 ? g_utf8_get_char(text) : '?');
+        width +=
+            replTermCharWidth(g_utf8_get_char_validated(text, -1) < 0x110000 ? g_utf8_get_char(text) : '?');
         text = g_utf8_next_char(text);
     }
     return width;

@@ -26,21 +26,28 @@ typedef enum {
 } ReplColor;
 
 /* Looks at @fd and at the environment (NO_COLOR, TERM, COLUMNS, the locale). */
-void replTermInit(ReplTerm *term, int fd, bool noColor, bool ascii, int width);
+void
+replTermInit(ReplTerm *term, int fd, bool noColor, bool ascii, int width);
 
 /* Reads the width anew, after a resize. */
-void replTermResize(ReplTerm *term, int fd);
+void
+replTermResize(ReplTerm *term, int fd);
 
 /* The escape sequences around coloured text; "" without colours. */
-const char *replTermOn(const ReplTerm *term, ReplColor color);
-const char *replTermOff(const ReplTerm *term, ReplColor color);
+const char *
+replTermOn(const ReplTerm *term, ReplColor color);
+const char *
+replTermOff(const ReplTerm *term, ReplColor color);
 
 /* How many columns @text takes, escape sequences aside. */
-int replTermWidth(const char *text);
+int
+replTermWidth(const char *text);
 
 /* @text cut to @width columns, with "…" or "~" at its end when something is missing. The caller
  * frees. */
-char *replTermCut(const ReplTerm *term, const char *text, int width);
+char *
+replTermCut(const ReplTerm *term, const char *text, int width);
 
 /* @text without control characters, which names may hold. The caller frees. */
-char *replTermClean(const char *text);
+char *
+replTermClean(const char *text);

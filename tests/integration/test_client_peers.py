@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""virt-replicate with regions on other hosts: added, tested and listed without any XML."""
+
+import json
+
+import pytest
+
+from harness import client, images, net
+from harness.host import STOCK
+from harness.pools import Pool
+from harness.remote import uri
+
+
+@pytest.fixture(scope="module")
+def hosts(new_host):
+    """(the host that is asked, a peer with the module, a stock peer, and their links)"""
+    here = new_host().start()
+    there = new_host(listen=("tcp",)).start()
+    plain = new_host(module=STOCK, listen=("tcp",)).start()
+    return here, there, plain, net.Link(there, here), net.Link(plain, here)
+
+
+@pytest.fixture(scope="module")
+def far(hosts):
+    here, there, _, link, _ = hosts
+    source = Pool(there, "images", region="cn-far-1")
+    images.create(source.file("web.qcow2"), "4M")
+    source.refresh()
+    client.ok(here, "peer", "add", "shanghai", uri(link), "images")
+    return here, source
+
+
+def test_add_starts_and_lists(far):
+    here, _ = far
+    region = [r for r in client.listing(here, "regions") if r["pool"] == "shanghai"][0]
+    assert region["name"] == "cn-far-1" and region["poolType"] == "region" and region["active"]
+    assert region["peer"]["state"] == "connected"
+    assert [i["name"] for i in client.listing(here, "images", "cn-far-1")] == ["web.qcow2"]
+    assert client.listing(here, "show", "cn-far-1:web.qcow2")["pool"] == "shanghai"
+    assert "autostart:      yes" in here.ok("pool-info", "shanghai").lower()
+
+
+def test_test_says_what_is_right(far):
+    here, _ = far
+    report = client.listing(here, "peer", "test", "shanghai")
+    assert report["link"]["ok"] and report["rights"]["ok"] and report["version"]["ok"], report
+    out = client.ok(here, "peer", "test", "shanghai")
+    assert [line.split(":")[0].split()[-1] for line in out.splitlines()] == ["link", "version", "rights", "keys"]
+
+
+def test_stock_peer_is_said_to_be_one(hosts):
+    here, _, plain, _, link = hosts
+    source = Pool(plain, "stocked")
+    images.create(source.file("web.qcow2"), "4M")
+    source.refresh()
+    client.ok(here, "peer", "add", "plain", uri(link), "stocked")
+    report = client.listing(here, "peer", "test", "plain")
+    assert report["link"]["ok"] and "without" in report["version"]["text"], report
+
+
+def test_peer_that_is_away(hosts, far):
+    here, there, _, _, _ = hosts
+    there.stop()
+    try:
+        result = client.run(here, "peer", "test", "shanghai")
+        assert result.rc == 1 and "FAILED" in result.out, result
+        listed = client.run(here, "images", "--json")
+        assert listed.rc in (0, 1, 2) and isinstance(json.loads(listed.out), list)
+        assert "shanghai" in listed.err
+        region = [r for r in client.listing(here, "regions") if r["pool"] == "shanghai"][0]
+        assert region["peer"]["state"] in ("away", "connecting")
+    finally:
+        there.start()
+
+
+def test_peer_errors(hosts, far):
+    here = hosts[0]
+    assert "no storage pool" in client.fails(here, "peer", "test", "nowhere")
+    assert "on this host" in client.fails(here, "peer", "test", Pool(here, "local", region="r").name)
+    assert client.run(here, "peer", "add", "bad", "storage+ext:///x?command=/bin/sh", "images").rc == 1
+    assert client.run(here, "peer").rc == 1
