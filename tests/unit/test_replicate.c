@@ -624,6 +624,7 @@ testShared(void)
         g_usleep(1000);
     memWorldBack(test.world);
     waitEnd(&test, REPL_JOB_COMPLETED);
+    g_assert_true(replJobWaitFor(first, WAIT_ms)); /* it may end after the second one */
     g_assert_cmpint(replJobState(first), ==, REPL_JOB_COMPLETED);
     alone = 300 * KIB + 2 * MIB + 5 * MIB;
     g_assert_cmpint(test.world->moved_bytes, ==, alone + 300 * KIB);

@@ -11,12 +11,8 @@
 
 /* One request; @source is NULL when the request names it by id. */
 static virStorageVolPtr
-replCopyOne(virStorageVolPtr source,
-            virStoragePoolPtr target,
-            const ReplWriteRequest *request,
-            virTypedParameterPtr params,
-            int nparams,
-            unsigned int flags)
+replCopyOne(virStorageVolPtr source, virStoragePoolPtr target, const ReplWriteRequest *request,
+            virTypedParameterPtr params, int nparams, unsigned int flags)
 {
     g_autofree char *xml = NULL;
     virStorageVolPtr replica;
@@ -24,19 +20,16 @@ replCopyOne(virStorageVolPtr source,
     if (replWriteCheck(params, nparams) < 0)
         return NULL;
     xml = replWriteReplicate(request, params, nparams, flags);
-    replica = source ? virStorageVolCreateXMLFrom(target, xml, source, 0)
-                     : virStorageVolCreateXML(target, xml, 0);
+    replica =
+        source ? virStorageVolCreateXMLFrom(target, xml, source, 0) : virStorageVolCreateXML(target, xml, 0);
     if (!replica)
         replErrorFromLibvirt();
     return replica;
 }
 
 virStorageVolPtr
-virtReplicationCopy(virStorageVolPtr source,
-                    virStoragePoolPtr target,
-                    virTypedParameterPtr params,
-                    int nparams,
-                    unsigned int flags)
+virtReplicationCopy(virStorageVolPtr source, virStoragePoolPtr target, virTypedParameterPtr params,
+                    int nparams, unsigned int flags)
 {
     ReplWriteRequest request = {0};
 
@@ -46,10 +39,7 @@ virtReplicationCopy(virStorageVolPtr source,
 }
 
 virStorageVolPtr
-virtReplicationCopyByID(const char *id,
-                        virStoragePoolPtr target,
-                        virTypedParameterPtr params,
-                        int nparams,
+virtReplicationCopyByID(const char *id, virStoragePoolPtr target, virTypedParameterPtr params, int nparams,
                         unsigned int flags)
 {
     ReplWriteRequest request = {.image = id};
@@ -71,10 +61,7 @@ replCopyTokenSuffix(virStorageVolPtr source, virStoragePoolPtr target)
 }
 
 static void
-replCopyPair(virtReplicationResult *result,
-             bool alone,
-             virTypedParameterPtr params,
-             int nparams,
+replCopyPair(virtReplicationResult *result, bool alone, virTypedParameterPtr params, int nparams,
              unsigned int flags)
 {
     g_autofree char *suffix = alone ? NULL : replCopyTokenSuffix(result->source, result->target);
@@ -96,25 +83,19 @@ replCopyCheckMany(size_t nsources, size_t ntargets, virTypedParameterPtr params,
     if (replWriteCheck(params, nparams) < 0)
         return -1;
     if (nsources == 0 || ntargets == 0)
-        return replError(VIR_ERR_INVALID_ARG,
-                         _("A replication needs at least one image and one target"));
+        return replError(VIR_ERR_INVALID_ARG, _("A replication needs at least one image and one target"));
     if (nsources > most)
         return replError(VIR_ERR_INVALID_ARG,
-                         _("At most %u images can be replicated at once, and %zu are asked for"),
-                         most, nsources);
+                         _("At most %u images can be replicated at once, and %zu are asked for"), most,
+                         nsources);
     if (nsources > 1 && replParamsFind(params, nparams, VIRT_REPLICATION_COPY_NAME))
         return replError(VIR_ERR_INVALID_ARG, _("%zu images cannot have one name"), nsources);
     return 0;
 }
 
 int
-virtReplicationCopyMany(virStorageVolPtr *sources,
-                        size_t nsources,
-                        virStoragePoolPtr *targets,
-                        size_t ntargets,
-                        virTypedParameterPtr params,
-                        int nparams,
-                        unsigned int flags,
+virtReplicationCopyMany(virStorageVolPtr *sources, size_t nsources, virStoragePoolPtr *targets,
+                        size_t ntargets, virTypedParameterPtr params, int nparams, unsigned int flags,
                         virtReplicationResult **results)
 {
     bool alone = nsources == 1 && ntargets == 1;
@@ -155,18 +136,14 @@ virtReplicationResultsFree(virtReplicationResult *results, size_t nresults)
 }
 
 static virStorageVolPtr
-replCopyBundle(virStorageVolPtr source,
-               virStoragePoolPtr target,
-               const char *name,
-               const ReplWriteRequest *request,
-               unsigned int flags)
+replCopyBundle(virStorageVolPtr source, virStoragePoolPtr target, const char *name,
+               const ReplWriteRequest *request, unsigned int flags)
 {
     virTypedParameterPtr params = NULL;
     virStorageVolPtr bundle = NULL;
     int nparams = 0, max = 0;
 
-    if (name &&
-        virTypedParamsAddString(&params, &nparams, &max, VIRT_REPLICATION_COPY_NAME, name) < 0)
+    if (name && virTypedParamsAddString(&params, &nparams, &max, VIRT_REPLICATION_COPY_NAME, name) < 0)
         replErrorFromLibvirt();
     else
         bundle = replCopyOne(source, target, request, params, nparams, flags);
@@ -175,12 +152,8 @@ replCopyBundle(virStorageVolPtr source,
 }
 
 virStorageVolPtr
-virtReplicationExport(virStorageVolPtr source,
-                      virStoragePoolPtr target,
-                      const char *name,
-                      virStorageVolPtr *have,
-                      size_t nhave,
-                      unsigned int flags)
+virtReplicationExport(virStorageVolPtr source, virStoragePoolPtr target, const char *name,
+                      virStorageVolPtr *have, size_t nhave, unsigned int flags)
 {
     ReplWriteRequest request = {.bundle = VIRT_REPLICATION_YES, .have = have, .nhave = nhave};
 
@@ -190,9 +163,7 @@ virtReplicationExport(virStorageVolPtr source,
 }
 
 virStorageVolPtr
-virtReplicationExportInventory(virStorageVolPtr image,
-                               virStoragePoolPtr target,
-                               const char *name,
+virtReplicationExportInventory(virStorageVolPtr image, virStoragePoolPtr target, const char *name,
                                unsigned int flags)
 {
     ReplWriteRequest request = {.bundle = "inventory"};
@@ -203,11 +174,8 @@ virtReplicationExportInventory(virStorageVolPtr image,
 }
 
 virStorageVolPtr
-virtReplicationImport(virStorageVolPtr bundle,
-                      virStoragePoolPtr target,
-                      virTypedParameterPtr params,
-                      int nparams,
-                      unsigned int flags)
+virtReplicationImport(virStorageVolPtr bundle, virStoragePoolPtr target, virTypedParameterPtr params,
+                      int nparams, unsigned int flags)
 {
     ReplWriteRequest request = {0};
 

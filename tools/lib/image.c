@@ -37,8 +37,7 @@ virtReplicationImageGet(virStorageVolPtr vol, unsigned int flags)
     }
     image = replImageOf(vol, pool);
     if (!image && replErrorCode() == VIR_ERR_OK)
-        replError(VIR_ERR_OPERATION_INVALID,
-                  _("Volume '%s' of pool '%s' is no image: its pool is no region"),
+        replError(VIR_ERR_OPERATION_INVALID, _("Volume '%s' of pool '%s' is no image: its pool is no region"),
                   virStorageVolGetName(vol), virStoragePoolGetName(pool));
     return image;
 }

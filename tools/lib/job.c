@@ -16,17 +16,16 @@ virtReplicationJobGet(virStorageVolPtr vol)
     if (!image)
         return NULL;
     if (!image->job)
-        replError(VIR_ERR_OPERATION_INVALID, _("No job of volume '%s' in pool '%s' is known"),
-                  image->volume, image->pool);
+        replError(VIR_ERR_OPERATION_INVALID, _("No job of volume '%s' in pool '%s' is known"), image->volume,
+                  image->pool);
     return g_steal_pointer(&image->job);
 }
 
 static int
 replJobAct(virStorageVolPtr vol, const char *action)
 {
-    g_autofree char *inner = g_strdup_printf("<replication:" VIRT_REPLICATION_ELEMENT_JOB
-                                             " " VIRT_REPLICATION_JOB_ACTION "='%s'/>",
-                                             action);
+    g_autofree char *inner = g_strdup_printf(
+        "<replication:" VIRT_REPLICATION_ELEMENT_JOB " " VIRT_REPLICATION_JOB_ACTION "='%s'/>", action);
 
     replErrorReset();
     return replUpdateVolume(vol, inner);
@@ -84,8 +83,8 @@ replJobFind(virtReplicationJob **jobs, const char *id)
         if (!(*jobs)->id || g_ascii_strncasecmp((*jobs)->id, id, strlen(id)) != 0)
             continue;
         if (found) {
-            replError(VIR_ERR_INVALID_ARG, _("Several jobs begin with '%s': %s and %s"), id,
-                      found->id, (*jobs)->id);
+            replError(VIR_ERR_INVALID_ARG, _("Several jobs begin with '%s': %s and %s"), id, found->id,
+                      (*jobs)->id);
             return NULL;
         }
         found = *jobs;
@@ -107,8 +106,8 @@ virtReplicationJobLookup(virConnectPtr conn, const char *id)
     replErrorReset();
     REPL_NEED(id, NULL);
     if (strlen(id) < 4) {
-        replError(VIR_ERR_INVALID_ARG,
-                  _("'%s' is too short for the id of a job: give at least 4 characters"), id);
+        replError(VIR_ERR_INVALID_ARG, _("'%s' is too short for the id of a job: give at least 4 characters"),
+                  id);
         return NULL;
     }
     if (virtReplicationListJobs(conn, &jobs, 0) < 0)

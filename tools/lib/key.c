@@ -9,7 +9,7 @@
 
 #include "node.h"
 #include "region.h"
-#include "update.h"
+#include "write.h"
 
 #define REPL_KEY_BYTES 32
 
@@ -57,8 +57,7 @@ replKeyRead(virSecretPtr secret)
 static int
 replKeyCompare(gconstpointer a, gconstpointer b)
 {
-    return g_strcmp0((*(virtReplicationKey *const *)a)->usage,
-                     (*(virtReplicationKey *const *)b)->usage);
+    return g_strcmp0((*(virtReplicationKey *const *)a)->usage, (*(virtReplicationKey *const *)b)->usage);
 }
 
 int
@@ -104,8 +103,7 @@ static int
 replKeySetValue(virSecretPtr secret, const unsigned char *value, size_t size)
 {
     unsigned char random[REPL_KEY_BYTES];
-    char text[sizeof(VIRT_REPLICATION_KEY_RANDOM) + REPL_KEY_BYTES * 2] =
-        VIRT_REPLICATION_KEY_RANDOM;
+    char text[sizeof(VIRT_REPLICATION_KEY_RANDOM) + REPL_KEY_BYTES * 2] = VIRT_REPLICATION_KEY_RANDOM;
     int ret;
     size_t i;
 
@@ -122,12 +120,8 @@ replKeySetValue(virSecretPtr secret, const unsigned char *value, size_t size)
 }
 
 virtReplicationKey *
-virtReplicationKeyCreate(virConnectPtr conn,
-                         const char *usage,
-                         const char *description,
-                         const unsigned char *value,
-                         size_t size,
-                         unsigned int flags)
+virtReplicationKeyCreate(virConnectPtr conn, const char *usage, const char *description,
+                         const unsigned char *value, size_t size, unsigned int flags)
 {
     g_autofree char *xml = NULL;
     g_autoptr(virSecret) secret = NULL;
@@ -154,12 +148,16 @@ virtReplicationKeyCreate(virConnectPtr conn,
 int
 virtReplicationKeyBind(virStorageVolPtr vol, const char *key)
 {
-    g_autoptr(GString) inner = NULL;
+    g_autoptr(virStoragePool) pool = NULL;
+    g_autoptr(virStorageVol) bound = NULL;
+    g_autofree char *xml = NULL;
 
     replErrorReset();
+    REPL_NEED(vol, -1);
     REPL_NEED(key, -1);
-    inner = g_string_new("<replication:" VIRT_REPLICATION_ELEMENT_ENCRYPTION ">");
-    replWriteSecret(inner, key);
-    g_string_append(inner, "</replication:" VIRT_REPLICATION_ELEMENT_ENCRYPTION ">");
-    return replUpdateVolume(vol, inner->str);
+    if (!(pool = virStoragePoolLookupByVolume(vol)))
+        return replErrorFromLibvirt();
+    xml = replWriteUpdate(virStorageVolGetName(vol), "", key);
+    bound = virStorageVolCreateXML(pool, xml, 0);
+    return bound ? 0 : replErrorFromLibvirt();
 }

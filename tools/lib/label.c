@@ -63,8 +63,7 @@ replLabelSetQuota(xmlNodePtr label, virTypedParameterPtr params, int nparams)
         if (!param)
             continue;
         if (!quota)
-            quota = xmlNewChild(label, label->ns, (const xmlChar *)VIRT_REPLICATION_ELEMENT_QUOTA,
-                                NULL);
+            quota = xmlNewChild(label, label->ns, (const xmlChar *)VIRT_REPLICATION_ELEMENT_QUOTA, NULL);
         value = g_strdup_printf("%lld", param->value.l);
         if (param->value.l < 0)
             xmlUnsetProp(quota, (const xmlChar *)names[i][1]);
@@ -77,9 +76,9 @@ replLabelSetQuota(xmlNodePtr label, virTypedParameterPtr params, int nparams)
 static void
 replLabelDropShown(xmlNodePtr label)
 {
-    static const char *const shown[] = {
-        VIRT_REPLICATION_ELEMENT_USAGE, "counts", VIRT_REPLICATION_ELEMENT_JOB,
-        VIRT_REPLICATION_ELEMENT_SHARED, VIRT_REPLICATION_ELEMENT_IMAGES};
+    static const char *const shown[] = {VIRT_REPLICATION_ELEMENT_USAGE, "counts",
+                                        VIRT_REPLICATION_ELEMENT_JOB, VIRT_REPLICATION_ELEMENT_SHARED,
+                                        VIRT_REPLICATION_ELEMENT_IMAGES};
     xmlNodePtr node;
     size_t i;
 
@@ -121,18 +120,14 @@ replLabelDefine(virStoragePoolPtr pool, xmlDocPtr doc)
                          _("Storage pool '%s' is transient: define it before it gets a label"),
                          virStoragePoolGetName(pool));
     xmlDocDumpMemory(doc, &xml, &size);
-    defined =
-        xml ? virStoragePoolDefineXML(virStoragePoolGetConnect(pool), (const char *)xml, 0) : NULL;
+    defined = xml ? virStoragePoolDefineXML(virStoragePoolGetConnect(pool), (const char *)xml, 0) : NULL;
     xmlFree(xml);
     return defined ? 0 : replErrorFromLibvirt();
 }
 
 int
-virtReplicationRegionSetLabel(virStoragePoolPtr pool,
-                              const char *region,
-                              virTypedParameterPtr params,
-                              int nparams,
-                              unsigned int flags)
+virtReplicationRegionSetLabel(virStoragePoolPtr pool, const char *region, virTypedParameterPtr params,
+                              int nparams, unsigned int flags)
 {
     const char *project = replParamsString(params, nparams, VIRT_REPLICATION_LABEL_PROJECT);
     g_autoptr(xmlDoc) doc = NULL;
@@ -143,8 +138,7 @@ virtReplicationRegionSetLabel(virStoragePoolPtr pool,
     if (replParamsCheck(params, nparams, replLabelRules) < 0 || !(doc = replLabelRead(pool, &root)))
         return -1;
     if (!region && !replNodeOurs(replNodeStock(root, "metadata"), VIRT_REPLICATION_ELEMENT_REGION))
-        return replError(VIR_ERR_INVALID_ARG,
-                         _("Storage pool '%s' has no label yet: name its region"),
+        return replError(VIR_ERR_INVALID_ARG, _("Storage pool '%s' has no label yet: name its region"),
                          virStoragePoolGetName(pool));
     if (!(label = replLabelElement(doc, root)))
         return replError(VIR_ERR_NO_MEMORY, _("out of memory"));
@@ -177,12 +171,8 @@ virtReplicationRegionRemoveLabel(virStoragePoolPtr pool)
 }
 
 virStoragePoolPtr
-virtReplicationPeerAdd(virConnectPtr conn,
-                       const char *name,
-                       const char *uri,
-                       const char *pool,
-                       const char *region,
-                       unsigned int flags)
+virtReplicationPeerAdd(virConnectPtr conn, const char *name, const char *uri, const char *pool,
+                       const char *region, unsigned int flags)
 {
     g_autoptr(GString) xml = NULL;
     g_autofree char *escapedName = NULL;

@@ -16,7 +16,8 @@
 #include "error.h"
 
 /* The library's own messages, in the language of the program's locale. */
-const char *replTranslate(const char *text) G_GNUC_FORMAT(1);
+const char *
+replTranslate(const char *text) G_GNUC_FORMAT(1);
 
 #define _(str) replTranslate(str)
 #define N_(str) str
@@ -30,22 +31,22 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtReplicationJob, virtReplicationJobFree)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtReplicationKey, virtReplicationKeyFree)
 
 /* Begins a public function: forgets the last error, and refuses flags that it does not know. */
-#define REPL_BEGIN(flags, known, fail)                                                             \
-    do {                                                                                           \
-        replErrorReset();                                                                          \
-        if ((flags) & ~(unsigned int)(known)) {                                                    \
-            replError(VIR_ERR_INVALID_ARG, _("Unsupported flags (0x%x) in function %s"),           \
-                      (flags) & ~(unsigned int)(known), __func__);                                 \
-            return fail;                                                                           \
-        }                                                                                          \
+#define REPL_BEGIN(flags, known, fail)                                                                       \
+    do {                                                                                                     \
+        replErrorReset();                                                                                    \
+        if ((flags) & ~(unsigned int)(known)) {                                                              \
+            replError(VIR_ERR_INVALID_ARG, _("Unsupported flags (0x%x) in function %s"),                     \
+                      (flags) & ~(unsigned int)(known), __func__);                                           \
+            return fail;                                                                                     \
+        }                                                                                                    \
     } while (0)
 
 /* Refuses NULL where the documentation does not allow it. */
-#define REPL_NEED(arg, fail)                                                                       \
-    do {                                                                                           \
-        if (!(arg)) {                                                                              \
-            replError(VIR_ERR_INVALID_ARG, _("Argument '%s' of function %s must not be NULL"),     \
-                      #arg, __func__);                                                             \
-            return fail;                                                                           \
-        }                                                                                          \
+#define REPL_NEED(arg, fail)                                                                                 \
+    do {                                                                                                     \
+        if (!(arg)) {                                                                                        \
+            replError(VIR_ERR_INVALID_ARG, _("Argument '%s' of function %s must not be NULL"), #arg,         \
+                      __func__);                                                                             \
+            return fail;                                                                                     \
+        }                                                                                                    \
     } while (0)

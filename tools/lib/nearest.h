@@ -9,8 +9,10 @@
 
 /* How many characters have to be put in, taken out, changed or swapped with their neighbour, letter
  * case aside. */
-guint replNearestDistance(const char *a, const char *b);
+guint
+replNearestDistance(const char *a, const char *b);
 
 /* The word of @words (ends with NULL) that @wrong was most likely meant to be, NULL when none is
  * near. */
-const char *replNearest(const char *wrong, const char *const *words);
+const char *
+replNearest(const char *wrong, const char *const *words);

@@ -89,9 +89,8 @@ replNodeParseNumber(const char *text, long long fallback)
 {
     gint64 value;
 
-    return text && g_ascii_string_to_signed(text, 10, G_MININT64, G_MAXINT64, &value, NULL)
-               ? value
-               : fallback;
+    return text && g_ascii_string_to_signed(text, 10, G_MININT64, G_MAXINT64, &value, NULL) ? value
+                                                                                            : fallback;
 }
 
 long long

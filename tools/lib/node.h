@@ -14,25 +14,34 @@
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
 
 /* Parses @xml; sets the error. */
-xmlDocPtr replNodeParse(const char *xml);
+xmlDocPtr
+replNodeParse(const char *xml);
 
 /* The root element, or NULL when it is not @name. */
-xmlNodePtr replNodeRoot(xmlDocPtr doc, const char *name);
+xmlNodePtr
+replNodeRoot(xmlDocPtr doc, const char *name);
 
 /* The first child element that is ours, or stock, of that name; NULL without one, and for @parent
  * NULL. */
-xmlNodePtr replNodeOurs(xmlNodePtr parent, const char *name);
-xmlNodePtr replNodeStock(xmlNodePtr parent, const char *name);
+xmlNodePtr
+replNodeOurs(xmlNodePtr parent, const char *name);
+xmlNodePtr
+replNodeStock(xmlNodePtr parent, const char *name);
 
 /* The next sibling of the same kind and name. */
-xmlNodePtr replNodeNext(xmlNodePtr node);
+xmlNodePtr
+replNodeNext(xmlNodePtr node);
 
 /* Text of an element, an attribute; NULL without it. The caller frees. */
-char *replNodeText(xmlNodePtr node);
-char *replNodeAttr(xmlNodePtr node, const char *name);
+char *
+replNodeText(xmlNodePtr node);
+char *
+replNodeAttr(xmlNodePtr node, const char *name);
 
 /* The same as a number; @fallback without it, or when it is none. */
-long long replNodeNumber(xmlNodePtr node, const char *name, long long fallback);
+long long
+replNodeNumber(xmlNodePtr node, const char *name, long long fallback);
 
 /* The text of an element as a number of bytes; 0 without it. */
-unsigned long long replNodeBytes(xmlNodePtr node);
+unsigned long long
+replNodeBytes(xmlNodePtr node);

@@ -12,7 +12,7 @@
 
 #include "overview.h"
 
-#define REPL_LIST_FLAGS                                                                            \
+#define REPL_LIST_FLAGS                                                                                      \
     (VIRT_REPLICATION_LIST_IMAGES | VIRT_REPLICATION_LIST_DETAILED | VIRT_REPLICATION_LIST_INACTIVE)
 
 static void
@@ -69,8 +69,7 @@ replOverviewFindJobs(virtReplicationRegion *region)
     for (i = 0; i < region->nimages; i++) {
         const virtReplicationJob *job = region->images[i]->job;
 
-        if (job && (job->state == VIRT_REPLICATION_JOB_FAILED ||
-                    !virtReplicationJobStateIsEnded(job->state)))
+        if (job && (job->state == VIRT_REPLICATION_JOB_FAILED || !virtReplicationJobStateIsEnded(job->state)))
             g_ptr_array_add(jobs, replJobCopy(job));
     }
     region->jobs = replArraySteal(jobs, &region->njobs);
@@ -108,10 +107,7 @@ replOverviewVolumes(virStoragePoolPtr pool, virtReplicationRegion *region)
 
 /* Reads the parts behind the first. @part: the next one's number. */
 static int
-replOverviewParts(virStoragePoolPtr pool,
-                  const virtReplicationRegion *region,
-                  GPtrArray *images,
-                  int part)
+replOverviewParts(virStoragePoolPtr pool, const virtReplicationRegion *region, GPtrArray *images, int part)
 {
     while (part > 0) {
         unsigned int flags = VIRT_REPLICATION_POOL_XML_IMAGES_PART(part);
@@ -137,10 +133,7 @@ replOverviewParts(virStoragePoolPtr pool,
 
 /* The images of a pool whose XML is @root. */
 static int
-replOverviewImages(virStoragePoolPtr pool,
-                   virtReplicationRegion *region,
-                   xmlNodePtr root,
-                   bool detailed)
+replOverviewImages(virStoragePoolPtr pool, virtReplicationRegion *region, xmlNodePtr root, bool detailed)
 {
     GPtrArray *images = g_ptr_array_new_with_free_func((GDestroyNotify)virtReplicationImageFree);
     int next = detailed ? -1 : replReadImages(root, region, images);
@@ -167,8 +160,7 @@ replOverviewXML(virStoragePoolPtr pool, bool wantList, bool *noList)
     if (wantList && !*noList) {
         if ((xml = virStoragePoolGetXMLDesc(pool, VIRT_REPLICATION_POOL_XML_IMAGES)))
             return xml;
-        if (virGetLastErrorCode() != VIR_ERR_INVALID_ARG &&
-            virGetLastErrorCode() != VIR_ERR_NO_SUPPORT)
+        if (virGetLastErrorCode() != VIR_ERR_INVALID_ARG && virGetLastErrorCode() != VIR_ERR_NO_SUPPORT)
             goto error;
         *noList = true;
     }
@@ -217,8 +209,7 @@ replOverviewCompare(gconstpointer a, gconstpointer b)
 int
 replOverviewList(virConnectPtr conn, GPtrArray *regions, unsigned int flags)
 {
-    unsigned int which =
-        flags & VIRT_REPLICATION_LIST_INACTIVE ? 0 : VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE;
+    unsigned int which = flags & VIRT_REPLICATION_LIST_INACTIVE ? 0 : VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE;
     virStoragePoolPtr *pools = NULL;
     bool noList = false;
     int count = virConnectListAllStoragePools(conn, &pools, which);
@@ -228,8 +219,7 @@ replOverviewList(virConnectPtr conn, GPtrArray *regions, unsigned int flags)
     if (count < 0)
         return replErrorFromLibvirt();
     for (i = 0; i < count; i++) {
-        virtReplicationRegion *region =
-            ret == 0 ? replOverviewPool(pools[i], flags, &noList) : NULL;
+        virtReplicationRegion *region = ret == 0 ? replOverviewPool(pools[i], flags, &noList) : NULL;
         int code = replErrorCode();
 
         if (region)
@@ -354,8 +344,7 @@ virtReplicationListJobs(virConnectPtr conn, virtReplicationJob ***jobs, unsigned
         return -1;
     all = g_ptr_array_new();
     for (i = 0; i < regions->len; i++)
-        replOverviewTakeJobs(g_ptr_array_index(regions, i), all,
-                             flags & VIRT_REPLICATION_LIST_DETAILED);
+        replOverviewTakeJobs(g_ptr_array_index(regions, i), all, flags & VIRT_REPLICATION_LIST_DETAILED);
     *jobs = replArraySteal(all, &count);
     return (int)count;
 }

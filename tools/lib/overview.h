@@ -9,7 +9,9 @@
 
 /* Appends the regions of a connection to @regions (virtReplicationRegion), sorted. Sets the error.
  */
-int replOverviewList(virConnectPtr conn, GPtrArray *regions, unsigned int flags);
+int
+replOverviewList(virConnectPtr conn, GPtrArray *regions, unsigned int flags);
 
 /* Reads one volume; NULL without an error when it is no image. */
-virtReplicationImage *replOverviewVolume(virStorageVolPtr vol, const ReplImagePlace *place);
+virtReplicationImage *
+replOverviewVolume(virStorageVolPtr vol, const ReplImagePlace *place);

@@ -33,13 +33,10 @@ replParamsCheckOne(virTypedParameterPtr param, bool again, const ReplParamRule *
     for (; rules->name; rules++) {
         if (strcmp(rules->name, param->field) != 0)
             continue;
-        if (rules->type != param->type ||
-            (param->type == VIR_TYPED_PARAM_STRING && !param->value.s))
-            return replError(VIR_ERR_INVALID_ARG, _("Parameter '%s' has the wrong type"),
-                             param->field);
+        if (rules->type != param->type || (param->type == VIR_TYPED_PARAM_STRING && !param->value.s))
+            return replError(VIR_ERR_INVALID_ARG, _("Parameter '%s' has the wrong type"), param->field);
         if (again && !rules->multiple)
-            return replError(VIR_ERR_INVALID_ARG, _("Parameter '%s' is given more than once"),
-                             param->field);
+            return replError(VIR_ERR_INVALID_ARG, _("Parameter '%s' is given more than once"), param->field);
         return 0;
     }
     return replError(VIR_ERR_INVALID_ARG, _("Parameter '%s' is not known"), param->field);

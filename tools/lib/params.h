@@ -15,10 +15,13 @@ typedef struct {
 
 /* Refuses what is not in @rules (which end with a NULL name) or has another type. Sets the error.
  */
-int replParamsCheck(virTypedParameterPtr params, int nparams, const ReplParamRule *rules);
+int
+replParamsCheck(virTypedParameterPtr params, int nparams, const ReplParamRule *rules);
 
 /* The first parameter of that name, NULL without it. */
-virTypedParameterPtr replParamsFind(virTypedParameterPtr params, int nparams, const char *name);
+virTypedParameterPtr
+replParamsFind(virTypedParameterPtr params, int nparams, const char *name);
 
 /* The string of that name, NULL without it. */
-const char *replParamsString(virTypedParameterPtr params, int nparams, const char *name);
+const char *
+replParamsString(virTypedParameterPtr params, int nparams, const char *name);

@@ -86,10 +86,8 @@ replReadShares(virtReplicationImage *image, xmlNodePtr node)
 {
     xmlNodePtr share;
 
-    image->shares =
-        g_new0(virtReplicationShare, replReadCount(node, VIRT_REPLICATION_ELEMENT_SHARE) + 1);
-    for (share = replNodeOurs(node, VIRT_REPLICATION_ELEMENT_SHARE); share;
-         share = replNodeNext(share)) {
+    image->shares = g_new0(virtReplicationShare, replReadCount(node, VIRT_REPLICATION_ELEMENT_SHARE) + 1);
+    for (share = replNodeOurs(node, VIRT_REPLICATION_ELEMENT_SHARE); share; share = replNodeNext(share)) {
         image->shares[image->nshares].project = replNodeAttr(share, VIRT_REPLICATION_IMAGE_PROJECT);
         image->shares[image->nshares++].state = replNodeAttr(share, "state");
     }
@@ -109,8 +107,7 @@ static void
 replReadOwn(virtReplicationImage *image, xmlNodePtr node)
 {
     g_autofree char *fast = replNodeAttr(node, VIRT_REPLICATION_IMAGE_FAST_CREATE);
-    xmlNodePtr secret =
-        replNodeStock(replNodeOurs(node, VIRT_REPLICATION_ELEMENT_ENCRYPTION), "secret");
+    xmlNodePtr secret = replNodeStock(replNodeOurs(node, VIRT_REPLICATION_ELEMENT_ENCRYPTION), "secret");
     xmlNodePtr verified = replNodeOurs(node, "verified");
 
     image->name = replNodeText(replNodeOurs(node, VIRT_REPLICATION_ELEMENT_NAME));
@@ -134,8 +131,7 @@ static void
 replReadStock(virtReplicationImage *image, xmlNodePtr volume)
 {
     xmlNodePtr target = replNodeStock(volume, "target");
-    g_autofree char *backing =
-        replNodeText(replNodeStock(replNodeStock(volume, "backingStore"), "path"));
+    g_autofree char *backing = replNodeText(replNodeStock(replNodeStock(volume, "backingStore"), "path"));
 
     image->volume = replNodeText(replNodeStock(volume, "name"));
     image->bytes = replNodeBytes(replNodeStock(volume, "allocation"));
@@ -150,8 +146,7 @@ replReadStock(virtReplicationImage *image, xmlNodePtr volume)
 virtReplicationImage *
 replReadVolume(xmlNodePtr volume, const ReplImagePlace *place)
 {
-    xmlNodePtr node =
-        replNodeOurs(replNodeStock(volume, "metadata"), VIRT_REPLICATION_ELEMENT_IMAGE);
+    xmlNodePtr node = replNodeOurs(replNodeStock(volume, "metadata"), VIRT_REPLICATION_ELEMENT_IMAGE);
     xmlNodePtr job = replNodeOurs(node, VIRT_REPLICATION_ELEMENT_JOB);
     virtReplicationImage *image;
 

@@ -17,16 +17,21 @@ typedef struct {
 } ReplImagePlace;
 
 /* An <image> of a pool's list. NULL when it has no id or volume. */
-virtReplicationImage *replReadListedImage(xmlNodePtr node, const ReplImagePlace *place);
+virtReplicationImage *
+replReadListedImage(xmlNodePtr node, const ReplImagePlace *place);
 
 /* A <volume> with an <image> of ours; NULL, with no error, when it has none. */
-virtReplicationImage *replReadVolume(xmlNodePtr volume, const ReplImagePlace *place);
+virtReplicationImage *
+replReadVolume(xmlNodePtr volume, const ReplImagePlace *place);
 
 /* A <job>, of a pool's list or of an image whose volume is @volume. */
-virtReplicationJob *replReadJob(xmlNodePtr node, const char *volume, const ReplImagePlace *place);
+virtReplicationJob *
+replReadJob(xmlNodePtr node, const char *volume, const ReplImagePlace *place);
 
 /* A copy without the steps. */
-virtReplicationJob *replJobCopy(const virtReplicationJob *job);
+virtReplicationJob *
+replJobCopy(const virtReplicationJob *job);
 
 /* A <quota> or <usage>; all -1 for NULL. */
-virtReplicationAmount replReadAmount(xmlNodePtr node);
+virtReplicationAmount
+replReadAmount(xmlNodePtr node);

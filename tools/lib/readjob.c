@@ -19,12 +19,10 @@ replReadSteps(virtReplicationJob *job, xmlNodePtr node)
     xmlNodePtr child;
     size_t count = 0;
 
-    for (child = replNodeOurs(node, VIRT_REPLICATION_ELEMENT_STEP); child;
-         child = replNodeNext(child))
+    for (child = replNodeOurs(node, VIRT_REPLICATION_ELEMENT_STEP); child; child = replNodeNext(child))
         count++;
     job->steps = g_new0(virtReplicationStep, count + 1);
-    for (child = replNodeOurs(node, VIRT_REPLICATION_ELEMENT_STEP); child;
-         child = replNodeNext(child)) {
+    for (child = replNodeOurs(node, VIRT_REPLICATION_ELEMENT_STEP); child; child = replNodeNext(child)) {
         virtReplicationStep *step = &job->steps[job->nsteps++];
 
         step->layer = replNodeAttr(child, VIRT_REPLICATION_STEP_LAYER);
@@ -32,10 +30,8 @@ replReadSteps(virtReplicationJob *job, xmlNodePtr node)
         step->action = replNodeAttr(child, VIRT_REPLICATION_STEP_ACTION);
         step->state = replNodeAttr(child, VIRT_REPLICATION_STEP_STATE);
         step->bytes = replReadJobBytes(child, VIRT_REPLICATION_STEP_BYTES);
-        step->snapshotsLost =
-            (unsigned int)replReadJobBytes(child, VIRT_REPLICATION_STEP_SNAPSHOTS_LOST);
-        step->bitmapsLost =
-            (unsigned int)replReadJobBytes(child, VIRT_REPLICATION_STEP_BITMAPS_LOST);
+        step->snapshotsLost = (unsigned int)replReadJobBytes(child, VIRT_REPLICATION_STEP_SNAPSHOTS_LOST);
+        step->bitmapsLost = (unsigned int)replReadJobBytes(child, VIRT_REPLICATION_STEP_BITMAPS_LOST);
     }
 }
 

@@ -35,8 +35,7 @@ replReadPeer(virtReplicationRegion *region, xmlNodePtr pool, xmlNodePtr label)
     region->peerSince = replNodeAttr(peer, VIRT_REPLICATION_PEER_SINCE);
     region->peerError = replNodeAttr(peer, VIRT_REPLICATION_PEER_ERROR);
     if (!region->peerURI && g_strcmp0(region->poolType, VIRT_REPLICATION_POOL_TYPE_REGION) == 0) {
-        g_autofree char *host =
-            replNodeAttr(replNodeStock(replNodeStock(pool, "source"), "host"), "name");
+        g_autofree char *host = replNodeAttr(replNodeStock(replNodeStock(pool, "source"), "host"), "name");
 
         region->peerURI = host ? g_strdup_printf("storage+tls://%s/system", host) : NULL;
     }
@@ -64,8 +63,7 @@ replReadOffers(virtReplicationRegion *region, xmlNodePtr label)
     g_autoptr(GArray) offers = g_array_new(FALSE, TRUE, sizeof(virtReplicationOffer));
     xmlNodePtr node;
 
-    for (node = replNodeOurs(label, VIRT_REPLICATION_ELEMENT_SHARED); node;
-         node = replNodeNext(node)) {
+    for (node = replNodeOurs(label, VIRT_REPLICATION_ELEMENT_SHARED); node; node = replNodeNext(node)) {
         virtReplicationOffer offer = {
             .image = replNodeAttr(node, "image"),
             .name = replNodeAttr(node, "name"),
@@ -84,8 +82,7 @@ virtReplicationRegion *
 replReadRegion(xmlNodePtr pool)
 {
     g_autofree char *type = replNodeAttr(pool, "type");
-    xmlNodePtr label =
-        replNodeOurs(replNodeStock(pool, "metadata"), VIRT_REPLICATION_ELEMENT_REGION);
+    xmlNodePtr label = replNodeOurs(replNodeStock(pool, "metadata"), VIRT_REPLICATION_ELEMENT_REGION);
     virtReplicationRegion *region;
 
     if (!label && g_strcmp0(type, VIRT_REPLICATION_POOL_TYPE_REGION) != 0)
@@ -113,16 +110,14 @@ replReadRegion(xmlNodePtr pool)
 int
 replReadImages(xmlNodePtr pool, const virtReplicationRegion *region, GPtrArray *images)
 {
-    xmlNodePtr label =
-        replNodeOurs(replNodeStock(pool, "metadata"), VIRT_REPLICATION_ELEMENT_REGION);
+    xmlNodePtr label = replNodeOurs(replNodeStock(pool, "metadata"), VIRT_REPLICATION_ELEMENT_REGION);
     xmlNodePtr list = replNodeOurs(label, VIRT_REPLICATION_ELEMENT_IMAGES);
     ReplImagePlace place = replRegionPlace(region);
     xmlNodePtr node;
 
     if (!list)
         return -1;
-    for (node = replNodeOurs(list, VIRT_REPLICATION_ELEMENT_IMAGE); node;
-         node = replNodeNext(node)) {
+    for (node = replNodeOurs(list, VIRT_REPLICATION_ELEMENT_IMAGE); node; node = replNodeNext(node)) {
         virtReplicationImage *image = replReadListedImage(node, &place);
 
         if (image)

@@ -9,14 +9,18 @@
 
 /* Reads a <pool>: label, usage, peer, jobs, shares. NULL, with no error, when the pool is no
  * region. */
-virtReplicationRegion *replReadRegion(xmlNodePtr pool);
+virtReplicationRegion *
+replReadRegion(xmlNodePtr pool);
 
 /* Adds the images of a part of the list to @images (virtReplicationImage). Returns the next part's
  * number, 0 after the last, -1 when the XML has no list. */
-int replReadImages(xmlNodePtr pool, const virtReplicationRegion *region, GPtrArray *images);
+int
+replReadImages(xmlNodePtr pool, const virtReplicationRegion *region, GPtrArray *images);
 
 /* Where the region's images are; borrows from @region. */
-ReplImagePlace replRegionPlace(const virtReplicationRegion *region);
+ReplImagePlace
+replRegionPlace(const virtReplicationRegion *region);
 
 /* Gives away the pointers of @array as one that ends with NULL, and tells how many. */
-void *replArraySteal(GPtrArray *array, size_t *count);
+void *
+replArraySteal(GPtrArray *array, size_t *count);

@@ -43,10 +43,8 @@ replResolveByPool(const virtReplicationImage *image, const ReplResolveWord *word
 }
 
 static void
-replResolveCollect(const GPtrArray *regions,
-                   const ReplResolveWord *word,
-                   bool (*fits)(const virtReplicationImage *, const ReplResolveWord *),
-                   GPtrArray *found)
+replResolveCollect(const GPtrArray *regions, const ReplResolveWord *word,
+                   bool (*fits)(const virtReplicationImage *, const ReplResolveWord *), GPtrArray *found)
 {
     guint i;
     size_t j;
@@ -85,8 +83,7 @@ replResolveIsID(const char *text)
 {
     size_t len = strlen(text);
 
-    return len >= REPL_RESOLVE_ID_MIN && len <= 36 &&
-           strspn(text, "0123456789abcdefABCDEF-") == len;
+    return len >= REPL_RESOLVE_ID_MIN && len <= 36 && strspn(text, "0123456789abcdefABCDEF-") == len;
 }
 
 static void
@@ -98,13 +95,13 @@ replResolveSeveral(const char *name, const GPtrArray *found)
     for (i = 0; i < found->len && i < REPL_RESOLVE_LIST_MAX; i++) {
         const virtReplicationImage *image = g_ptr_array_index(found, i);
 
-        g_string_append_printf(list, "\n  %s/%s (%s:%s, %.8s)", image->pool, image->volume,
-                               image->region, image->name, image->id);
+        g_string_append_printf(list, "\n  %s/%s (%s:%s, %.8s)", image->pool, image->volume, image->region,
+                               image->name, image->id);
     }
     if (found->len > REPL_RESOLVE_LIST_MAX)
         g_string_append(list, "\n  …");
-    replError(VIR_ERR_INVALID_ARG, _("'%s' means %u images; name one of them as on these lines:%s"),
-              name, found->len, list->str);
+    replError(VIR_ERR_INVALID_ARG, _("'%s' means %u images; name one of them as on these lines:%s"), name,
+              found->len, list->str);
 }
 
 /* Every word that could have been meant: names, volumes, and both with the region or pool in front.
@@ -136,8 +133,7 @@ replResolveNone(const GPtrArray *regions, const char *name, const ReplResolveWor
     g_ptr_array_add(words, NULL);
     near = replNearest(word->name, (const char *const *)words->pdata);
     if (near)
-        replError(VIR_ERR_NO_STORAGE_VOL, _("There is no image '%s'. Did you mean '%s'?"), name,
-                  near);
+        replError(VIR_ERR_NO_STORAGE_VOL, _("There is no image '%s'. Did you mean '%s'?"), name, near);
     else
         replError(VIR_ERR_NO_STORAGE_VOL, _("There is no image '%s'"), name);
 }

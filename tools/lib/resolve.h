@@ -10,4 +10,5 @@
 /* The image of @regions (virtReplicationRegion, with images) that @name means: its id or the
  * beginning of it, [region:]name, [region:]volume or pool/volume. Borrowed from @regions. Sets the
  * error. */
-const virtReplicationImage *replResolve(const GPtrArray *regions, const char *name);
+const virtReplicationImage *
+replResolve(const GPtrArray *regions, const char *name);

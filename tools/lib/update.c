@@ -11,7 +11,7 @@
 int
 replUpdatePool(virStoragePoolPtr pool, const char *volume, const char *inner)
 {
-    g_autofree char *xml = replWriteUpdate(volume, inner);
+    g_autofree char *xml = replWriteUpdate(volume, inner, NULL);
     g_autoptr(virStorageVol) changed = virStorageVolCreateXML(pool, xml, 0);
 
     return changed ? 0 : replErrorFromLibvirt();
@@ -54,13 +54,9 @@ replUpdateMembers(GString *inner, virTypedParameterPtr params, int nparams)
 }
 
 int
-virtReplicationImageUpdate(virStorageVolPtr vol,
-                           virTypedParameterPtr params,
-                           int nparams,
-                           unsigned int flags)
+virtReplicationImageUpdate(virStorageVolPtr vol, virTypedParameterPtr params, int nparams, unsigned int flags)
 {
-    static const char *const texts[] = {VIRT_REPLICATION_UPDATE_NAME,
-                                        VIRT_REPLICATION_UPDATE_DESCRIPTION,
+    static const char *const texts[] = {VIRT_REPLICATION_UPDATE_NAME, VIRT_REPLICATION_UPDATE_DESCRIPTION,
                                         VIRT_REPLICATION_UPDATE_TYPE};
     g_autoptr(GString) inner = g_string_new(NULL);
     virTypedParameterPtr bandwidth;

@@ -8,7 +8,9 @@
 #include "write.h"
 
 /* Sends an update with the children @inner for @vol. Sets the error. */
-int replUpdateVolume(virStorageVolPtr vol, const char *inner);
+int
+replUpdateVolume(virStorageVolPtr vol, const char *inner);
 
 /* The same to a pool, without a volume. */
-int replUpdatePool(virStoragePoolPtr pool, const char *volume, const char *inner);
+int
+replUpdatePool(virStoragePoolPtr pool, const char *volume, const char *inner);

@@ -46,11 +46,8 @@ replWaitAsk(virStorageVolPtr vol, virtReplicationJob **job)
 
 /* One round. Returns how many have not ended, -1 on error. */
 static int
-replWaitRound(virStorageVolPtr *vols,
-              size_t nvols,
-              virtReplicationJob **jobs,
-              virtReplicationProgressFunc progress,
-              void *opaque)
+replWaitRound(virStorageVolPtr *vols, size_t nvols, virtReplicationJob **jobs,
+              virtReplicationProgressFunc progress, void *opaque)
 {
     int left = 0;
     size_t i;
@@ -67,12 +64,8 @@ replWaitRound(virStorageVolPtr *vols,
 }
 
 static int
-replWaitAll(virStorageVolPtr *vols,
-            size_t nvols,
-            virtReplicationJob **jobs,
-            virtReplicationProgressFunc progress,
-            void *opaque,
-            int timeout_ms)
+replWaitAll(virStorageVolPtr *vols, size_t nvols, virtReplicationJob **jobs,
+            virtReplicationProgressFunc progress, void *opaque, int timeout_ms)
 {
     gint64 end_us = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
 
@@ -82,18 +75,15 @@ replWaitAll(virStorageVolPtr *vols,
         if (left <= 0)
             return left;
         if (timeout_ms >= 0 && g_get_monotonic_time() >= end_us)
-            return replError(VIR_ERR_OPERATION_TIMEOUT,
-                             _("After %d ms %d jobs have not ended; they go on"), timeout_ms, left);
+            return replError(VIR_ERR_OPERATION_TIMEOUT, _("After %d ms %d jobs have not ended; they go on"),
+                             timeout_ms, left);
         g_usleep(REPL_WAIT_us);
     }
 }
 
 int
-virtReplicationJobWait(virStorageVolPtr *vols,
-                       size_t nvols,
-                       virtReplicationProgressFunc progress,
-                       void *opaque,
-                       int timeout_ms)
+virtReplicationJobWait(virStorageVolPtr *vols, size_t nvols, virtReplicationProgressFunc progress,
+                       void *opaque, int timeout_ms)
 {
     g_autofree virtReplicationJob **jobs = g_new0(virtReplicationJob *, nvols);
     int ret;

@@ -63,8 +63,7 @@ void
 replWriteBandwidth(GString *out, unsigned long long bytes)
 {
     g_string_append_printf(out, "<replication:%s unit='bytes/s'>%llu</replication:%s>",
-                           VIRT_REPLICATION_ELEMENT_BANDWIDTH, bytes,
-                           VIRT_REPLICATION_ELEMENT_BANDWIDTH);
+                           VIRT_REPLICATION_ELEMENT_BANDWIDTH, bytes, VIRT_REPLICATION_ELEMENT_BANDWIDTH);
 }
 
 void
@@ -73,6 +72,15 @@ replWriteSecret(GString *out, const char *key)
     g_string_append(out, "<secret type='passphrase'");
     replWriteAttr(out, g_uuid_string_is_valid(key) ? "uuid" : "usage", key);
     g_string_append(out, "/>");
+}
+
+/* Libvirt's own element. */
+static void
+replWriteKey(GString *out, const char *key)
+{
+    g_string_append(out, "<encryption format='luks'>");
+    replWriteSecret(out, key);
+    g_string_append(out, "</encryption>");
 }
 
 static void
@@ -89,11 +97,8 @@ replWriteTarget(GString *out, virTypedParameterPtr params, int nparams)
         replWriteAttr(out, "type", format);
         g_string_append(out, "/>");
     }
-    if (key) {
-        g_string_append(out, "<encryption format='luks'>");
-        replWriteSecret(out, key);
-        g_string_append(out, "</encryption>");
-    }
+    if (key)
+        replWriteKey(out, key);
     g_string_append(out, "</target>");
 }
 
@@ -118,14 +123,10 @@ replWriteToken(GString *out, const char *token, const char *suffix)
 }
 
 static void
-replWriteAttributes(GString *out,
-                    const ReplWriteRequest *request,
-                    virTypedParameterPtr params,
-                    int nparams,
+replWriteAttributes(GString *out, const ReplWriteRequest *request, virTypedParameterPtr params, int nparams,
                     unsigned int flags)
 {
-    static const char *const same[] = {VIRT_REPLICATION_COPY_SNAPSHOTS,
-                                       VIRT_REPLICATION_COPY_ENCRYPTION,
+    static const char *const same[] = {VIRT_REPLICATION_COPY_SNAPSHOTS, VIRT_REPLICATION_COPY_ENCRYPTION,
                                        VIRT_REPLICATION_COPY_REKEY};
     virTypedParameterPtr fast = replParamsFind(params, nparams, VIRT_REPLICATION_COPY_FAST_CREATE);
     size_t i;
@@ -141,8 +142,7 @@ replWriteAttributes(GString *out,
                       fast->value.b ? VIRT_REPLICATION_YES : VIRT_REPLICATION_NO);
     replWriteAttr(out, VIRT_REPLICATION_REQUEST_IMAGE, request->image);
     replWriteAttr(out, VIRT_REPLICATION_REQUEST_BUNDLE, request->bundle);
-    replWriteToken(out, replParamsString(params, nparams, VIRT_REPLICATION_COPY_TOKEN),
-                   request->tokenSuffix);
+    replWriteToken(out, replParamsString(params, nparams, VIRT_REPLICATION_COPY_TOKEN), request->tokenSuffix);
 }
 
 static void
@@ -157,15 +157,12 @@ replWriteHave(GString *out, virStorageVolPtr vol)
 }
 
 char *
-replWriteReplicate(const ReplWriteRequest *request,
-                   virTypedParameterPtr params,
-                   int nparams,
+replWriteReplicate(const ReplWriteRequest *request, virTypedParameterPtr params, int nparams,
                    unsigned int flags)
 {
     GString *out = g_string_new("<volume>");
     const char *name = replParamsString(params, nparams, VIRT_REPLICATION_COPY_NAME);
-    virTypedParameterPtr bandwidth =
-        replParamsFind(params, nparams, VIRT_REPLICATION_COPY_BANDWIDTH);
+    virTypedParameterPtr bandwidth = replParamsFind(params, nparams, VIRT_REPLICATION_COPY_BANDWIDTH);
     size_t i;
 
     if (name) {
@@ -183,13 +180,12 @@ replWriteReplicate(const ReplWriteRequest *request,
         replWriteBandwidth(out, bandwidth->value.ul);
     for (i = 0; i < request->nhave; i++)
         replWriteHave(out, request->have[i]);
-    g_string_append(out,
-                    "</replication:" VIRT_REPLICATION_ELEMENT_REPLICATE "></metadata></volume>");
+    g_string_append(out, "</replication:" VIRT_REPLICATION_ELEMENT_REPLICATE "></metadata></volume>");
     return g_string_free(out, FALSE);
 }
 
 char *
-replWriteUpdate(const char *volume, const char *inner)
+replWriteUpdate(const char *volume, const char *inner, const char *key)
 {
     GString *out = g_string_new("<volume>");
 
@@ -198,10 +194,14 @@ replWriteUpdate(const char *volume, const char *inner)
 
         g_string_append_printf(out, "<name>%s</name>", escaped);
     }
+    if (key) {
+        g_string_append(out, "<target>");
+        replWriteKey(out, key);
+        g_string_append(out, "</target>");
+    }
     g_string_append_printf(out,
                            "<metadata><replication:" VIRT_REPLICATION_ELEMENT_UPDATE REPL_XMLNS
-                           ">%s</replication:" VIRT_REPLICATION_ELEMENT_UPDATE
-                           "></metadata></volume>",
+                           ">%s</replication:" VIRT_REPLICATION_ELEMENT_UPDATE "></metadata></volume>",
                            inner);
     return g_string_free(out, FALSE);
 }

@@ -17,25 +17,31 @@ typedef struct {
 } ReplWriteRequest;
 
 /* Appends " name='value'", escaped; nothing for NULL. */
-void replWriteAttr(GString *out, const char *name, const char *value);
+void
+replWriteAttr(GString *out, const char *name, const char *value);
 
 /* Appends "<replication:name>text</replication:name>", escaped; nothing for NULL. */
-void replWriteText(GString *out, const char *name, const char *text);
+void
+replWriteText(GString *out, const char *name, const char *text);
 
 /* Appends a limit in bytes per second. */
-void replWriteBandwidth(GString *out, unsigned long long bytes);
+void
+replWriteBandwidth(GString *out, unsigned long long bytes);
 
 /* Appends a <secret>, by UUID when @key looks like one, else by usage. */
-void replWriteSecret(GString *out, const char *key);
+void
+replWriteSecret(GString *out, const char *key);
 
 /* The volume XML of a replication. @params were checked by replWriteCheck(). */
-char *replWriteReplicate(const ReplWriteRequest *request,
-                         virTypedParameterPtr params,
-                         int nparams,
-                         unsigned int flags);
+char *
+replWriteReplicate(const ReplWriteRequest *request, virTypedParameterPtr params, int nparams,
+                   unsigned int flags);
 
 /* Refuses unknown parameters of a replication. Sets the error. */
-int replWriteCheck(virTypedParameterPtr params, int nparams);
+int
+replWriteCheck(virTypedParameterPtr params, int nparams);
 
-/* The volume XML of an update; @inner are its children. @volume may be NULL. */
-char *replWriteUpdate(const char *volume, const char *inner);
+/* The volume XML of an update; @inner are its children, @key the secret that opens the volume from now on. @volume
+ * and @key may be NULL. */
+char *
+replWriteUpdate(const char *volume, const char *inner, const char *key);

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""virt-replicate and the image service: sharing between projects, and keys."""
+
+import re
+
+import pytest
+
+from harness import client, crypt, images
+
+
+@pytest.fixture
+def projects(new_pool):
+    """Pools of two projects in one region, and a region of the second project elsewhere; an image of the first."""
+    owner = new_pool("cn-share-1", project="web")
+    other = new_pool("cn-share-1", project="books")
+    away = new_pool("cn-share-2", project="books")
+    images.create(owner.file("web.qcow2"), "4M")
+    owner.refresh()
+    return owner, other, away
+
+
+def offers(host, pool):
+    region = [r for r in client.listing(host, "regions") if r["pool"] == pool.name][0]
+    return {offer["name"]: offer["state"] for offer in region["shared"]}
+
+
+def test_offer_accept_copy_revoke(host, projects):
+    owner, other, away = projects
+    client.ok(host, "share", "web.qcow2", "books")
+    assert offers(host, other) == {"web.qcow2": "offered"}
+    assert re.search(r"web.qcow2 +cn-share-1 +offered +of project web", client.ok(host, "images"))
+    assert "Shared with:     books (offered)" in client.ok(host, "show", f"{owner.name}/web.qcow2")
+    client.ok(host, "accept", "web.qcow2")
+    assert offers(host, other) == {"web.qcow2": "accepted"}
+    client.ok(host, "copy", "web.qcow2", "--to", away.name)
+    assert client.listing(host, "show", f"{away.name}/web.qcow2")["project"] == "books"
+    client.ok(host, "revoke", f"{owner.name}/web.qcow2", "books")
+    assert offers(host, other) == {}
+    assert away.volumes() == ["web.qcow2"]
+
+
+def test_reject(host, projects):
+    owner, other, _ = projects
+    client.ok(host, "share", "web.qcow2", "books")
+    client.ok(host, "reject", client.listing(host, "show", "web.qcow2")["id"][:8])
+    assert offers(host, other) == {}
+    assert "No image 'web.qcow2' is offered" in client.fails(host, "accept", "web.qcow2")
+
+
+def test_partly_shared(host, projects):
+    result = client.run(host, "share", "web.qcow2", "books", "no good name!")
+    assert result.rc == 2 and "no good name!" in result.err
+
+
+def test_keys_bind(host, new_pool):
+    pool = new_pool("cn-keys-1")
+    client.ok(host, "keys", "create", "ims/first", "--file", "-", input=crypt.SOURCE)
+    client.ok(host, "keys", "create", "ims/again", "--file", "-", input=crypt.SOURCE + "\n")
+    client.ok(host, "keys", "create", "ims/wrong")
+    images.create(pool.file("plain.qcow2"), "4M")
+    pool.refresh()
+    client.ok(host, "copy", "plain.qcow2", "--to", "cn-keys-1", "--encrypt", "ims/first", "--name", "secret.qcow2")
+    client.ok(host, "keys", "bind", "secret.qcow2", "ims/again")
+    assert "Key:             ims/again" in client.ok(host, "show", "secret.qcow2")
+    assert client.run(host, "keys", "bind", "secret.qcow2", "ims/wrong").rc == 1
+    assert "Key:             ims/again" in client.ok(host, "show", "secret.qcow2")
