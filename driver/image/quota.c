@@ -55,18 +55,14 @@ replQuotaUsage(const ReplRegion *region, ReplAmounts *usage, GError **err)
     return 0;
 }
 
-int
-replQuotaEnter(const ReplRegion *region, const char *volume, const ReplAmounts *adds, GError **err)
+/* Called with the lock held. */
+static int
+replQuotaCheck(const ReplRegion *region, const char *volume, const ReplAmounts *adds, GError **err)
 {
-    g_autoptr(ReplLocked) locker G_GNUC_UNUSED = NULL;
+    const ReplAmounts *taken = replQuotaOf(region->uuidstr);
     g_auto(ReplRefusal) refusal = {0};
     ReplPlanFacts facts = {0};
-    ReplAmounts *taken;
 
-    if (!region->dir || replQuotaIsNone(region->label))
-        return 0;
-    locker = replLockTake(&replQuotaLock);
-    taken = replQuotaOf(region->uuidstr);
     if (replQuotaUsage(region, &facts.usage, err) < 0)
         return -1;
     facts.usage.images += taken->images;
@@ -74,10 +70,25 @@ replQuotaEnter(const ReplRegion *region, const char *volume, const ReplAmounts *
     facts.usage.bytes += taken->bytes;
     facts.target = (ReplPlanEnd){region->name, region->uuidstr, region->label};
     facts.volume = volume;
-    if (replPlanCheckQuota(&facts, adds, &refusal) < 0) {
-        replRefusalSetError(&refusal, &facts, err);
+    if (replPlanCheckQuota(&facts, adds, &refusal) == 0)
+        return 0;
+    replRefusalSetError(&refusal, &facts, err);
+    return -1;
+}
+
+int
+replQuotaEnter(const ReplRegion *region, const char *volume, const ReplAmounts *adds, GError **err)
+{
+    ReplAmounts *taken;
+
+    if (!region->dir || replQuotaIsNone(region->label))
+        return 0;
+
+    REPL_GUARD(&replQuotaLock);
+
+    if (replQuotaCheck(region, volume, adds, err) < 0)
         return -1;
-    }
+    taken = replQuotaOf(region->uuidstr);
     taken->images += adds->images;
     taken->snapshots += adds->snapshots;
     taken->bytes += adds->bytes;
@@ -97,4 +108,23 @@ replQuotaLeave(const ReplRegion *region, const ReplAmounts *adds)
     taken->images -= adds->images;
     taken->snapshots -= adds->snapshots;
     taken->bytes -= adds->bytes;
+}
+
+int
+replQuotaBegin(const ReplRegion *region, const char *volume, const ReplAmounts *adds, GError **err)
+{
+    if (!region->dir || replQuotaIsNone(region->label))
+        return 0;
+    replLockTake(&replQuotaLock);
+    if (replQuotaCheck(region, volume, adds, err) == 0)
+        return 0;
+    replLockDrop(&replQuotaLock);
+    return -1;
+}
+
+void
+replQuotaEnd(const ReplRegion *region)
+{
+    if (region->dir && !replQuotaIsNone(region->label))
+        replLockDrop(&replQuotaLock);
 }

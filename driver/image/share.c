@@ -211,23 +211,33 @@ replShareEndJobs(const char *imageId, const char *project)
 static int
 replShareMoveOf(const ReplRegion *owner, const char *volume, ReplShareMoving *moving, GError **err)
 {
+    const ReplShare share = {(char *)moving->project, moving->state};
     g_autofree char *id = NULL;
     int rc = replImageChange(owner, volume, replShareChange, moving, err);
 
     id = g_steal_pointer(&moving->id);
-    if (rc == 0 && (moving->state == REPL_SHARE_REVOKED || moving->state == REPL_SHARE_REJECTED))
-        replShareEndJobs(id, moving->project);
+    if (rc == 0)
+        replShareSettle(id, &share);
     return rc;
 }
 
 int
-replShareByOwner(const ReplRegion *region, const char *volume, const ReplShare *share, GError **err)
+replShareCheck(const ReplRegion *region, const char *volume, const ReplShare *share, GError **err)
 {
-    ReplShareMoving moving = {share->project, share->state, volume, NULL};
+    return share->state == REPL_SHARE_OFFERED ? replShareCheckOffer(region, volume, share->project, err) : 0;
+}
 
-    if (share->state == REPL_SHARE_OFFERED && replShareCheckOffer(region, volume, share->project, err) < 0)
-        return -1;
-    return replShareMoveOf(region, volume, &moving, err);
+int
+replShareApply(ReplImage *image, const char *volume, const ReplShare *share, GError **err)
+{
+    return replShareMove(image->shares, share->project, share->state, volume, err);
+}
+
+void
+replShareSettle(const char *imageId, const ReplShare *share)
+{
+    if (share->state == REPL_SHARE_REVOKED || share->state == REPL_SHARE_REJECTED)
+        replShareEndJobs(imageId, share->project);
 }
 
 /* Whether the answer of @project may be about the image, as far as its pool goes. */

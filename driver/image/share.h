@@ -26,10 +26,16 @@
 int
 replShareMove(GPtrArray *shares, const char *project, ReplShareState state, const char *what, GError **err);
 
-/* The owner's word on @volume: offered or revoked. Only whole, plain images whose layers are all their project's
- * own. Returns 0, or -1 with @err set. */
+/* The owner's word on @volume: offered or revoked, in three steps, so that it can be one change with others of the
+ * same image. Check: only whole, plain images whose layers are all their project's own may be offered. Apply: the move, in
+ * a change of the record (change.h). Settle: behind a change that was written; ends jobs. The first two return 0, or -1 with
+ * @err set. */
 int
-replShareByOwner(const ReplRegion *region, const char *volume, const ReplShare *share, GError **err);
+replShareCheck(const ReplRegion *region, const char *volume, const ReplShare *share, GError **err);
+int
+replShareApply(ReplImage *image, const char *volume, const ReplShare *share, GError **err);
+void
+replShareSettle(const char *imageId, const ReplShare *share);
 
 /* The answer of a project, given in its pool @region, or in the owner's with the project's name in @share: accepted
  * or rejected. Returns the pool's UUID and volume of the image, or -1 with @err set; images that are not offered

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "image/quota.h"
 #include "replicate/keys.h"
 #include "replicate/life.h"
 #include "replicate/pinning.h"
@@ -174,9 +175,13 @@ replSubmissionAccept(const ReplSubmission *r, ReplReplication *replication, cons
                        &prepared->plan->adds);
     if (replReplicationLease(replication, TRUE, err) < 0 || replSubmissionKeepSource(r, err) < 0 ||
         replJournalSave(replication->journal, err) < 0 ||
-        replTargetAccept(prepared->target, r->pool, r->placeholder, image, err) < 0)
+        replQuotaBegin(r->target, r->volume, &prepared->plan->adds, err) < 0)
         return -1;
-    *job = replReplicationToJob(replication);
+    if (replTargetAccept(prepared->target, r->pool, r->placeholder, image, err) == 0)
+        *job = replReplicationToJob(replication);
+    replQuotaEnd(r->target);
+    if (!*job)
+        return -1;
     replJobSetSteps(*job, steps, prepared->plan->peakSpace_bytes);
     return 0;
 }

@@ -64,18 +64,31 @@ replUpdateStart(ReplJob *job, GError **err)
 }
 
 static int
+replUpdateVerb(ReplJob *job, ReplVerb verb, GError **err)
+{
+    if (verb == REPL_VERB_CANCEL)
+        return replUpdateCancel(job, err);
+    if (verb == REPL_VERB_START)
+        return replUpdateStart(job, err);
+    return verb == REPL_VERB_NONE ? 0 : replJobDo(job, verb, err);
+}
+
+/* Limit and verb together: a verb that is refused leaves the limit as it was. */
+static int
 replUpdateJob(ReplJob *job, const ReplUpdate *update, GError **err)
 {
+    g_autoptr(ReplJobInfo) before = job ? replJobInfo(job) : NULL;
+    gboolean limits = update->bandwidth_bytesPerSec >= 0;
+
     if (!job)
         return 0;
-    if (update->bandwidth_bytesPerSec >= 0 &&
-        replJobSetBandwidth(job, update->bandwidth_bytesPerSec, err) < 0)
+    if (limits && replJobSetBandwidth(job, update->bandwidth_bytesPerSec, err) < 0)
         return -1;
-    if (update->verb == REPL_VERB_CANCEL)
-        return replUpdateCancel(job, err);
-    if (update->verb == REPL_VERB_START)
-        return replUpdateStart(job, err);
-    return update->verb == REPL_VERB_NONE ? 0 : replJobDo(job, update->verb, err);
+    if (replUpdateVerb(job, update->verb, err) == 0)
+        return 0;
+    if (limits)
+        replJobSetBandwidth(job, before->bandwidth_bytesPerSec, NULL);
+    return -1;
 }
 
 static void
@@ -101,25 +114,52 @@ replUpdateImage(ReplImage *image, const void *opaque)
     }
 }
 
+typedef struct {
+    const ReplUpdate *update;
+    char *id; /* out: the image's */
+} ReplUpdating;
+
 static gboolean
 replUpdateChange(ReplImage *image, void *opaque, GError **err)
 {
-    (void)err;
-    replUpdateImage(image, opaque);
+    ReplUpdating *updating = opaque;
+    const ReplUpdate *update = updating->update;
+
+    if (update->share && replShareApply(image, update->volume, update->share, err) < 0)
+        return FALSE;
+    replUpdateImage(image, update);
+    updating->id = g_strdup(image->id);
     return TRUE;
 }
 
+static gboolean
+replUpdateHasTexts(const ReplUpdate *update)
+{
+    return update->name || update->description || update->type != REPL_IMAGE_TYPE_UNKNOWN;
+}
+
+/* All that the record says is one change of it: what another client changes meanwhile stays. */
 static int
 replUpdateRecord(const ReplRegion *region, const ReplUpdate *update, GError **err)
 {
+    ReplUpdating updating = {update, NULL};
     g_autoptr(ReplHolding) holding = NULL;
     g_autoptr(ReplJob) job = NULL;
+    g_autofree char *id = NULL;
 
-    if (!update->name && !update->description && update->type == REPL_IMAGE_TYPE_UNKNOWN)
+    if (!replUpdateHasTexts(update) && !update->share)
         return 0;
-    if ((job = replMakersFind(region->uuidstr, update->volume, &holding)))
+    if (replImageChange(region, update->volume, replUpdateChange, &updating, err) < 0) {
+        g_free(updating.id);
+        return -1;
+    }
+    id = updating.id;
+    if (update->share)
+        replShareSettle(id, update->share);
+    /* A job that makes the image writes its record at the end. */
+    if (replUpdateHasTexts(update) && (job = replMakersFind(region->uuidstr, update->volume, &holding)))
         replHoldingChangeImage(holding, replUpdateImage, update);
-    return replImageChange(region, update->volume, replUpdateChange, (void *)update, err);
+    return 0;
 }
 
 static gboolean
@@ -128,18 +168,40 @@ replUpdateHasSecret(const ReplUpdate *update)
     return update->secret.uuid || update->secret.usage;
 }
 
+/* What cannot be taken back, and what may be refused for reasons that only doing it shows, stands alone. */
+static int
+replUpdateCheckTogether(const ReplUpdate *update, GError **err)
+{
+    gboolean more = replUpdateHasTexts(update) || update->share;
+
+    if (update->verb == REPL_VERB_CANCEL && (more || replUpdateHasSecret(update))) {
+        replErrorSet(err, VIR_ERR_INVALID_ARG, "%s",
+                     _("The action 'cancel' takes the image away: no other change can stand beside it"));
+        return -1;
+    }
+    if (replUpdateHasSecret(update) && (more || update->verb != REPL_VERB_NONE)) {
+        replErrorSet(err, VIR_ERR_INVALID_ARG, "%s",
+                     _("A key is bound by an update of its own: its passphrase may be refused"));
+        return -1;
+    }
+    return 0;
+}
+
+/* All or nothing: first what only looks, then the job, whose refusal leaves everything as it was, then one change of
+ * the record. */
 static int
 replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err)
 {
     g_autoptr(ReplJob) job = NULL;
 
-    /* All or nothing: what the job would refuse is found before the record changes. */
-    if (replUpdateFindJob(region, update, &job, err) < 0 ||
-        (update->share && replShareByOwner(region, update->volume, update->share, err) < 0) ||
-        (replUpdateHasSecret(update) && replRebind(region, update->volume, &update->secret, err) < 0) ||
-        replUpdateRecord(region, update, err) < 0)
+    if (replUpdateCheckTogether(update, err) < 0 || replUpdateFindJob(region, update, &job, err) < 0 ||
+        (update->share && replShareCheck(region, update->volume, update->share, err) < 0))
         return -1;
-    return replUpdateJob(job, update, err);
+    if (replUpdateHasSecret(update))
+        return replRebind(region, update->volume, &update->secret, err);
+    if (replUpdateJob(job, update, err) < 0)
+        return -1;
+    return replUpdateRecord(region, update, err);
 }
 
 static int
