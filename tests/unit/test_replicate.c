@@ -776,6 +776,7 @@ main(int argc, char **argv)
     g_test_add_func("/replicate/holding", testHolding);
     g_test_add_func("/replicate/interrupted", testInterrupted);
     rc = g_test_run();
+    replServiceStop();
     remove = g_strdup_printf("rm -rf '%s'", testDir);
     g_assert_cmpint(system(remove), ==, 0);
     return rc;
