@@ -1,6 +1,12 @@
 /*
  * view.h: what is shown of region pools and their images
  *
+ * The room image/ in five lines:
+ * In:    a region pool and a volume's name; records in staging, headers in the cache, and what service/ knows of jobs.
+ * Out:   the image as it is shown (here), refusals to change what something else needs (guard.h), shares (share.h).
+ * Owner: everything returned is the caller's copy.
+ * Lock:  replGuardDeleting() is held over a look at what needs a volume and the deed that follows from it.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once

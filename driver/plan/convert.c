@@ -12,8 +12,7 @@
 static gboolean
 replAsksForKey(const ReplRequest *request)
 {
-    return request->encryption == REPL_ENCRYPTION_DEFAULT ||
-           request->encryption == REPL_ENCRYPTION_TARGET;
+    return request->encryption == REPL_ENCRYPTION_DEFAULT || request->encryption == REPL_ENCRYPTION_TARGET;
 }
 
 static gboolean
@@ -133,24 +132,12 @@ replConvertFill(const ReplPlanFacts *facts, const ReplForm *form, guint index, R
         replConvertLosses(facts, form, index, convert);
 }
 
-int
-replPlanConvert(const ReplPlanFacts *facts, const ReplForm *form, guint index, ReplConvert *convert,
-                ReplRefusal *refusal)
+gboolean
+replPlanConvert(const ReplPlanFacts *facts, const ReplForm *form, guint index, ReplConvert *convert)
 {
-    ReplRefusalKind kind;
-
     replConvertFill(facts, form, index, convert);
-    if (convert->flatten)
-        kind = REPL_REFUSE_CONVERT_FLATTEN;
-    else if (convert->contiguous || convert->overlay)
-        kind = REPL_REFUSE_CONVERT_FAST;
-    else if (replChangesKey(facts, convert))
-        kind = REPL_REFUSE_CONVERT_ENCRYPTION;
-    else if (convert->toFormat != convert->fromFormat)
-        kind = REPL_REFUSE_CONVERT_FORMAT;
-    else
-        return 0;
-    return facts->canConvert ? 1 : replRefuseLayer(refusal, kind, index);
+    return convert->flatten || convert->contiguous || convert->overlay || replChangesKey(facts, convert) ||
+           convert->toFormat != convert->fromFormat;
 }
 
 static gboolean
@@ -172,22 +159,21 @@ replIsLaidOutAnew(const ReplPlanFacts *facts)
 
     if (request->rekey == REPL_REKEY_SLOT && facts->layers[0].encrypted)
         return FALSE;
-    return replAsksForKey(request) || (request->encryption == REPL_ENCRYPTION_NONE && replAnyEncrypted(facts));
+    return replAsksForKey(request) ||
+           (request->encryption == REPL_ENCRYPTION_NONE && replAnyEncrypted(facts));
 }
 
 int
 replPlanForm(const ReplPlanFacts *facts, ReplForm *form, ReplRefusal *refusal)
 {
     const ReplRequest *request = facts->request;
-    ReplConvert unused;
-    guint i;
 
     /* An image that is optimised already is not optimised again: instances of it are clones, and where the file
      * system cannot share blocks, overlays in the image's own pool. */
     form->contiguous = request->fastCreate && (!facts->image->fastCreate || replIsLaidOutAnew(facts));
     form->overlay = request->fastCreate && facts->image->fastCreate && replIsOverlayFit(facts);
-    form->flatten = facts->layerCount > 1 &&
-                    (form->contiguous || request->snapshots == REPL_SNAPSHOTS_FLATTEN);
+    form->flatten =
+        facts->layerCount > 1 && (form->contiguous || request->snapshots == REPL_SNAPSHOTS_FLATTEN);
     if (replFormFormat(facts, form, refusal) < 0)
         return -1;
     if (replIsRawFormat(form->format) && request->snapshots != REPL_SNAPSHOTS_FLATTEN &&
@@ -196,9 +182,5 @@ replPlanForm(const ReplPlanFacts *facts, ReplForm *form, ReplRefusal *refusal)
     if (request->rekey == REPL_REKEY_SLOT &&
         (!replAsksForKey(request) || !replAnyEncrypted(facts) || form->flatten || form->contiguous))
         return replRefuse(refusal, REPL_REFUSE_SLOT, NULL);
-    for (i = 0; i < (form->flatten ? 1 : facts->layerCount); i++) {
-        if (replPlanConvert(facts, form, i, &unused, refusal) < 0)
-            return -1;
-    }
     return 0;
 }

@@ -65,8 +65,5 @@ typedef struct {
      * is not refused, and it is counted in the usage. */
     const char *placeholder; /* name, NULL: none */
 
-    /* What this build and its configuration can do. */
-    gboolean inRegionSupported;
-    gboolean canConvert;
-    guint64 inRegionMax_bytes; /* virtual size, 0: no limit */
+    guint64 inRegionMax_bytes; /* virtual size, 0: no limit; configured */
 } ReplPlanFacts;

@@ -48,8 +48,7 @@ replPlanDigestName(const ReplPlanLayer *layer, ReplFormat format, guint round)
 {
     g_autofree char *what = g_strdup_printf(
         "%s/%s/%" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT "/%" G_GINT64_FORMAT "/%u", layer->poolUuid,
-        layer->volume, layer->identity.ino, layer->identity.size_bytes, layer->identity.mtime_ns,
-        round);
+        layer->volume, layer->identity.ino, layer->identity.size_bytes, layer->identity.mtime_ns, round);
     g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, what, -1);
 
     return g_strdup_printf("base-%.8s.%s", digest, format == REPL_FORMAT_QCOW2 ? "qcow2" : "raw");
@@ -76,7 +75,8 @@ replPlanLayerName(const ReplPlanFacts *facts, guint index, ReplFormat format, GH
     guint round;
 
     /* Ends: each round has another name, and there are not 2^32 of them in a directory. */
-    for (round = 0; !replIsVolumeName(name) || replPlanIsTaken(facts, name) || g_hash_table_contains(used, name);
+    for (round = 0;
+         !replIsVolumeName(name) || replPlanIsTaken(facts, name) || g_hash_table_contains(used, name);
          round++) {
         g_free(name);
         name = replPlanDigestName(layer, format, round);

@@ -80,8 +80,6 @@ replPlanCheckEnds(const ReplPlanFacts *facts, gboolean inRegion, ReplRefusal *re
     const char *owner = image->project ? image->project : facts->source.label->project;
     guint64 size_bytes = facts->layers[0].virtualSize_bytes;
 
-    if (inRegion && !facts->inRegionSupported)
-        return replRefuse(refusal, REPL_REFUSE_IN_REGION, NULL);
     if (!facts->begun && !g_str_equal(owner, facts->target.label->project) &&
         !replPlanIsShared(image, facts->target.label->project))
         return replRefuse(refusal, REPL_REFUSE_NOT_SHARED, owner);
@@ -109,24 +107,20 @@ replConvertBytes(const ReplPlanFacts *facts, guint index, const ReplConvert *con
     for (i = index; i < (convert->flatten ? facts->layerCount : index + 1); i++) {
         const ReplPlanLayer *layer = &facts->layers[i];
 
-        sum_bytes = replSum(sum_bytes,
-                            layer->written_bytes ? layer->written_bytes : layer->allocated_bytes);
+        sum_bytes = replSum(sum_bytes, layer->written_bytes ? layer->written_bytes : layer->allocated_bytes);
     }
     return sum_bytes;
 }
 
 /* A step for layer @index on top of @below, the step of the next layer (NULL: none). */
 static ReplPlanStep *
-replPlanStep(const ReplPlanFacts *facts, const ReplForm *form, guint index, const ReplPlanStep *below,
-             ReplRefusal *refusal)
+replPlanStep(const ReplPlanFacts *facts, const ReplForm *form, guint index, const ReplPlanStep *below)
 {
     const ReplPlanLayer *layer = &facts->layers[index];
     g_autofree ReplPlanStep *step = g_new0(ReplPlanStep, 1);
     gboolean isBase = !below && (form->flatten || index + 1 == facts->layerCount);
-    int convert = replPlanConvert(facts, form, index, &step->convert, refusal);
+    gboolean convert = replPlanConvert(facts, form, index, &step->convert);
 
-    if (convert < 0)
-        return NULL;
     step->layer = index;
     step->format = convert ? step->convert.toFormat : layer->format;
     /* On top of something new nothing can be there already. */
@@ -139,8 +133,7 @@ replPlanStep(const ReplPlanFacts *facts, const ReplForm *form, guint index, cons
     if (step->convert.overlay)
         step->added_bytes = REPL_PLAN_OVERLAY_BYTES;
     else if (step->action != REPL_STEP_REUSE)
-        step->added_bytes = convert ? replConvertBytes(facts, index, &step->convert)
-                                    : layer->allocated_bytes;
+        step->added_bytes = convert ? replConvertBytes(facts, index, &step->convert) : layer->allocated_bytes;
     /* A layer that gets a new key slot and nothing else may be cloned, too. */
     if (step->action == REPL_STEP_COPY ||
         (convert && !(step->convert.rekey == REPL_REKEY_SLOT && layer->canClone)))
@@ -171,9 +164,8 @@ replPlanNameStep(const ReplPlanFacts *facts, const ReplPlan *plan, ReplPlanStep 
     }
 }
 
-static int
-replPlanAddSteps(const ReplPlanFacts *facts, const ReplForm *form, ReplPlan *plan,
-                 ReplRefusal *refusal)
+static void
+replPlanAddSteps(const ReplPlanFacts *facts, const ReplForm *form, ReplPlan *plan)
 {
     g_autoptr(GHashTable) used = g_hash_table_new(g_str_hash, g_str_equal);
     const ReplPlanStep *below = NULL;
@@ -181,15 +173,13 @@ replPlanAddSteps(const ReplPlanFacts *facts, const ReplForm *form, ReplPlan *pla
 
     g_hash_table_add(used, plan->volume);
     for (;; index--) {
-        ReplPlanStep *step = replPlanStep(facts, form, index, below, refusal);
+        ReplPlanStep *step = replPlanStep(facts, form, index, below);
 
-        if (!step)
-            return -1;
         g_ptr_array_add(plan->steps, step);
         replPlanNameStep(facts, plan, step, below, used);
         below = step;
         if (index == 0)
-            return 0;
+            return;
     }
 }
 
@@ -235,13 +225,12 @@ replPlanCheckQuota(const ReplPlanFacts *facts, const ReplAmounts *adds, ReplRefu
     const ReplAmounts *quota = &facts->target.label->quota;
     const ReplAmounts *usage = &facts->usage;
 
-    if (replPlanCheckAmount(quota->images, usage->images, adds->images, REPL_REFUSE_QUOTA_IMAGES,
-                            refusal) < 0 ||
-        replPlanCheckAmount(quota->snapshots, usage->snapshots, adds->snapshots,
-                            REPL_REFUSE_QUOTA_SNAPSHOTS, refusal) < 0)
+    if (replPlanCheckAmount(quota->images, usage->images, adds->images, REPL_REFUSE_QUOTA_IMAGES, refusal) <
+            0 ||
+        replPlanCheckAmount(quota->snapshots, usage->snapshots, adds->snapshots, REPL_REFUSE_QUOTA_SNAPSHOTS,
+                            refusal) < 0)
         return -1;
-    return replPlanCheckAmount(quota->bytes, usage->bytes, adds->bytes, REPL_REFUSE_QUOTA_BYTES,
-                               refusal);
+    return replPlanCheckAmount(quota->bytes, usage->bytes, adds->bytes, REPL_REFUSE_QUOTA_BYTES, refusal);
 }
 
 static int
@@ -262,16 +251,13 @@ replPlanMake(const ReplPlanFacts *facts, ReplRefusal *refusal)
     ReplForm form;
 
     plan->steps = g_ptr_array_new_with_free_func(replPlanStepFree);
-    if (replPlanCheckEnds(facts, inRegion, refusal) < 0 ||
-        replPlanForm(facts, &form, refusal) < 0)
+    if (replPlanCheckEnds(facts, inRegion, refusal) < 0 || replPlanForm(facts, &form, refusal) < 0)
         return NULL;
     if (!(plan->volume = replPlanReplicaName(facts, inRegion, refusal)))
         return NULL;
-    if (replPlanAddSteps(facts, &form, plan, refusal) < 0)
-        return NULL;
+    replPlanAddSteps(facts, &form, plan);
     replPlanSum(facts, plan);
-    if (replPlanCheckQuota(facts, &plan->adds, refusal) < 0 ||
-        replPlanCheckSpace(facts, plan, refusal) < 0)
+    if (replPlanCheckQuota(facts, &plan->adds, refusal) < 0 || replPlanCheckSpace(facts, plan, refusal) < 0)
         return NULL;
     return g_steal_pointer(&plan);
 }

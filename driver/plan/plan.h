@@ -17,7 +17,6 @@
 /* Why there is no plan; behind each the code of its error. */
 typedef enum {
     REPL_REFUSE_NONE,
-    REPL_REFUSE_IN_REGION,       /* same region, and this build cannot: NO_SUPPORT */
     REPL_REFUSE_NOT_SHARED,      /* of another project (text), without an accepted share: OPERATION_DENIED */
     REPL_REFUSE_STATUS,          /* the source is not available: OPERATION_INVALID */
     REPL_REFUSE_TYPE,            /* iso and full-machine within a region: OPERATION_INVALID */
@@ -25,10 +24,6 @@ typedef enum {
     REPL_REFUSE_FORMAT,          /* a format that no replica has (text): NO_SUPPORT */
     REPL_REFUSE_RAW_CHAIN,       /* raw asked for, which has no layers or snapshots: INVALID_ARG */
     REPL_REFUSE_SLOT,            /* rekey='slot', but no new key, no old one, or other layers: INVALID_ARG */
-    REPL_REFUSE_CONVERT_FLATTEN, /* these four: a conversion that this build cannot: NO_SUPPORT */
-    REPL_REFUSE_CONVERT_FAST,
-    REPL_REFUSE_CONVERT_ENCRYPTION,
-    REPL_REFUSE_CONVERT_FORMAT,
     REPL_REFUSE_NAME_INVALID,    /* no volume can be called that (text): INVALID_ARG */
     REPL_REFUSE_NAME_TAKEN,      /* text: STORAGE_VOL_EXIST */
     REPL_REFUSE_QUOTA_IMAGES,    /* limit, have, need: OPERATION_DENIED */
@@ -40,7 +35,6 @@ typedef enum {
 
 typedef struct {
     ReplRefusalKind kind;
-    guint layer;               /* index in the facts */
     guint64 limit, have, need; /* bytes or counts, as the kind says */
     char *text;                /* owned */
 } ReplRefusal;
@@ -68,22 +62,22 @@ typedef struct {
 
 /* The making of one layer of the target. */
 typedef struct {
-    guint layer;           /* index in the facts: 0 is the image itself */
+    guint layer; /* index in the facts: 0 is the image itself */
     ReplStepAction action;
-    char *volume;          /* its name in the target */
-    ReplFormat format;     /* it gets */
-    char *backingVolume;   /* volume of the target below it, NULL: none */
-    char *backing;         /* how its header names that one, NULL: none */
+    char *volume;        /* its name in the target */
+    ReplFormat format;   /* it gets */
+    char *backingVolume; /* volume of the target below it, NULL: none */
+    char *backing;       /* how its header names that one, NULL: none */
     ReplFormat backingFormat;
-    guint64 bytes;         /* data to move: 0 for reuse and clone */
-    guint64 added_bytes;   /* allocated bytes that the target's usage grows by */
-    ReplConvert convert;   /* for REPL_STEP_CONVERT */
+    guint64 bytes;       /* data to move: 0 for reuse and clone */
+    guint64 added_bytes; /* allocated bytes that the target's usage grows by */
+    ReplConvert convert; /* for REPL_STEP_CONVERT */
 } ReplPlanStep;
 
 typedef struct {
-    char *volume;       /* the replica's */
-    GPtrArray *steps;   /* of ReplPlanStep, bases first; the last one makes the replica */
-    ReplAmounts adds;   /* what the target's usage grows by */
+    char *volume;            /* the replica's */
+    GPtrArray *steps;        /* of ReplPlanStep, bases first; the last one makes the replica */
+    ReplAmounts adds;        /* what the target's usage grows by */
     guint64 total_bytes;     /* data to move */
     guint64 peakSpace_bytes; /* free space needed at most */
     guint snapshotsLost;     /* internal snapshots that the replica will not have */

@@ -13,10 +13,7 @@ replRefuse(ReplRefusal *refusal, ReplRefusalKind kind, const char *text);
 
 /* The same with a layer, or with numbers. */
 int
-replRefuseLayer(ReplRefusal *refusal, ReplRefusalKind kind, guint layer);
-int
-replRefuseNumbers(ReplRefusal *refusal, ReplRefusalKind kind, guint64 limit, guint64 have,
-                  guint64 need);
+replRefuseNumbers(ReplRefusal *refusal, ReplRefusalKind kind, guint64 limit, guint64 have, guint64 need);
 
 gboolean
 replPlanIsInRegion(const ReplPlanFacts *facts);
@@ -33,11 +30,9 @@ typedef struct {
 int
 replPlanForm(const ReplPlanFacts *facts, ReplForm *form, ReplRefusal *refusal);
 
-/* How layer @index has to be converted: 1 with @convert set, 0 when it stays as it is, -1 with @refusal
- * set. */
-int
-replPlanConvert(const ReplPlanFacts *facts, const ReplForm *form, guint index, ReplConvert *convert,
-                ReplRefusal *refusal);
+/* Whether layer @index has to be converted, and how. */
+gboolean
+replPlanConvert(const ReplPlanFacts *facts, const ReplForm *form, guint index, ReplConvert *convert);
 
 /* The replica's name, or NULL with @refusal set. */
 char *

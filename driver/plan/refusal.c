@@ -34,16 +34,7 @@ replRefuse(ReplRefusal *refusal, ReplRefusalKind kind, const char *text)
 }
 
 int
-replRefuseLayer(ReplRefusal *refusal, ReplRefusalKind kind, guint layer)
-{
-    replRefusalStart(refusal, kind);
-    refusal->layer = layer;
-    return -1;
-}
-
-int
-replRefuseNumbers(ReplRefusal *refusal, ReplRefusalKind kind, guint64 limit, guint64 have,
-                  guint64 need)
+replRefuseNumbers(ReplRefusal *refusal, ReplRefusalKind kind, guint64 limit, guint64 have, guint64 need)
 {
     replRefusalStart(refusal, kind);
     refusal->limit = limit;
@@ -61,12 +52,6 @@ replRefusalSourceError(const ReplRefusal *r, const ReplPlanFacts *f, GError **er
     const char *volume = f->volume;
 
     switch (r->kind) {
-    case REPL_REFUSE_IN_REGION:
-        replErrorSet(err, VIR_ERR_NO_SUPPORT,
-                     _("Volume '%s' cannot be replicated from storage pool '%s' to storage pool '%s': "
-                       "both are in region '%s', and replication within a region is not supported"),
-                     volume, f->source.pool, f->target.pool, f->target.label->name);
-        break;
     case REPL_REFUSE_NOT_SHARED:
         replErrorSet(err, VIR_ERR_OPERATION_DENIED,
                      _("Volume '%s' of storage pool '%s' belongs to project '%s', which has not shared "
@@ -83,8 +68,7 @@ replRefusalSourceError(const ReplRefusal *r, const ReplPlanFacts *f, GError **er
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                      _("Volume '%s' of storage pool '%s' is an image of type '%s', which cannot be "
                        "replicated within region '%s'"),
-                     volume, f->source.pool, replImageTypeToString(f->image->type),
-                     f->target.label->name);
+                     volume, f->source.pool, replImageTypeToString(f->image->type), f->target.label->name);
         break;
     case REPL_REFUSE_SIZE:
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
@@ -93,9 +77,8 @@ replRefusalSourceError(const ReplRefusal *r, const ReplPlanFacts *f, GError **er
                      volume, f->source.pool, have, f->target.label->name, limit);
         break;
     default:
-        replErrorSet(err, VIR_ERR_INTERNAL_ERROR,
-                     _("Volume '%s' of storage pool '%s' cannot be replicated"), volume,
-                     f->source.pool);
+        replErrorSet(err, VIR_ERR_INTERNAL_ERROR, _("Volume '%s' of storage pool '%s' cannot be replicated"),
+                     volume, f->source.pool);
         break;
     }
 }
@@ -104,34 +87,11 @@ replRefusalSourceError(const ReplRefusal *r, const ReplPlanFacts *f, GError **er
 static void
 replRefusalFormError(const ReplRefusal *r, const ReplPlanFacts *f, GError **err)
 {
-    const ReplPlanLayer *layer = &f->layers[MIN(r->layer, f->layerCount - 1)];
 
     switch (r->kind) {
     case REPL_REFUSE_FORMAT:
         replErrorSet(err, VIR_ERR_NO_SUPPORT,
-                     _("A replica cannot have the format '%s', only qcow2 and raw are supported"),
-                     r->text);
-        break;
-    case REPL_REFUSE_CONVERT_FORMAT:
-        replErrorSet(err, VIR_ERR_NO_SUPPORT,
-                     _("Volume '%s' has the format '%s': converting it while replicating is not "
-                       "supported"),
-                     layer->volume, replFormatToString(layer->format));
-        break;
-    case REPL_REFUSE_CONVERT_ENCRYPTION:
-        replErrorSet(err, VIR_ERR_NO_SUPPORT,
-                     _("Changing the encryption of volume '%s' while replicating is not supported"),
-                     layer->volume);
-        break;
-    case REPL_REFUSE_CONVERT_FLATTEN:
-        replErrorSet(err, VIR_ERR_NO_SUPPORT,
-                     _("Flattening the %u layers of volume '%s' while replicating is not supported"),
-                     f->layerCount, f->volume);
-        break;
-    case REPL_REFUSE_CONVERT_FAST:
-        replErrorSet(err, VIR_ERR_NO_SUPPORT,
-                     _("Optimising volume '%s' for fast creation while replicating is not supported"),
-                     f->volume);
+                     _("A replica cannot have the format '%s', only qcow2 and raw are supported"), r->text);
         break;
     case REPL_REFUSE_SLOT:
         replErrorSet(err, VIR_ERR_INVALID_ARG,

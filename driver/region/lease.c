@@ -186,15 +186,6 @@ replLeasesHurry(const char *poolUuid)
 }
 
 void
-replLeasesForget(const char *poolUuid)
-{
-    REPL_GUARD(&replLeasesLock);
-
-    if (replLeasesWatched)
-        g_hash_table_remove(replLeasesWatched, poolUuid);
-}
-
-void
 replLeasesStop(void)
 {
     GThread *thread;

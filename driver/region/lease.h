@@ -19,16 +19,13 @@ replLeasesHold(const char *poolUuid, ReplStaging *staging, GError **err);
 void
 replLeasesDrop(const char *poolUuid);
 
-/* Calls @again(@poolUuid), in a thread of ours, every REPL_LEASE_RENEW_s until replLeasesForget. */
+/* Calls @again(@poolUuid), in a thread of ours, once, after REPL_LEASE_RENEW_s. */
 void
 replLeasesWatch(const char *poolUuid, void (*again)(const char *poolUuid));
 
 /* If the pool is watched: calls it soon, not at the next renewal. */
 void
 replLeasesHurry(const char *poolUuid);
-
-void
-replLeasesForget(const char *poolUuid);
 
 /* Ends the thread and gives all leases back. */
 void

@@ -4,6 +4,13 @@
  * The registry holds the labels of all pools and, for those that are in use, the open staging
  * folder. A ReplRegion is one pool as it was when somebody asked; it lives for one call or one job.
  *
+ * The room region/ in five lines:
+ * In:    labels on disk (store/labels.h), and where libvirt says that a pool is.
+ * Out:   region pools as of now (ReplRegion, a copy), their open directories and staging folders, the lease on a folder
+ *        (lease.h), and where a job's record lives (home.h).
+ * Owner: the caller owns each ReplRegion, set and reference that it gets; the registry keeps what is open until the pool stops.
+ * Lock:  one inside, never held while libvirt is asked; lease.h has one of its own.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once

@@ -72,8 +72,6 @@ replPrepareFacts(const ReplReplication *replication, const ReplPrepared *prepare
         .partial_bytes = target->partial_bytes,
         .begun = target->partial_bytes > 0,
         .placeholder = target->accepted ? replication->replica : NULL,
-        .inRegionSupported = TRUE,
-        .canConvert = TRUE,
     };
 }
 

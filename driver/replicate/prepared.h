@@ -23,7 +23,7 @@ struct _ReplPrepared {
     gboolean closely; /* looking at contents could find more in the target than the plan knows */
     guint64 era;      /* of the claims in the target (service/claims.h), when it was looked at */
 
-    ReplChain *scratch;   /* copies of the source's layers, see scratch.h; NULL: none */
+    ReplChain *scratch; /* copies of the source's layers, see scratch.h; NULL: none */
 
     /* keys.h; NULL until they are loaded. */
     gboolean keyed;           /* the plan needs them */

@@ -1,6 +1,13 @@
 /*
  * service.h: what lives as long as the daemon: configuration, queue, pins and cached headers
  *
+ * The room service/ in five lines:
+ * In:    jobs from submissions and resumes; the configuration file.
+ * Out:   the queue, pins, cached headers and configuration of this daemon (here), the jobs by what they make (makers.h), what
+ *        each holds (holding.h), which layers they claim (claims.h), cancelling one (pending.h).
+ * Owner: the queue and makers.h keep a reference to each job that has not ended; callers get references of their own.
+ * Lock:  each part has one inside, never held over a job's operation; a holding's may be taken under that of makers.h.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once

@@ -26,8 +26,8 @@ reportAt(const ReplErrorPlace *place, int code, const char *message)
 
     if (!place->file)
         place = &here;
-    replVirt.ReportErrorHelper(VIR_FROM_STORAGE, code, reportBase(place->file), place->func, place->line, "%s",
-                               message);
+    replVirt.ReportErrorHelper(VIR_FROM_STORAGE, code, reportBase(place->file), place->func, place->line,
+                               "%s", message);
 }
 
 void

@@ -14,7 +14,7 @@ void
 replReport(GError *err);
 
 /* Reports a virErrorNumber with a whole, translated sentence; @...: format and arguments. */
-#define replReportError(code, ...)                                                                 \
+#define replReportError(code, ...)                                                                           \
     replReportErrorAt(&(const ReplErrorPlace){__FILE__, __func__, __LINE__}, code, __VA_ARGS__)
 
 void

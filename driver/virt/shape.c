@@ -34,7 +34,7 @@ static gboolean
 replShapeRead(void *handle, ReplShape *shape)
 {
     struct link_map *map = NULL;
-    const ElfW(Dyn) *dyn;
+    const ElfW(Dyn) * dyn;
 
     if (dlinfo(handle, RTLD_DI_LINKMAP, &map) < 0 || !map)
         return FALSE;

@@ -13,7 +13,7 @@
 
 #include "base/i18n.h"
 
-#define REPL_LIBVIRT(major, minor, release) ((major) * 1000000UL + (minor) * 1000UL + (release))
+#define REPL_LIBVIRT(major, minor, release) ((major)*1000000UL + (minor)*1000UL + (release))
 
 /* Versions whose sources were read: virStorageDriver, virConnectDriver, virStateDriver and the functions of ReplVirt
  * are the same in all of them. */
@@ -76,16 +76,17 @@ replVersionCheck(const char *trusted, const char *path, gboolean *unchecked, cha
         *unchecked = TRUE;
         return 0;
     case REPL_VERSION_OLDER:
-        *why = g_strdup_printf(_("libvirt %lu.%lu.%lu is older than %lu.%lu, the oldest that image replication works "
-                                 "with."),
-                               major, minor, version % 1000, REPL_VERSION_FIRST / 1000000,
-                               REPL_VERSION_FIRST / 1000 % 1000);
+        *why = g_strdup_printf(
+            _("libvirt %lu.%lu.%lu is older than %lu.%lu, the oldest that image replication works "
+              "with."),
+            major, minor, version % 1000, REPL_VERSION_FIRST / 1000000, REPL_VERSION_FIRST / 1000 % 1000);
         return -1;
     case REPL_VERSION_NEWER:
-        *why = g_strdup_printf(_("libvirt %lu.%lu.%lu is newer than %lu.%lu, the newest that was checked. When it was "
-                                 "tried on a host that may fail, trusted_libvirt = \"%lu.%lu\" in %s lets it in."),
-                               major, minor, version % 1000, REPL_VERSION_LAST / 1000000,
-                               REPL_VERSION_LAST / 1000 % 1000, major, minor, path);
+        *why = g_strdup_printf(
+            _("libvirt %lu.%lu.%lu is newer than %lu.%lu, the newest that was checked. When it was "
+              "tried on a host that may fail, trusted_libvirt = \"%lu.%lu\" in %s lets it in."),
+            major, minor, version % 1000, REPL_VERSION_LAST / 1000000, REPL_VERSION_LAST / 1000 % 1000, major,
+            minor, path);
         return -1;
     case REPL_VERSION_CHECKED:
     default:

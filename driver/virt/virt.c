@@ -186,9 +186,10 @@ replVirtCheckShape(void *stock, const ReplVirtStorageDriver *table, char **why)
 
     if (g_strcmp0(table->name, "storage") == 0 && run == 1 + REPL_VIRT_ENTRIES)
         return 0;
-    *why = g_strdup_printf(_("trusted_libvirt lets this libvirt in, but the storage driver table of its stock module "
-                             "has another shape: %zu pointers in a row instead of %d."),
-                           run, 1 + REPL_VIRT_ENTRIES);
+    *why = g_strdup_printf(
+        _("trusted_libvirt lets this libvirt in, but the storage driver table of its stock module "
+          "has another shape: %zu pointers in a row instead of %d."),
+        run, 1 + REPL_VIRT_ENTRIES);
     return -1;
 }
 

@@ -6,6 +6,13 @@
  * other versions. libvirt's own objects stay opaque pointers. Private symbols are looked up at run
  * time and never linked, so that one binary serves all versions.
  *
+ * The room virt/ in five lines:
+ * In:    libvirt as it is in this process: symbols, the table of storage functions, identities, secrets.
+ * Out:   what the rooms above may use of it: replVirt and replNext, below.h (a pool's table), access.h, events.h,
+ *        report.h (errors and log lines), secrets.h. Tests fill replVirt and replNext with fakes.
+ * Owner: objects of libvirt belong to libvirt; a locked pool object (ReplPoolObjRef) is let go of at the end of a block.
+ * Lock:  a pool object's own, which nothing of ours is taken under; everything else here is set once at start.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once

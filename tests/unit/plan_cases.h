@@ -19,7 +19,7 @@ typedef struct {
     ReplPlanLayer layers[5]; /* up to the first without a volume; none: the two above */
     ReplRequest request;
     ReplImage image;
-    gboolean inRegion, oldBuild; /* oldBuild: neither conversions nor the same region */
+    gboolean inRegion;
     gboolean clone;
     const char *project; /* of the target */
     const char *taken[6];
@@ -166,7 +166,6 @@ static const Case cases[] = {
              "web.qcow2: 1 images 2 snapshots 0M bytes, 0M moved, 0M peak\n"},
     {.name = "keeps-encryption",
      .layers = {{.volume = "web.qcow2", .format = Q, .encrypted = TRUE}},
-     .oldBuild = TRUE,
      .plan = "copy web.qcow2 0M > web.qcow2 qcow2\n"
              "web.qcow2: 1 images 0 snapshots 0M bytes, 0M moved, 0M peak\n"},
     {.name = "raw-luks",
@@ -181,7 +180,6 @@ static const Case cases[] = {
              "web.qcow2: 1 images 0 snapshots 0M bytes, 0M moved, 0M peak\n"},
     {.name = "raw-luks-copied",
      .layers = {{.volume = "web", .format = REPL_FORMAT_LUKS, .encrypted = TRUE}},
-     .oldBuild = TRUE,
      .plan = "copy web 0M > web.qcow2 luks\n"
              "web.qcow2: 1 images 0 snapshots 0M bytes, 0M moved, 0M peak\n"},
     {.name = "flatten",
@@ -193,7 +191,6 @@ static const Case cases[] = {
     {.name = "flatten-of-one-layer-is-a-copy",
      .layers = {{.volume = "web.qcow2", .format = Q, .snapshotCount = 2}},
      .request = {.snapshots = REPL_SNAPSHOTS_FLATTEN},
-     .oldBuild = TRUE,
      .plan = "copy web.qcow2 0M > web.qcow2 qcow2\n"
              "web.qcow2: 1 images 0 snapshots 0M bytes, 0M moved, 0M peak\n"},
     {.name = "flatten-to-raw",
@@ -239,12 +236,6 @@ static const Case cases[] = {
              "web.qcow2: 1 images 0 snapshots 1M bytes, 1M moved, 1M peak\n"},
 
     /* Refusals. */
-    {.name = "no-in-region",
-     .inRegion = TRUE,
-     .oldBuild = TRUE,
-     .refusal = REPL_REFUSE_IN_REGION,
-     .code = VIR_ERR_NO_SUPPORT,
-     .message = "both are in region 'north', and replication within a region is not supported"},
     {.name = "not-shared",
      .project = "other",
      .image = {.shares = (GPtrArray *)&offered},
@@ -316,39 +307,6 @@ static const Case cases[] = {
      .refusal = REPL_REFUSE_SLOT,
      .code = VIR_ERR_INVALID_ARG,
      .message = "'web.qcow2'"},
-    {.name = "no-convert-format",
-     .layers = {{.volume = "web.vdi", .format = REPL_FORMAT_VDI}},
-     .oldBuild = TRUE,
-     .refusal = REPL_REFUSE_CONVERT_FORMAT,
-     .code = VIR_ERR_NO_SUPPORT,
-     .message = "Volume 'web.vdi' has the format 'vdi'"},
-    {.name = "no-convert-encryption",
-     .request = {.encryption = REPL_ENCRYPTION_DEFAULT},
-     .oldBuild = TRUE,
-     .refusal = REPL_REFUSE_CONVERT_ENCRYPTION,
-     .code = VIR_ERR_NO_SUPPORT,
-     .message = "Changing the encryption of volume 'web.qcow2'"},
-    {.name = "no-convert-rekey",
-     .layers = {{.volume = "web.qcow2", .format = Q, .encrypted = TRUE}},
-     .request = {.encryption = REPL_ENCRYPTION_TARGET},
-     .oldBuild = TRUE,
-     .refusal = REPL_REFUSE_CONVERT_ENCRYPTION,
-     .code = VIR_ERR_NO_SUPPORT,
-     .message = "'web.qcow2'"},
-    {.name = "no-convert-flatten",
-     .request = {.snapshots = REPL_SNAPSHOTS_FLATTEN},
-     .oldBuild = TRUE,
-     .taken = {"web.qcow2"}, /* what the request asks for is looked at before its name */
-     .refusal = REPL_REFUSE_CONVERT_FLATTEN,
-     .code = VIR_ERR_NO_SUPPORT,
-     .message = "Flattening the 2 layers of volume 'web.qcow2'"},
-    {.name = "no-convert-fast",
-     .layers = {{.volume = "web.qcow2", .format = Q}},
-     .request = {.fastCreate = TRUE},
-     .oldBuild = TRUE,
-     .refusal = REPL_REFUSE_CONVERT_FAST,
-     .code = VIR_ERR_NO_SUPPORT,
-     .message = "fast creation"},
     {.name = "quota-images",
      .quota = {.images = 2},
      .usage = {.images = 3},

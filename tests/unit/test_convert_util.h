@@ -62,8 +62,6 @@ testConvertPlan(TestConvert *c, GError **err)
         .volume = c->volume,
         .image = &image,
         .free_bytes = G_MAXINT64,
-        .inRegionSupported = TRUE,
-        .canConvert = TRUE,
     };
 
     if (!(c->chain = replChainOpen(c->pools->set, c->pools->a, c->volume, err)) ||

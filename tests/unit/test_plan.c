@@ -74,7 +74,6 @@ setup(Setup *s, const Case *c)
     s->facts.usage = c->usage;
     s->facts.free_bytes = c->free_bytes ? c->free_bytes : GIB;
     s->facts.partial_bytes = c->partial_bytes;
-    s->facts.inRegionSupported = s->facts.canConvert = !c->oldBuild;
     s->facts.inRegionMax_bytes = REPL_PLAN_IN_REGION_MAX_BYTES;
 }
 
