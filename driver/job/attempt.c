@@ -30,17 +30,17 @@ replJobStopped(ReplJob *job, GError **err)
     return 0;
 }
 
-/* Gives the slot to others. The monitor is released meanwhile. */
+/* Gives the turn to others. The monitor is released meanwhile. */
 static void
 replJobPark(ReplJob *job)
 {
     const ReplJobHost *host = job->host;
     void *opaque = job->hostOpaque;
 
-    job->hasSlot = FALSE;
+    job->hasTurn = FALSE;
     replLockDrop(&job->monitor);
     if (host)
-        host->slotFree(job, opaque);
+        host->turnFree(job, opaque);
     replLockTake(&job->monitor);
 }
 
@@ -55,9 +55,9 @@ replJobGate(ReplJob *job, GError **err)
             return -1;
         if (replJobStateIsActive(state))
             return 0;
-        if (state == REPL_JOB_PAUSED && job->hasSlot) {
+        if (state == REPL_JOB_PAUSED && job->hasTurn) {
             replJobPark(job);
-        } else if (state == REPL_JOB_QUEUED && job->hasSlot) {
+        } else if (state == REPL_JOB_QUEUED && job->hasTurn) {
             replLockDrop(&job->monitor);
             replJobMove(job, REPL_JOB_QUEUED, REPL_JOB_RUNNING, NULL);
             replLockTake(&job->monitor);
@@ -136,10 +136,10 @@ replJobRequeue(ReplJob *job, GError **err)
     /* A pause that came first has taken the job out of the line already. */
     replJobMove(job, REPL_JOB_RUNNING, REPL_JOB_QUEUED, NULL);
     replLockTake(&job->monitor);
-    if (job->hasSlot && job->info->state == REPL_JOB_QUEUED)
+    if (job->hasTurn && job->info->state == REPL_JOB_QUEUED)
         replJobPark(job);
     replLockDrop(&job->monitor);
-    /* The move was told while the job had its slot still: only now it stands in line. */
+    /* The move was told while the job had its turn still: only now it stands in line. */
     replJobNotify(job);
     replLockTake(&job->monitor);
     rc = replJobGate(job, err);
@@ -288,7 +288,7 @@ replJobRest(ReplJob *job)
 {
     const ReplJobHost *host;
     void *opaque;
-    gboolean hadSlot;
+    gboolean hadTurn;
 
     replLockTake(&job->monitor);
     if (job->cancel && replJobMayMove(job->info->state, REPL_JOB_CANCELLED)) {
@@ -297,12 +297,12 @@ replJobRest(ReplJob *job)
     }
     host = job->host;
     opaque = job->hostOpaque;
-    hadSlot = job->hasSlot;
-    job->attempt = job->settling = job->hasSlot = FALSE;
+    hadTurn = job->hasTurn;
+    job->attempt = job->settling = job->hasTurn = FALSE;
     replLockWake(&job->monitor);
     replLockDrop(&job->monitor);
-    if (host && hadSlot)
-        host->slotFree(job, opaque);
+    if (host && hadTurn)
+        host->turnFree(job, opaque);
     if (host)
         host->changed(job, opaque);
     return TRUE;
@@ -354,32 +354,32 @@ replJobFailAttempt(ReplJob *job, const GError *why)
     replJobSettle(job, FALSE, why);
 }
 
-/* --- slots --- */
+/* --- turns --- */
 
 /* Called with job->monitor held. */
 static gboolean
-replJobLacksSlot(const ReplJob *job)
+replJobLacksTurn(const ReplJob *job)
 {
-    return job->info->state == REPL_JOB_QUEUED && !job->hasSlot && !job->settling && !job->cancel &&
+    return job->info->state == REPL_JOB_QUEUED && !job->hasTurn && !job->settling && !job->cancel &&
            !job->interrupt;
 }
 
 gboolean
-replJobWantsSlot(ReplJob *job)
+replJobWantsTurn(ReplJob *job)
 {
     REPL_GUARD(&job->monitor);
 
-    return replJobLacksSlot(job);
+    return replJobLacksTurn(job);
 }
 
 ReplJobGrant
-replJobGrantSlot(ReplJob *job)
+replJobGrantTurn(ReplJob *job)
 {
     REPL_GUARD(&job->monitor);
 
-    if (!replJobLacksSlot(job))
+    if (!replJobLacksTurn(job))
         return REPL_GRANT_REFUSED;
-    job->hasSlot = TRUE;
+    job->hasTurn = TRUE;
     job->info->place = 0;
     replLockWake(&job->monitor);
     if (job->attempt)

@@ -45,7 +45,7 @@
  * Any of them may be NULL. The first four return 0, or -1 with @err set.
  *
  * A pause works within replJobAdmit and replJobCheck and between the phases: there the thread
- * parks and gives its slot in the queue to others; after the resume the job queues for a slot
+ * parks and gives its turn in the queue to others; after the resume the job queues for a turn
  * again. A cancel or a shutdown makes them return -1, which the op hands up.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -172,7 +172,7 @@ replJobAdmit(ReplJob *job, guint64 bytes, GError **err);
 int
 replJobCheck(ReplJob *job, GError **err);
 
-/* Goes back into the queue in the middle of prepare: the slot goes to others, the thread waits until the job gets
+/* Goes back into the queue in the middle of prepare: the turn goes to others, the thread waits until the job gets
  * one again. Hold a key of the job before (replQueueHold) and release it when there is something to go on with.
  * Returns 0, or -1 with @err set as replJobAdmit. */
 int

@@ -15,7 +15,7 @@
 /* What a job tells its queue; called with no lock held, by any thread. */
 typedef struct {
     void (*changed)(ReplJob *job, void *opaque);  /* state, or whether somebody works on it */
-    void (*slotFree)(ReplJob *job, void *opaque); /* the job gave its slot back */
+    void (*turnFree)(ReplJob *job, void *opaque); /* the job gave its turn back */
 } ReplJobHost;
 
 struct _ReplJob {
@@ -44,9 +44,9 @@ struct _ReplJob {
     void *hostOpaque;
     gboolean cancel;        /* asked for; taken back only when undoing the job failed */
     gboolean interrupt;     /* the daemon shuts down, never taken back */
-    gboolean attempt;       /* somebody works on the job: from the grant of a slot to clean */
+    gboolean attempt;       /* somebody works on the job: from the grant of a turn to clean */
     gboolean settling;      /* the phases of the attempt are over, abort or clean is under way */
-    gboolean hasSlot;       /* of the queue, for the attempt */
+    gboolean hasTurn;       /* of the queue, for the attempt */
 };
 
 /* --- job.c --- */
@@ -87,18 +87,18 @@ replJobWakeWork(ReplJob *job);
 /* --- attempt.c, for the queue --- */
 
 typedef enum {
-    REPL_GRANT_REFUSED, /* wants no slot any more */
+    REPL_GRANT_REFUSED, /* wants no turn any more */
     REPL_GRANT_START,   /* the caller starts a thread with replJobAttempt */
     REPL_GRANT_RESUMED, /* the parked thread goes on */
 } ReplJobGrant;
 
-/* Gives the job a slot. */
+/* Gives the job a turn. */
 ReplJobGrant
-replJobGrantSlot(ReplJob *job);
+replJobGrantTurn(ReplJob *job);
 
-/* Whether the job is queued and has no slot. */
+/* Whether the job is queued and has no turn. */
 gboolean
-replJobWantsSlot(ReplJob *job);
+replJobWantsTurn(ReplJob *job);
 
 /* Whether somebody works on it. */
 gboolean

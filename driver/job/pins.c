@@ -22,7 +22,7 @@ struct _ReplPins {
 
     /* guarded by monitor */
     GHashTable *volumes; /* "poolUuid/volume" -> GPtrArray of ReplPin, never empty, oldest first */
-    GHashTable *claims;  /* "poolUuid/volume/region" -> job id */
+    GHashTable *claims;   /* "poolUuid/volume/region" -> job id */
 };
 
 static void
@@ -55,8 +55,7 @@ replPinsNew(void)
     ReplPins *pins = g_new0(ReplPins, 1);
 
     replLockInit(&pins->monitor);
-    pins->volumes =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
+    pins->volumes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
     pins->claims = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     return pins;
 }
@@ -87,13 +86,8 @@ replPinsHave(const GPtrArray *list, const char *jobId, ReplPinKind kind, const c
 }
 
 void
-replPinsAdd(ReplPins *pins,
-            const char *poolUuid,
-            const char *poolName,
-            const char *volume,
-            const char *jobId,
-            ReplPinKind kind,
-            const char *of)
+replPinsAdd(ReplPins *pins, const char *poolUuid, const char *poolName, const char *volume, const char *jobId,
+            ReplPinKind kind, const char *of)
 {
     g_autofree char *key = replPinKey(poolUuid, volume);
     GPtrArray *list;
@@ -161,8 +155,7 @@ replPinSentence(ReplPinKind kind)
         return _("Volume '%1$s' of pool '%2$s' is being read by replication job %3$s as base of "
                  "'%5$s' since %4$s");
     case REPL_PIN_TARGET:
-        return _(
-            "Volume '%1$s' of pool '%2$s' is being written by replication job %3$s since %4$s");
+        return _("Volume '%1$s' of pool '%2$s' is being written by replication job %3$s since %4$s");
     case REPL_PIN_LAYER:
         return _("Volume '%1$s' of pool '%2$s' is being written by replication job %3$s as base of "
                  "'%5$s' since %4$s");
@@ -228,12 +221,8 @@ replPinsPoolJobs(ReplPins *pins, const char *poolUuid)
 }
 
 int
-replPinsClaim(ReplPins *pins,
-              const char *jobId,
-              const char *srcPoolUuid,
-              const char *volume,
-              const char *targetRegion,
-              GError **err)
+replPinsClaim(ReplPins *pins, const char *jobId, const char *srcPoolUuid, const char *volume,
+              const char *targetRegion, GError **err)
 {
     g_autofree char *key = replClaimKey(srcPoolUuid, volume, targetRegion);
     const char *owner;
@@ -247,19 +236,7 @@ replPinsClaim(ReplPins *pins,
     if (g_str_equal(owner, jobId))
         return 0;
     replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                 _("Volume '%s' is being replicated to region '%s' already, by replication job %s"),
-                 volume, targetRegion, owner);
+                 _("Volume '%s' is being replicated to region '%s' already, by replication job %s"), volume,
+                 targetRegion, owner);
     return -1;
-}
-
-char *
-replPinsFindRunning(ReplPins *pins,
-                    const char *srcPoolUuid,
-                    const char *volume,
-                    const char *targetRegion)
-{
-    g_autofree char *key = replClaimKey(srcPoolUuid, volume, targetRegion);
-
-    REPL_GUARD(&pins->monitor);
-    return g_strdup(g_hash_table_lookup(pins->claims, key));
 }

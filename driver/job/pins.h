@@ -32,8 +32,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplPins, replPinsFree)
 /* @poolName is for messages. @of: NULL for SOURCE and TARGET. A pin that is there already (the same
  * job, volume and kind) is not added again. */
 void
-replPinsAdd(ReplPins *pins, const char *poolUuid, const char *poolName, const char *volume,
-            const char *jobId, ReplPinKind kind, const char *of);
+replPinsAdd(ReplPins *pins, const char *poolUuid, const char *poolName, const char *volume, const char *jobId,
+            ReplPinKind kind, const char *of);
 
 /* Drops the pins and the claims of a job. */
 void
@@ -51,12 +51,7 @@ replPinsPoolJobs(ReplPins *pins, const char *poolUuid);
 
 /* "This image is on its way to that region": returns 0 and keeps it until replPinsDropJob, or -1 with
  * VIR_ERR_OPERATION_INVALID that names the job that claimed it before. Of two clients that race, one
- * gets it. Claiming again for the same job is no error. */
+ * gets it. Asking again for the same job is no error. */
 int
 replPinsClaim(ReplPins *pins, const char *jobId, const char *srcPoolUuid, const char *volume,
               const char *targetRegion, GError **err);
-
-/* The id of the job that has claimed it, or NULL. */
-char *
-replPinsFindRunning(ReplPins *pins, const char *srcPoolUuid, const char *volume,
-                    const char *targetRegion);

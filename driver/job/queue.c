@@ -11,7 +11,7 @@
 
 #include "base/lock.h"
 #include "job/jobpriv.h"
-#include "job/lanes.h"
+#include "job/fairqueue.h"
 #include "job/workers.h"
 
 typedef struct {
@@ -34,12 +34,12 @@ struct _ReplQueue {
 
     /* guarded by monitor */
     GHashTable *entries; /* id -> ReplEntry */
-    ReplLanes *lanes;    /* of ReplEntry */
+    ReplFairQueue *lanes;    /* of ReplEntry */
     GHashTable *held;    /* set of char * */
     guint64 nextSeq;
     guint maxRunning;
-    guint running;    /* slots in use */
-    GQueue stranded;  /* of ReplJob: have a slot, but no thread could be had for them */
+    guint running;    /* turns in use */
+    GQueue stranded;  /* of ReplJob: have a turn, but no thread could be had for them */
     gboolean failing; /* somebody works off stranded */
     guint live;
     guint waiting; /* blocked synchronous requests */
@@ -83,7 +83,7 @@ static void
 replQueueUnlist(ReplQueue *queue, ReplEntry *entry)
 {
     if (entry->listed)
-        replLanesRemove(queue->lanes, replJobLane(entry->job), entry);
+        replFairQueueRemove(queue->lanes, replJobLane(entry->job), entry);
     entry->listed = FALSE;
 }
 
@@ -105,25 +105,25 @@ replQueueStart(ReplQueue *queue, ReplJob *job)
         g_queue_push_tail(&queue->stranded, ref);
 }
 
-/* Gives free slots away. */
+/* Gives free turns away. */
 static void
 replQueueFill(ReplQueue *queue)
 {
     while (!queue->stopping && queue->running < queue->maxRunning) {
-        ReplEntry *entry = replLanesPick(queue->lanes, replQueueIsEligible, queue);
+        ReplEntry *entry = replFairQueuePick(queue->lanes, replQueueIsEligible, queue);
         ReplJobGrant grant;
 
         if (!entry)
             break;
         entry->listed = FALSE;
-        grant = replJobGrantSlot(entry->job);
+        grant = replJobGrantTurn(entry->job);
         if (grant == REPL_GRANT_REFUSED)
             continue;
         queue->running++;
         if (grant == REPL_GRANT_START)
             replQueueStart(queue, entry->job);
     }
-    replLanesPlaces(queue->lanes, replQueueIsEligible, replQueueShowPlace, queue);
+    replFairQueuePlaces(queue->lanes, replQueueIsEligible, replQueueShowPlace, queue);
 }
 
 /* --- news; the monitor is not held --- */
@@ -144,7 +144,7 @@ replQueueSyncInhibit(ReplQueue *queue)
         queue->hooks.inhibit(live, queue->hooks.opaque);
 }
 
-/* Starts what can start. A job that no thread could be had for fails, which frees its slot and
+/* Starts what can start. A job that no thread could be had for fails, which frees its turn and
  * comes back here: one caller works them off in a loop, so that a long line does not become a deep
  * stack. */
 static void
@@ -178,11 +178,11 @@ replQueueUpdate(ReplQueue *queue, ReplEntry *entry)
     if (live != entry->live)
         queue->live += live ? 1 : -1;
     entry->live = live;
-    if (!replJobWantsSlot(entry->job)) {
+    if (!replJobWantsTurn(entry->job)) {
         replQueueUnlist(queue, entry);
     } else if (!entry->listed) {
         entry->listed = TRUE;
-        replLanesPush(queue->lanes, replJobLane(entry->job), entry);
+        replFairQueuePush(queue->lanes, replJobLane(entry->job), entry);
     }
     if ((state == REPL_JOB_COMPLETED || state == REPL_JOB_CANCELLED) &&
         !replJobIsBusy(entry->job)) {
@@ -207,7 +207,7 @@ replQueueOnChanged(ReplJob *job, void *opaque)
 }
 
 static void
-replQueueOnSlotFree(ReplJob *job, void *opaque)
+replQueueOnTurnFree(ReplJob *job, void *opaque)
 {
     ReplQueue *queue = opaque;
 
@@ -219,7 +219,7 @@ replQueueOnSlotFree(ReplJob *job, void *opaque)
 
 static const ReplJobHost replQueueHost = {
     .changed = replQueueOnChanged,
-    .slotFree = replQueueOnSlotFree,
+    .turnFree = replQueueOnTurnFree,
 };
 
 /* --- life --- */
@@ -237,7 +237,7 @@ replQueueNew(guint maxRunning, const ReplQueueHooks *hooks)
     queue->entries =
         g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)replEntryFree);
     queue->held = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    queue->lanes = replLanesNew();
+    queue->lanes = replFairQueueNew();
     queue->workers = replWorkersNew();
     g_queue_init(&queue->stranded);
     queue->maxRunning = MAX(maxRunning, 1);
@@ -284,7 +284,7 @@ replQueueFree(ReplQueue *queue)
     jobs = replQueueList(queue);
     for (i = 0; i < jobs->len; i++)
         replJobSetHost(g_ptr_array_index(jobs, i), NULL, NULL, NULL);
-    replLanesFree(queue->lanes);
+    replFairQueueFree(queue->lanes);
     g_hash_table_unref(queue->entries);
     g_hash_table_unref(queue->held);
     replWorkersFree(queue->workers);

@@ -5,7 +5,7 @@
  * target region) and in turn between lanes; a waiting job knows its place. A running job has a
  * thread of its own, with all signals blocked, made on demand and joined after its end.
  *
- * A paused job holds no slot: one that waited leaves the line; one that ran keeps its thread, parked
+ * A paused job holds no turn: one that waited leaves the line; one that ran keeps its thread, parked
  * with what it has open, and others run in its place. After the resume it stands at the end of
  * its lane like a new one.
  *
@@ -40,7 +40,7 @@ replQueueFree(ReplQueue *queue);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplQueue, replQueueFree)
 
-/* More slots are used at once, fewer as running jobs end. At least 1. */
+/* More turns are used at once, fewer as running jobs end. At least 1. */
 void
 replQueueSetMaxRunning(ReplQueue *queue, guint maxRunning);
 

@@ -154,7 +154,7 @@ testMaxRunning(void)
     g_assert_cmpint(runningMost, >=, 2);
 }
 
-/* One slot: the paused job gives it to the other, and gets it back after it. */
+/* One turn: the paused job gives it to the other, and gets it back after it. */
 static void
 testPauseGivesSlot(void)
 {
@@ -165,12 +165,12 @@ testPauseGivesSlot(void)
 
     fakeAwait(one);
     g_assert_cmpint(replJobDo(a, REPL_VERB_PAUSE, NULL), ==, 0);
-    fakeAwait(two); /* runs in the slot of the first */
+    fakeAwait(two); /* runs in the turn of the first */
     g_assert_cmpint(replJobDo(a, REPL_VERB_RESUME, NULL), ==, 0);
     g_assert_cmpint(replJobState(a), ==, REPL_JOB_QUEUED);
     g_assert_cmpuint(placeOf(a), ==, 1);
     fakeOpen(one);
-    g_assert_false(replJobWaitFor(a, 50)); /* there is no slot yet */
+    g_assert_false(replJobWaitFor(a, 50)); /* there is no turn yet */
     fakeOpen(two);
     g_assert_cmpint(replJobWait(a, NULL), ==, 0);
     g_assert_cmpint(replJobWait(b, NULL), ==, 0);
@@ -642,7 +642,7 @@ main(int argc, char **argv)
     g_test_add_func("/queue/fair", testFair);
     g_test_add_func("/queue/places-move", testPlacesMove);
     g_test_add_func("/queue/max-running", testMaxRunning);
-    g_test_add_func("/queue/pause-gives-slot", testPauseGivesSlot);
+    g_test_add_func("/queue/pause-gives-turn", testPauseGivesSlot);
     g_test_add_func("/queue/set-max-running", testSetMaxRunning);
     g_test_add_func("/queue/hold", testHold);
     g_test_add_func("/queue/table", testTable);

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "job/lanes.h"
+#include "job/fairqueue.h"
 #include "job/limit.h"
 #include "job/meter.h"
 #include "job/state.h"
@@ -289,12 +289,12 @@ isEligible(void *item, void *opaque)
 }
 
 static char *
-pickAll(ReplLanes *lanes, const char * not )
+pickAll(ReplFairQueue *lanes, const char * not )
 {
     g_autoptr(GString) order = g_string_new(NULL);
     const char *item;
 
-    while ((item = replLanesPick(lanes, isEligible, (void *)not )))
+    while ((item = replFairQueuePick(lanes, isEligible, (void *)not )))
         g_string_append(order, item);
     return g_string_free(g_steal_pointer(&order), FALSE);
 }
@@ -311,40 +311,40 @@ testLanes(void)
 {
     char a1[] = "A1", a2[] = "A2", a3[] = "A3", a4[] = "A4", b1[] = "B1", b2[] = "B2", c1[] = "C1";
     char *const items[] = {a1, a2, a3, b1, c1, b2, a4};
-    ReplLanes *lanes = replLanesNew();
+    ReplFairQueue *lanes = replFairQueueNew();
     g_autofree char *order = NULL, *rest = NULL;
     gsize i;
 
-    g_assert_null(replLanesPick(lanes, isEligible, NULL));
+    g_assert_null(replFairQueuePick(lanes, isEligible, NULL));
     for (i = 0; i < G_N_ELEMENTS(items); i++)
-        replLanesPush(lanes, (char[]){items[i][0], 0}, items[i]);
-    g_assert_false(replLanesRemove(lanes, "A", b1));
-    g_assert_false(replLanesRemove(lanes, "D", a1));
-    g_assert_true(replLanesRemove(lanes, "A", a3));
+        replFairQueuePush(lanes, (char[]){items[i][0], 0}, items[i]);
+    g_assert_false(replFairQueueRemove(lanes, "A", b1));
+    g_assert_false(replFairQueueRemove(lanes, "D", a1));
+    g_assert_true(replFairQueueRemove(lanes, "A", a3));
     order = pickAll(lanes, a2);
     g_assert_cmpstr(order, ==, "A1B1C1A4B2");
     rest = pickAll(lanes, NULL);
     g_assert_cmpstr(rest, ==, "A2");
-    replLanesFree(lanes);
+    replFairQueueFree(lanes);
 }
 
 static void
 testPlaces(void)
 {
     char items[][4] = {"A1", "A2", "A3", "B1", "B2", "C1"};
-    ReplLanes *lanes = replLanesNew();
+    ReplFairQueue *lanes = replFairQueueNew();
     g_autofree char *order = NULL;
     gsize i;
 
     for (i = 0; i < G_N_ELEMENTS(items); i++)
-        replLanesPush(lanes, (char[]){items[i][0], 0}, items[i]);
+        replFairQueuePush(lanes, (char[]){items[i][0], 0}, items[i]);
     /* Each says the order in which the picks will take it: A1 B1 C1 A3 B2, A2 is held. */
-    replLanesPlaces(lanes, isEligible, notePlace, items[1]);
+    replFairQueuePlaces(lanes, isEligible, notePlace, items[1]);
     for (i = 0; i < G_N_ELEMENTS(items); i++)
         g_assert_cmpint(items[i][2] - '0', ==, ((int[]){1, 0, 4, 2, 5, 3})[i]);
     order = pickAll(lanes, items[1]);
     g_assert_cmpstr(order, ==, "A11B12C13A34B25");
-    replLanesFree(lanes);
+    replFairQueueFree(lanes);
 }
 
 int

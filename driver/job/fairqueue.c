@@ -1,16 +1,16 @@
 /*
- * lanes.c: a waiting line that is fair between lanes
+ * fairqueue.c: a waiting line that is fair between lanes
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "job/lanes.h"
+#include "job/fairqueue.h"
 
 typedef struct {
     char *name;
     GQueue items; /* waiting, the oldest first; never empty */
 } ReplLane;
 
-struct _ReplLanes {
+struct _ReplFairQueue {
     GQueue ring; /* of ReplLane, the next one first */
 };
 
@@ -22,17 +22,17 @@ replLaneFree(ReplLane *lane)
     g_free(lane);
 }
 
-ReplLanes *
-replLanesNew(void)
+ReplFairQueue *
+replFairQueueNew(void)
 {
-    ReplLanes *lanes = g_new0(ReplLanes, 1);
+    ReplFairQueue *lanes = g_new0(ReplFairQueue, 1);
 
     g_queue_init(&lanes->ring);
     return lanes;
 }
 
 void
-replLanesFree(ReplLanes *lanes)
+replFairQueueFree(ReplFairQueue *lanes)
 {
     if (!lanes)
         return;
@@ -41,7 +41,7 @@ replLanesFree(ReplLanes *lanes)
 }
 
 static GList *
-replLanesFind(ReplLanes *lanes, const char *name)
+replFairQueueFind(ReplFairQueue *lanes, const char *name)
 {
     GList *link;
 
@@ -53,9 +53,9 @@ replLanesFind(ReplLanes *lanes, const char *name)
 }
 
 void
-replLanesPush(ReplLanes *lanes, const char *name, void *item)
+replFairQueuePush(ReplFairQueue *lanes, const char *name, void *item)
 {
-    GList *link = replLanesFind(lanes, name);
+    GList *link = replFairQueueFind(lanes, name);
 
     if (!link) {
         ReplLane *lane = g_new0(ReplLane, 1);
@@ -71,7 +71,7 @@ replLanesPush(ReplLanes *lanes, const char *name, void *item)
 /* Takes @item out of the lane at @link, which goes to the end of the ring, or away when it is
  * empty. */
 static void
-replLanesTake(ReplLanes *lanes, GList *link, GList *item, gboolean turn)
+replFairQueueTake(ReplFairQueue *lanes, GList *link, GList *item, gboolean turn)
 {
     ReplLane *lane = link->data;
 
@@ -86,19 +86,19 @@ replLanesTake(ReplLanes *lanes, GList *link, GList *item, gboolean turn)
 }
 
 gboolean
-replLanesRemove(ReplLanes *lanes, const char *name, void *item)
+replFairQueueRemove(ReplFairQueue *lanes, const char *name, void *item)
 {
-    GList *link = replLanesFind(lanes, name);
+    GList *link = replFairQueueFind(lanes, name);
     GList *found = link ? g_queue_find(&((ReplLane *)link->data)->items, item) : NULL;
 
     if (!found)
         return FALSE;
-    replLanesTake(lanes, link, found, FALSE);
+    replFairQueueTake(lanes, link, found, FALSE);
     return TRUE;
 }
 
 void *
-replLanesPick(ReplLanes *lanes, ReplLanesEligible eligible, void *opaque)
+replFairQueuePick(ReplFairQueue *lanes, ReplFairQueueEligible eligible, void *opaque)
 {
     GList *link, *item;
 
@@ -108,7 +108,7 @@ replLanesPick(ReplLanes *lanes, ReplLanesEligible eligible, void *opaque)
 
             if (!eligible(data, opaque))
                 continue;
-            replLanesTake(lanes, link, item, TRUE);
+            replFairQueueTake(lanes, link, item, TRUE);
             return data;
         }
     }
@@ -117,10 +117,8 @@ replLanesPick(ReplLanes *lanes, ReplLanesEligible eligible, void *opaque)
 
 /* The next eligible item from @item on; those passed over are visited. */
 static GList *
-replLanesSkip(GList *item,
-              ReplLanesEligible eligible,
-              void (*visit)(void *item, guint place, void *opaque),
-              void *opaque)
+replFairQueueSkip(GList *item, ReplFairQueueEligible eligible,
+                  void (*visit)(void *item, guint place, void *opaque), void *opaque)
 {
     for (; item && !eligible(item->data, opaque); item = item->next)
         visit(item->data, 0, opaque);
@@ -128,10 +126,8 @@ replLanesSkip(GList *item,
 }
 
 void
-replLanesPlaces(ReplLanes *lanes,
-                ReplLanesEligible eligible,
-                void (*visit)(void *item, guint place, void *opaque),
-                void *opaque)
+replFairQueuePlaces(ReplFairQueue *lanes, ReplFairQueueEligible eligible,
+                    void (*visit)(void *item, guint place, void *opaque), void *opaque)
 {
     g_autoptr(GPtrArray) cursors = g_ptr_array_new(); /* of GList of items, one a lane */
     guint place = 0, before, i;
@@ -142,7 +138,7 @@ replLanesPlaces(ReplLanes *lanes,
     do { /* one round of the ring */
         before = place;
         for (i = 0; i < cursors->len; i++) {
-            GList *item = replLanesSkip(cursors->pdata[i], eligible, visit, opaque);
+            GList *item = replFairQueueSkip(cursors->pdata[i], eligible, visit, opaque);
 
             if (item)
                 visit(item->data, ++place, opaque);
