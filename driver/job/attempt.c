@@ -163,14 +163,6 @@ replJobIsInterrupted(ReplJob *job)
     return job->interrupt;
 }
 
-gboolean
-replJobIsPaused(ReplJob *job)
-{
-    REPL_GUARD(&job->monitor);
-
-    return !replJobStateIsActive(job->info->state);
-}
-
 /* --- the phases --- */
 
 typedef int (*ReplJobPhase)(ReplJob *job, void *opaque, GError **err);

@@ -184,7 +184,3 @@ replJobIsCancelled(ReplJob *job);
 
 gboolean
 replJobIsInterrupted(ReplJob *job);
-
-/* Whether what works on the job should rest now (for a helper process that can be stopped). */
-gboolean
-replJobIsPaused(ReplJob *job);

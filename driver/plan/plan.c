@@ -261,14 +261,3 @@ replPlanMake(const ReplPlanFacts *facts, ReplRefusal *refusal)
         return NULL;
     return g_steal_pointer(&plan);
 }
-
-ReplPlan *
-replPlanNew(const ReplPlanFacts *facts, GError **err)
-{
-    g_auto(ReplRefusal) refusal = {.kind = REPL_REFUSE_NONE};
-    ReplPlan *plan = replPlanMake(facts, &refusal);
-
-    if (!plan)
-        replRefusalSetError(&refusal, facts, err);
-    return plan;
-}

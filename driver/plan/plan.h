@@ -87,10 +87,6 @@ typedef struct {
 ReplPlan *
 replPlanMake(const ReplPlanFacts *facts, ReplRefusal *refusal);
 
-/* The same with the refusal as an error. */
-ReplPlan *
-replPlanNew(const ReplPlanFacts *facts, GError **err);
-
 /* Whether the quota of the target holds @adds more, given the usage in @facts. At commit it is asked again
  * with the usage of that moment and what is still to be added to it. Returns 0, or -1 with @refusal set. */
 int

@@ -233,26 +233,3 @@ replPresentFind(const ReplChain *chain, guint index, const ReplPoolDir *target, 
     }
     return 0;
 }
-
-GPtrArray *
-replPresentMap(const ReplChain *chain, const ReplPoolDir *target, const ReplPresentAsk *ask,
-               GError **err)
-{
-    g_autoptr(GPtrArray) map = g_ptr_array_new_with_free_func(g_free);
-    guint i;
-
-    g_ptr_array_set_size(map, chain->layers->len);
-    for (i = chain->layers->len - 1; i > 0; i--) {
-        const char *below = i + 1 < map->len ? g_ptr_array_index(map, i + 1) : NULL;
-        ReplFileIdentity unused;
-        char *volume = NULL;
-        int ret = replPresentFind(chain, i, target, below, ask, &volume, &unused, err);
-
-        if (ret < 0)
-            return NULL;
-        if (ret == 0)
-            break;
-        g_ptr_array_index(map, i) = volume;
-    }
-    return g_steal_pointer(&map);
-}

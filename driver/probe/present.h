@@ -34,9 +34,3 @@ typedef struct {
 int
 replPresentFind(const ReplChain *chain, guint index, const ReplPoolDir *target, const char *below,
                 const ReplPresentAsk *ask, char **volume, ReplFileIdentity *identity, GError **err);
-
-/* Does so for all layers but the image itself, which is never shared: an array with an element for each
- * layer of @chain, the volume of @target or NULL. NULL with @err set. */
-GPtrArray *
-replPresentMap(const ReplChain *chain, const ReplPoolDir *target, const ReplPresentAsk *ask,
-               GError **err);

@@ -442,14 +442,3 @@ replLabelsDrop(ReplLabels *labels, const unsigned char *uuid, GError **err)
 {
     return replLabelsSet(labels, uuid, NULL, FALSE, err);
 }
-
-int
-replLabelsMove(ReplLabels *labels, const unsigned char *uuid, gboolean persistent, GError **err)
-{
-    gboolean was = FALSE;
-    g_autoptr(ReplLabel) label = replLabelsGet(labels, uuid, &was);
-
-    if (!label || !was == !persistent)
-        return 0;
-    return replLabelsSet(labels, uuid, label, persistent, err);
-}

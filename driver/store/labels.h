@@ -75,7 +75,3 @@ replLabelsSet(ReplLabels *labels,
               GError **err);
 int
 replLabelsDrop(ReplLabels *labels, const unsigned char *uuid, GError **err);
-
-/* The pool has become persistent, or transient. 0 also when it has no label. */
-int
-replLabelsMove(ReplLabels *labels, const unsigned char *uuid, gboolean persistent, GError **err);

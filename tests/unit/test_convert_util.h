@@ -28,7 +28,7 @@ typedef struct {
     ReplConvertResult results[8]; /* by layer */
     gboolean unlock;              /* encrypted layers are opened first, as the daemon does */
     gboolean keyIsEnough;
-    gboolean foreignKey;          /* the key is spoilt, as if the header had been made anew since */
+    gboolean foreignKey; /* the key is spoilt, as if the header had been made anew since */
 } TestConvert;
 
 static void
@@ -55,6 +55,7 @@ testConvertPlan(TestConvert *c, GError **err)
     g_autoptr(ReplLabel) label = replLabelNew("north", "default");
     g_autofree ReplPlanLayer *layers = NULL;
     ReplImage image = {.id = (char *)"id", .type = REPL_IMAGE_TYPE_DATA_DISK};
+    g_auto(ReplRefusal) refusal = {0};
     ReplPlanFacts facts = {
         .request = &c->request,
         .source = {"a", "a", label},
@@ -72,7 +73,10 @@ testConvertPlan(TestConvert *c, GError **err)
         return -1;
     facts.layers = layers;
     facts.layerCount = c->chain->layers->len;
-    return (c->plan = replPlanNew(&facts, err)) ? 0 : -1;
+    if ((c->plan = replPlanMake(&facts, &refusal)))
+        return 0;
+    replRefusalSetError(&refusal, &facts, err);
+    return -1;
 }
 
 static int
@@ -85,9 +89,16 @@ testConvertStep(TestConvert *c, const ReplPlanStep *step, GError **err)
     g_autofree char *name = g_strdup_printf("b/%s", step->volume);
     g_auto(ReplFd) fd = testOpen(name, O_RDWR | O_CREAT | O_TRUNC);
     g_autoptr(ReplWriter) writer = replFileWriterNew(fd, NULL, err);
-    ReplConvertJob job = {.chain = c->chain, .step = step, .target = writer, .sources = sources, .keys = keys,
-                          .secret = step->convert.toEncrypted ? target : NULL, .kdf = REPL_LUKS_KDF_RANDOM,
-                          .request = &c->request, .limits = testLimits, .watch = c->watch};
+    ReplConvertJob job = {.chain = c->chain,
+                          .step = step,
+                          .target = writer,
+                          .sources = sources,
+                          .keys = keys,
+                          .secret = step->convert.toEncrypted ? target : NULL,
+                          .kdf = REPL_LUKS_KDF_RANDOM,
+                          .request = &c->request,
+                          .limits = testLimits,
+                          .watch = c->watch};
     guint i;
 
     for (i = 0; i < c->chain->layers->len; i++) {
@@ -198,8 +209,9 @@ testConvertJudge(const TestConvert *c)
         g_autofree char *from = testSourceNode(c, step->layer);
         g_autofree char *to = testTargetNode(c, i);
 
-        testRun("qemu-img compare -U -q --object secret,id=s0,data='%s' --object secret,id=s1,data='%s' '%s' '%s'", s0,
-                s1, from, to);
+        testRun("qemu-img compare -U -q --object secret,id=s0,data='%s' --object secret,id=s1,data='%s' '%s' "
+                "'%s'",
+                s0, s1, from, to);
         if (step->format != REPL_FORMAT_QCOW2)
             continue;
         testRun("qemu-img check -q --object secret,id=s1,data='%s' '%s'", s1, to);
@@ -228,9 +240,11 @@ static G_GNUC_UNUSED void
 testMakeForeign(const char *format, const char *options)
 {
     testRun("cd a && qemu-img create -q -f %s %s base 6M && "
-            "qemu-io -f %s -c 'write -q -P 1 0 3M' -c 'write -q -P 2 5000k 7k' base", format, options, format);
+            "qemu-io -f %s -c 'write -q -P 1 0 3M' -c 'write -q -P 2 5000k 7k' base",
+            format, options, format);
     if (testTry("cd a && qemu-img create -q -f %s -b base -F %s top", format, format) != 0)
         g_assert_not_reached();
     testRun("cd a && qemu-io -f %s -c 'write -q -P 3 1M 100k' -c 'write -q -P 4 4000k 5000' "
-            "-c 'write -q -z 2M 64k' -c 'write -q -P 5 777k 512' top", format);
+            "-c 'write -q -z 2M 64k' -c 'write -q -P 5 777k 512' top",
+            format);
 }

@@ -444,7 +444,7 @@ testPauseDeaf(void)
     g_assert_cmpint(replQueueSubmit(queue, job, TRUE, NULL), ==, 0);
     fakeAwait(fake);
     g_assert_cmpint(replJobDo(job, REPL_VERB_PAUSE, NULL), ==, 0);
-    g_assert_true(replJobIsPaused(job));
+    g_assert_cmpint(replJobState(job), ==, REPL_JOB_PAUSED);
     fakeOpen(fake);
     g_assert_false(replJobWaitFor(job, 50));
     fakeAssert(fake, "pr", "QRS");

@@ -182,19 +182,20 @@ testMadeUpNames(void)
     g_autoptr(ReplPlan) a = NULL, b = NULL, d = NULL;
     const char *first, *again, *other;
     const char *more[] = {"base.raw", NULL, NULL};
+    ReplRefusal none = {0};
     Setup s;
 
     setup(&s, &c);
-    a = replPlanNew(&s.facts, NULL);
+    a = replPlanMake(&s.facts, &none);
     first = ((ReplPlanStep *)g_ptr_array_index(a->steps, 0))->volume;
     /* A guest that started with it has changed its owner, and so its ctime. */
     s.layers[1].identity.ctime_ns = 77;
-    b = replPlanNew(&s.facts, NULL);
+    b = replPlanMake(&s.facts, &none);
     again = ((ReplPlanStep *)g_ptr_array_index(b->steps, 0))->volume;
     g_assert_cmpstr(first, ==, again);
     more[1] = first;
     s.facts.taken = more;
-    d = replPlanNew(&s.facts, NULL);
+    d = replPlanMake(&s.facts, &none);
     other = ((ReplPlanStep *)g_ptr_array_index(d->steps, 0))->volume;
     g_assert_cmpstr(first, !=, other);
     g_assert_true(g_regex_match_simple("^base-[0-9a-f]{8}\\.raw$", other, 0, 0));

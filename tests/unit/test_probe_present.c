@@ -10,12 +10,35 @@
 #include "store/files.h"
 #include "store/imagelock.h"
 
+/* All layers but the image itself: a volume of @target or NULL for each. NULL with @err set. */
+static GPtrArray *
+presentMap(const ReplChain *chain, const ReplPoolDir *target, const ReplPresentAsk *ask, GError **err)
+{
+    g_autoptr(GPtrArray) map = g_ptr_array_new_with_free_func(g_free);
+    guint i;
+
+    g_ptr_array_set_size(map, chain->layers->len);
+    for (i = chain->layers->len - 1; i > 0; i--) {
+        const char *below = i + 1 < map->len ? g_ptr_array_index(map, i + 1) : NULL;
+        ReplFileIdentity unused;
+        char *volume = NULL;
+        int ret = replPresentFind(chain, i, target, below, ask, &volume, &unused, err);
+
+        if (ret < 0)
+            return NULL;
+        if (ret == 0)
+            break;
+        g_ptr_array_index(map, i) = volume;
+    }
+    return g_steal_pointer(&map);
+}
+
 /* What the search is told, and what it asked. */
 typedef struct {
-    const char *recordOf;    /* the volume that has a record, NULL: none */
+    const char *recordOf; /* the volume that has a record, NULL: none */
     ReplFileIdentity origin, self;
-    const char *unusable;    /* a volume not to be used */
-    gboolean stop;           /* at the first byte to be read */
+    const char *unusable; /* a volume not to be used */
+    gboolean stop;        /* at the first byte to be read */
     guint64 read_bytes;
 } Answers;
 
@@ -66,7 +89,7 @@ map(const TestPools *t, const ReplPoolDir *target, Answers *answers)
     const char *mid, *base;
 
     g_assert_no_error(err);
-    found = replPresentMap(chain, target, &ask, &err);
+    found = presentMap(chain, target, &ask, &err);
     g_assert_no_error(err);
     g_assert_cmpint(found->len, ==, 3);
     g_assert_null(g_ptr_array_index(found, 0));
@@ -247,7 +270,7 @@ testStop(TestPools *t, gconstpointer unused)
     testMakeChain();
     testRun("cp a/base.raw b/base.raw");
     chain = replChainOpen(t->set, t->a, "top.qcow2", NULL);
-    found = replPresentMap(chain, t->b, &ask, &err);
+    found = presentMap(chain, t->b, &ask, &err);
     g_assert_null(found);
     g_assert_error(err, REPL_ERROR, VIR_ERR_OPERATION_ABORTED);
 }
