@@ -12,6 +12,8 @@
 #include "virt/report.h"
 #include "xml/peerxml.h"
 
+#define REPL_PEER_ACL_VOLS_MAX 4096
+
 static void
 replPeerFactsClear(ReplPeerFacts *facts)
 {
@@ -53,6 +55,8 @@ replPeerPoolNew(const ReplRegionPool *def, const char *allowed, GError **err)
     pool = g_new0(ReplPeerPool, 1);
     g_atomic_ref_count_init(&pool->refs);
     replLockInit(&pool->lock);
+    pool->aclVols =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)replPeerAclVolUnref);
     pool->def = replRegionPoolCopy(def);
     replUuidParse(def->uuid, pool->uuid);
     pool->aclDef = acl;
@@ -74,6 +78,7 @@ replPeerPoolUnref(ReplPeerPool *pool)
     if (!pool || !g_atomic_ref_count_dec(&pool->refs))
         return;
     replPeerFactsClear(&pool->facts);
+    g_hash_table_unref(pool->aclVols);
     replVirt.StoragePoolDefFree(pool->aclDef);
     replPeerUnref(pool->peer);
     replPeerUriFree(pool->uri);
@@ -172,4 +177,56 @@ replPeerPoolRemote(ReplPeerPool *pool, ReplLink *link, GError **err)
         return remote;
     virStoragePoolFree(remote);
     return NULL;
+}
+
+void
+replPeerAclVolUnref(ReplPeerAclVol *vol)
+{
+    if (!vol || !g_atomic_ref_count_dec(&vol->refs))
+        return;
+    replVirt.StorageVolDefFree(vol->def);
+    g_free(vol);
+}
+
+static ReplPeerAclVol *
+replPeerAclVolRef(ReplPeerAclVol *vol)
+{
+    g_atomic_ref_count_inc(&vol->refs);
+    return vol;
+}
+
+static ReplPeerAclVol *
+replPeerAclVolNew(const ReplPeerPool *pool, const char *volume)
+{
+    g_autofree char *key = replPeerVolKey(pool->def->uuid, volume);
+    g_autofree char *xml = g_markup_printf_escaped(
+        "<volume><name>%s</name><key>%s</key><capacity>0</capacity></volume>", volume, key);
+    ReplVirtVolDef *def = replVirt.StorageVolDefParse(pool->aclDef, xml, NULL, REPL_VIRT_VOL_PARSE_NO_CAPACITY);
+    ReplPeerAclVol *vol;
+
+    if (!def)
+        return NULL;
+    vol = g_new0(ReplPeerAclVol, 1);
+    g_atomic_ref_count_init(&vol->refs);
+    vol->def = def;
+    return vol;
+}
+
+ReplPeerAclVol *
+replPeerPoolAclVol(ReplPeerPool *pool, const char *volume)
+{
+    ReplPeerAclVol *vol;
+
+    replLockTake(&pool->lock);
+    if ((vol = g_hash_table_lookup(pool->aclVols, volume)))
+        replPeerAclVolRef(vol);
+    replLockDrop(&pool->lock);
+    if (vol || !(vol = replPeerAclVolNew(pool, volume)))
+        return vol;
+    REPL_GUARD(&pool->lock);
+    /* Clients may ask for any name. */
+    if (g_hash_table_size(pool->aclVols) >= REPL_PEER_ACL_VOLS_MAX)
+        g_hash_table_remove_all(pool->aclVols);
+    g_hash_table_replace(pool->aclVols, g_strdup(volume), replPeerAclVolRef(vol));
+    return vol;
 }

@@ -27,8 +27,20 @@ typedef struct {
     ReplVirtPoolDef *aclDef; /* what access control is asked about: a dir pool of that name and UUID */
 
     ReplLock lock;
-    ReplPeerFacts facts; /* guarded by lock */
+    ReplPeerFacts facts; /* these two guarded by lock */
+    GHashTable *aclVols; /* name -> what access control is asked about, ReplPeerAclVol */
 } ReplPeerPool;
+
+/* A volume as access control is asked about it; immutable. */
+typedef struct {
+    gatomicrefcount refs;
+    ReplVirtVolDef *def;
+} ReplPeerAclVol;
+
+void
+replPeerAclVolUnref(ReplPeerAclVol *vol);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplPeerAclVol, replPeerAclVolUnref)
 
 /* A pool of the definition @def, which must have a UUID. @allowed: the URIs that the configuration lets in. NULL with @err set
  * when its URI is not to be used. */
@@ -60,3 +72,7 @@ replPeerPoolForget(ReplPeerPool *pool);
 /* Its region, project (NULL: not known) and path there (NULL: not known), as they were last seen; any may be NULL. */
 void
 replPeerPoolSeen(ReplPeerPool *pool, char **region, char **project, char **path);
+
+/* A volume of that name, a reference, kept since making one takes as long as a call. NULL, reported by libvirt. */
+ReplPeerAclVol *
+replPeerPoolAclVol(ReplPeerPool *pool, const char *volume);

@@ -154,28 +154,12 @@ replRemotePoolOfVol(virStorageVolPtr vol, ReplVirtVolAcl check)
     return g_steal_pointer(&entry);
 }
 
-static ReplVirtVolDef *
-replRemoteVolDef(const ReplPeerPoolEntry *entry, const char *volume)
-{
-    const ReplRegionPool *def = entry->pool->def;
-    g_autofree char *key = replPeerVolKey(def->uuid, volume);
-    g_autofree char *xml = g_markup_printf_escaped(
-        "<volume><name>%s</name><key>%s</key><capacity>0</capacity></volume>", volume, key);
-
-    return replVirt.StorageVolDefParse(entry->pool->aclDef, xml, NULL, REPL_VIRT_VOL_PARSE_NO_CAPACITY);
-}
-
 int
 replRemoteMayVol(virConnectPtr conn, const ReplPeerPoolEntry *entry, const char *volume, ReplVirtVolAcl check)
 {
-    ReplVirtVolDef *def = replRemoteVolDef(entry, volume);
-    int ret;
+    g_autoptr(ReplPeerAclVol) vol = replPeerPoolAclVol(entry->pool, volume);
 
-    if (!def)
-        return -1;
-    ret = check(conn, entry->pool->aclDef, def) < 0 ? -1 : 0;
-    replVirt.StorageVolDefFree(def);
-    return ret;
+    return vol && check(conn, entry->pool->aclDef, vol->def) == 0 ? 0 : -1;
 }
 
 virStoragePoolPtr
@@ -198,12 +182,9 @@ replRemoteHide(virConnectPtr conn, const ReplPeerPoolEntry *entry, GPtrArray *na
     guint i = 0;
 
     while (i < names->len) {
-        ReplVirtVolDef *def = replRemoteVolDef(entry, g_ptr_array_index(names, i));
-        gboolean visible = def && filter(conn, entry->pool->aclDef, def);
+        g_autoptr(ReplPeerAclVol) vol = replPeerPoolAclVol(entry->pool, g_ptr_array_index(names, i));
 
-        if (def)
-            replVirt.StorageVolDefFree(def);
-        if (visible)
+        if (vol && filter(conn, entry->pool->aclDef, vol->def))
             i++;
         else
             g_ptr_array_remove_index(names, i);
