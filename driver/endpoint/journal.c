@@ -88,3 +88,17 @@ replJournalFind(const ReplJournal *journal, const char *sourcePoolUuid, const ch
     }
     return NULL;
 }
+
+ReplJobLayer *
+replJournalImageLayer(const ReplJournal *journal)
+{
+    guint i;
+
+    for (i = 0; i < journal->record->layers->len; i++) {
+        ReplJobLayer *layer = g_ptr_array_index(journal->record->layers, i);
+
+        if (g_str_equal(layer->volume, journal->record->volume))
+            return layer;
+    }
+    return NULL;
+}

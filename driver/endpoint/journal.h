@@ -43,6 +43,10 @@ replJournalCopy(ReplJournal *journal);
 int
 replJournalSave(ReplJournal *journal, GError **err);
 
+/* The layer of the record that is the image itself, or NULL. Called with the lock held. */
+ReplJobLayer *
+replJournalImageLayer(const ReplJournal *journal);
+
 /* The layer of the record that is made from @sourceVolume of the pool @sourcePoolUuid, or NULL. Called with the lock
  * held; good until it is let go. */
 ReplJobLayer *

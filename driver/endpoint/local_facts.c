@@ -34,7 +34,7 @@ replLocalIsOwn(const ReplLocalTarget *target, const GPtrArray *own, const char *
         const ReplJobLayer *layer = g_ptr_array_index(own, i);
 
         if (layer->placeholder && g_str_equal(layer->volume, name))
-            return !layer->published || replLocalIsInPlace(target, layer);
+            return replLocalIsPlaceholder(target, layer) || replLocalIsInPlace(target, layer);
     }
     return FALSE;
 }

@@ -20,6 +20,16 @@
 #include "virt/below.h"
 #include "virt/report.h"
 
+/* Which file holds the name. Called with the journal's lock held; @layer may be NULL. */
+static void
+replLocalNoteHolder(const ReplLocalTarget *target, ReplJobLayer *layer)
+{
+    struct stat st;
+
+    if (layer && fstatat(target->dir->dirFd, layer->volume, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == 0)
+        layer->holder = st.st_ino;
+}
+
 int
 replLocalAccept(ReplTarget *base, virStoragePoolPtr pool, const char *xml, const ReplImage *image,
                 GError **err)
@@ -36,9 +46,13 @@ replLocalAccept(ReplTarget *base, virStoragePoolPtr pool, const char *xml, const
     }
     replLockTake(&journal->lock);
     journal->accepted = TRUE;
+    replLocalNoteHolder(target, replJournalImageLayer(journal));
     replLocalShowNames(target);
     replLockDrop(&journal->lock);
-    return replRecordSave(target->staging, journal->record->volume, image, err);
+    if (replRecordSave(target->staging, journal->record->volume, image, err) < 0)
+        return -1;
+    /* A planned job may sit for days, and what holds its name is to be known by then; others tell with their next note. */
+    return journal->record->request->start ? 0 : replJournalSave(journal, err);
 }
 
 /* --- the plan goes into the journal --- */
@@ -64,6 +78,8 @@ replLocalTakeOver(ReplLocalTarget *target, ReplJobLayer *layer, ReplJobLayer *ol
         old->placeholder = old->placeholder && !inPlace;
         old->ino = 0;
     }
+    if (sameName)
+        layer->holder = old->holder;
     if (sameName && !inPlace) {
         layer->placeholder = old->placeholder;
         old->placeholder = FALSE;
@@ -137,14 +153,6 @@ replLocalDropUnused(ReplLocalTarget *target, const GPtrArray *earlier, const GPt
 
 /* --- holding --- */
 
-static gboolean
-replLocalIsThere(const ReplLocalTarget *target, const char *volume)
-{
-    struct stat st;
-
-    return fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 /* No guest may start on an empty file that is about to become a disk. */
 static int
 replLocalLock(ReplLocalTarget *target, const char *volume, GError **err)
@@ -177,7 +185,8 @@ replLocalAnnounce(ReplLocalTarget *target, gboolean *make, GError **err)
         ReplJobLayer *layer = replLocalLayer(target, i);
 
         make[i] = step->action != REPL_STEP_REUSE && step->layer > 0 &&
-                  !(layer->placeholder && replLocalIsThere(target, step->volume));
+                  !(layer->placeholder &&
+                    (replLocalIsPlaceholder(target, layer) || replLocalIsInPlace(target, layer)));
         if (step->action != REPL_STEP_REUSE)
             layer->placeholder = TRUE;
     }
@@ -202,20 +211,40 @@ replLocalDisown(ReplLocalTarget *target, const gboolean *make, guint from)
     replLockDrop(&target->journal->lock);
 }
 
+/* The replica's name is this job's still; *like: with whose owner and mode layers are made. */
 static int
-replLocalHold(ReplLocalTarget *target, GError **err)
+replLocalCheckReplica(ReplLocalTarget *target, struct stat *like, GError **err)
 {
-    g_autofree gboolean *make = g_new0(gboolean, target->plan->steps->len);
     const char *replica = target->journal->record->volume;
-    struct stat like;
-    guint i;
+    const ReplJobLayer *layer;
+    gboolean ours;
 
-    if (fstatat(target->dir->dirFd, replica, &like, AT_SYMLINK_NOFOLLOW) < 0) {
+    if (fstatat(target->dir->dirFd, replica, like, AT_SYMLINK_NOFOLLOW) < 0) {
         replErrorSetSystem(err, errno, _("The placeholder of replica '%s' in pool '%s' is gone"), replica,
                            target->region->name);
         return -1;
     }
-    if (replLocalAnnounce(target, make, err) < 0)
+    replLockTake(&target->journal->lock);
+    layer = replJournalImageLayer(target->journal);
+    ours = !layer || replLocalIsPlaceholder(target, layer) || replLocalIsInPlace(target, layer);
+    replLockDrop(&target->journal->lock);
+    if (ours)
+        return 0;
+    replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                 _("Volume '%s' of pool '%s' is not the placeholder of the replica any more: another file has its name"),
+                 replica, target->region->name);
+    return -1;
+}
+
+static int
+replLocalHold(ReplLocalTarget *target, GError **err)
+{
+    g_autofree gboolean *make = g_new0(gboolean, target->plan->steps->len);
+    gboolean made = FALSE;
+    struct stat like;
+    guint i;
+
+    if (replLocalCheckReplica(target, &like, err) < 0 || replLocalAnnounce(target, make, err) < 0)
         return -1;
     for (i = 0; i < target->plan->steps->len; i++) {
         const ReplPlanStep *step = replLocalStep(target, i);
@@ -228,8 +257,14 @@ replLocalHold(ReplLocalTarget *target, GError **err)
             replLocalDisown(target, make, i + 1);
             return -1;
         }
+        made = made || make[i];
+        replLockTake(&target->journal->lock);
+        if (step->action != REPL_STEP_REUSE)
+            replLocalNoteHolder(target, replLocalLayer(target, i));
+        replLockDrop(&target->journal->lock);
     }
-    return 0;
+    /* What holds the names is known after a crash, too: others may take them while the daemon is away. */
+    return made ? replJournalSave(target->journal, err) : 0;
 }
 
 int

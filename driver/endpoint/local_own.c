@@ -47,6 +47,15 @@ replLocalShowNames(ReplLocalTarget *target)
 }
 
 gboolean
+replLocalIsPlaceholder(const ReplLocalTarget *target, const ReplJobLayer *layer)
+{
+    struct stat st;
+
+    return fstatat(target->dir->dirFd, layer->volume, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+           st.st_size == 0 && (layer->holder == 0 || layer->holder == st.st_ino);
+}
+
+gboolean
 replLocalIsInPlace(const ReplLocalTarget *target, const ReplJobLayer *layer)
 {
     struct stat st;

@@ -3,12 +3,14 @@
  *
  * Each partial file is renamed over the empty volume that held its name, bases first. The last rename, that of the
  * image, is the commit point: the journal knows the inodes of all of them before the first one, so that what is in
- * place can be told afterwards, whatever happened in between.
+ * place can be told afterwards, whatever happened in between; and all records say before it what they are to say.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/lock.h"
@@ -60,23 +62,44 @@ replLocalProbe(const ReplRegion *region, const char *volume)
     }
 }
 
-/* The record of a layer that is now in place, with what it is now. */
-static void
-replLocalRecord(const ReplLocalTarget *target, const char *volume, const ReplImage *record)
+/* The record of a layer that is going to be in place, with what it will be. It says so while the name is still held by
+ * an empty file, which is no image whatever a record says: so nothing is left to be written once the image is in place. */
+static int
+replLocalRecord(const ReplLocalTarget *target, guint index, const ReplImage *record, GError **err)
 {
-    g_autoptr(ReplImage) image = replImageCopy(record);
-    g_autoptr(GError) err = NULL;
-    struct stat st;
+    const ReplPlanStep *step = replLocalStep(target, index);
+    ReplJournal *journal = target->journal;
+    g_autoptr(ReplImage) image = NULL;
+    gboolean inPlace;
+    guint number;
 
-    if (fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        replIdentityOfStat(&st, &image->self);
-    if (replRecordSave(target->staging, volume, image, &err) < 0)
-        replWarn("The record of '%s' in pool '%s' cannot be written: %s", volume, target->region->name,
-                 err->message);
+    if (step->action == REPL_STEP_REUSE)
+        return 0;
+    replLockTake(&journal->lock);
+    inPlace = replLocalLayer(target, index)->published;
+    number = replLocalLayer(target, index)->partial;
+    replLockDrop(&journal->lock);
+    if (inPlace)
+        return 0;
+    image = replImageCopy(record);
+    if (replPartialIdentity(target->staging, journal->record->id, number, &image->self, err) < 0)
+        return -1;
+    image->self.ctime_ns = 0;
+    return replRecordSave(target->staging, step->volume, image, err);
+}
+
+/* An earlier attempt has renamed the file, but may not have come to make that last. */
+static int
+replLocalSyncDir(const ReplLocalTarget *target, const char *volume, GError **err)
+{
+    if (fsync(target->dir->dirFd) == 0)
+        return 0;
+    replErrorSetSystem(err, errno, _("Cannot put volume '%s' in place"), volume);
+    return -1;
 }
 
 static int
-replLocalPlace(ReplLocalTarget *target, guint index, const ReplImage *record, GError **err)
+replLocalPlace(ReplLocalTarget *target, guint index, GError **err)
 {
     const ReplPlanStep *step = replLocalStep(target, index);
     ReplJournal *journal = target->journal;
@@ -89,8 +112,9 @@ replLocalPlace(ReplLocalTarget *target, guint index, const ReplImage *record, GE
     inPlace = replLocalLayer(target, index)->published;
     number = replLocalLayer(target, index)->partial;
     replLockDrop(&journal->lock);
-    if (!inPlace && replPartialPublish(target->staging, journal->record->id, number, target->dir->dirFd,
-                                       step->volume, err) < 0)
+    if ((inPlace ? replLocalSyncDir(target, step->volume, err)
+                 : replPartialPublish(target->staging, journal->record->id, number, target->dir->dirFd, step->volume,
+                                      err)) < 0)
         return -1;
     replLockTake(&journal->lock);
     replLocalLayer(target, index)->published = TRUE;
@@ -99,8 +123,20 @@ replLocalPlace(ReplLocalTarget *target, guint index, const ReplImage *record, GE
     replLocalShowNames(target);
     replLockDrop(&journal->lock);
     replLocalProbe(target->region, step->volume);
-    replLocalRecord(target, step->volume, record);
     return 0;
+}
+
+/* The pool's path leads to the directory that the job has open: not to one that was put or mounted there meanwhile. */
+static int
+replLocalCheckDir(const ReplLocalTarget *target, GError **err)
+{
+    struct stat st;
+
+    if (stat(target->dir->path, &st) == 0 && st.st_dev == target->dir->dev && st.st_ino == target->dir->ino)
+        return 0;
+    replErrorSet(err, VIR_ERR_OPERATION_FAILED, _("The directory of storage pool '%s' was replaced while the job ran"),
+                 target->region->name);
+    return -1;
 }
 
 /* No volume is deleted between the look at those that are reused and the replica's being there for guards to see. */
@@ -110,10 +146,14 @@ replLocalPlaceAll(ReplLocalTarget *target, ReplImage *const *records, GError **e
     REPL_GUARD(replGuardDeleting());
     guint i;
 
-    if (replLocalCheckReuse(target, err) < 0)
+    if (replLocalCheckDir(target, err) < 0 || replLocalCheckReuse(target, err) < 0)
         return -1;
     for (i = 0; i < target->plan->steps->len; i++) {
-        if (replLocalPlace(target, i, records[i], err) < 0)
+        if (replLocalRecord(target, i, records[i], err) < 0)
+            return -1;
+    }
+    for (i = 0; i < target->plan->steps->len; i++) {
+        if (replLocalPlace(target, i, err) < 0)
             return -1;
     }
     return 0;

@@ -20,19 +20,26 @@
 /* A file system with less than this left is full for everybody. */
 #define REPL_LOCAL_FULL_bytes (64 * 1024 * G_GUINT64_CONSTANT(1024))
 
-/* Whether the image is in place. Records of earlier versions know no inodes: there the state and the size tell. */
-static gboolean
-replLocalIsCommitted(const ReplLocalTarget *target, const ReplJobRecord *record, const struct stat *st)
+/* What has the replica's name: the image, its placeholder, or another file. */
+static int
+replLocalStateOf(const ReplLocalTarget *target, const ReplJobRecord *record, const struct stat *st)
 {
+    const ReplJobLayer *image = NULL;
     guint i;
 
     for (i = 0; i < record->layers->len; i++) {
         const ReplJobLayer *layer = g_ptr_array_index(record->layers, i);
 
-        if (g_str_equal(layer->volume, record->volume) && layer->ino != 0)
-            return replLocalIsInPlace(target, layer);
+        if (g_str_equal(layer->volume, record->volume))
+            image = layer;
     }
-    return record->info->state == REPL_JOB_PUBLISHING && st->st_size > 0;
+    if (image && replLocalIsInPlace(target, image))
+        return REPL_TARGET_COMMITTED;
+    if (image ? replLocalIsPlaceholder(target, image) : S_ISREG(st->st_mode) && st->st_size == 0)
+        return REPL_TARGET_HELD;
+    /* Records of earlier versions know no inodes: there the state tells. */
+    return image && image->ino == 0 && record->info->state == REPL_JOB_PUBLISHING ? REPL_TARGET_COMMITTED
+                                                                                  : REPL_TARGET_NOTHING;
 }
 
 /* Returns a ReplTargetState, or -1 with @err set. */
@@ -42,7 +49,7 @@ replLocalState(const ReplLocalTarget *target, const ReplJobRecord *record, GErro
     struct stat st;
 
     if (fstatat(target->dir->dirFd, record->volume, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        return replLocalIsCommitted(target, record, &st) ? REPL_TARGET_COMMITTED : REPL_TARGET_HELD;
+        return replLocalStateOf(target, record, &st);
     if (errno == ENOENT)
         return REPL_TARGET_NOTHING;
     replErrorSetSystem(err, errno, _("Cannot look at volume '%s' of pool '%s'"), record->volume,
@@ -86,14 +93,18 @@ replLocalGiveBack(ReplLocalTarget *target, const ReplJobLayer *layer, GError **e
 {
     if (!layer->placeholder)
         return 0;
-    if (!layer->published && !replLocalIsInPlace(target, layer))
-        return replPlaceholderRemove(target->region, layer->volume, FALSE, err);
-    if (replLocalIsNeeded(target, layer->volume))
-        return 0;
-    if (replPlaceholderRemove(target->region, layer->volume, TRUE, err) < 0)
-        return -1;
-    replRecordDrop(target->staging, layer->volume, NULL);
-    return 0;
+    if (replLocalIsPlaceholder(target, layer)) {
+        if (replPlaceholderRemove(target->region, layer->volume, FALSE, err) < 0)
+            return -1;
+    } else if (replLocalIsInPlace(target, layer)) {
+        if (replLocalIsNeeded(target, layer->volume))
+            return 0;
+        if (replPlaceholderRemove(target->region, layer->volume, TRUE, err) < 0)
+            return -1;
+    } else {
+        return 0; /* Another file has the name by now, or none. */
+    }
+    return replRecordDrop(target->staging, layer->volume, err);
 }
 
 static int
@@ -122,12 +133,38 @@ replLocalUndoPartials(ReplLocalTarget *target, GError **err)
     return 0;
 }
 
-/* The replica's name and its record, if that is this job's. */
+/* The image itself: its placeholder, or the file that took its place although the job failed (a folder that could not
+ * be synced, say). What else has the name by now is not ours. */
 static int
-replLocalUndoImage(ReplLocalTarget *target, GError **err)
+replLocalUndoFile(ReplLocalTarget *target, const ReplJobRecord *was, GError **err)
 {
-    const ReplJobRecord *record = target->journal->record;
-    g_autoptr(ReplImage) image = replRecordLoad(target->staging, record->volume, NULL);
+    const ReplJobLayer *image = NULL;
+    gboolean inPlace;
+    guint i;
+
+    for (i = 0; i < was->layers->len && !image; i++) {
+        const ReplJobLayer *layer = g_ptr_array_index(was->layers, i);
+
+        if (g_str_equal(layer->volume, was->volume))
+            image = layer;
+    }
+    inPlace = image && replLocalIsInPlace(target, image);
+    if (image && !inPlace && !replLocalIsPlaceholder(target, image))
+        return 0;
+    if (inPlace && replLocalIsNeeded(target, was->volume)) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("Volume '%s' of pool '%s' cannot be removed: other volumes need it as backing file"),
+                     was->volume, target->region->name);
+        return -1;
+    }
+    return replPlaceholderRemove(target->region, was->volume, inPlace, err);
+}
+
+/* The record goes after the file: who changes it makes sure that the file is there. */
+static int
+replLocalUndoImage(ReplLocalTarget *target, const ReplJobRecord *was, GError **err)
+{
+    g_autoptr(ReplImage) image = NULL;
     gboolean accepted;
 
     replLockTake(&target->journal->lock);
@@ -135,10 +172,11 @@ replLocalUndoImage(ReplLocalTarget *target, GError **err)
     replLockDrop(&target->journal->lock);
     if (!accepted)
         return 0;
-    if (replPlaceholderRemove(target->region, record->volume, FALSE, err) < 0)
+    if (replLocalUndoFile(target, was, err) < 0)
         return -1;
-    if (image && g_strcmp0(image->id, record->imageId) == 0)
-        replRecordDrop(target->staging, record->volume, NULL);
+    image = replRecordLoad(target->staging, was->volume, NULL);
+    if (image && g_strcmp0(image->id, was->imageId) == 0)
+        return replRecordDrop(target->staging, was->volume, err);
     return 0;
 }
 
@@ -149,11 +187,9 @@ replLocalUndoAll(ReplLocalTarget *target, GError **err)
     int ret = replPartialsDrop(target->staging, was->id, err);
     guint i;
 
-    if (ret == 0 && replLocalState(target, was, NULL) == REPL_TARGET_COMMITTED)
-        return 0;
     /* Remove overlays before their backing files. */
     if (ret == 0)
-        ret = replLocalUndoImage(target, err);
+        ret = replLocalUndoImage(target, was, err);
     for (i = was->layers->len; ret == 0 && i-- > 0;) {
         const ReplJobLayer *layer = g_ptr_array_index(was->layers, i);
 

@@ -24,8 +24,10 @@ static ReplLayerProgress
 replLocalProgress(const ReplLocalTarget *target, guint index, const ReplJobLayer *layer, gboolean existed)
 {
     const ReplPlanStep *step = replLocalStep(target, index);
+    struct stat st;
 
-    if (!existed)
+    /* The journal's word is believed of the very file that it was noted of. */
+    if (!existed || fstat(target->fd, &st) < 0 || layer->ino != st.st_ino)
         return (ReplLayerProgress){REPL_LAYER_FRESH, 0};
     if (layer->done)
         return (ReplLayerProgress){REPL_LAYER_WRITTEN, 0};
@@ -50,6 +52,7 @@ replLocalOpenLayer(ReplTarget *base, guint index, ReplSource *source, ReplWriter
     ReplJournal *journal = target->journal;
     ReplJobLayer *layer;
     gboolean existed, inPlace;
+    struct stat st;
     guint number;
 
     (void)source;
@@ -70,7 +73,7 @@ replLocalOpenLayer(ReplTarget *base, guint index, ReplSource *source, ReplWriter
     if (progress->state == REPL_LAYER_FRESH) {
         layer->done = FALSE;
         layer->checkpoint_bytes = 0;
-        layer->ino = 0;
+        layer->ino = fstat(target->fd, &st) == 0 ? st.st_ino : 0;
     }
     replLockDrop(&journal->lock);
     if (progress->state == REPL_LAYER_FRESH && ftruncate(target->fd, 0) < 0) {

@@ -50,6 +50,10 @@ replLocalLayer(const ReplLocalTarget *target, guint index)
 void
 replLocalShowNames(ReplLocalTarget *target);
 
+/* Whether the empty file that holds the layer's name for this job has it still. */
+gboolean
+replLocalIsPlaceholder(const ReplLocalTarget *target, const ReplJobLayer *layer);
+
 /* Whether the file that the journal calls finished is in place under the layer's name. */
 gboolean
 replLocalIsInPlace(const ReplLocalTarget *target, const ReplJobLayer *layer);

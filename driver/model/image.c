@@ -145,3 +145,13 @@ replFileIdentityEqual(const ReplFileIdentity *a, const ReplFileIdentity *b)
     return a->ino == b->ino && a->size_bytes == b->size_bytes && a->mtime_ns == b->mtime_ns &&
            a->ctime_ns == b->ctime_ns;
 }
+
+gboolean
+replFileIdentityFits(const ReplFileIdentity *noted, const ReplFileIdentity *now)
+{
+    ReplFileIdentity there = *now;
+
+    if (noted->ctime_ns == 0)
+        there.ctime_ns = 0;
+    return replFileIdentityEqual(noted, &there);
+}

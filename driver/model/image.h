@@ -84,7 +84,8 @@ typedef struct {
     GPtrArray *conversions; /* of ReplConversion */
 
     /* For layers that came by replication: the source file as it was copied, and this file as it
-     * was published. While both still match, source and replica have the same content. */
+     * was published (its ctime is 0: noted before the rename). While both still match, source and replica have the
+     * same content. */
     gboolean hasOrigin;
     char *originPool; /* UUID of the source's pool */
     ReplFileIdentity origin;
@@ -134,3 +135,7 @@ replShareStateFromString(const char *str);
 /* Whether a and b are the same file with the same content as far as its inode tells. */
 gboolean
 replFileIdentityEqual(const ReplFileIdentity *a, const ReplFileIdentity *b);
+
+/* The same for what was noted before the file was renamed, which moves its ctime: 0 there fits any. */
+gboolean
+replFileIdentityFits(const ReplFileIdentity *noted, const ReplFileIdentity *now);

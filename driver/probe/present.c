@@ -101,7 +101,7 @@ replSearchIsReplica(const ReplSearch *search, const char *volume, const struct s
     replIdentityOfStat(st, &now);
     return image->hasOrigin && g_strcmp0(image->originPool, search->layer->pool->uuid) == 0 &&
            replFileIdentityEqual(&image->origin, &search->layer->identity) &&
-           replFileIdentityEqual(&image->self, &now);
+           replFileIdentityFits(&image->self, &now);
 }
 
 static int

@@ -155,6 +155,14 @@ replLeasesHold(const char *poolUuid, ReplStaging *staging, GError **err)
     return 0;
 }
 
+gboolean
+replLeasesIsLeft(const char *poolUuid, ReplStaging *staging)
+{
+    REPL_GUARD(&replLeasesLock);
+
+    return !(replLeases && g_hash_table_lookup(replLeases, poolUuid)) && replLeaseIsThere(staging);
+}
+
 void
 replLeasesDrop(const char *poolUuid)
 {

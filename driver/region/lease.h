@@ -16,6 +16,10 @@
 int
 replLeasesHold(const char *poolUuid, ReplStaging *staging, GError **err);
 
+/* Whether a lease is there that this daemon does not hold: another host's, or one that could not be removed. */
+gboolean
+replLeasesIsLeft(const char *poolUuid, ReplStaging *staging);
+
 void
 replLeasesDrop(const char *poolUuid);
 

@@ -276,8 +276,6 @@ replReplicationChangeImage(ReplImage **image, void *opaque, GError **err)
         return FALSE;
     replJobInfoFree((*image)->job);
     (*image)->job = replJobInfoCopy(info);
-    if (info->state == REPL_JOB_FAILED)
-        (*image)->status = REPL_IMAGE_ERROR;
     return TRUE;
 }
 

@@ -12,6 +12,33 @@
 #include "region/home.h"
 #include "region/lease.h"
 
+static ReplLock replReplicationLock = REPL_LOCK_INIT;
+static GHashTable *replReplications; /* guarded by it: ids -> how many of each there are */
+
+/* Counts one more or one less. */
+static void
+replReplicationCount(const char *id, gint by)
+{
+    REPL_GUARD(&replReplicationLock);
+    gint count;
+
+    if (!replReplications)
+        replReplications = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    count = GPOINTER_TO_INT(g_hash_table_lookup(replReplications, id)) + by;
+    if (count > 0)
+        g_hash_table_replace(replReplications, g_strdup(id), GINT_TO_POINTER(count));
+    else
+        g_hash_table_remove(replReplications, id);
+}
+
+gboolean
+replReplicationIsAlive(const char *id)
+{
+    REPL_GUARD(&replReplicationLock);
+
+    return replReplications && g_hash_table_contains(replReplications, id);
+}
+
 ReplReplication *
 replReplicationNew(const unsigned char *targetUuid, ReplJobRecord *record, ReplImage *image,
                    gboolean asRequester)
@@ -26,6 +53,7 @@ replReplicationNew(const unsigned char *targetUuid, ReplJobRecord *record, ReplI
     replication->holding = replHoldingNew(record->volume, image);
     if (asRequester)
         replication->identity = replVirt.IdentityGetCurrent();
+    replReplicationCount(replication->id, 1);
     return replication;
 }
 
@@ -36,6 +64,7 @@ replReplicationFree(ReplReplication *replication)
         return;
     g_clear_pointer(&replication->opened, g_ptr_array_unref);
     replReplicationLease(replication, FALSE, NULL);
+    replReplicationCount(replication->id, -1);
     replJournalFree(replication->journal);
     replHoldingUnref(replication->holding);
     if (replication->identity)

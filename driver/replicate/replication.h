@@ -63,6 +63,11 @@ ReplReplication *
 replReplicationNew(const unsigned char *targetUuid, ReplJobRecord *record, ReplImage *image,
                    gboolean asRequester);
 
+/* Whether this daemon has the job @id, in its queue or not there yet: its record is nobody else's to act on. By any
+ * thread. */
+gboolean
+replReplicationIsAlive(const char *id);
+
 /* Nothing may be prepared or ready any more. */
 void
 replReplicationFree(ReplReplication *replication);

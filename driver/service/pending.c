@@ -20,8 +20,15 @@ replPendingCancel(ReplJob *job, GError **err)
         g_propagate_error(err, g_steal_pointer(&refused));
         return -1;
     }
-    if (replJobWaitFor(job, REPL_PENDING_CANCEL_MS))
-        return 0;
+    if (replJobWaitFor(job, REPL_PENDING_CANCEL_MS)) {
+        g_autoptr(ReplJobInfo) info = replJobInfo(job);
+
+        if (info->state == REPL_JOB_CANCELLED)
+            return 0;
+        replErrorSet(err, info->errorCode ? info->errorCode : VIR_ERR_OPERATION_FAILED,
+                     _("Replication job '%s' cannot be cancelled: %s"), replJobId(job), info->error ? info->error : "?");
+        return -1;
+    }
     replErrorSet(err, VIR_ERR_OPERATION_TIMEOUT,
                  _("Replication job '%s' is cancelled, but has not ended within %d seconds"), replJobId(job),
                  REPL_PENDING_CANCEL_MS / 1000);

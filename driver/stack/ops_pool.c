@@ -377,8 +377,10 @@ replStoragePoolRefresh(virStoragePoolPtr pool, unsigned int flags)
         replRegionChanged(uuid);
     if (ret < 0)
         return -1;
-    if ((region = replRegionOfPool(pool)))
+    if ((region = replRegionOfPool(pool))) {
+        replResumePool(pool);
         replViewSweep(region);
+    }
     return 0;
 }
 

@@ -5,35 +5,45 @@
  */
 #include "stack/resume.h"
 
+#include "base/lock.h"
 #include "endpoint/open.h"
 #include "region/home.h"
 #include "region/lease.h"
 #include "region/region.h"
 #include "replicate/life.h"
 #include "replicate/pinning.h"
+#include "replicate/undo.h"
 #include "service/makers.h"
 #include "service/service.h"
 #include "store/partial.h"
 #include "store/record.h"
 #include "virt/report.h"
 
+static gboolean
+replResumeCompleteImage(ReplImage **image, void *opaque, GError **err)
+{
+    const ReplJobInfo *info = opaque;
+
+    (void)err;
+    if (!*image)
+        return FALSE;
+    (*image)->status = REPL_IMAGE_AVAILABLE;
+    replJobInfoFree((*image)->job);
+    (*image)->job = replJobInfoCopy(info);
+    return TRUE;
+}
+
 static void
 replResumeComplete(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *record)
 {
-    g_autoptr(ReplImage) image = replRecordLoad(staging, record->volume, NULL);
     g_autoptr(GError) err = NULL;
 
     record->info->state = REPL_JOB_COMPLETED;
     record->info->ended_s = g_get_real_time() / G_USEC_PER_SEC;
     record->holdsPlaceholder = FALSE;
-    if (image) {
-        image->status = REPL_IMAGE_AVAILABLE;
-        replJobInfoFree(image->job);
-        image->job = replJobInfoCopy(record->info);
-        if (replRecordSave(staging, record->volume, image, &err) < 0)
-            replWarn("The record of '%s' cannot be written: %s", record->volume, err->message);
-        g_clear_error(&err);
-    }
+    if (replRecordUpdate(staging, record->volume, replResumeCompleteImage, record->info, &err) < 0)
+        replWarn("The record of '%s' cannot be written: %s", record->volume, err->message);
+    g_clear_error(&err);
     if (replPartialsDrop(staging, record->id, &err) < 0 || replJobRecordSave(staging, record, &err) < 0)
         replWarn("Job %s of pool '%s' is not completed on disk: %s", record->id, region->name, err->message);
     else
@@ -109,8 +119,18 @@ replResumeGoOn(const ReplRegion *region, ReplReplication *replication, ReplTarge
     replResumeQueue(region, replication, replPhaseOfRecord(record));
 }
 
-/* @record is taken. What the target has of the job decides. */
-static void
+/* Nothing of the replica is there: the daemon ended before the request was accepted, or its name was taken away
+ * meanwhile. What else there is of the job goes. */
+static int
+replResumeGiveUp(ReplReplication *replication, ReplStaging *home, GError **err)
+{
+    if (replUndo(replication, REPL_UNDO_ALL, err) < 0)
+        return -1;
+    return replJobRecordDrop(home, replication->id, err);
+}
+
+/* @record is taken. What the target has of the job decides. Returns 0, or -1 when that cannot be told now. */
+static int
 replResumeJob(const ReplRegion *region, ReplStaging *home, ReplJobRecord *record)
 {
     ReplReplication *replication =
@@ -121,20 +141,21 @@ replResumeJob(const ReplRegion *region, ReplStaging *home, ReplJobRecord *record
     switch (replTargetLook(target, &err)) {
     case REPL_TARGET_HELD:
         replResumeGoOn(region, replication, target);
-        return;
+        return 0;
     case REPL_TARGET_COMMITTED:
         replResumeComplete(region, home, record);
         break;
     case REPL_TARGET_NOTHING:
-        /* The daemon ended before the request was accepted. */
-        replJobRecordDrop(home, record->id, NULL);
+        replResumeGiveUp(replication, home, &err);
         break;
     default:
-        replWarn("Replication job %s waits: %s", record->id, err->message);
         break;
     }
+    if (err)
+        replWarn("Replication job %s waits: %s", record->id, err->message);
     g_clear_pointer(&target, replTargetFree);
     replReplicationFree(replication);
+    return err ? -1 : 0;
 }
 
 static gboolean
@@ -143,6 +164,8 @@ replResumeKeeps(const char *jobId, void *opaque)
     GPtrArray *records = opaque;
     guint i;
 
+    if (replReplicationIsAlive(jobId))
+        return TRUE;
     for (i = 0; i < records->len; i++) {
         const ReplJobRecord *record = g_ptr_array_index(records, i);
 
@@ -151,9 +174,6 @@ replResumeKeeps(const char *jobId, void *opaque)
     }
     return FALSE;
 }
-
-static void
-replResumeAgain(const char *poolUuid);
 
 /* On shared storage only one host goes on with the jobs; the other looks again later. */
 static gboolean
@@ -164,7 +184,6 @@ replResumeMay(const ReplRegion *region, ReplStaging *staging)
     if (replLeasesHold(region->uuidstr, staging, &err) == 0)
         return TRUE;
     replInfo("The jobs of pool '%s' are left alone for now: %s", region->name, err->message);
-    replLeasesWatch(region->uuidstr, replResumeAgain);
     return FALSE;
 }
 
@@ -177,55 +196,106 @@ replResumeIsOpen(const ReplJobRecord *record)
            !(state == REPL_JOB_FAILED && !record->holdsPlaceholder);
 }
 
+/* A job of this daemon, whose end could not be recorded then. Returns 0 or -1. */
+static int
+replResumeRecordEnd(ReplJob *job)
+{
+    ReplReplication *replication = replJobOpaque(job);
+    ReplJobState state = replJobState(job);
+    g_autoptr(GError) err = NULL;
+
+    if ((state != REPL_JOB_COMPLETED && state != REPL_JOB_CANCELLED) ||
+        replJournalSave(replication->journal, &err) == 0)
+        return 0;
+    replWarn("The record of job %s cannot be written: %s", replication->id, err->message);
+    return -1;
+}
+
+/* Returns 0, or -1 when something is left to be looked at again. */
+static int
+replResumeRecord(const ReplRegion *region, ReplStaging *staging, const ReplJobRecord *record)
+{
+    g_autoptr(ReplJob) known = NULL;
+
+    if (!replResumeIsOpen(record))
+        return 0;
+    if ((known = replQueueFind(replServiceQueue(), record->id)))
+        return replResumeRecordEnd(known);
+    /* One that is just being submitted. */
+    if (replReplicationIsAlive(record->id))
+        return 0;
+    if (record->request)
+        return replResumeJob(region, staging, replJobRecordCopy(record));
+    replWarn("Job %s of pool '%s' has no request in its record and cannot go on", record->id, region->name);
+    return 0;
+}
+
 static gboolean
 replResumeAnyOpen(const GPtrArray *records)
 {
     guint i;
 
     for (i = 0; i < records->len; i++) {
-        if (replResumeIsOpen(g_ptr_array_index(records, i)))
+        const ReplJobRecord *record = g_ptr_array_index(records, i);
+
+        if (replResumeIsOpen(record) && !replReplicationIsAlive(record->id))
             return TRUE;
     }
     return FALSE;
 }
 
-static void
-replResumeRegion(const ReplRegion *region)
+/* Returns 0, or -1 when something could not be read, or is another host's now. */
+static int
+replResumeStaging(const ReplRegion *region, ReplStaging *staging)
 {
-    g_autoptr(ReplStaging) staging = NULL;
-    g_autoptr(GPtrArray) records = NULL;
     g_autoptr(GError) err = NULL;
     guint unread = 0;
+    g_autoptr(GPtrArray) records = replJobRecordList(staging, &unread, &err);
+    int ret = unread > 0 ? -1 : 0;
     guint i;
 
-    if (!region->dir)
-        return;
-    replQueueRelease(replServiceQueue(), region->uuidstr);
-    if (!(staging = replRegionStaging(region, FALSE, &err)) ||
-        !(records = replJobRecordList(staging, &unread, &err))) {
-        if (err)
-            replWarn("The jobs of pool '%s' cannot be read: %s", region->name, err->message);
-        return;
+    if (!records) {
+        replWarn("The jobs of pool '%s' cannot be read: %s", region->name, err->message);
+        return -1;
     }
-    if (!replResumeAnyOpen(records) || !replResumeMay(region, staging))
-        return;
-    /* A record that cannot be read may need its partial files. */
+    replStagingSweep(staging);
+    if (!replResumeAnyOpen(records) && replPartialsCount(staging) == 0 && !replLeasesIsLeft(region->uuidstr, staging))
+        return ret;
+    if (!replResumeMay(region, staging))
+        return -1;
+    /* What is in staging belongs to an open job or goes; a record that cannot be read may need its partial files. */
     if (unread == 0)
         replPartialsSweep(staging, replResumeKeeps, records, NULL);
     for (i = 0; i < records->len; i++) {
-        ReplJobRecord *record = g_ptr_array_index(records, i);
-        g_autoptr(ReplJob) known = replQueueFind(replServiceQueue(), record->id);
-
-        if (known || !replResumeIsOpen(record))
-            continue;
-        if (record->request)
-            replResumeJob(region, staging, replJobRecordCopy(record));
-        else
-            replWarn("Job %s of pool '%s' has no request in its record and cannot go on", record->id,
-                     region->name);
+        if (replResumeRecord(region, staging, g_ptr_array_index(records, i)) < 0)
+            ret = -1;
     }
     /* The jobs hold it for themselves now. */
     replLeasesDrop(region->uuidstr);
+    return ret;
+}
+
+static void
+replResumeAgain(const char *poolUuid);
+
+static void
+replResumeRegion(const ReplRegion *region)
+{
+    /* Held over the whole: the start, a refresh and the next look take up each job once. */
+    static ReplLock lock = REPL_LOCK_INIT;
+    g_autoptr(ReplStaging) staging = NULL;
+    g_autoptr(GError) err = NULL;
+
+    REPL_GUARD(&lock);
+    if (!region->dir)
+        return;
+    replQueueRelease(replServiceQueue(), region->uuidstr);
+    staging = replRegionStaging(region, FALSE, &err);
+    if (err)
+        replWarn("The jobs of pool '%s' cannot be read: %s", region->name, err->message);
+    /* What could not be read is read again. */
+    if (err || (staging && replResumeStaging(region, staging) < 0))
+        replLeasesWatch(region->uuidstr, replResumeAgain);
 }
 
 static void

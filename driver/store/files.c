@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -95,4 +96,20 @@ gboolean
 replFileLockUnsupported(int errnum)
 {
     return errnum == ENOLCK || errnum == ENOSYS || errnum == EOPNOTSUPP || errnum == EINVAL;
+}
+
+gboolean
+replFileIsLocal(int fd)
+{
+    /* ext2-4, xfs, btrfs, tmpfs, f2fs, zfs, overlayfs: statfs(2), linux/magic.h */
+    static const guint32 local[] = {0xef53,     0x58465342, 0x9123683e, 0x01021994,
+                                    0xf2f52010, 0x2fc12fc1, 0x794c7630};
+    struct statfs fs;
+    guint i;
+
+    for (i = 0; fstatfs(fd, &fs) == 0 && i < G_N_ELEMENTS(local); i++) {
+        if ((guint32)fs.f_type == local[i])
+            return TRUE;
+    }
+    return FALSE;
 }

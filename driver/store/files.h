@@ -27,6 +27,10 @@ replDirList(int dirFd, gboolean (*wanted)(const char *name), GError **err);
 int
 replFileLock(int fd);
 
+/* Whether no other host can reach the file system of @fd, so that what this one sees there is all there is. */
+gboolean
+replFileIsLocal(int fd);
+
 /* Whether errno value @errnum means that the file system has no locks at all. */
 gboolean
 replFileLockUnsupported(int errnum);

@@ -119,23 +119,6 @@ replLeaseRead(ReplStaging *staging, ReplLeaseText *text, GError **err)
     return replTextFinish(&reader, NULL) == 0;
 }
 
-/* Whether no other host can reach the file system of @fd, so that a lock that we got tells all. */
-static gboolean
-replLeaseIsLocal(int fd)
-{
-    /* ext2-4, xfs, btrfs, tmpfs, f2fs, zfs, overlayfs: statfs(2), linux/magic.h */
-    static const guint32 local[] = {0xef53,     0x58465342, 0x9123683e, 0x01021994,
-                                    0xf2f52010, 0x2fc12fc1, 0x794c7630};
-    struct statfs fs;
-    guint i;
-
-    for (i = 0; fstatfs(fd, &fs) == 0 && i < G_N_ELEMENTS(local); i++) {
-        if ((guint32)fs.f_type == local[i])
-            return TRUE;
-    }
-    return FALSE;
-}
-
 /* How long ago, by the clock that stamps files here, the lease was written; -1 when it cannot be
  * told. */
 static gint64
@@ -246,7 +229,7 @@ replLeaseConfirm(ReplLease *lease, GError **err)
 ReplLease *
 replLeaseTake(ReplStaging *staging, const char *hostId, GError **err)
 {
-    return replLeaseTakeOn(staging, replLeaseIsLocal(staging->fds[REPL_STAGING_TOP]), hostId, err);
+    return replLeaseTakeOn(staging, replFileIsLocal(staging->fds[REPL_STAGING_TOP]), hostId, err);
 }
 
 ReplLease *
@@ -291,4 +274,12 @@ replLeaseRelease(ReplLease *lease)
     g_free(lease->host);
     g_free(lease->take);
     g_free(lease);
+}
+
+gboolean
+replLeaseIsThere(ReplStaging *staging)
+{
+    struct stat st;
+
+    return fstatat(staging->fds[REPL_STAGING_TOP], REPL_LEASE_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }

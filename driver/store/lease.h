@@ -28,6 +28,10 @@
 
 typedef struct _ReplLease ReplLease;
 
+/* Whether there is a lease file, whoever's. */
+gboolean
+replLeaseIsThere(ReplStaging *staging);
+
 /* Takes the lease for the host @hostId (a UUID made from its machine id). Returns the lease, or
  * NULL: with VIR_ERR_OPERATION_FAILED when another daemon of this host or another host, which is
  * named, holds it (try again later), or another code when it cannot be told. A process takes one

@@ -140,8 +140,8 @@ replPartialOpen(
     return -1;
 }
 
-/* Looks at what holds the name: 0 with *st filled when it is an empty file, which has no data even
- * when it was given a size. */
+/* Looks at what holds the name: 0 with *st filled when it is an empty file. One with a size has a meaning, even without
+ * data: it is a disk of zeroes. */
 static int
 replPlaceholderCheck(int poolDirFd, const char *volume, struct stat *st, GError **err)
 {
@@ -161,7 +161,7 @@ replPlaceholderCheck(int poolDirFd, const char *volume, struct stat *st, GError 
         replErrorSetSystem(err, errno, _("Cannot open the placeholder of volume '%s'"), volume);
         return -1;
     }
-    if (fd < 0 || !S_ISREG(st->st_mode) || lseek(fd, 0, SEEK_DATA) >= 0 || errno != ENXIO) {
+    if (fd < 0 || !S_ISREG(st->st_mode) || st->st_size > 0) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                      _("Volume '%s' is not an empty placeholder any more; it is left as it is"),
                      volume);
@@ -185,6 +185,22 @@ replPartialAdopt(int fd, const char *volume, const struct stat *as, GError **err
                            (unsigned)(as->st_mode & 07777));
         return -1;
     }
+    return 0;
+}
+
+int
+replPartialIdentity(ReplStaging *staging, const char *jobId, guint index, ReplFileIdentity *identity, GError **err)
+{
+    g_autofree char *name = replPartialName(jobId, index, err);
+    struct stat st;
+
+    if (!name)
+        return -1;
+    if (fstatat(staging->fds[REPL_STAGING_PARTIAL], name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        replErrorSetSystem(err, errno, _("Cannot look at the partial file '%s'"), name);
+        return -1;
+    }
+    replIdentityOfStat(&st, identity);
     return 0;
 }
 
@@ -299,6 +315,14 @@ replPartialsMeasure(ReplStaging *staging, const char *jobId, guint64 *allocated_
     }
 }
 
+guint
+replPartialsCount(ReplStaging *staging)
+{
+    g_autoptr(GPtrArray) names = replDirList(staging->fds[REPL_STAGING_PARTIAL], replPartialIsName, NULL);
+
+    return names ? names->len : 0;
+}
+
 /* 1: removed, 0: somebody has it or it is not ours to judge. */
 static int
 replPartialSweepOne(int dirFd, const char *name)
@@ -322,8 +346,7 @@ replPartialsSweep(ReplStaging *staging,
     int removed = 0;
     guint i;
 
-    replShelfSweep(staging->images);
-    replShelfSweep(staging->jobs);
+    replStagingSweep(staging);
     if (!names)
         return -1;
     for (i = 0; i < names->len; i++) {

@@ -11,6 +11,7 @@
 
 #include <glib.h>
 
+#include "model/image.h"
 #include "store/staging.h"
 
 /* Opens, or makes, the partial file of layer @index of job @jobId (a UUID) and locks it. Returns a
@@ -20,6 +21,10 @@
 int
 replPartialOpen(
     ReplStaging *staging, const char *jobId, guint index, gboolean *existed, GError **err);
+
+/* What the partial file is now. Returns 0 or -1. */
+int
+replPartialIdentity(ReplStaging *staging, const char *jobId, guint index, ReplFileIdentity *identity, GError **err);
 
 /* Renames the partial file to @volume in @poolDirFd, over the placeholder of that name, whose
  * owner, group and mode it gets first; file and both directories are synced. Refused, with nothing
@@ -46,6 +51,10 @@ replPartialDrop(ReplStaging *staging, const char *jobId, guint index, GError **e
  * hole). Either may be NULL; 0 where it cannot be told. */
 void
 replPartialsMeasure(ReplStaging *staging, const char *jobId, guint64 *allocated_bytes, guint64 *data_bytes);
+
+/* How many partial files there are, of all jobs; 0 also where that cannot be told. */
+guint
+replPartialsCount(ReplStaging *staging);
 
 /* Removes partial files that @keep (may be NULL: keep none) does not want and nobody locks, and
  * what killed writers of records left. Returns the number of removed partial files, or -1. */

@@ -26,8 +26,6 @@
  * systems: 1 s) cannot hide a later change then. */
 #define REPL_SHELF_SETTLED_ns (G_GINT64_CONSTANT(1000000000) + 10000000)
 
-#define REPL_SHELF_STALE_s 3600
-
 struct _ReplShelf {
     /* fixed after creation */
     int dirFd;
@@ -285,27 +283,4 @@ replShelfEach(ReplShelf *shelf,
             (*unread)++;
     }
     return 0;
-}
-
-static gboolean
-replShelfIsAside(const char *file)
-{
-    return g_str_has_suffix(file, ".new");
-}
-
-void
-replShelfSweep(ReplShelf *shelf)
-{
-    g_autoptr(GPtrArray) files = replDirList(shelf->dirFd, replShelfIsAside, NULL);
-    guint i;
-
-    for (i = 0; files && i < files->len; i++) {
-        const char *file = g_ptr_array_index(files, i);
-        struct stat st;
-
-        /* Another host may be writing the young ones right now. */
-        if (fstatat(shelf->dirFd, file, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-            st.st_mtim.tv_sec < g_get_real_time() / G_USEC_PER_SEC - REPL_SHELF_STALE_s)
-            (void)unlinkat(shelf->dirFd, file, 0);
-    }
 }

@@ -57,7 +57,3 @@ replShelfEach(ReplShelf *shelf,
               void *opaque,
               guint *unread,
               GError **err);
-
-/* Removes what writers left behind when they were killed: ".new" files over an hour old. */
-void
-replShelfSweep(ReplShelf *shelf);

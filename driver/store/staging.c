@@ -22,6 +22,12 @@
 /* Deeper than anything of ours, so that a strange folder cannot exhaust the stack. */
 #define REPL_STAGING_DEPTH_MAX 8
 
+/* An aside file that is as old on shared storage has no writer any more. */
+#define REPL_STAGING_STALE_s 60
+
+/* Stamps of files may be that much behind the clock. */
+#define REPL_STAGING_COARSE_us 20000
+
 static const char *const replStagingNames[REPL_STAGING_PLACES] = {
     [REPL_STAGING_TOP] = REPL_STAGING_NAME,
     [REPL_STAGING_IMAGES] = "images",
@@ -120,6 +126,25 @@ replStagingOpenPlaces(ReplStaging *staging, int poolDirFd, gboolean create, GErr
     return 1;
 }
 
+/* Where nobody else writes, what is older than this process has no writer any more. Stamps of files are coarse. */
+static gint64 replStagingBegan_us; /* set once */
+
+static void
+replStagingNoteBegin(void)
+{
+    replStagingBegan_us = g_get_real_time() - REPL_STAGING_COARSE_us;
+}
+
+static gint64
+replStagingOldest(int fd)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    gint64 shared_us = g_get_real_time() - REPL_STAGING_STALE_s * G_USEC_PER_SEC;
+
+    pthread_once(&once, replStagingNoteBegin);
+    return replFileIsLocal(fd) ? MAX(replStagingBegan_us, shared_us) : shared_us;
+}
+
 ReplStaging *
 replStagingOpen(int poolDirFd, gboolean create, GError **err)
 {
@@ -131,6 +156,7 @@ replStagingOpen(int poolDirFd, gboolean create, GError **err)
     replLockInit(&staging->leaseLock);
     for (i = 0; i < REPL_STAGING_PLACES; i++)
         staging->fds[i] = -1;
+    replStagingOldest(poolDirFd); /* notes when this process began */
     if (replStagingOpenPlaces(staging, poolDirFd, create, err) <= 0)
         return NULL;
     staging->catalog = replCatalogNew();
@@ -185,6 +211,32 @@ replStagingIsCurrent(const ReplStaging *staging, int poolDirFd)
     /* The same file system, unmounted lazily and mounted again, is another mount: nothing can be renamed from one to
      * the other. (Kernels before 5.8 do not tell.) */
     return !(ours.stx_mask & there.stx_mask & STATX_MNT_ID) || ours.stx_mnt_id == there.stx_mnt_id;
+}
+
+static gboolean
+replStagingIsAside(const char *name)
+{
+    return g_str_has_suffix(name, ".new");
+}
+
+void
+replStagingSweep(ReplStaging *staging)
+{
+    int i, k;
+
+    for (i = REPL_STAGING_TOP; i < REPL_STAGING_PLACES; i++) {
+        gint64 oldest_us = replStagingOldest(staging->fds[i]);
+        g_autoptr(GPtrArray) names = replDirList(staging->fds[i], replStagingIsAside, NULL);
+
+        for (k = 0; names && k < (int)names->len; k++) {
+            const char *name = g_ptr_array_index(names, k);
+            struct stat st;
+
+            if (fstatat(staging->fds[i], name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+                st.st_mtim.tv_sec * G_USEC_PER_SEC + st.st_mtim.tv_nsec / 1000 < oldest_us)
+                (void)unlinkat(staging->fds[i], name, 0);
+        }
+    }
 }
 
 /* Empties the directory @fd; never leaves it, whatever links it holds. */

@@ -55,6 +55,11 @@ replStagingFd(const ReplStaging *staging, ReplStagingPlace place);
 gboolean
 replStagingIsCurrent(const ReplStaging *staging, int poolDirFd);
 
+/* Removes what writers left behind when they were killed: ".new" files from before this process began, or, where other
+ * hosts may be writing, those over a minute old. */
+void
+replStagingSweep(ReplStaging *staging);
+
 /* Removes the staging folder with all records; 0 also when there is none. Refused with
  * VIR_ERR_OPERATION_INVALID while it has records of jobs that have not ended or that cannot be
  * read. */

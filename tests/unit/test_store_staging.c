@@ -277,7 +277,6 @@ testPublish(Pool *pool, gconstpointer data)
     g_assert_cmpint(replPwriteFull(fd, "data", 4, 0), ==, 0);
     fileWrite(pool->fd, "v", "", 0);
     placeholder = openat(pool->fd, "v", O_RDWR | O_CLOEXEC);
-    g_assert_cmpint(ftruncate(placeholder, 1 << 20), ==, 0); /* a size, no data */
     g_assert_cmpint(fchmod(placeholder, 0644), ==, 0);
     if (root)
         g_assert_cmpint(fchown(placeholder, 64055, 108), ==, 0);
@@ -310,6 +309,7 @@ static void
 testPublishRefused(Pool *pool, gconstpointer data)
 {
     g_autofree char *content = NULL;
+    g_auto(ReplFd) sparse = -1;
 
     close(openPartial(pool, JOB, 0, FALSE));
     publishRefused(pool, "absent", VIR_ERR_NO_STORAGE_VOL);
@@ -319,6 +319,10 @@ testPublishRefused(Pool *pool, gconstpointer data)
     publishRefused(pool, "full", VIR_ERR_OPERATION_INVALID);
     content = fileRead(pool->fd, "full", NULL);
     g_assert_cmpstr(content, ==, "somebody's");
+    fileWrite(pool->fd, "sparse", "", 0);
+    sparse = openat(pool->fd, "sparse", O_RDWR | O_CLOEXEC);
+    g_assert_cmpint(ftruncate(sparse, 1 << 20), ==, 0); /* a disk of zeroes */
+    publishRefused(pool, "sparse", VIR_ERR_OPERATION_INVALID);
     g_assert_cmpint(symlinkat("full", pool->fd, "link"), ==, 0);
     publishRefused(pool, "link", VIR_ERR_OPERATION_INVALID);
     g_assert_cmpint(mkdirat(pool->fd, "dir", 0700), ==, 0);
