@@ -174,6 +174,15 @@ replReplicationTryInTurn(ReplJob *job, ReplReplication *replication, GError **er
     }
 }
 
+static void
+replReplicationTellPool(const ReplReplication *replication)
+{
+    g_autoptr(ReplRegion) target = replRegionOfUuid(replication->journal->targetUuid);
+
+    if (target)
+        replEventsRefresh(target->name, target->uuid);
+}
+
 static int
 replReplicationPrepare(ReplJob *job, void *opaque, GError **err)
 {
@@ -192,11 +201,14 @@ replReplicationPrepare(ReplJob *job, void *opaque, GError **err)
     if (replReplicationLease(replication, TRUE, err) < 0)
         return -1;
     replPinningPlan(replication, prepared);
-    replHoldingSetPlan(replication->holding, prepared->facts->layers[0].virtualSize_bytes,
-                       &prepared->plan->adds);
+    replPreparedShow(replication, prepared);
     steps = replPreparedSteps(prepared);
     replJobSetSteps(job, steps, prepared->plan->peakSpace_bytes);
-    return replTargetBegin(prepared->target, prepared->plan, prepared->facts, prepared->present, err);
+    if (replTargetBegin(prepared->target, prepared->plan, prepared->facts, prepared->present, err) < 0)
+        return -1;
+    /* Layers on their way are listed now. */
+    replReplicationTellPool(replication);
+    return 0;
 }
 
 /* --- the rest of an attempt --- */
@@ -347,12 +359,10 @@ static void
 replReplicationEnded(ReplJob *job, const ReplJobInfo *info, void *opaque)
 {
     ReplReplication *replication = opaque;
-    g_autoptr(ReplRegion) target = replRegionOfUuid(replication->journal->targetUuid);
 
     (void)job;
     replEndingTell(replication, info);
-    if (target)
-        replEventsRefresh(target->name, target->uuid);
+    replReplicationTellPool(replication);
 }
 
 static char *

@@ -108,3 +108,20 @@ replPreparedRest(ReplReplication *replication)
     replication->stopping = FALSE;
     replLockDrop(&replication->lock);
 }
+
+void
+replPreparedShow(ReplReplication *replication, const ReplPrepared *prepared)
+{
+    ReplJobRecord *record = replication->journal->record;
+    const ReplPlanStep *last = replPreparedStep(prepared, prepared->plan->steps->len - 1);
+    const char *format = replFormatToString(last->format);
+    guint64 capacity_bytes = prepared->facts->layers[0].virtualSize_bytes;
+
+    replLockTake(&replication->journal->lock);
+    record->capacity_bytes = capacity_bytes;
+    g_free(record->format);
+    record->format = g_strdup(format);
+    replLockDrop(&replication->journal->lock);
+    replHoldingSetPlan(replication->holding, capacity_bytes, &prepared->plan->adds);
+    replHoldingSetForm(replication->holding, capacity_bytes, format);
+}

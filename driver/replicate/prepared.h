@@ -53,6 +53,10 @@ replPreparedLayer(const ReplPrepared *prepared, const ReplPlanStep *step)
     return &prepared->facts->layers[step->layer];
 }
 
+/* Tells others, and notes in the journal, what the replica will be by this plan. */
+void
+replPreparedShow(ReplReplication *replication, const ReplPrepared *prepared);
+
 /* The steps of the plan as a job shows them. */
 GPtrArray *
 replPreparedSteps(const ReplPrepared *prepared);

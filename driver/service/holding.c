@@ -17,6 +17,7 @@ struct _ReplHolding {
     GPtrArray *layers; /* of char *: placeholders of layers */
     gboolean listed;   /* the replica's name is held in the pool */
     guint64 capacity_bytes;
+    char *format;
     ReplAmounts adds;
 };
 
@@ -47,6 +48,7 @@ replHoldingUnref(ReplHolding *holding)
         return;
     g_free(holding->replica);
     replImageFree(holding->image);
+    g_free(holding->format);
     g_ptr_array_unref(holding->layers);
     replLockClear(&holding->lock);
     g_free(holding);
@@ -108,6 +110,24 @@ replHoldingAdds(ReplHolding *holding)
     adds = holding->adds;
     replLockDrop(&holding->lock);
     return adds;
+}
+
+void
+replHoldingSetForm(ReplHolding *holding, guint64 capacity_bytes, const char *format)
+{
+    REPL_GUARD(&holding->lock);
+
+    holding->capacity_bytes = capacity_bytes;
+    g_free(holding->format);
+    holding->format = g_strdup(format);
+}
+
+char *
+replHoldingFormat(ReplHolding *holding)
+{
+    REPL_GUARD(&holding->lock);
+
+    return g_strdup(holding->format);
 }
 
 guint64

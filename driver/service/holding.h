@@ -32,6 +32,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplHolding, replHoldingUnref)
 void
 replHoldingSetPlan(ReplHolding *holding, guint64 capacity_bytes, const ReplAmounts *adds);
 
+/* What the replica will be: its virtual size (0: not known), and its format as libvirt calls it (NULL: not known). */
+void
+replHoldingSetForm(ReplHolding *holding, guint64 capacity_bytes, const char *format);
+
 /* Which names in the pool are empty files of the job now: the replica's own if @listed, and those
  * of @layers (of char *, taken over). */
 void
@@ -53,6 +57,10 @@ replHoldingAdds(ReplHolding *holding);
 
 guint64
 replHoldingCapacity(ReplHolding *holding);
+
+/* The format that the replica will have, as libvirt calls it: the caller's; NULL: not known. */
+char *
+replHoldingFormat(ReplHolding *holding);
 
 /* A copy of the record that the replica will have. */
 ReplImage *

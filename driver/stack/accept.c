@@ -21,6 +21,7 @@
 #include "service/service.h"
 #include "store/record.h"
 #include "virt/access.h"
+#include "virt/events.h"
 #include "virt/report.h"
 
 /* The job will make the layers, too; the requester must be allowed to. */
@@ -171,8 +172,7 @@ replSubmissionAccept(const ReplSubmission *r, ReplReplication *replication, cons
         return -1;
     replPinningPlan(replication, prepared);
     replSubmissionNotePlan(replication, prepared);
-    replHoldingSetPlan(replication->holding, prepared->facts->layers[0].virtualSize_bytes,
-                       &prepared->plan->adds);
+    replPreparedShow(replication, prepared);
     if (replReplicationLease(replication, TRUE, err) < 0 || replSubmissionKeepSource(r, err) < 0 ||
         replJournalSave(replication->journal, err) < 0 ||
         replQuotaBegin(r->target, r->volume, &prepared->plan->adds, err) < 0)
@@ -183,6 +183,7 @@ replSubmissionAccept(const ReplSubmission *r, ReplReplication *replication, cons
     if (!*job)
         return -1;
     replJobSetSteps(*job, steps, prepared->plan->peakSpace_bytes);
+    replEventsRefresh(r->target->name, r->target->uuid);
     return 0;
 }
 

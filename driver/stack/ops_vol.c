@@ -155,6 +155,22 @@ replStorageVolDownload(virStorageVolPtr vol, virStreamPtr stream, unsigned long 
     return replBelowVol(vol)->storageVolDownload(vol, stream, offset, length, flags);
 }
 
+/* The same in its XML, which libvirt has of the placeholder. */
+static char *
+replVolOpsPendingXml(const ReplRegion *region, const char *volume, char *xml)
+{
+    g_autoptr(ReplHolding) holding = NULL;
+    g_autoptr(ReplJob) job = replMakersFind(region->uuidstr, volume, &holding);
+    g_autoptr(ReplJobInfo) shown = job ? replJobInfo(job) : NULL;
+    g_autofree char *format = holding ? replHoldingFormat(holding) : NULL;
+    guint64 capacity_bytes;
+
+    if (!shown)
+        return xml;
+    capacity_bytes = replHoldingCapacity(holding);
+    return replVolXmlForesee(xml, capacity_bytes, MIN(shown->processed_bytes, capacity_bytes), format);
+}
+
 /* A pending replica has the size that it will have, and what is written so far as allocation. */
 static void
 replVolOpsPendingInfo(const ReplRegion *region, const char *volume, virStorageVolInfoPtr info,
@@ -211,6 +227,7 @@ replStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
     if (!stock || !region || !region->dir ||
         !(fragment = replViewImageXml(region, virStorageVolGetName(vol), &secret)))
         return stock;
+    stock = replVolOpsPendingXml(region, virStorageVolGetName(vol), stock);
     stock = replSecretsIntoXml(stock, secret);
     ret = replXmlInsert(stock, "volume", fragment);
     free(stock);

@@ -116,6 +116,7 @@ replResumeGoOn(const ReplRegion *region, ReplReplication *replication, ReplTarge
         record->info->state = REPL_JOB_QUEUED;
     record->info->processed_bytes =
         MIN(record->info->total_bytes, MAX(record->info->processed_bytes, replTargetWritten(target)));
+    replHoldingSetForm(replication->holding, record->capacity_bytes, record->format);
     replResumeQueue(region, replication, replPhaseOfRecord(record));
 }
 

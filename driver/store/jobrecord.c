@@ -54,6 +54,8 @@ replJobRecordCopy(const ReplJobRecord *record)
     copy->targetPoolUuid = g_strdup(record->targetPoolUuid);
     copy->volume = g_strdup(record->volume);
     copy->imageId = g_strdup(record->imageId);
+    copy->capacity_bytes = record->capacity_bytes;
+    copy->format = g_strdup(record->format);
     copy->request = record->request ? replRequestCopy(record->request) : NULL;
     copy->info = replJobInfoCopy(record->info);
     copy->layers = g_ptr_array_copy(record->layers, replJobLayerCopy, NULL);
@@ -78,6 +80,7 @@ replJobRecordFree(ReplJobRecord *record)
     g_free(record->targetPoolUuid);
     g_free(record->volume);
     g_free(record->imageId);
+    g_free(record->format);
     replRequestFree(record->request);
     replJobInfoFree(record->info);
     g_ptr_array_unref(record->layers);
@@ -173,6 +176,8 @@ replJobRecordToText(const ReplJobRecord *record)
     replTextPut(keys, group, "target-pool-uuid", record->targetPoolUuid);
     replTextPut(keys, group, "volume", record->volume);
     replTextPut(keys, group, "image-id", record->imageId);
+    g_key_file_set_uint64(keys, group, "capacity", record->capacity_bytes);
+    replTextPut(keys, group, "format", record->format);
     g_key_file_set_int64(keys, group, "created", record->created_s);
     g_key_file_set_boolean(keys, group, "holds-placeholder", record->holdsPlaceholder);
     g_key_file_set_uint64(keys, group, "sequence", record->sequence);
@@ -204,6 +209,8 @@ replJobRecordFill(ReplTextReader *r, ReplJobRecord *record)
     record->targetPoolUuid = replTextUuid(r, group, "target-pool-uuid");
     record->volume = replTextNeed(r, replTextName(r, group, "volume"), group, "volume");
     record->imageId = replTextUuid(r, group, "image-id");
+    record->capacity_bytes = replTextUint(r, group, "capacity", G_MAXUINT64);
+    record->format = replTextString(r, group, "format");
     record->created_s = replTextInt(r, group, "created", 0, G_MAXINT64, 0);
     record->holdsPlaceholder = replTextFlag(r, group, "holds-placeholder");
     record->sequence = replTextUint(r, group, "sequence", G_MAXUINT64);

@@ -51,6 +51,8 @@ typedef struct {
     char *targetPoolUuid;      /* NULL: the pool in whose staging folder the record lies */
     char *volume;              /* the replica's name in this pool */
     char *imageId;             /* of the replica */
+    guint64 capacity_bytes;    /* virtual size that it will have; 0: not known */
+    char *format;              /* that it will have, as libvirt calls it; NULL: not known */
     ReplRequest *request;      /* NULL: none kept */
     ReplJobInfo *info;         /* never NULL; its id is that of the record */
     GPtrArray *layers;         /* of ReplJobLayer, bases first */

@@ -77,6 +77,11 @@ typedef struct {
     ReplUpdate *update;   /* NULL: none; never both */
 } ReplVolXml;
 
+/* The XML of a volume as libvirt formats it, with another virtual size, allocation and (NULL: as it is) format: what a
+ * volume that is on its way will be. @xml is freed. */
+char *
+replVolXmlForesee(char *xml, guint64 capacity_bytes, guint64 allocation_bytes, const char *format);
+
 /* What the stock elements say, as libvirt reads them. */
 typedef struct {
     guint64 capacity_bytes; /* 0: absent, or not readable */
