@@ -138,7 +138,16 @@ def test_raw_image(regions):
     assert images.info(target.file(with_format))["format"] == "raw"
 
 
-@pytest.mark.parametrize("size", [0, 512, 65536 + 512, (1 << 20) + 1])
+def test_an_empty_file_is_no_image_yet(regions):
+    """It may be a name that a job holds, or a volume that an upload is going to fill."""
+    source, target = regions
+    open(source.file("empty.img"), "wb").close()
+    source.refresh()
+    assert "status is pending" in target.try_replicate(source, "empty.img", fmt=None).err
+    assert target.volumes() == []
+
+
+@pytest.mark.parametrize("size", [512, 65536 + 512, (1 << 20) + 1])
 def test_small_and_unaligned_raw_images(regions, size):
     source, target = regions
     with open(source.file("odd.img"), "wb") as f:
