@@ -209,3 +209,30 @@ def test_metrics_of_a_policy(host, world):
     out = client.ok(host, "metrics", env=world.env)
     assert out.count("virt_replication_sync_lag_seconds{") == 4
     assert 'virt_replication_sync_last_exit_status{policy="' in out
+
+
+def test_nothing_to_do_is_quick(host, new_pool, scratch):
+    """100 images in 5 regions: at most 2 s, and no job made."""
+    origin = new_pool("q0")
+    others = [new_pool(f"q{number}") for number in range(1, 6)]
+    images.create(origin.file("golden-0.qcow2"), "1M")
+    with open(origin.file("golden-0.qcow2"), "rb") as f:
+        data = f.read()
+    for number in range(1, 100):
+        with open(origin.file(f"golden-{number}.qcow2"), "wb") as f:
+            f.write(data)
+    origin.refresh()
+    path, env = os.path.join(scratch, "many"), {"XDG_STATE_HOME": os.path.join(scratch, "state")}
+    with open(path, "w") as f:
+        f.write(POLICY.format(origin="q0", regions="q*", more="[policy]\nparallel = 20"))
+    os.chmod(path, 0o644)
+    client.ok(host, "sync", path, env=env, timeout_s=500)
+    jobs = {job["id"] for job in client.listing(host, "jobs", "--all")}
+    assert all(len(pool.volumes()) == 100 for pool in others)
+    began = time.monotonic()
+    out = client.ok(host, "sync", path, env=env)
+    took = time.monotonic() - began
+    print(f"sync of 100 images in 5 regions with nothing to do: {took:.2f} s")
+    assert "500 there, 0 copied" in out
+    assert took <= 2 * (1 if os.getloadavg()[0] < 1.5 else 5)
+    assert {job["id"] for job in client.listing(host, "jobs", "--all")} == jobs
