@@ -96,9 +96,10 @@ check "packages are built" env DEB_BUILD_OPTIONS=nocheck tools/packaging/build.s
 version=$(sed -n '1s/.*(\(.*\)).*/\1/p' tools/packaging/debian/changelog)
 [ "$failed" -eq 0 ] || finish
 check "lintian finds nothing" lintian --allow-root --fail-on error,warning "$packages"/*.changes
+made=$failed
 check "a version before is made" make_before
 check "a clean Debian is made" clean_debian
-[ "$failed" -eq 0 ] || finish
+[ "$failed" -eq "$made" ] || finish
 
 mkdir -p "$root/opt/packages" "$root/opt/before"
 cp "$packages"/*.deb "$root/opt/packages/"
@@ -115,7 +116,7 @@ check "… to the version of the changelog" sh -c \
 check "… keeps the administrator's configuration" grep -qx "max_jobs = 7" "$root/etc/libvirt/storage-replication.conf"
 check "… works, and has what was made before" inside sh /opt/debian-inside.sh use second
 check "packages are removed" inside_net apt-get -q -y remove libvirt-daemon-driver-storage-replication virt-replicate \
-    libvirt-replication1 libvirt-replication-dev
+    libvirt-replication1 libvirt-replication-dev libvirt-replication-common
 check "… the stock driver is back" inside sh /opt/debian-inside.sh stock
 check "packages are purged" inside_net apt-get -q -y purge libvirt-daemon-driver-storage-replication
 check "… and leave nothing outside of pools" sh -c \
