@@ -39,7 +39,7 @@ def main():
     status = 0
     with tempfile.TemporaryDirectory() as folder:
         pot = os.path.join(folder, "sources.pot")
-        proc = run("xgettext", "--from-code=UTF-8", "-k", "-k_", "-kN_", "-kP_:1,2", "-f", "po/POTFILES.in", "-o", pot)
+        proc = run("xgettext", "--from-code=UTF-8", "-k", "-k_", "-kN_", "-kP_:1,2", "-kngettext:1,2", "-f", "po/POTFILES.in", "-o", pot)
         if proc.returncode != 0 or "warning:" in proc.stdout:
             sys.exit(proc.stdout)
         for language in languages:

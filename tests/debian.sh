@@ -44,7 +44,7 @@ make_before() {
         case $package in *-dbgsym_*) continue ;; esac
         rm -rf "$scratch/unpacked"
         dpkg-deb -R "$package" "$scratch/unpacked" &&
-            sed -i "s/^Version: $version$/&~before/; s/(= $version)/(= $version~before)/" "$scratch/unpacked/DEBIAN/control" || return 1
+            sed -i "s/^Version: $version$/&~before/; s/(\([>=]*\) $version)/(\1 $version~before)/g" "$scratch/unpacked/DEBIAN/control" || return 1
         conf=$scratch/unpacked/etc/libvirt/storage-replication.conf
         [ ! -e "$conf" ] || echo "# as it was delivered before" >>"$conf"
         dpkg-deb -b "$scratch/unpacked" "$scratch/before/" || return 1

@@ -69,6 +69,7 @@ static const GOptionEntry replSyncEntries[] = {
      NULL},
     {"no-wait", 0, 0, G_OPTION_ARG_NONE, &replSyncNoWait, N_("begin what can begin now, and end"), NULL},
     {"allow-delete", 0, 0, G_OPTION_ARG_INT, &replSyncAllowDelete,
+     /* xgettext:no-c-format */
      N_("replicas that may be deleted in this run, instead of 10 % of all"), N_("NUMBER")},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
