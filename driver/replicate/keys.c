@@ -54,7 +54,7 @@ replKeysOfLayer(const char *poolUuid, const char *volume)
     return region ? replKeysInSight(region, volume) : NULL;
 }
 
-/* A layer that somebody has opened already. */
+/* A layer that was opened already, with its volume key. */
 typedef struct {
     ReplFileIdentity layer;
     char *secret; /* UUID */
@@ -131,7 +131,7 @@ replKeysTake(GPtrArray *kept, const ReplPlanLayer *layer, const char *secret)
     return NULL;
 }
 
-/* What is left is of layers that have changed since: of no use to anybody. */
+/* Keys that are left belong to layers that have changed since: drop them. */
 static void
 replKeysTakeAll(ReplReplication *replication, ReplPrepared *prepared)
 {

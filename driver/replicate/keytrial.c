@@ -13,7 +13,7 @@
 #include "convert/convert.h"
 #include "service/service.h"
 
-/* Derivations of all requests together: one for each processor, whoever asks. */
+/* All requests together run one derivation for each processor. */
 static ReplLock replKeyTrialLock = REPL_LOCK_INIT;
 static guint replKeyTrialBusy;
 
@@ -39,8 +39,8 @@ replKeyTrialLeave(void)
 typedef struct {
     ReplPrepared *prepared;
     ReplConvertLimits limits;
-    gint next;       /* atomic: the layer that nobody has taken yet */
-    gint failed;     /* atomic: there is an error: the rest is of no interest */
+    gint next;       /* atomic: the first layer that no thread has taken yet */
+    gint failed;     /* atomic: a layer has failed: do not begin others */
     GError **errors; /* by layer */
 } ReplKeyTrial;
 

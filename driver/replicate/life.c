@@ -91,7 +91,7 @@ replReplicationSettle(ReplJob *job)
 
 /* --- prepare --- */
 
-/* The thread acts as the requester, or as the daemon where there is nobody to ask. */
+/* The thread acts as the requester, or as the daemon when the requester is not known any more. */
 static void
 replReplicationBecome(ReplReplication *replication)
 {

@@ -2,7 +2,7 @@
  * holding.h: what a job makes, as everybody else may see it
  *
  * The room that does the job fills it in; what is shown of a pool, and what is guarded there, reads
- * it. So nobody has to look into a job's own state, which belongs to its thread. Every function may
+ * it. No other thread looks into a job's own state, which belongs to the thread that works on it. Every function may
  * be called by any thread.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
