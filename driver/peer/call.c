@@ -10,6 +10,9 @@
 /* A call that took no longer than this has blocked nobody. */
 #define REPL_PEER_GRACE_us (G_USEC_PER_SEC / 2)
 
+/* What a list of pools waits for each of them. */
+#define REPL_PEER_BRIEF_us G_USEC_PER_SEC
+
 /* Of five priority workers. */
 #define REPL_PEER_LATE_MAX 2
 
@@ -135,19 +138,20 @@ replPeerDidNotAnswer(ReplPeer *peer, ReplLink *link)
 
 /* The connection; waits as long as @times allow. */
 static ReplLink *
-replPeerCallLink(ReplPeer *peer, ReplPeerPlaces *places, const ReplPeerTimes *times, GError **err)
+replPeerCallLink(const ReplPeerCall *call, ReplPeerPlaces *places, const ReplPeerTimes *times, GError **err)
 {
+    ReplPeer *peer = call->peer;
     g_autoptr(GError) cause = NULL;
     gboolean late;
     ReplLink *link = replPeerLink(peer, places->all ? times->deadline_us : times->grace_us, &late, &cause);
 
-    if (!link && late && !places->all) {
+    if (!link && late && !places->all && !call->brief) {
         if (replPeerPlacesTake(places, FALSE, replPeerUri(peer)->text, err) < 0)
             return NULL;
         g_clear_error(&cause);
         link = replPeerLink(peer, times->deadline_us, &late, &cause);
     }
-    if (!link && late)
+    if (!link && late && !call->brief)
         replPeerDidNotAnswer(peer, NULL);
     if (!link)
         g_propagate_error(err, g_steal_pointer(&cause));
@@ -163,7 +167,9 @@ replPeerAwaitQuick(ReplPeerCall *call, ReplPeerPlaces *places, const ReplPeerTim
     ReplCallEnd end =
         replCallsWait(link->calls, &call->task, places->all ? times->deadline_us : times->grace_us, FALSE);
 
-    if (end != REPL_CALL_DONE && !places->all) {
+    if (end != REPL_CALL_DONE && call->brief) {
+        end = replCallsWait(link->calls, &call->task, 0, TRUE);
+    } else if (end != REPL_CALL_DONE && !places->all) {
         if (replPeerPlacesTake(places, FALSE, uri, err) < 0) {
             replCallsWait(link->calls, &call->task, 0, TRUE);
             return -1;
@@ -172,7 +178,7 @@ replPeerAwaitQuick(ReplPeerCall *call, ReplPeerPlaces *places, const ReplPeerTim
     }
     if (end == REPL_CALL_DONE)
         return 0;
-    if (end == REPL_CALL_LEFT)
+    if (end == REPL_CALL_LEFT && !call->brief)
         replPeerDidNotAnswer(call->peer, link);
     replErrorSet(err, VIR_ERR_NO_CONNECT,
                  end == REPL_CALL_LEFT ? _("peer '%s': it did not answer within %u seconds")
@@ -215,7 +221,7 @@ replPeerAwaitSlow(ReplPeerCall *call, const ReplPeerTimes *times, const ReplLink
 static int
 replPeerCallOnce(ReplPeerCall *call, ReplPeerPlaces *places, const ReplPeerTimes *times, GError **err)
 {
-    g_autoptr(ReplLink) link = replPeerCallLink(call->peer, places, times, err);
+    g_autoptr(ReplLink) link = replPeerCallLink(call, places, times, err);
     ReplCalls *calls;
 
     if (!link)
@@ -234,7 +240,9 @@ static int
 replPeerCallMake(ReplPeer *peer, ReplPeerCall *call, ReplPeerPlaces *places, GError **err)
 {
     gint64 now = g_get_monotonic_time();
-    const ReplPeerTimes times = {now + REPL_PEER_GRACE_us, now + replPeersWait_s() * G_USEC_PER_SEC};
+    const ReplPeerTimes usual = {now + REPL_PEER_GRACE_us, now + replPeersWait_s() * G_USEC_PER_SEC};
+    const ReplPeerTimes brief = {now + REPL_PEER_BRIEF_us, now + REPL_PEER_BRIEF_us};
+    const ReplPeerTimes times = call->brief ? brief : usual;
     gboolean again = !call->slow;
 
     if (!call->peer)

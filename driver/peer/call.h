@@ -22,6 +22,7 @@ struct _ReplPeerCall {
      * twice, when the connection broke. */
     int (*run)(ReplPeerCall *call, GError **err);
     void (*clear)(ReplPeerCall *call); /* frees the other members; NULL: nothing to free */
+    gboolean brief; /* of a quick one: waits for a second at most, and draws no conclusions */
 
     ReplPeer *peer; /* these are the call's own */
     gboolean slow;

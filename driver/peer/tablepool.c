@@ -161,6 +161,7 @@ replPeerTablePoolGetInfo(virStoragePoolPtr pool, virStoragePoolInfoPtr info)
 {
     g_autoptr(ReplPeerPoolEntry) entry = replRemotePool(pool, replVirt.StoragePoolGetInfoEnsureACL);
     g_autoptr(ReplRemoteCall) call = entry ? replRemoteCallNew(entry, NULL, replPeerActInfo) : NULL;
+    g_autoptr(GError) err = NULL;
 
     if (!call)
         return -1;
@@ -168,8 +169,11 @@ replPeerTablePoolGetInfo(virStoragePoolPtr pool, virStoragePoolInfoPtr info)
     info->state = VIR_STORAGE_POOL_INACTIVE;
     if (!entry->active)
         return 0;
-    if (replRemoteQuick(entry, call) < 0)
-        return -1;
+    /* libvirt has a word for it, and a list of pools asks each of them. */
+    info->state = VIR_STORAGE_POOL_INACCESSIBLE;
+    call->call.brief = TRUE;
+    if (replPeerCallQuick(entry->pool->peer, &call->call, &err) < 0)
+        return 0;
     *info = call->poolInfo;
     info->state = VIR_STORAGE_POOL_RUNNING;
     return 0;

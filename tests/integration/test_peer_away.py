@@ -70,6 +70,7 @@ def test_peers_daemon_stopped_and_started(pair, far):
     took, _ = fails(here, "vol-list", pool.name)
     assert took < 1 * SLACK  # at once
     assert "shanghai" in here.ok("pool-list", "--name").split()  # what the administrator wants
+    assert "inaccessible" in here.ok("pool-info", pool.name) and "active" in here.ok("pool-list")
     assert "<capacity" not in pool.dumpxml()
     there.start()
     pool.wait_peer("connected")
@@ -89,6 +90,9 @@ def test_packets_swallowed(pair, far):
     pool = far[0]
     local = Pool(here, "local")
     link.swallow()
+    began = time.monotonic()
+    assert "inaccessible" in here.ok("pool-info", pool.name)
+    assert time.monotonic() - began < 1 + SLACK / 2
     began = time.monotonic()
     error = refused(here, pool.name)
     assert code(error) == libvirt.VIR_ERR_NO_CONNECT
