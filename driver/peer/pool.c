@@ -201,7 +201,8 @@ replPeerAclVolNew(const ReplPeerPool *pool, const char *volume)
     g_autofree char *key = replPeerVolKey(pool->def->uuid, volume);
     g_autofree char *xml = g_markup_printf_escaped(
         "<volume><name>%s</name><key>%s</key><capacity>0</capacity></volume>", volume, key);
-    ReplVirtVolDef *def = replVirt.StorageVolDefParse(pool->aclDef, xml, NULL, REPL_VIRT_VOL_PARSE_NO_CAPACITY);
+    ReplVirtVolDef *def =
+        replVirt.StorageVolDefParse(pool->aclDef, xml, NULL, REPL_VIRT_VOL_PARSE_NO_CAPACITY);
     ReplPeerAclVol *vol;
 
     if (!def)

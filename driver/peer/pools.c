@@ -3,35 +3,23 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "peer/pools.h"
+#include "peer/poolspriv.h"
 
 #include <string.h>
 
 #include "base/error.h"
 #include "base/log.h"
-#include "peer/defs.h"
+#include "peer/reserve.h"
 #include "virt/access.h"
 
-typedef struct {
-    ReplPeerPool *now;
-    ReplPeerPool *next; /* defined while it ran; NULL: as now */
-    gboolean active;
-    gboolean persistent;
-    gboolean autostart;
-} ReplPeerSlot;
+ReplLock replPoolsChange = REPL_LOCK_INIT;
+ReplDefs *replPoolsDefs;
+ReplPeerStock replPoolsStock;
 
-/* Held over a change, disk I/O included, but not while the stock driver is asked; guards the definitions on disk.
- * Taken before replPoolsLock. */
-static ReplLock replPoolsChange = REPL_LOCK_INIT;
-static ReplDefs *replPoolsDefs;
-
-/* Guards these four; never held over disk I/O. */
+/* Guards these two; never held over disk I/O. */
 static ReplLock replPoolsLock = REPL_LOCK_INIT;
 static GHashTable *replPoolsSlots; /* UUID -> ReplPeerSlot */
-static GHashTable
-    *replPoolsReserved; /* names and UUIDs -> how many stock definitions are under way, -1: one of ours is */
 static char *replPoolsAllowedUris;
-static ReplPeerStock replPoolsStock;
 
 static void
 replPeerSlotFree(gpointer opaque)
@@ -65,7 +53,7 @@ replPeerSlotEntry(const ReplPeerSlot *slot)
 
 /* ---- looking; all of these take the lock themselves */
 
-static ReplPeerSlot *
+ReplPeerSlot *
 replPoolsSlot(const unsigned char *uuid)
 {
     char uuidstr[VIR_UUID_STRING_BUFLEN];
@@ -195,7 +183,7 @@ replPeerPoolsAllow(const char *allowed)
 
 /* ---- names and UUIDs */
 
-static int
+int
 replPoolsDuplicate(const char *name, const char *uuid, gboolean ours, GError **err)
 {
     const ReplPeerSlot *slot;
@@ -214,67 +202,35 @@ replPoolsDuplicate(const char *name, const char *uuid, gboolean ours, GError **e
     return 0;
 }
 
-/* Whether @key is free for a pool of ours (nobody has it), or for one of the stock driver's (none of ours has it). */
-static gboolean
-replPoolsIsFree(const char *key, gboolean ours)
-{
-    int count = GPOINTER_TO_INT(g_hash_table_lookup(replPoolsReserved, key));
-
-    return ours ? count == 0 : count >= 0;
-}
-
-static void
-replPoolsCount(const char *key, gboolean ours, gboolean more)
-{
-    int count = GPOINTER_TO_INT(g_hash_table_lookup(replPoolsReserved, key));
-
-    count = ours ? (more ? -1 : 0) : (more ? count + 1 : count - 1);
-    if (count)
-        g_hash_table_insert(replPoolsReserved, g_strdup(key), GINT_TO_POINTER(count));
-    else
-        g_hash_table_remove(replPoolsReserved, key);
-}
-
-/* A name is told from a UUID in the table by what stands before it: no name has a '/'. */
-static char *
-replPoolsNameKey(const char *name)
-{
-    return g_strconcat("/", name, NULL);
-}
-
+/* Takes the reservation, and looks whether a pool of type region has the name or the UUID. */
 static int
 replPoolsReserve(const char *name, const char *uuid, gboolean ours, GError **err)
 {
-    g_autofree char *key = replPoolsNameKey(name);
+    int ret;
 
-    REPL_GUARD(&replPoolsLock);
-    if (!replPoolsIsFree(key, ours) || (uuid && !replPoolsIsFree(uuid, ours))) {
+    if (!replReserveTake(name, uuid, ours)) {
         replErrorSet(err, VIR_ERR_OPERATION_FAILED, _("Another call is just defining storage pool '%s'"),
                      name);
         return -1;
     }
-    if (replPoolsDuplicate(name, uuid, ours, err) < 0)
-        return -1;
-    replPoolsCount(key, ours, TRUE);
-    if (uuid)
-        replPoolsCount(uuid, ours, TRUE);
-    return 0;
+    replLockTake(&replPoolsLock);
+    ret = replPoolsDuplicate(name, uuid, ours, err);
+    replLockDrop(&replPoolsLock);
+    if (ret < 0)
+        replReserveGive(name, uuid, ours);
+    return ret;
 }
 
 void
 replPeerPoolsUnreserve(const char *name, const unsigned char *uuid, gboolean ours)
 {
-    g_autofree char *key = replPoolsNameKey(name);
     char uuidstr[VIR_UUID_STRING_BUFLEN];
 
     if (!replPoolsSlots)
         return;
     if (uuid)
         replUuidFormat(uuid, uuidstr);
-    REPL_GUARD(&replPoolsLock);
-    replPoolsCount(key, ours, FALSE);
-    if (uuid)
-        replPoolsCount(uuidstr, ours, FALSE);
+    replReserveGive(name, uuid ? uuidstr : NULL, ours);
 }
 
 int
@@ -302,7 +258,7 @@ replPeerPoolsReserve(const char *name, const unsigned char *uuid, gboolean ours,
 /* ---- changes; all with replPoolsChange held */
 
 /* Whether the peer of the slot's running definition is to be connected. */
-static void
+void
 replPoolsSetActive(ReplPeerSlot *slot, gboolean active)
 {
     ReplPeerPool *before = slot->now;
@@ -322,7 +278,7 @@ replPoolsSetActive(ReplPeerSlot *slot, gboolean active)
     replPeerPoolUnref(before);
 }
 
-static ReplPeerSlot *
+ReplPeerSlot *
 replPoolsAdd(ReplPeerPool *pool, gboolean persistent, gboolean autostart)
 {
     ReplPeerSlot *slot = g_new0(ReplPeerSlot, 1);
@@ -499,107 +455,17 @@ replPeerPoolsSetAutostart(const unsigned char *uuid, gboolean on, GError **err)
     return 0;
 }
 
-/* ---- start */
-
-static ReplPeerPool *
-replPoolsLoadOne(const ReplRegionPool *def)
+void
+replPoolsOpen(ReplDefs *defs, const ReplPeerStock *stock, const char *allowed)
 {
-    g_autoptr(GError) err = NULL;
-    g_autoptr(ReplPeerPool) pool = replPeerPoolNew(def, replPoolsAllowedUris, &err);
-
-    if (!pool) {
-        replError("Storage pool '%s' stays out: %s", def->name, err->message);
-        return NULL;
-    }
-    if (replPoolsStock.hasName(def->name) || replPoolsStock.hasUuid(pool->uuid)) {
-        replError(
-            "Storage pool '%s' of type 'region' stays out: another pool of this host has its name or UUID",
-            def->name);
-        return NULL;
-    }
-    return g_steal_pointer(&pool);
-}
-
-static void
-replPoolsLoadPersistent(const ReplRegionPool *def)
-{
-    g_autoptr(ReplPeerPool) pool = replPoolsLoadOne(def);
-    g_autoptr(GError) err = NULL;
-
-    if (!pool)
-        return;
-    if (replPoolsDuplicate(def->name, def->uuid, FALSE, &err) < 0)
-        replError("Storage pool '%s' stays out: %s", def->name, err->message);
-    else
-        replPoolsAdd(pool, TRUE, replDefsAutostart(replPoolsDefs, def->name));
-}
-
-/* It ran when the daemon ended: it goes on with the definition that it had. */
-static void
-replPoolsLoadRunning(const ReplRegionPool *def)
-{
-    g_autoptr(ReplPeerPool) pool = replPoolsLoadOne(def);
-    g_autoptr(GError) err = NULL;
-    ReplPeerSlot *slot;
-
-    if (!pool)
-        return;
-    if (replPoolsDuplicate(def->name, def->uuid, TRUE, &err) < 0) {
-        replError("Storage pool '%s' stays out: %s", def->name, err->message);
-        return;
-    }
-    if ((slot = replPoolsSlot(pool->uuid))) {
-        slot->next = slot->now;
-        slot->now = g_steal_pointer(&pool);
-    } else {
-        slot = replPoolsAdd(pool, FALSE, FALSE);
-    }
-    replPoolsSetActive(slot, TRUE);
-}
-
-static void
-replPoolsAutostart(void)
-{
-    g_autoptr(GPtrArray) entries = replPeerPoolsAll();
-    guint i;
-
-    for (i = 0; i < entries->len; i++) {
-        const ReplPeerPoolEntry *entry = g_ptr_array_index(entries, i);
-        ReplPeerSlot *slot = replPoolsSlot(entry->pool->uuid);
-        g_autoptr(GError) err = NULL;
-
-        if (!entry->autostart || entry->active)
-            continue;
-        if (replDefsSave(replPoolsDefs, FALSE, entry->pool->def, &err) < 0)
-            replWarn("Storage pool '%s' is started, but not when the daemon restarts: %s",
-                     entry->pool->def->name, err->message);
-        replPoolsSetActive(slot, TRUE);
-    }
-}
-
-int
-replPeerPoolsStart(const char *configDir, const char *runDir, const char *allowed, const ReplPeerStock *stock,
-                   GError **err)
-{
-    g_autoptr(GPtrArray) persistent = NULL;
-    g_autoptr(GPtrArray) running = NULL;
-    guint i;
-
-    if (replPoolsSlots)
-        return 0;
-    replPoolsDefs = replDefsNew(configDir, runDir);
-    if (!(persistent = replDefsLoad(replPoolsDefs, TRUE, err)) ||
-        !(running = replDefsLoad(replPoolsDefs, FALSE, err)))
-        return -1;
+    replPoolsDefs = defs;
     replPoolsStock = *stock;
     replPoolsAllowedUris = g_strdup(allowed);
-    replPoolsReserved = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     replPoolsSlots = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replPeerSlotFree);
-    REPL_GUARD(&replPoolsChange);
-    for (i = 0; i < persistent->len; i++)
-        replPoolsLoadPersistent(g_ptr_array_index(persistent, i));
-    for (i = 0; i < running->len; i++)
-        replPoolsLoadRunning(g_ptr_array_index(running, i));
-    replPoolsAutostart();
-    return 0;
+}
+
+gboolean
+replPoolsIsOpen(void)
+{
+    return replPoolsSlots != NULL;
 }
