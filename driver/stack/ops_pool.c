@@ -100,6 +100,17 @@ replPoolOpsWithUuid(const ReplPoolXml *xml, unsigned char *uuid)
     return replXmlInsert(xml->stock, "pool", element);
 }
 
+/* Whose a pool is decides what is shared with it: saying so takes more than the right to define pools. */
+static int
+replPoolOpsMayOwn(virConnectPtr conn, const ReplLabel *was, const ReplLabel *label)
+{
+    const char *before = was ? was->project : REPL_PROJECT_DEFAULT;
+
+    if (!label || g_str_equal(label->project, before))
+        return 0;
+    return replVirt.NodeSetMemoryParametersEnsureACL(conn) < 0 ? -1 : 0;
+}
+
 typedef virStoragePoolPtr (*ReplPoolOpsMake)(virConnectPtr, const char *, unsigned int);
 
 /* define and create: checks first, then the label is written aside, the pool made by the stock
@@ -117,7 +128,7 @@ replPoolOpsMakePool(virConnectPtr conn, const ReplPoolXml *xml, unsigned int fla
     g_autoptr(GError) err = NULL;
     virStoragePoolPtr pool;
 
-    if (replPoolOpsAclXml(conn, stock, check) < 0)
+    if (replPoolOpsAclXml(conn, stock, check) < 0 || replPoolOpsMayOwn(conn, was, label) < 0)
         return NULL;
     if (label && !replPoolOpsIsFileBased(xml->type)) {
         replReportError(VIR_ERR_NO_SUPPORT,

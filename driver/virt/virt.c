@@ -66,6 +66,7 @@ static const struct {
     SYM(StorageVolDefParse),
     SYM(StorageVolDefFormat),
     SYM(StorageVolDefFree),
+    SYM(NodeSetMemoryParametersEnsureACL),
     SYM(StoragePoolDefineXMLEnsureACL),
     SYM(StoragePoolCreateXMLEnsureACL),
     SYM(StoragePoolBuildEnsureACL),

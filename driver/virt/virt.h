@@ -192,6 +192,8 @@ typedef struct {
     char *(*StorageVolDefFormat)(ReplVirtPoolDef *, ReplVirtVolDef *);
     void (*StorageVolDefFree)(ReplVirtVolDef *);
 
+    /* Asks for connect.write and nothing else: what an administrator may. */
+    int (*NodeSetMemoryParametersEnsureACL)(virConnectPtr);
     ReplVirtPoolAcl StoragePoolDefineXMLEnsureACL;
     ReplVirtPoolAcl StoragePoolCreateXMLEnsureACL;
     ReplVirtPoolAcl StoragePoolBuildEnsureACL;

@@ -8,7 +8,7 @@ from . import space
 from .pools import wait_until
 
 PERMISSIONS = {
-    "connect": "getattr read search-storage-pools detect-storage-pools",
+    "connect": "getattr read write search-storage-pools detect-storage-pools",
     "storage-pool": "getattr read write save delete start stop refresh format search-storage-vols",
     "storage-vol": "getattr read create delete format resize data-read data-write",
     "secret": "getattr read write save delete get-secure",

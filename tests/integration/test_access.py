@@ -20,6 +20,7 @@ LACKS = {
     "games": ["storage-vol.delete", "storage-vol.format", "storage-vol.resize", "storage-vol.data-write"],
     "man": ["storage-pool.stop", "storage-pool.delete", "storage-pool.save", "storage-pool.write",
             "storage-pool.format", "storage-pool.start"],
+    "uucp": ["connect.write"],
     "lp": ["storage-vol.getattr", "storage-pool.getattr"],
 }
 DENIED = "access denied"
@@ -125,6 +126,25 @@ def test_defining_a_region_needs_the_pool_rights(host, scratch):
         assert DENIED in as_user(host, "man", "pool-define", f.name).stderr
         assert DENIED in as_user(host, "man", "pool-create", f.name).stderr
     assert "denied" not in host.ok("pool-list", "--all", "--name").split()
+
+
+def test_projects_are_the_administrators(host, new_pool):
+    """Whose a pool is takes connect.write, beside the rights on the pool."""
+    pool = new_pool("cn-north-1")
+    uuid = host.ok("pool-uuid", pool.name).strip()
+    for project, allowed in (("p2", False), ("default", True), (None, True)):
+        with xmlio.xml_file(xmlio.pool(pool.name, pool.path, xmlio.region("cn-north-1", project), uuid=uuid)) as f:
+            os.chmod(f.name, 0o644)
+            result = as_user(host, "uucp", "pool-define", f.name)
+            assert (result.returncode == 0) == allowed, result.stderr
+            assert allowed or DENIED in result.stderr
+    with xmlio.xml_file(xmlio.pool(pool.name, pool.path, xmlio.region("cn-north-1", "p2"), uuid=uuid)) as f:
+        os.chmod(f.name, 0o644)
+        assert as_user(host, "daemon", "pool-define", f.name).returncode == 0
+        assert as_user(host, "uucp", "pool-define", f.name).returncode == 0  # it is p2's already
+    with xmlio.xml_file(xmlio.pool(pool.name, pool.path, xmlio.region("cn-north-1"), uuid=uuid)) as f:
+        os.chmod(f.name, 0o644)
+        assert DENIED in as_user(host, "uucp", "pool-define", f.name).stderr
 
 
 def test_update_needs_rights_on_the_volume(host, chained):
