@@ -148,11 +148,24 @@ replLocalAskProceed(void *opaque, guint64 bytes, GError **err)
     return ask->look->proceed ? ask->look->proceed(ask->look->opaque, bytes, err) : 0;
 }
 
+static GPtrArray *
+replLocalAskSized(void *opaque, guint64 size_bytes)
+{
+    const ReplLocalTarget *target = ((ReplLocalAsk *)opaque)->target;
+    g_autoptr(ReplGraph) graph = replGraphScan(replServiceCache(), target->set, target->dir, NULL);
+
+    return graph ? replGraphSized(graph, target->dir, size_bytes) : g_ptr_array_new_with_free_func(g_free);
+}
+
 /* From the base up. */
 static int
 replLocalFindPresent(ReplLocalAsk *asker, const ReplChain *chain, ReplPresent *present, GError **err)
 {
-    const ReplPresentAsk ask = {replLocalAskRecord, replLocalAskUsable, replLocalAskProceed, asker};
+    const ReplPresentAsk ask = {.record = replLocalAskRecord,
+                                .usable = replLocalAskUsable,
+                                .proceed = replLocalAskProceed,
+                                .opaque = asker,
+                                .sized = replLocalAskSized};
     const char *below = NULL;
     guint i;
 

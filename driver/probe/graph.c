@@ -298,6 +298,30 @@ replGraphBelow(const ReplGraph *graph, const ReplGraphNode *node)
 
 /* --- what is asked --- */
 
+static int
+replNameCompare(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+GPtrArray *
+replGraphSized(const ReplGraph *graph, const ReplPoolDir *pool, guint64 size_bytes)
+{
+    const ReplGraphDir *dir = replGraphDirFind(graph, pool->dev, pool->ino);
+    GHashTable *nodes = dir ? g_hash_table_lookup(dir->sizes, &size_bytes) : NULL;
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+    GHashTableIter iter;
+    gpointer key;
+
+    if (!nodes)
+        return names;
+    g_hash_table_iter_init(&iter, nodes);
+    while (g_hash_table_iter_next(&iter, &key, NULL))
+        g_ptr_array_add(names, g_strdup(((const ReplGraphNode *)key)->volume));
+    g_ptr_array_sort(names, replNameCompare);
+    return names;
+}
+
 GPtrArray *
 replGraphDependents(const ReplGraph *graph, const ReplPoolDir *pool, const char *volume)
 {

@@ -71,6 +71,10 @@ replGraphBackingChain(const ReplGraph *graph, const ReplPoolDir *pool, const cha
 GPtrArray *
 replGraphOrphans(const ReplGraph *graph, const ReplPoolDir *pool, const char *volume);
 
+/* The names of the volumes of @pool whose files have @size_bytes bytes: of char *, in order; the caller frees it. */
+GPtrArray *
+replGraphSized(const ReplGraph *graph, const ReplPoolDir *pool, guint64 size_bytes);
+
 /* What counts against the quota of @pool: images are the volumes that no other one needs, snapshots
  * those that some other one does, bytes the allocated bytes. */
 ReplAmounts

@@ -36,6 +36,7 @@ struct ReplGraphDir {
     GHashTable *dirty;       /* names to be looked at */
     GHashTable *wants;       /* name -> GHashTable, a set of the nodes that want it */
     GHashTable *places;      /* part -> ReplGraphPlace */
+    GHashTable *sizes;       /* guint64 * -> GHashTable, a set of the nodes of this size */
     guint64 bytes;           /* of all nodes */
     guint layers;            /* nodes that some other one needs */
 };

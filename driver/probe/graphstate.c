@@ -191,6 +191,31 @@ replGraphUnwish(ReplGraph *graph, ReplGraphNode *node)
     replGraphRecountAt(dir, name);
 }
 
+/* --- sizes --- */
+
+static void
+replGraphJoinSize(ReplGraphNode *node)
+{
+    GHashTable *sizes = node->dir->sizes;
+    GHashTable *nodes = g_hash_table_lookup(sizes, &node->identity.size_bytes);
+
+    if (!nodes) {
+        nodes = g_hash_table_new(NULL, NULL);
+        g_hash_table_insert(sizes, g_memdup2(&node->identity.size_bytes, sizeof(guint64)), nodes);
+    }
+    g_hash_table_add(nodes, node);
+}
+
+static void
+replGraphLeaveSize(ReplGraphNode *node)
+{
+    GHashTable *nodes = g_hash_table_lookup(node->dir->sizes, &node->identity.size_bytes);
+
+    g_hash_table_remove(nodes, node);
+    if (g_hash_table_size(nodes) == 0)
+        g_hash_table_remove(node->dir->sizes, &node->identity.size_bytes);
+}
+
 /* --- nodes --- */
 
 static void
@@ -214,6 +239,7 @@ replGraphRemove(ReplGraph *graph, ReplGraphDir *dir, const char *name)
         return;
     replGraphUnwish(graph, node);
     g_hash_table_remove(graph->linked, node);
+    replGraphLeaveSize(node);
     dir->bytes -= node->allocated_bytes;
     replGraphLeaveFile(graph, node);
     g_hash_table_remove(dir->nodes, name);
@@ -238,6 +264,7 @@ replGraphInsert(ReplGraph *graph, ReplGraphCache *cache, ReplGraphDir *dir, cons
     }
     dir->bytes += node->allocated_bytes;
     g_hash_table_insert(dir->nodes, node->volume, node);
+    replGraphJoinSize(node);
     replGraphJoinFile(graph, node, st);
     replGraphRecount(node->file);
     replGraphWish(graph, node);
@@ -327,6 +354,8 @@ replGraphDirAdd(ReplGraph *graph, const ReplPoolDir *pool)
     dir->dirty = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     dir->wants = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_hash_table_unref);
     dir->places = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, replGraphPlaceFree);
+    dir->sizes =
+        g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, (GDestroyNotify)g_hash_table_unref);
     g_ptr_array_add(graph->dirs, dir);
     return dir;
 }
@@ -372,6 +401,7 @@ replGraphDirRemove(ReplGraph *graph, ReplGraphDir *dir)
     g_hash_table_unref(dir->dirty);
     g_hash_table_unref(dir->wants);
     g_hash_table_unref(dir->places);
+    g_hash_table_unref(dir->sizes);
     g_ptr_array_remove(graph->dirs, dir);
     g_free(dir);
 }

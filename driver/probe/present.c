@@ -179,7 +179,10 @@ replSearchTry(ReplSearch *search, const char *volume, gboolean byContent, GError
 static GPtrArray *
 replSearchCandidates(const ReplSearch *search, GError **err)
 {
-    g_autoptr(GPtrArray) names = replDirList(search->target->dirFd, replIsVolumeName, err);
+    const ReplPresentAsk *ask = search->ask;
+    g_autoptr(GPtrArray) names = ask && ask->sized
+                                     ? ask->sized(ask->opaque, search->layer->st.st_size)
+                                     : replDirList(search->target->dirFd, replIsVolumeName, err);
     g_autoptr(GPtrArray) candidates = g_ptr_array_new_with_free_func(g_free);
     guint i;
 

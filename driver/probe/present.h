@@ -23,6 +23,9 @@ typedef struct {
     /* Before each @bytes that are read: 0 to go on, or -1 with @err set, which ends the search. */
     int (*proceed)(void *opaque, guint64 bytes, GError **err);
     void *opaque;
+    /* The names of the volumes of the target whose files have @size_bytes bytes, of char *, where that is known without a
+     * look at each; the caller frees it. NULL: all are looked at. */
+    GPtrArray *(*sized)(void *opaque, guint64 size_bytes);
 } ReplPresentAsk;
 
 /* Looks for layer @index of @chain among the volumes of @target. @below is the volume of the target

@@ -279,6 +279,8 @@ expectSame(const TestPools *t, ReplGraphCache *cache)
         g_assert_cmpint(a.snapshots, ==, b.snapshots);
         g_assert_cmpint(a.bytes, ==, b.bytes);
         for (k = 0; k < 8; k++) {
+            g_autoptr(GPtrArray) keptNames = replGraphSized(kept, pool, k * 4096);
+            g_autoptr(GPtrArray) freshNames = replGraphSized(fresh, pool, k * 4096);
             g_autofree char *name = g_strdup_printf("n%u", k);
             g_autoptr(GPtrArray) x = replGraphDependents(kept, pool, name);
             g_autoptr(GPtrArray) y = replGraphDependents(fresh, pool, name);
@@ -290,6 +292,7 @@ expectSame(const TestPools *t, ReplGraphCache *cache)
 
             expectDependents(fresh, pool, name, was);
             g_assert_cmpint(x->len, ==, y->len);
+            g_assert_cmpint(keptNames->len, ==, freshNames->len);
             g_assert_cmpstr(one, ==, two);
         }
     }

@@ -82,7 +82,8 @@ answerProceed(void *opaque, guint64 bytes, GError **err)
 static char *
 map(const TestPools *t, const ReplPoolDir *target, Answers *answers)
 {
-    const ReplPresentAsk ask = {answerRecord, answerUsable, answerProceed, answers};
+    const ReplPresentAsk ask = {
+        .record = answerRecord, .usable = answerUsable, .proceed = answerProceed, .opaque = answers};
     g_autoptr(GError) err = NULL;
     g_autoptr(ReplChain) chain = replChainOpen(t->set, t->a, "top.qcow2", &err);
     g_autoptr(GPtrArray) found = NULL;
