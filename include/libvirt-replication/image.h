@@ -136,8 +136,9 @@ struct _virtReplicationImage {
     size_t nmembers;
     char **members; /* volumes of the other disks of a full machine */
     virtReplicationJob *job; /* the newest, also after its end; NULL: none */
-    char *verified;          /* UNIX time of the last verification, or NULL */
-    char *damaged;           /* what it found, or NULL */
+    long long verified;      /* UNIX time of the last verification, 0: never */
+    char *verifiedState;     /* what it found: "good", "changed", "damaged"; NULL: never */
+    unsigned long long damagedBlocks; /* of 64 KiB */
 };
 
 /**

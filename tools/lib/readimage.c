@@ -122,8 +122,9 @@ replReadOwn(virtReplicationImage *image, xmlNodePtr node)
     replReadShares(image, node);
     image->keyUUID = replNodeAttr(secret, "uuid");
     image->keyUsage = replNodeAttr(secret, "usage");
-    image->verified = replNodeAttr(verified, "time");
-    image->damaged = replNodeAttr(verified, "damaged");
+    image->verified = replNodeNumber(verified, "when", 0);
+    image->verifiedState = replNodeAttr(verified, "state");
+    image->damagedBlocks = (unsigned long long)MAX(replNodeNumber(verified, "blocks", 0), 0);
 }
 
 /* What libvirt says of a volume. */
@@ -179,8 +180,7 @@ replReadFreeOwn(virtReplicationImage *image)
     g_free(image->sourceVolume);
     g_free(image->keyUUID);
     g_free(image->keyUsage);
-    g_free(image->verified);
-    g_free(image->damaged);
+    g_free(image->verifiedState);
     virtReplicationJobFree(image->job);
 }
 

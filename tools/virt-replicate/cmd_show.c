@@ -91,10 +91,19 @@ replShowJob(const virtReplicationJob *job)
 static void
 replShowVerified(const virtReplicationImage *image)
 {
-    if (!image->verified)
+    g_autofree char *when = replDateText(image->verified);
+
+    if (image->verified <= 0)
         return;
-    replShowTake(_("Verified:"), replDateText(g_ascii_strtoll(image->verified, NULL, 10)));
-    replShowLine(_("Damaged:"), image->damaged);
+    if (g_strcmp0(image->verifiedState, "good") == 0)
+        replShowTake(_("Verified:"), g_strdup_printf(_("%s, no damage"), when));
+    else if (g_strcmp0(image->verifiedState, "changed") == 0)
+        replShowTake(_("Verified:"), g_strdup_printf(_("%s, written to since its digests were made"), when));
+    else
+        replShowTake(_("Verified:"), g_strdup_printf(ngettext("%s, damaged: %llu block of 64 KiB",
+                                                              "%s, damaged: %llu blocks of 64 KiB",
+                                                              (unsigned long)image->damagedBlocks),
+                                                     when, image->damagedBlocks));
 }
 
 static void

@@ -10,7 +10,26 @@
 static gboolean replVerifyNoWait;
 static gboolean replVerifyCancel;
 
-/* What a verification found; nothing when the module says nothing. */
+/* Says what was found. Returns whether the image is as it should be. */
+static bool
+replVerifySay(ReplClient *client, const char *label, const virtReplicationImage *image)
+{
+    if (g_strcmp0(image->verifiedState, "damaged") == 0) {
+        replClientError(
+            ngettext("%s: %llu block of 64 KiB is damaged. 'virt-replicate heal %.8s' mends it",
+                     "%s: %llu blocks of 64 KiB are damaged. 'virt-replicate heal %.8s' mends them",
+                     (unsigned long)image->damagedBlocks),
+            label, image->damagedBlocks, image->id);
+        return false;
+    }
+    if (g_strcmp0(image->verifiedState, "changed") == 0)
+        replClientSay(client, _("%s: it was written to since its digests were made, which say nothing now"),
+                      label);
+    else
+        replClientSay(client, _("%s: no damage"), label);
+    return true;
+}
+
 static int
 replVerifyReport(ReplClient *client, const ReplProgressJob *jobs, size_t count)
 {
@@ -19,13 +38,7 @@ replVerifyReport(ReplClient *client, const ReplProgressJob *jobs, size_t count)
     for (i = 0; i < count; i++) {
         g_autoptr(virtReplicationImage) image = virtReplicationImageGet(jobs[i].vol, 0);
 
-        if (image && image->damaged && *image->damaged) {
-            replClientError(_("%s is damaged: %s. 'virt-replicate heal %.8s' mends it"), jobs[i].label,
-                            image->damaged, image->id);
-            damaged++;
-        } else if (image) {
-            replClientSay(client, _("%s: no damage"), jobs[i].label);
-        }
+        damaged += image && !replVerifySay(client, jobs[i].label, image);
     }
     return replClientExit(damaged, count);
 }

@@ -162,8 +162,11 @@ replJsonDetails(JsonBuilder *json, const virtReplicationImage *image)
     replJsonShares(json, image);
     replJsonString(json, "keyUUID", image->keyUUID);
     replJsonString(json, "keyUsage", image->keyUsage);
-    replJsonString(json, "verified", image->verified);
-    replJsonString(json, "damaged", image->damaged);
+    if (image->verified > 0) {
+        replJsonNumber(json, "verified", image->verified);
+        replJsonString(json, "verifiedState", image->verifiedState);
+        replJsonNumber(json, "damagedBlocks", (gint64)image->damagedBlocks);
+    }
     if (image->job) {
         json_builder_set_member_name(json, "job");
         replJsonJob(json, image->job);
