@@ -14,6 +14,7 @@
 #include "image/standing.h"
 #include "probe/graph.h"
 #include "probe/kind.h"
+#include "service/checks.h"
 #include "service/makers.h"
 #include "service/service.h"
 #include "store/record.h"
@@ -147,11 +148,24 @@ replViewAddJob(const ReplRegion *region, const ReplStanding *standing, ReplImage
         replViewAddPlan(region, standing->holding, image->job);
 }
 
+/* A job that verifies or heals makes nothing: the image is what it was. The end of one is in the record. */
+static void
+replViewAddCheck(ReplJob *check, ReplImage *image)
+{
+    g_autoptr(ReplJobInfo) info = check ? replJobInfo(check) : NULL;
+
+    if (!info || replJobStateIsEnded(info->state))
+        return;
+    replJobInfoFree(image->job);
+    image->job = g_steal_pointer(&info);
+}
+
 static ReplImage *
 replViewMake(const ReplRegion *region, const char *volume, gboolean look, GError **err)
 {
     g_auto(ReplStanding) standing = {0};
     g_autoptr(ReplImage) image = NULL;
+    g_autoptr(ReplJob) check = NULL;
     struct statx st;
 
     if (!region->dir) {
@@ -167,12 +181,15 @@ replViewMake(const ReplRegion *region, const char *volume, gboolean look, GError
                                region->name);
         return NULL;
     }
+    /* Looked for before the record is read: when it ends in between, the record tells of it. */
+    check = replChecksFind(region->uuidstr, volume);
     replStandingFind(region, volume, &st, &standing);
     if (!(image = g_steal_pointer(&standing.record)))
         image = replViewDerive(region, volume, &st);
     image->status = standing.state.status;
     image->reason = replStateReason(standing.state.because, volume);
     replViewAddJob(region, &standing, image);
+    replViewAddCheck(check, image);
     if (image->type == REPL_IMAGE_TYPE_UNKNOWN && image->status == REPL_IMAGE_AVAILABLE)
         image->type = replViewKind(region, volume, &st, look);
     /* What cannot be looked at (an encrypted disk) counts as what most images are. */

@@ -107,6 +107,7 @@ replImageCopy(const ReplImage *image)
     copy->secretUsage = g_strdup(image->secretUsage);
     copy->originPool = g_strdup(image->originPool);
     copy->job = image->job ? replJobInfoCopy(image->job) : NULL;
+    copy->verified = replVerifiedCopy(image->verified);
     copy->shares = g_ptr_array_copy(image->shares, replShareCopy, NULL);
     g_ptr_array_set_free_func(copy->shares, (GDestroyNotify)replShareFree);
     copy->members = replMembersCopy(image->members);
@@ -133,6 +134,7 @@ replImageFree(ReplImage *image)
     g_free(image->secretUsage);
     g_free(image->originPool);
     replJobInfoFree(image->job);
+    replVerifiedFree(image->verified);
     g_ptr_array_unref(image->shares);
     g_ptr_array_unref(image->members);
     g_ptr_array_unref(image->conversions);

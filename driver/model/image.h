@@ -8,6 +8,7 @@
 #include <glib.h>
 
 #include "model/jobinfo.h"
+#include "model/verified.h"
 
 typedef enum {
     REPL_IMAGE_AVAILABLE,
@@ -82,6 +83,7 @@ typedef struct {
     char *secret;           /* UUID of the libvirt secret that opens this layer, NULL: none known */
     char *secretUsage;      /* its usage, by which it is found when it was defined anew; NULL: not known */
     GPtrArray *conversions; /* of ReplConversion */
+    ReplVerified *verified; /* NULL: never */
 
     /* For layers that came by replication: the source file as it was copied, and this file as it
      * was published (its ctime is 0: noted before the rename). While both still match, source and replica have the

@@ -9,7 +9,7 @@
 
 REPL_WORDS(replJobState, ReplJobState, "planned", "queued", "running", "verifying", "publishing",
            "paused", "completed", "failed", "cancelled")
-REPL_WORDS(replStepAction, ReplStepAction, "copy", "clone", "reuse", "convert")
+REPL_WORDS(replStepAction, ReplStepAction, "copy", "clone", "reuse", "convert", "verify")
 REPL_WORDS(replStepState, ReplStepState, "waiting", "running", "done", "failed")
 
 ReplStep *

@@ -35,6 +35,7 @@ typedef enum {
     REPL_STEP_CLONE,   /* the file system shares the blocks */
     REPL_STEP_REUSE,   /* the target has this layer already */
     REPL_STEP_CONVERT, /* the layer is written in another form */
+    REPL_STEP_VERIFY,  /* the layer is held against its digests */
 } ReplStepAction;
 
 typedef enum {

@@ -6,11 +6,15 @@
 #include "stack/update.h"
 
 #include "image/change.h"
+#include "image/guard.h"
 #include "image/rebind.h"
 #include "image/share.h"
 #include "image/view.h"
+#include "probe/chain.h"
 #include "region/region.h"
+#include "replicate/check.h"
 #include "replicate/life.h"
+#include "service/checks.h"
 #include "service/makers.h"
 #include "service/pending.h"
 #include "store/record.h"
@@ -29,6 +33,40 @@ replUpdateCancel(ReplJob *job, GError **err)
     return rc == 0 ? 0 : -1;
 }
 
+/* Whether @update asks for the image to be verified or healed. */
+static gboolean
+replUpdateChecks(const ReplUpdate *update)
+{
+    return update->verb == REPL_VERB_VERIFY || update->verb == REPL_VERB_HEAL;
+}
+
+/* Reading and mending goes through all layers: each must be the caller's to read and, to be healed, to write. */
+static int
+replUpdateMayCheck(virConnectPtr conn, const ReplRegion *region, const ReplUpdate *update, GError **err)
+{
+    g_autoptr(ReplPoolSet) set = replRegionsSetOf(region->label->name);
+    const ReplPoolDir *dir = replPoolSetFindUuid(set, region->uuidstr);
+    g_autoptr(ReplChain) chain = dir ? replChainOpen(set, dir, update->volume, err) : NULL;
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    guint i;
+
+    if (!chain) {
+        if (!dir)
+            replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"), region->name);
+        return -1;
+    }
+    for (i = 0; i < chain->layers->len; i++) {
+        const ReplLayer *layer = replChainLayer(chain, i);
+
+        if (!replUuidParse(layer->pool->uuid, uuid) ||
+            replAccessVol(conn, uuid, layer->volume, replVirt.StorageVolDownloadEnsureACL) < 0 ||
+            (update->verb == REPL_VERB_HEAL &&
+             replAccessVol(conn, uuid, layer->volume, replVirt.StorageVolUploadEnsureACL) < 0))
+            return -1;
+    }
+    return 0;
+}
+
 /* The job that @update is about, in *job: a reference, NULL when it is about none. */
 static int
 replUpdateFindJob(const ReplRegion *region, const ReplUpdate *update, ReplJob **job, GError **err)
@@ -37,7 +75,11 @@ replUpdateFindJob(const ReplRegion *region, const ReplUpdate *update, ReplJob **
 
     if (update->verb == REPL_VERB_NONE && update->bandwidth_bytesPerSec < 0)
         return 0;
-    if (!(*job = replMakersFind(region->uuidstr, update->volume, NULL))) {
+    /* These make a job of their own. */
+    if (replUpdateChecks(update))
+        return replGuardSource(region, update->volume, err);
+    if (!(*job = replMakersFind(region->uuidstr, update->volume, NULL)) &&
+        !(*job = replChecksFind(region->uuidstr, update->volume))) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                      _("Volume '%s' of pool '%s' has no replication job that has not ended"), update->volume,
                      region->name);
@@ -199,8 +241,13 @@ replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err
         return -1;
     if (replUpdateHasSecret(update))
         return replRebind(region, update->volume, &update->secret, err);
-    if (replUpdateJob(job, update, err) < 0)
+    if (replUpdateChecks(update)) {
+        if (replCheckStart(region, update->volume, update->verb == REPL_VERB_HEAL,
+                           MAX(update->bandwidth_bytesPerSec, 0), err) < 0)
+            return -1;
+    } else if (replUpdateJob(job, update, err) < 0) {
         return -1;
+    }
     return replUpdateRecord(region, update, err);
 }
 
@@ -294,6 +341,11 @@ replUpdateRun(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int flags)
     }
     if (!(vol = replBelowPool(pool)->storageVolLookupByName(pool, update->volume)))
         return NULL;
+    if (replUpdateChecks(update) && replUpdateMayCheck(conn, region, update, &err) < 0) {
+        if (err)
+            replReport(g_steal_pointer(&err));
+        return NULL;
+    }
     if (replUpdateApply(region, update, &err) < 0) {
         replReport(g_steal_pointer(&err));
         return NULL;

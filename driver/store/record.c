@@ -15,6 +15,7 @@
 #include "base/lock.h"
 #include "store/jobtext.h"
 #include "store/stagingpriv.h"
+#include "store/verifiedtext.h"
 
 #define REPL_RECORD_MAX_bytes (1024 * 1024)
 #define REPL_SHARES_MAX 1000
@@ -181,6 +182,8 @@ replRecordToText(const char *volume, const ReplImage *image)
     replConversionsToText(keys, image->conversions);
     if (image->job)
         replJobInfoToText(keys, image->job);
+    if (image->verified)
+        replVerifiedToText(keys, image->verified);
     if (image->hasOrigin) {
         replTextPut(keys, "image", "origin-pool", image->originPool);
         replIdentityToText(keys, "origin", &image->origin);
@@ -218,6 +221,7 @@ replImageFromText(ReplTextReader *r)
     replMembersFromText(r, image->members);
     replConversionsFromText(r, image->conversions);
     image->job = replJobInfoFromText(r);
+    image->verified = replVerifiedFromText(r);
     if (g_key_file_has_group(r->keys, "origin")) {
         image->hasOrigin = TRUE;
         image->originPool = replTextUuid(r, "image", "origin-pool");

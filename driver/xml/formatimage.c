@@ -175,6 +175,33 @@ replFormatJob(GString *out, const ReplJobInfo *job)
     replFormatClose(out, 3, "job");
 }
 
+static void
+replFormatVerified(GString *out, const ReplVerified *verified)
+{
+    guint i;
+
+    replFormatBegin(out, 3, "verified");
+    replFormatAttrNumber(out, "when", MAX(verified->when_s, 0));
+    replFormatAttr(out, "state", replVerifiedStateToString(verified->state));
+    replFormatAttr(out, "digests", verified->made ? "made" : "kept");
+    replFormatAttrNumber(out, "blocks", verified->blocks);
+    if (verified->places->len == 0) {
+        replFormatEnd(out);
+        return;
+    }
+    replFormatOpen(out);
+    for (i = 0; i < verified->places->len; i++) {
+        const ReplVerifiedPlace *place = g_ptr_array_index(verified->places, i);
+
+        replFormatBegin(out, 4, "damage");
+        replFormatAttr(out, "volume", place->volume);
+        replFormatAttrNumber(out, "offset", place->offset_bytes);
+        replFormatAttrNumber(out, "bytes", place->length_bytes);
+        replFormatEnd(out);
+    }
+    replFormatClose(out, 3, "verified");
+}
+
 char *
 replFormatImage(const ReplImage *image, const char *project, const char *displayName,
                 const char *const *snapshotVolumes, gboolean withJob)
@@ -199,6 +226,8 @@ replFormatImage(const ReplImage *image, const char *project, const char *display
     replFormatEncryption(out, image);
     replFormatMembers(out, image);
     replFormatShares(out, image);
+    if (image->verified)
+        replFormatVerified(out, image->verified);
     if (withJob && image->job)
         replFormatJob(out, image->job);
     replFormatClose(out, 2, "image");

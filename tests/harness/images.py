@@ -304,10 +304,10 @@ def assert_faithful(source, replica):
 
 
 class OpenForWriting:
-    """Somebody who holds an image open for writing with qemu's image locks, as a guest would."""
+    """Somebody who holds an image open for writing (or reading) with qemu's image locks, as a guest would."""
 
-    def __init__(self, path, fmt="qcow2"):
-        self.process = subprocess.Popen(["qemu-io", "-f", fmt, path], stdin=subprocess.PIPE,
+    def __init__(self, path, fmt="qcow2", read_only=False):
+        self.process = subprocess.Popen(["qemu-io", *(["-r"] if read_only else []), "-f", fmt, path], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, bufsize=1,
                                         preexec_fn=space.die_with_parent)
         self.process.stdin.write("length\n")

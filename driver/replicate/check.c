@@ -1,0 +1,308 @@
+/*
+ * check.c: an image and its layers are held against their digests: the job
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "replicate/check.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "image/guard.h"
+#include "image/view.h"
+#include "replicate/checkpriv.h"
+#include "service/checks.h"
+#include "service/service.h"
+#include "store/record.h"
+#include "virt/events.h"
+
+/* --- the job's operations --- */
+
+static void
+checkLetGo(ReplCheck *check)
+{
+    g_clear_pointer(&check->chain, replChainFree);
+    g_clear_pointer(&check->set, replPoolSetFree);
+}
+
+static void
+checkPin(ReplJob *job, const ReplCheck *check)
+{
+    guint i;
+
+    for (i = 0; i < check->chain->layers->len; i++) {
+        const ReplLayer *layer = replChainLayer(check->chain, i);
+        ReplPinKind kind = check->heal ? (i ? REPL_PIN_LAYER : REPL_PIN_TARGET)
+                                       : (i ? REPL_PIN_BASE : REPL_PIN_SOURCE);
+
+        replPinsAdd(replServicePins(), layer->pool->uuid, layer->pool->name, layer->volume, replJobId(job), kind,
+                    i ? check->volume : NULL);
+    }
+}
+
+/* Nothing may read what is going to be mended. */
+static int
+checkUnused(const ReplCheck *check, GError **err)
+{
+    guint i;
+
+    for (i = 0; check->heal && i < check->chain->layers->len; i++) {
+        const ReplLayer *layer = replChainLayer(check->chain, i);
+
+        if (replPinsCheck(replServicePins(), layer->pool->uuid, layer->volume, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void
+checkSteps(ReplJob *job, const ReplCheck *check)
+{
+    g_autoptr(GPtrArray) steps = g_ptr_array_new_with_free_func((GDestroyNotify)replStepFree);
+    guint i;
+
+    for (i = check->chain->layers->len; i > 0; i--) {
+        const ReplLayer *layer = replChainLayer(check->chain, i - 1);
+
+        g_ptr_array_add(steps, replStepNew(layer->volume, layer->volume, REPL_STEP_VERIFY,
+                                           MIN(layer->allocated_bytes, layer->identity.size_bytes)));
+    }
+    replJobSetSteps(job, steps, 0);
+}
+
+static int
+checkPrepare(ReplJob *job, void *opaque, GError **err)
+{
+    ReplCheck *check = opaque;
+    g_autoptr(ReplRegion) region = replRegionOfUuid(check->poolUuid);
+    g_autoptr(GError) needed = NULL;
+    const ReplPoolDir *dir;
+
+    checkLetGo(check);
+    replVerifiedFree(check->verified);
+    check->verified = replVerifiedNew();
+    check->changed = FALSE;
+    g_ptr_array_set_size(check->broken, 0);
+    if (!region || !region->dir) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("The pool of volume '%s' is not active"), check->volume);
+        return -1;
+    }
+    check->set = replRegionsSetOf(region->label->name);
+    if (!(dir = replPoolSetFindUuid(check->set, region->uuidstr)) ||
+        !(check->chain = replChainOpen(check->set, dir, check->volume, err)) ||
+        replChainLock(check->chain, err) < 0 || checkUnused(check, err) < 0)
+        return -1;
+    check->needed = replGuardDependents(region, check->volume, &needed) < 0;
+    checkPin(job, check);
+    checkSteps(job, check);
+    return 0;
+}
+
+static int
+checkRun(ReplJob *job, void *opaque, GError **err)
+{
+    ReplCheck *check = opaque;
+    guint count = check->chain->layers->len;
+    guint i;
+
+    for (i = 0; i < count; i++) {
+        replJobSetStepState(job, i, REPL_STEP_RUNNING);
+        if (replCheckLayer(job, check, count - 1 - i, err) < 0) {
+            replJobSetStepState(job, i, REPL_STEP_FAILED);
+            return -1;
+        }
+        replJobSetStepState(job, i, REPL_STEP_DONE);
+    }
+    return replChainChanged(check->chain, err);
+}
+
+static gboolean
+checkNote(ReplImage **image, void *opaque, GError **err)
+{
+    const ReplCheck *check = opaque;
+
+    (void)err;
+    if (!*image)
+        return TRUE;
+    replVerifiedFree((*image)->verified);
+    (*image)->verified = replVerifiedCopy(check->verified);
+    return TRUE;
+}
+
+static gboolean
+checkNoteJob(ReplImage **image, void *opaque, GError **err)
+{
+    (void)err;
+    if (!*image)
+        return TRUE;
+    replJobInfoFree((*image)->job);
+    (*image)->job = replJobInfoCopy(opaque);
+    return TRUE;
+}
+
+/* The first thing that is noted of an image makes its record. */
+static int
+checkEnsureRecord(const ReplRegion *region, ReplStaging *staging, const char *volume, GError **err)
+{
+    g_autoptr(ReplImage) known = replRecordLoad(staging, volume, NULL);
+    g_autoptr(ReplImage) image = NULL;
+
+    if (known)
+        return 0;
+    if (!(image = replViewImageQuick(region, volume, err)))
+        return -1;
+    image->type = REPL_IMAGE_TYPE_UNKNOWN; /* what looking found is no record's business */
+    g_clear_pointer(&image->job, replJobInfoFree);
+    return replRecordSave(staging, volume, image, err);
+}
+
+static int
+checkSave(const ReplCheck *check, gboolean (*change)(ReplImage **image, void *opaque, GError **err), void *opaque,
+          GError **err)
+{
+    g_autoptr(ReplRegion) region = replRegionOfUuid(check->poolUuid);
+    g_autoptr(ReplStaging) staging = region && region->dir ? replRegionStaging(region, TRUE, err) : NULL;
+
+    if (!staging) {
+        if (err && !*err)
+            replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("The pool of volume '%s' is not active"), check->volume);
+        return -1;
+    }
+    if (checkEnsureRecord(region, staging, check->volume, err) < 0)
+        return -1;
+    return replRecordUpdate(staging, check->volume, change, opaque, err);
+}
+
+static int
+checkRefuseChanged(const ReplCheck *check, GError **err)
+{
+    replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                 _("Volume '%s' was written to since its digests were made: it is changed, not damaged, and there is "
+                   "nothing to heal it by. Verify it to make digests of what it is now"),
+                 check->volume);
+    return -1;
+}
+
+/* Mends, and notes what was found, however the mending went. */
+static int
+checkPublish(ReplJob *job, void *opaque, GError **err)
+{
+    ReplCheck *check = opaque;
+    int rc = 0;
+
+    checkLetGo(check); /* writing needs the locks that reading holds */
+    if (check->heal && check->broken->len > 0)
+        rc = replHealRun(job, check, err);
+    else if (check->heal && check->changed)
+        rc = checkRefuseChanged(check, err);
+    if (check->changed && check->verified->state == REPL_VERIFIED_GOOD)
+        check->verified->state = REPL_VERIFIED_CHANGED;
+    check->verified->when_s = g_get_real_time() / G_USEC_PER_SEC;
+    if (checkSave(check, checkNote, check, rc < 0 ? NULL : err) < 0)
+        return -1;
+    return rc;
+}
+
+static void
+checkClean(ReplJob *job, void *opaque)
+{
+    checkLetGo(opaque);
+    replPinsDropJob(replServicePins(), replJobId(job));
+}
+
+static void
+checkRecord(ReplJob *job, const ReplJobInfo *info, void *opaque)
+{
+    ReplCheck *check = opaque;
+    g_autoptr(GError) err = NULL;
+
+    if (!replJobStateIsEnded(info->state))
+        return;
+    if (checkSave(check, checkNoteJob, (void *)info, &err) < 0)
+        replWarn("The record of '%s' cannot be written: %s", check->volume, err->message);
+    if (info->state != REPL_JOB_FAILED)
+        replChecksRemove(check->poolUuidstr, check->volume, job);
+}
+
+static void
+checkEnded(ReplJob *job, const ReplJobInfo *info, void *opaque)
+{
+    const ReplCheck *check = opaque;
+    g_autoptr(ReplRegion) region = replRegionOfUuid(check->poolUuid);
+
+    (void)job;
+    (void)info;
+    if (region)
+        replEventsRefresh(region->name, region->uuid);
+}
+
+static char *
+checkDescribe(ReplJob *job, void *opaque)
+{
+    const ReplCheck *check = opaque;
+
+    (void)job;
+    return g_strdup_printf("%s of volume '%s'", check->heal ? "healing" : "verification", check->volume);
+}
+
+static void
+checkRelease(void *opaque)
+{
+    ReplCheck *check = opaque;
+
+    checkLetGo(check);
+    replVerifiedFree(check->verified);
+    g_ptr_array_unref(check->broken);
+    g_free(check->volume);
+    g_free(check);
+}
+
+static const ReplJobOps checkOps = {
+    .prepare = checkPrepare,
+    .run = checkRun,
+    .publish = checkPublish,
+    .clean = checkClean,
+    .record = checkRecord,
+    .ended = checkEnded,
+    .describe = checkDescribe,
+    .release = checkRelease,
+};
+
+/* A job that failed makes room for another. */
+static void
+checkReplaceFailed(const char *poolUuid, const char *volume)
+{
+    g_autoptr(ReplJob) before = replChecksFind(poolUuid, volume);
+
+    if (before && replJobState(before) == REPL_JOB_FAILED &&
+        replQueueForget(replServiceQueue(), replJobId(before)))
+        replChecksRemove(poolUuid, volume, before);
+}
+
+int
+replCheckStart(const ReplRegion *region, const char *volume, gboolean heal, guint64 bandwidth_bytesPerSec,
+               GError **err)
+{
+    g_autofree char *id = g_uuid_string_random();
+    ReplCheck *check = g_new0(ReplCheck, 1);
+    g_autoptr(ReplJob) job = NULL;
+
+    memcpy(check->poolUuid, region->uuid, sizeof(check->poolUuid));
+    memcpy(check->poolUuidstr, region->uuidstr, sizeof(check->poolUuidstr));
+    check->volume = g_strdup(volume);
+    check->heal = heal;
+    check->broken = g_ptr_array_new_with_free_func((GDestroyNotify)replBrokenLayerFree);
+    job = replJobNew(id, region->label->name, &checkOps, check, bandwidth_bytesPerSec);
+    replJobAddKey(job, region->uuidstr);
+    checkReplaceFailed(region->uuidstr, volume);
+    if (!replChecksAdd(region->uuidstr, volume, job)) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("Volume '%s' of pool '%s' is being verified or healed already"), volume, region->name);
+        return -1;
+    }
+    if (replQueueSubmit(replServiceQueue(), job, TRUE, err) == 0)
+        return 0;
+    replChecksRemove(region->uuidstr, volume, job);
+    return -1;
+}

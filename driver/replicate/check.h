@@ -1,0 +1,25 @@
+/*
+ * check.h: an image and its layers are held against their digests, and mended
+ *
+ * In:    a volume of a region pool, and whether damage is to be mended (heal) or only told (verify).
+ * Out:   a job like others (progress, pause, cancel, limit); what it found, in the image's record.
+ * Owner: the job owns its ReplCheck; service/checks.h knows the job until it has ended.
+ * Lock:  none: a check is its job's thread's alone. Images are held with QEMU's locks.
+ *
+ * Digests belong to what a file was when they were made (inode, size, mtime). Where that has moved, an image that nothing
+ * else needs was written to by a guest: it is changed, and gets new digests. A layer that others need must never
+ * change, so there other content is damage whatever its times say. A daemon that ends meanwhile forgets the job: it left
+ * nothing half-done.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "job/job.h"
+#include "region/region.h"
+
+/* Starts the job. Access was checked by the caller. Returns 0, or -1 with @err set: VIR_ERR_OPERATION_INVALID when
+ * the image is not available or has such a job already. @bandwidth_bytesPerSec: 0 is no limit. */
+int
+replCheckStart(const ReplRegion *region, const char *volume, gboolean heal, guint64 bandwidth_bytesPerSec,
+               GError **err);

@@ -1,0 +1,50 @@
+/*
+ * checkpriv.h: the inside of a check, for check.c, checklayer.c and heal.c
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "copy/scrub.h"
+#include "model/verified.h"
+#include "probe/chain.h"
+#include "replicate/check.h"
+
+typedef struct {
+    /* Fixed after creation. */
+    unsigned char poolUuid[VIR_UUID_BUFLEN];
+    char poolUuidstr[VIR_UUID_STRING_BUFLEN];
+    char *volume;
+    gboolean heal;
+
+    /* The attempt's thread alone. */
+    ReplPoolSet *set;
+    ReplChain *chain;       /* opened and locked; NULL: let go of */
+    gboolean needed;        /* the image itself is the backing file of others */
+    gboolean changed;       /* the image was written to since its digests were made */
+    ReplVerified *verified; /* what was found so far */
+    GPtrArray *broken;      /* of ReplBrokenLayer */
+} ReplCheck;
+
+/* A layer with damage. */
+typedef struct {
+    ReplPoolDir *pool; /* a reference */
+    char *volume;
+    ReplScrub scrub;
+} ReplBrokenLayer;
+
+void
+replBrokenLayerFree(ReplBrokenLayer *layer);
+
+/* The staging folder of a pool of the region; NULL with @err set. */
+ReplStaging *
+replCheckStaging(const ReplPoolDir *pool, GError **err);
+
+/* Holds layer @index of the chain against its digests, makes them where there are none (verify), and adds to what was found. */
+int
+replCheckLayer(ReplJob *job, ReplCheck *check, guint index, GError **err);
+
+/* Mends check->broken, with the chain let go of. Returns 0 when all of it is good again, or -1 with @err set. What was found is
+ * corrected by what was mended, either way. */
+int
+replHealRun(ReplJob *job, ReplCheck *check, GError **err);
