@@ -148,16 +148,15 @@ replViewAddJob(const ReplRegion *region, const ReplStanding *standing, ReplImage
         replViewAddPlan(region, standing->holding, image->job);
 }
 
-/* A job that verifies or heals makes nothing: the image is what it was. The end of one is in the record. */
-static void
-replViewAddCheck(ReplJob *check, ReplImage *image)
+/* The job that verifies or heals the image now; NULL: none. It makes nothing: the image is what it was. When one has ended, the
+ * record tells of it, if it is read after this was asked. */
+static ReplJobInfo *
+replViewCheck(const ReplRegion *region, const char *volume)
 {
+    g_autoptr(ReplJob) check = replChecksFind(region->uuidstr, volume);
     g_autoptr(ReplJobInfo) info = check ? replJobInfo(check) : NULL;
 
-    if (!info || replJobStateIsEnded(info->state))
-        return;
-    replJobInfoFree(image->job);
-    image->job = g_steal_pointer(&info);
+    return info && !replJobStateIsEnded(info->state) ? g_steal_pointer(&info) : NULL;
 }
 
 static ReplImage *
@@ -165,7 +164,7 @@ replViewMake(const ReplRegion *region, const char *volume, gboolean look, GError
 {
     g_auto(ReplStanding) standing = {0};
     g_autoptr(ReplImage) image = NULL;
-    g_autoptr(ReplJob) check = NULL;
+    g_autoptr(ReplJobInfo) check = NULL;
     struct statx st;
 
     if (!region->dir) {
@@ -181,15 +180,17 @@ replViewMake(const ReplRegion *region, const char *volume, gboolean look, GError
                                region->name);
         return NULL;
     }
-    /* Looked for before the record is read: when it ends in between, the record tells of it. */
-    check = replChecksFind(region->uuidstr, volume);
+    check = replViewCheck(region, volume);
     replStandingFind(region, volume, &st, &standing);
     if (!(image = g_steal_pointer(&standing.record)))
         image = replViewDerive(region, volume, &st);
     image->status = standing.state.status;
     image->reason = replStateReason(standing.state.because, volume);
     replViewAddJob(region, &standing, image);
-    replViewAddCheck(check, image);
+    if (check) {
+        replJobInfoFree(image->job);
+        image->job = g_steal_pointer(&check);
+    }
     if (image->type == REPL_IMAGE_TYPE_UNKNOWN && image->status == REPL_IMAGE_AVAILABLE)
         image->type = replViewKind(region, volume, &st, look);
     /* What cannot be looked at (an encrypted disk) counts as what most images are. */
