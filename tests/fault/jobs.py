@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every kind of job on tiny images, and what holds of the target whatever happened to it."""
+
+import os
+import re
+import time
+
+import libvirt
+from harness import crypt, images, pools, xmlio
+
+AVAILABLE, PENDING, ERROR = "available", "pending", "error"
+SLOW = 64  # KiB/s
+
+
+class Kind:
+    """One way to ask for a replica. `key`: of what opens it, None: plain; `depth`: layers it has."""
+
+    def __init__(self, name, volume, depth=2, key=None, judge=None, **options):
+        self.name, self.volume, self.depth, self.key = name, volume, depth, key
+        self.judge, self.options = judge, options
+
+
+class Lab:
+    """A host with a source pool that holds the sources of all kinds, and an empty target pool."""
+
+    def __init__(self, host, faults, name="lab"):
+        self.host, self.faults = host, faults
+        self.source = pools.Pool(host, name + "s", region="cn-north-1")
+        self.target = pools.Pool(host, name + "t", region="cn-north-1")
+        self.conn = None
+        self.number = 0
+        self.keys = {"old": crypt.Key(host), "new": crypt.Key(host)}
+        self._sources()
+        self.kinds = {kind.name: kind for kind in self._kinds()}
+
+    def _sources(self):
+        s = self.source
+        images.create(s.file("base.qcow2"), "1M")
+        images.write(s.file("base.qcow2"), [(0, 65536, 1)])
+        for number in (1, 2):
+            images.overlay(s.file(f"web{number}.qcow2"), "base.qcow2", "1M", writes=[(65536 * number, 65536, 9)])
+        images.qemu_img("convert", "-f", "qcow2", "-O", "raw", s.file("web1.qcow2"), s.file("disk.raw"))
+        images.qemu_img("convert", "-f", "qcow2", "-O", "vmdk", s.file("web1.qcow2"), s.file("disk.vmdk"))
+        s.refresh()
+        s.replicate(s, "web1.qcow2", name="secret.qcow2", target=self.keys["old"].target())
+
+    def _kinds(self):
+        old, new = self.keys["old"], self.keys["new"]
+        yield Kind("copy", "web1.qcow2")
+        yield Kind("encrypt", "web1.qcow2", key=new, target=new.target())
+        yield Kind("decrypt", "secret.qcow2", encryption="none")
+        yield Kind("rekey", "secret.qcow2", key=new, target=new.target())
+        yield Kind("slot", "secret.qcow2", key=new, target=new.target(), rekey="slot")
+        yield Kind("keep", "secret.qcow2", key=old)
+        yield Kind("flatten", "web1.qcow2", depth=1, snapshots="flatten")
+        yield Kind("fast", "web1.qcow2", depth=1, fast_create="yes")
+        yield Kind("raw", "disk.raw", depth=1, fmt="raw")
+        yield Kind("vmdk", "disk.vmdk", depth=1)
+
+    # ---- calls
+
+    def pool(self, which=None):
+        if self.conn is None:
+            self.conn = self.host.connect()
+        return self.conn.storagePoolLookupByName((which or self.target).name)
+
+    def forget(self):
+        """The daemon is gone."""
+        if self.conn is not None:
+            try:
+                self.conn.close()
+            except libvirt.libvirtError:
+                pass
+        self.conn = None
+
+    def request(self, kind, name, **options):
+        """Asks for a replica, asynchronously; returns the error or None."""
+        try:
+            source = self.pool(self.source).storageVolLookupByName(kind.volume)
+            xml = xmlio.replicate(name=name, **{"async_": "yes", **kind.options, **options})
+            self.pool().createXMLFrom(xml, source)
+        except libvirt.libvirtError as err:
+            return err
+        return None
+
+    def image(self, name):
+        """The image, None when there is none."""
+        try:
+            xml = self.pool().storageVolLookupByName(name).XMLDesc()
+            if self.faults.armed and "<replication:image" not in xml:  # the look itself failed
+                raise libvirt.libvirtError("no image is shown")
+            return xmlio.Image(xml)
+        except libvirt.libvirtError as err:
+            if err.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_VOL:
+                return None
+            raise
+
+    def act(self, name, action):
+        xml = xmlio.update(name, f"<replication:job action='{action}'/>")
+        self.pool().createXML(xml)
+
+    def hurry(self, name):
+        """No limit any more; a job that has ended has none."""
+        try:
+            self.pool().createXML(xmlio.update(name, "<replication:bandwidth unit='MiB/s'>9999</replication:bandwidth>"))
+        except libvirt.libvirtError:
+            pass
+
+    def delete(self, name):
+        self.pool().storageVolLookupByName(name).delete(libvirt.VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS)
+
+    def volumes(self):
+        return sorted(self.pool().listVolumes())
+
+    def died(self):
+        return self.host.process is None or self.host.process.poll() is not None
+
+    def revive(self):
+        """A killed daemon runs again."""
+        self.forget()
+        if self.host.process is not None:
+            assert self.host.process.wait() == -9, self.host.stderr()
+            self.host.process = None
+        self.host.start()
+
+    def wait_end(self, name, timeout_s=60):
+        """Until the job has ended or the daemon died; the image, None when it is gone or the daemon is."""
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            try:
+                image = self.image(name)
+            except libvirt.libvirtError:
+                if self.wait_dead(0.2 if self.faults.armed else 2):
+                    return None
+                if self.faults.armed:  # it was ours that failed
+                    continue
+                raise
+            if image is None or image.status == ERROR or (image.status == AVAILABLE):
+                return image
+            if image.job is not None and image.job["state"] in ("planned", "paused"):
+                return image
+            if image.job is not None and image.job.get("bandwidth") == str(SLOW << 10):
+                self.hurry(name)  # taken up again after what the test did to make it slow
+            time.sleep(0.004)
+        raise AssertionError(f"the job of {name} does not end: {self.image(name).xml}")
+
+    def activate(self):
+        """A pool whose directory could not be read when the daemon started is not active."""
+        for which in (self.source, self.target):
+            if not self.pool(which).isActive():
+                self.pool(which).create()
+
+    def wait_dead(self, timeout_s=2):
+        return pools.wait_until(self.died, timeout_s)
+
+    # ---- what holds at any time
+
+    def assert_right(self, kind, name):
+        """An available replica is a right one."""
+        path = self.target.file(name)
+        made = crypt.layers(path, kind.key.value) if kind.key else crypt.layers(path)
+        source = crypt.layers(self.source.file(kind.volume), self.keys["old"].value)
+        assert len(made) == kind.depth, made
+        crypt.compare(source, made)
+        for layer in made:
+            crypt.check(layer)
+            assert os.path.dirname(os.path.abspath(layer.path)) == self.target.path
+
+    def assert_honest(self, kinds):
+        """`kinds`: of the replicas by name. What is available is right, what is not says why."""
+        for volume in self.volumes():
+            image = self.image(volume)
+            if image is None:
+                continue
+            if image.status == AVAILABLE:
+                assert os.path.getsize(self.target.file(volume)) > 0, f"{volume} is available and empty"
+                if volume in kinds:
+                    self.assert_right(kinds[volume], volume)
+                else:
+                    images.layers(self.target.file(volume))
+            else:
+                job = image.job
+                assert job is not None or image.text("reason"), image.xml
+                if image.status == ERROR:
+                    assert (job and job["error"]) or image.text("reason"), image.xml
+
+    def left(self):
+        return [name for name in self.target.staging() if not re.match(r"jobs/[0-9a-f-]{36}$", name)
+                and name != "lease.lock"]
+
+    def assert_nothing_left(self):
+        """Of deleted replicas: neither files nor records, no pins, no lease."""
+        assert self.volumes() == [], self.volumes()
+        self.pool().refresh()
+        assert sorted(os.listdir(self.target.path)) in ([".replication"], [])
+        left = self.left()
+        if left and all(name.endswith(".new") for name in left):
+            # A file that could not be removed when its writing failed goes at the next start, or when it is a minute old.
+            self.forget()
+            self.host.restart()
+            left = self.left()
+        assert not left, left
+        for name in self.target.staging():
+            if name.startswith("jobs/"):
+                with open(self.target.file(".replication/" + name), errors="replace") as f:
+                    text = f.read()
+                assert re.search(r"^state=(completed|failed|cancelled)", text, re.M), text
+        for which in (self.target, self.source):
+            pool = self.pool(which)
+            pool.destroy()
+            pool.create()
+
+
+class Case:
+    """One replica of one kind, something that happens on the way, and what has to hold then."""
+
+    def __init__(self, lab, kind):
+        self.lab, self.kind = lab, kind
+        lab.number += 1
+        self.name = f"r{lab.number}.qcow2"
+        self.error = None
+
+    def run(self, action, resolve="retry", mode="plain", calls=None, folders=None, **order):
+        """`action`, with `order`, as Faults.arm() has them; returns how often it came to it. `mode`: what the job is in
+        when it is armed: nothing yet, planned, paused, or killed and about to be taken up by the next daemon."""
+        lab, faults = self.lab, self.lab.faults
+        self.begin(mode)
+        faults.arm(action, *(folders or (lab.target.path,)), **({"calls": calls} if calls else {}), **order)
+        self.go(mode)
+        if not lab.died():
+            self.wait()
+        faults.disarm()
+        hits = faults.hits
+        if lab.died() or (hits and action in ("before", "behind") and lab.wait_dead()):
+            lab.revive()
+        self.settle(resolve)
+        return hits
+
+    def begin(self, mode):
+        lab = self.lab
+        if mode == "planned":
+            assert lab.request(self.kind, self.name, start="no") is None
+        elif mode in ("paused", "restart"):
+            assert lab.request(self.kind, self.name, start="no", bandwidth=("KiB/s", SLOW)) is None
+            lab.act(self.name, "start")
+        if mode == "paused":
+            try:
+                lab.act(self.name, "pause")
+            except libvirt.libvirtError:  # it was quicker
+                pass
+        if mode == "restart":
+            lab.host.process.kill()
+            lab.wait_dead()
+
+    def go(self, mode):
+        lab = self.lab
+        try:
+            if mode == "plain":
+                self.error = lab.request(self.kind, self.name)
+            elif mode == "planned":
+                lab.act(self.name, "start")
+            elif mode == "paused":
+                lab.hurry(self.name)
+                lab.act(self.name, "resume")
+            else:
+                lab.revive()
+        except (libvirt.libvirtError, RuntimeError) as err:
+            self.error = err
+            if mode == "restart" and lab.died():
+                lab.faults.disarm()
+        if not lab.died() and mode in ("paused", "restart"):
+            lab.hurry(self.name)
+
+    def wait(self):
+        try:
+            self.lab.wait_end(self.name)
+        except libvirt.libvirtError:
+            if not self.lab.wait_dead():
+                raise
+
+    def settle(self, resolve):
+        lab = self.lab
+        lab.activate()
+        kinds = {self.name: self.kind}
+        lab.assert_honest(kinds)
+        image = lab.image(self.name)
+        if resolve == "delete" and image is not None:
+            lab.delete(self.name)
+            lab.assert_nothing_left()
+            return
+        if image is not None:
+            lab.hurry(self.name)
+        image = lab.wait_end(self.name)
+        if image is not None and image.job is not None and image.job["state"] == "planned":
+            lab.act(self.name, "start")
+            image = lab.wait_end(self.name)
+        if image is not None and image.job is not None and image.job["state"] == "paused":
+            lab.act(self.name, "resume")
+            image = lab.wait_end(self.name)
+        if image is not None and image.status == ERROR:
+            lab.act(self.name, "retry")
+            image = lab.wait_end(self.name)
+        if image is None:
+            # What stock could neither finish nor remove (two failing calls) is an empty volume, and says so.
+            lab.pool().refresh()
+            if lab.image(self.name) is not None:
+                assert lab.image(self.name).text("reason")
+                lab.delete(self.name)
+            error = lab.request(self.kind, self.name)
+            assert error is None, error
+            image = lab.wait_end(self.name)
+        assert image is not None and image.status == AVAILABLE, image and image.xml
+        assert image.job is None or image.job["state"] == "completed", image.xml
+        lab.assert_right(self.kind, self.name)
+        assert len(lab.volumes()) == self.kind.depth, lab.volumes()
+        lab.delete(self.name)
+        lab.assert_nothing_left()

@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is not known to be whole is not available; success is only said of what was seen done; nothing is left."""
+
+import fcntl
+import glob
+import itertools
+import os
+import re
+import struct
+
+import libvirt
+import pytest
+from harness import images, space, xmlio
+from harness.crypt import Key
+from harness.faults import faulty_host
+from harness.pools import Pool, code, wait_until
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def lab(new_host):
+    """(host, faults) whose daemon does as it is told."""
+    return faulty_host(new_host)
+
+
+@pytest.fixture
+def ends(lab):
+    """A source with a chain and an empty target in another region, on that host."""
+    host, faults = lab
+    name = f"doubt{next(_numbers)}"
+    source, target = Pool(host, name + "s", region="cn-north-1"), Pool(host, name + "t", region="cn-east-2")
+    source.chain(size_mib=16)
+    yield source, target
+    faults.disarm()
+    if host.process is None or host.process.poll() is not None:
+        host.process = None
+        host.start()
+    for pool in (target, source):
+        for volume in reversed(pool.volumes()):
+            host.virsh("vol-delete", volume, pool.name, "--delete-snapshots")
+        host.virsh("pool-destroy", pool.name)
+        host.virsh("pool-undefine", pool.name)
+
+
+def slow(ends, **options):
+    """A job in the middle of its work."""
+    source, target = ends
+    target.replicate(source, "web.qcow2", async_="yes", bandwidth=("KiB/s", 256), **options)
+    target.wait_job("web.qcow2", ("running",))
+    return source, target
+
+
+def jobs_of(target):
+    return glob.glob(target.file(".replication/jobs/*"))
+
+
+def assert_clean(host, target):
+    target.refresh()
+    assert target.volumes() == []
+    assert not [n for n in target.staging() if n.startswith(("partial/", "images/"))]
+
+
+# ---- at the daemon's start
+
+def damage(path):
+    os.truncate(path, os.path.getsize(path) // 2)
+
+
+@pytest.mark.parametrize("spoil", [damage, os.unlink])
+def test_empty_files_are_no_images(lab, ends, spoil):
+    """Whatever becomes of the job's record: what holds a name is not available, and says why."""
+    host, _ = lab
+    source, target = slow(ends)
+    host.kill()
+    for path in jobs_of(target):
+        spoil(path)
+    host.start()
+    for volume in target.volumes():
+        image = target.image(volume)
+        assert image.status != "available" and image.text("reason"), image.xml
+        assert code(Pool.refusal(source, target, volume, name="x.qcow2")) == libvirt.VIR_ERR_OPERATION_INVALID
+    for volume in reversed(target.volumes()):
+        host.ok("vol-delete", volume, target.name)
+    assert_clean(host, target)
+
+
+@pytest.mark.parametrize("calls,where", [(("open",), "jobs"), (("read",), "jobs"), (("read",), "images"),
+                                         (("open",), "lease")])
+def test_what_cannot_be_read_at_the_start(lab, ends, calls, where):
+    """It reads as pending or error with a reason; when it can be read again, the job goes on."""
+    host, faults = lab
+    _, target = slow(ends)
+    host.kill()
+    folder = target.file(".replication")
+    faults.fail(os.path.join(folder, where), calls=calls, times=0)
+    host.start()
+    for volume in target.volumes():
+        image = target.image(volume)
+        assert image.status != "available", image.xml
+        assert image.job is not None or image.text("reason"), image.xml
+    hits = faults.hits
+    faults.disarm()
+    assert hits or where == "lease"
+    target.refresh()
+    target.update("web.qcow2", "<replication:bandwidth unit='MiB/s'>500</replication:bandwidth>")
+    target.wait_job("web.qcow2")
+    images.assert_faithful(ends[0].file("web.qcow2"), target.file("web.qcow2"))
+
+
+class OtherHost:
+    """A daemon elsewhere that has the lease: by its lock, which a daemon of this host cannot get either."""
+
+    def __init__(self, target):
+        self.file = open(target.file(".replication/lease.lock"), "r+b")
+
+    def __enter__(self):
+        # F_OFD_SETLK: struct flock, a write lock of byte 0
+        fcntl.fcntl(self.file, 37, struct.pack("=hhxxxxqqixxxx", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0))
+
+    def __exit__(self, *_):
+        self.file.close()
+
+
+def test_lease_of_another_host(lab, ends):
+    """Its jobs' placeholders are pending here, too, and cannot be deleted under it."""
+    host, _ = lab
+    _, target = slow(ends)
+    host.kill()
+    with OtherHost(target):
+        host.start()
+        for volume in target.volumes():
+            image = target.image(volume)
+            assert image.status == "pending" and image.job is not None, image.xml
+            assert "not available" in host.fails("vol-delete", volume, target.name)
+    target.refresh()
+    target.update("web.qcow2", "<replication:bandwidth unit='MiB/s'>500</replication:bandwidth>")
+    target.wait_job("web.qcow2")
+
+
+# ---- the end
+
+def test_image_record_that_cannot_be_written(lab, ends):
+    """What is in place is available, at once or at the next look; nothing is lost."""
+    host, faults = lab
+    source, target = ends
+    faults.fail(target.file(".replication/images"), calls=("rename",), times=0)
+    result = target.try_replicate(source, "web.qcow2", async_="yes")
+    if result.rc == 0:
+        assert target.wait_job("web.qcow2", ("failed",))["error"]
+        faults.disarm()
+        target.update("web.qcow2", "<replication:job action='retry'/>")
+    else:
+        faults.disarm()
+        target.replicate(source, "web.qcow2", async_="yes")
+    target.wait_job("web.qcow2")
+    assert wait_until(lambda: target.image("web.qcow2").status == "available")
+    images.assert_faithful(source.file("web.qcow2"), target.file("web.qcow2"))
+
+
+def test_read_only_file_system(lab, ends, scratch):
+    """Nothing can be removed: delete and cancel say so, and can be tried again."""
+    host, _ = lab
+    source, _ = ends
+    path = os.path.join(scratch, "tmpfs")
+    os.makedirs(path)
+    space.run("mount", "-t", "tmpfs", "none", path)
+    target = Pool(host, "readonly", region="cn-west-9", path=path)
+    target.replicate(source, "web.qcow2", start="no")
+    space.run("mount", "-o", "remount,ro", path)
+    try:
+        assert "Read-only" in host.fails("vol-delete", "web.qcow2", target.name)
+        assert target.update("web.qcow2", "<replication:job action='cancel'/>", check=False).rc != 0
+        assert target.volumes() == ["web.qcow2"] and target.image("web.qcow2").status == "error"
+    finally:
+        space.run("mount", "-o", "remount,rw", path)
+    host.ok("vol-delete", "web.qcow2", target.name)
+    assert_clean(host, target)
+    host.ok("pool-destroy", target.name)
+    host.ok("pool-undefine", target.name)
+
+
+# ---- what is left
+
+def test_placeholder_removed_while_the_daemon_is_away(lab, ends):
+    """The layers' placeholders and the partial files go with it."""
+    host, _ = lab
+    _, target = slow(ends)
+    host.kill()
+    os.unlink(target.file("web.qcow2"))
+    host.start()
+    assert_clean(host, target)
+    assert not [p for p in jobs_of(target)]
+
+
+def test_name_taken_while_the_daemon_is_away(lab, ends):
+    """A sparse file is a disk of zeroes, and an empty one is not ours either: they stay."""
+    host, _ = lab
+    _, target = slow(ends)
+    host.kill()
+    os.unlink(target.file("web.qcow2"))
+    os.unlink(target.file("base.qcow2"))
+    with open(target.file("web.qcow2"), "wb") as f:
+        f.truncate(1 << 20)
+    host.start()
+    target.refresh()
+    assert target.image("web.qcow2").status == "available"
+    assert os.path.getsize(target.file("web.qcow2")) == 1 << 20
+    assert target.volumes() == ["web.qcow2"]
+    host.ok("vol-delete", "web.qcow2", target.name)
+    assert_clean(host, target)
+
+
+def test_partial_files_of_nobody(lab, ends):
+    host, _ = lab
+    source, target = ends
+    target.replicate(source, "web.qcow2")
+    left = target.file(".replication/partial/01234567-89ab-4def-8123-456789abcdef.0")
+    with open(left, "wb") as f:
+        f.truncate(1 << 20)
+    target.refresh()
+    assert not os.path.exists(left)
+    with open(left, "wb") as f:
+        f.truncate(1 << 20)
+    host.restart()
+    assert not os.path.exists(left)
+
+
+def test_journal_is_not_believed_beyond_what_is_there(lab, ends):
+    """done=true of a partial file that is another one, or none."""
+    host, _ = lab
+    source, target = slow(ends)
+    host.kill()
+    for path in glob.glob(target.file(".replication/partial/*")):
+        os.unlink(path)
+        with open(path, "wb") as f:
+            f.truncate(os.path.getsize(source.file("base.qcow2")))
+    for path in jobs_of(target):
+        with open(path) as f:
+            text = f.read()
+        assert "done=" in text
+    host.start()
+    target.update("web.qcow2", "<replication:bandwidth unit='MiB/s'>500</replication:bandwidth>")
+    target.wait_job("web.qcow2")
+    images.assert_faithful(source.file("web.qcow2"), target.file("web.qcow2"))
+
+
+def test_directory_replaced_under_a_job(lab, ends):
+    host, _ = lab
+    _, target = slow(ends)
+    os.rename(target.path, target.path + ".old")
+    os.makedirs(target.path)
+    try:
+        job_ended = wait_until(lambda: "was replaced" in host.log() or "not active" in host.log() or
+                               "failed" in host.log(), 60)
+        assert job_ended
+        assert not os.path.exists(target.file("web.qcow2"))
+    finally:
+        os.rmdir(target.path) if not os.listdir(target.path) else space.run("rm", "-rf", target.path)
+        os.rename(target.path + ".old", target.path)
+
+
+# ---- over when it says so
+
+def test_nothing_stands_in_the_way_of_the_next_call(lab, ends):
+    """From the moment that it shows as completed: the source may change, the pool may stop."""
+    host, _ = lab
+    source, target = ends
+    conn = host.connect()
+    pool = conn.storagePoolLookupByName(target.name)
+    src = conn.storagePoolLookupByName(source.name)
+    key = Key(host)
+    assert key.uuid
+    for number in range(40):
+        name = f"r{number}.qcow2"
+        pool.createXMLFrom(xmlio.replicate(name=name, async_="yes"), src.storageVolLookupByName("web.qcow2"))
+        while True:
+            image = xmlio.Image(pool.storageVolLookupByName(name).XMLDesc())
+            ended = image.job["state"] == "completed"
+            assert ended == (image.status == "available"), image.xml
+            if ended:
+                break
+        if number % 2:
+            src.storageVolLookupByName("web.qcow2").resize((16 << 20) + (number << 16))
+        else:
+            pool.destroy()
+            pool.create()
+        pool.storageVolLookupByName(name).delete(libvirt.VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS)
+    conn.close()
+    assert_clean(host, target)
