@@ -64,6 +64,7 @@ inside() {
         shift
         mount -t proc proc "$root/proc"
         mount --rbind /dev "$root/dev"
+        mount --rbind /sys "$root/sys"
         mount -t tmpfs -o mode=0755 none "$root/run"
         ip link set lo up
         exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
@@ -71,10 +72,18 @@ inside() {
     ' sh "$root" "$@"
 }
 
-# The same with the network, for apt.
+# The same with the network, for apt, and among this machine's processes: systemctl knows a chroot by these, and does nothing.
 inside_net() {
-    chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
-        DEBIAN_FRONTEND=noninteractive "$@"
+    # shellcheck disable=SC2016
+    unshare -m --propagation private sh -c '
+        root=$1
+        shift
+        mount -t proc proc "$root/proc"
+        mount --rbind /dev "$root/dev"
+        mount -t tmpfs -o mode=0755 none "$root/run"
+        exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+            HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
+    ' sh "$root" "$@" </dev/null
 }
 
 clean_debian() {
@@ -87,7 +96,7 @@ clean_debian() {
     chmod 0755 "$root/usr/sbin/policy-rc.d"
     echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/10releases"
     inside_net apt-get -q update &&
-        inside_net apt-get -q -y --no-install-recommends install libvirt-daemon libvirt-clients qemu-utils iproute2
+        inside_net apt-get -q -y --no-install-recommends install libvirt-daemon-system libvirt-clients qemu-utils iproute2
 }
 
 # shellcheck disable=SC2086
