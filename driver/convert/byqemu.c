@@ -19,7 +19,7 @@
 #define REPL_CONVERT_STALL_S 300
 /* Attempts to make a LUKS header. */
 #define REPL_CONVERT_ROUNDS 5
-/* Enough for a secret that nobody can guess. */
+/* A random secret of this size cannot be guessed. */
 #define REPL_CONVERT_RANDOM_ITER_MS 10
 
 /* One conversion. */

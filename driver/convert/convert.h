@@ -67,7 +67,7 @@ typedef struct {
     ReplLuksKdf kdf;             /* how good @secret is */
     const ReplRequest *request;  /* for the cipher options */
     ReplConvertLimits limits;
-    const ReplCopyWatch *watch; /* NULL: nobody looks; told of step->bytes in all */
+    const ReplCopyWatch *watch; /* may be NULL; is told of step->bytes in all */
 } ReplConvertJob;
 
 /* Who did it. */

@@ -1,7 +1,7 @@
 /*
  * copy.h: the copy engine: extents are read, perhaps transformed, and written, all at once
  *
- * In:    a reader and a writer, whatever is behind them, and what to carry from where to where.
+ * In:    a reader and a writer of any kind, and what to carry from where to where.
  * Out:   the target's bytes, checkpoints, and progress.
  * Owner: readers, writers and everything in the job are the caller's.
  * Lock:  the engine's own two (engine.h); none may be held by the caller that the watch takes.
@@ -70,7 +70,7 @@ typedef struct {
 typedef struct {
     const ReplExtentSource *extents; /* NULL: the data of the source, as the reader tells */
     const ReplTransform *transform;  /* NULL: none */
-    const ReplCopyWatch *watch;      /* NULL: nobody looks */
+    const ReplCopyWatch *watch;      /* may be NULL */
     guint64 size_bytes;              /* size the target gets */
     /* Resume: everything below is there already, zeros between the extents included. The target is the one of the interrupted copy,
      * with the same extents; what it holds outside of them stays. */
@@ -89,7 +89,7 @@ typedef struct {
  * zeros are not written (but with a transform all is).
  *
  * When one of the threads fails, @reader and @writer are cancelled, so that the others do not wait for a peer: after an
- * error both are good for nothing but to be freed. Somebody else may cancel them to end the copy.
+ * error both are good for nothing but to be freed. Another thread may cancel them to end the copy.
  *
  * Returns 0, or -1 with @err set: the first error, which is the watch's, the extents', the transform's, the
  * reader's or the writer's own, handed up untouched; VIR_ERR_INVALID_ARG when both are the same file. Whatever was written

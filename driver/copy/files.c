@@ -130,7 +130,7 @@ fileWriterFlush(ReplWriter *writer, gboolean last, GError **err)
         replErrorSetSystem(err, errno, _("Cannot sync the copy's target"));
         return -1;
     }
-    /* Whatever had to go through the cache is not going to be read soon. */
+    /* Drop from the page cache what had to go through it: it is not going to be read soon. */
     if (last)
         posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     return 0;

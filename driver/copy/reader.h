@@ -48,7 +48,7 @@ typedef struct {
     int (*pread)(ReplReader *reader, guint8 *buf, gsize len, guint64 offset, GError **err);
 
     /* Tells that @length_bytes at @offset_bytes, part of a run, are not going to be read: the target has them.
-     * Whatever was fetched ahead of them may be dropped. Optional. */
+     * Data fetched ahead of them may be dropped. Optional. */
     void (*pass)(ReplReader *reader, guint64 offset_bytes, guint64 length_bytes);
 
     /* Makes calls that wait return soon with an error (VIR_ERR_OPERATION_ABORTED), and later ones fail as well. Called

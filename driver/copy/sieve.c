@@ -75,7 +75,7 @@ sieveFetch(ReplSieve *sieve, GError **err)
     sieve->rest = (ReplExtent){0};
     rc = source ? source->next(source->opaque, &sieve->rest, err) : sieveWalk(sieve, &sieve->rest, err);
     if (rc <= 0)
-        sieve->rest = (ReplExtent){0}; /* whatever the source put there */
+        sieve->rest = (ReplExtent){0}; /* the source may have left anything there */
     if (rc < 0)
         return -1;
     if (rc == 0)

@@ -1,5 +1,5 @@
 /*
- * open.c: the source and the target of a replication, of whatever kind
+ * open.c: the source and the target of a replication, of every kind
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,5 +1,5 @@
 /*
- * open.h: the source and the target of a replication, of whatever kind
+ * open.h: the source and the target of a replication, of every kind
  *
  * Each kind of place that is not a pool of this host registers itself at start; what no kind calls its own is a
  * region pool of this host.

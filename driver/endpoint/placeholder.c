@@ -42,7 +42,7 @@ replPlaceholderMake(const ReplRegion *target, const char *volume, const struct s
     return -1;
 }
 
-/* Through the stock driver, which knows whether somebody reads the volume now. */
+/* Through the stock driver, which knows whether a client reads the volume now. */
 static int
 replPlaceholderDelete(const ReplRegion *target, const char *name, GError **err)
 {

@@ -1,5 +1,5 @@
 /*
- * source.c: where an image comes from, whatever is behind it
+ * source.c: where an image comes from: a local pool or a peer
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

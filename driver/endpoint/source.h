@@ -1,5 +1,5 @@
 /*
- * source.h: where an image comes from, whatever is behind it
+ * source.h: where an image comes from: a local pool or a peer
  *
  * In:    a table of operations (ReplSourceOps) for one image: a volume of a pool on this host (local_source.h), one on a
  *        peer with the module, one on a stock peer, one in a bundle, one in memory for tests.

@@ -1,5 +1,5 @@
 /*
- * target.c: where a replica goes, whatever is behind it
+ * target.c: where a replica goes: a local pool or a peer
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

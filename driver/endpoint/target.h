@@ -1,5 +1,5 @@
 /*
- * target.h: where a replica goes, whatever is behind it
+ * target.h: where a replica goes: a local pool or a peer
  *
  * In:    a table of operations (ReplTargetOps) for one replica of one job: in a pool on this host (local_target.h), on a
  *        peer with the module, on a stock peer, in a bundle, in memory for tests.
@@ -74,7 +74,7 @@ typedef struct {
     /* FALSE: only by what records (and kept digests) tell, at once. TRUE: contents are compared where they could be
      * equal, which reads as much as it takes. */
     gboolean contents;
-    /* Asked now and then while contents are read: 0 to go on, or -1 with @err set. NULL: nobody stops it. */
+    /* Asked now and then while contents are read: 0 to go on, or -1 with @err set. NULL: it is not stopped. */
     int (*proceed)(void *opaque, guint64 bytes, GError **err);
     void *opaque;
 } ReplPresentLook;
@@ -115,7 +115,7 @@ typedef struct {
      * or -1 with @err set. */
     int (*facts)(ReplTarget *target, ReplTargetFacts *facts, GError **err);
 
-    /* Which layers of @source the target has, whatever their names: fills @present, an element for each layer; the image itself
+    /* Which layers of @source the target has, by content, not by name: fills @present, an element for each layer; the image itself
      * (element 0) is never shared. From the base up: above the first that is missing none is there. *closely
      * is set to FALSE when a closer look (look->contents) could find more. Returns 0, or -1 with @err set. */
     int (*present)(ReplTarget *target, ReplSource *source, const ReplPresentLook *look, ReplPresent *present,

@@ -1,7 +1,7 @@
 /*
  * find.h: images by their id, over the active region pools of this host
  *
- * In: an id. Out: where it is, whoever may see that: the caller asks for rights before it tells anybody.
+ * In: an id. Out: where it is, without a check of rights: the caller checks them before it answers.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

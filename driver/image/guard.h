@@ -11,7 +11,7 @@
 #include "job/job.h"
 #include "region/region.h"
 
-/* The volume is not known to be whole, so its content is nobody's yet (state.h). */
+/* Refuse to hand out a volume that is not known to be whole (state.h). */
 int
 replGuardSource(const ReplRegion *region, const char *volume, GError **err);
 

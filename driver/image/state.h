@@ -2,7 +2,7 @@
  * state.h: the state of an image: what is shown of a volume, and what may be done with it
  *
  * Three things tell: what is on disk under the name, what the records say, and what the daemon knows of it now.
- * A pure function of the three, so that nobody else decides, and doubt never reads as available.
+ * A pure function of the three, so that this is decided in one place, and a doubtful volume is never called available.
  *
  * Why it can be decided so: a layer gets its name by one rename, when all of it is written, synced and verified. So what has
  * content under its name is whole, whatever became of the records; what is on its way is an empty file there, which is no

@@ -210,7 +210,7 @@ replJobPhases(ReplJob *job, GError **err)
 
 /* --- the end --- */
 
-/* Moves to @to from whatever state the job is in, unless the table or a bar forbids it. */
+/* Moves the job from its current state to @to, unless the table or a bar forbids it. */
 static void
 replJobSettleIn(ReplJob *job, ReplJobState to, const GError *why)
 {

@@ -94,7 +94,7 @@ replHookExec(const ReplHookPlan *plan)
     _exit(127);
 }
 
-/* The text as a file that nobody has to write while it is read. */
+/* The text as a file, so that no thread has to feed a pipe while the hook reads. */
 static int
 replHookInput(const char *text)
 {

@@ -21,7 +21,7 @@
  *   run      moves the bytes; calls replJobAdmit before and replJobAdvance after each block.
  *   verify   proves what was written; replJobCheck now and then.
  *   publish  contains the commit point. Before it, -1 undoes everything; after it, publish returns
- *            0 whatever happens, and only warns.
+ *            0 in every case, and only warns.
  *   abort    undoes what prepare, run, verify and publish did, however far they came, also when
  *            prepare failed half-way or was never called. keepPartials TRUE: a later attempt can go on
  *            (shutdown, or a failure that may be retried), so keep what it can use unless @why, such

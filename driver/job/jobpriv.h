@@ -14,7 +14,7 @@
 
 /* What a job tells its queue; called with no lock held, by any thread. */
 typedef struct {
-    void (*changed)(ReplJob *job, void *opaque);  /* state, or whether somebody works on it */
+    void (*changed)(ReplJob *job, void *opaque);  /* its state has changed, or an attempt has begun or ended */
     void (*turnFree)(ReplJob *job, void *opaque); /* the job gave its turn back */
 } ReplJobHost;
 
@@ -31,7 +31,7 @@ struct _ReplJob {
     GPtrArray *keys; /* of char *, the lane first */
 
     ReplLock order;   /* held over a transition and its record; guards nothing else */
-    ReplLock monitor; /* woken at every change that somebody may wait for */
+    ReplLock monitor; /* signalled at every change that a thread may wait for */
 
     /* guarded by monitor */
     ReplJobInfo *info;      /* processed_bytes is the highest ever shown */
@@ -44,7 +44,7 @@ struct _ReplJob {
     void *hostOpaque;
     gboolean cancel;        /* asked for; taken back only when undoing the job failed */
     gboolean interrupt;     /* the daemon shuts down, never taken back */
-    gboolean attempt;       /* somebody works on the job: from the grant of a turn to clean */
+    gboolean attempt;       /* a thread works on the job: from the grant of a turn to clean */
     gboolean settling;      /* the phases of the attempt are over, abort or clean is under way */
     gboolean hasTurn;       /* of the queue, for the attempt */
 };
@@ -75,7 +75,7 @@ replJobNotify(ReplJob *job);
 
 /* --- attempt.c --- */
 
-/* Undoes a job that nobody works on and that is marked as cancelled; the caller has set job->attempt. Returns
+/* Undoes a cancelled job that no thread works on; the caller has set job->attempt. Returns
  * 0, or -1 with @err set when something of it remains: it has failed then. */
 int
 replJobDiscard(ReplJob *job, GError **err);
@@ -100,7 +100,7 @@ replJobGrantTurn(ReplJob *job);
 gboolean
 replJobWantsTurn(ReplJob *job);
 
-/* Whether somebody works on it. */
+/* Whether a thread works on it. */
 gboolean
 replJobIsBusy(ReplJob *job);
 
@@ -116,7 +116,7 @@ replJobFailAttempt(ReplJob *job, const GError *why);
 void
 replJobInterrupt(ReplJob *job);
 
-/* Waits until nobody works on the job. */
+/* Waits until no thread works on the job. */
 void
 replJobWaitIdle(ReplJob *job);
 

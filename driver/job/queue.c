@@ -40,7 +40,7 @@ struct _ReplQueue {
     guint maxRunning;
     guint running;    /* turns in use */
     GQueue stranded;  /* of ReplJob: have a turn, but no thread could be had for them */
-    gboolean failing; /* somebody works off stranded */
+    gboolean failing; /* a thread is working off stranded */
     guint live;
     guint waiting; /* blocked synchronous requests */
     gboolean stopping;

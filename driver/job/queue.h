@@ -34,7 +34,7 @@ ReplQueue *
 replQueueNew(guint maxRunning, const ReplQueueHooks *hooks);
 
 /* Stops the queue if that is still to do. No other thread may be in the queue or in a verb of one of its
- * jobs; jobs that somebody else still refers to remain readable. */
+ * jobs; jobs that are still referenced elsewhere remain readable. */
 void
 replQueueFree(ReplQueue *queue);
 

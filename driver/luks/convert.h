@@ -51,7 +51,7 @@ typedef struct {
     const ReplSecretBuf *target; /* passphrase of the target, NULL: plain */
     ReplLuksKdf kdf;             /* how good the target's passphrase is */
     gsize keyBytes;              /* of the target's volume key: 32 or 64; 0: 64 (AES-256) */
-    const ReplCopyWatch *watch;  /* NULL: nobody looks */
+    const ReplCopyWatch *watch;  /* may be NULL */
     gboolean setBacking;         /* the qcow2 header names another file below: */
     const char *backing;         /* NULL: none */
     const char *backingFormat;   /* NULL: not stated */
@@ -59,7 +59,7 @@ typedef struct {
 
 /* Converts qcow2 layer @src into @dst, which is empty: the same layer with the same backing reference (or the one that
  * @params sets), encrypted with a new key, or plain. Flushed; the header is written last, so that what is
- * interrupted is no image. Whatever nothing refers to is not carried over. Returns 0, or -1 with @err set:
+ * interrupted is no image. Clusters without a reference are not carried over. Returns 0, or -1 with @err set:
  * VIR_ERR_AUTH_FAILED for a wrong passphrase, VIR_ERR_INVALID_SECRET when one is missing, VIR_ERR_NO_SUPPORT where
  * replLuksJudge says qemu-img or the file is too large (about 1 TiB of 64 KiB clusters). */
 int

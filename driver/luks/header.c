@@ -51,7 +51,7 @@ static ReplLock replLuksLock = REPL_LOCK_INIT; /* guards the making of contexts 
 static ReplLock replLuksCalibration = REPL_LOCK_INIT; /* guards the following; held while measuring, which takes seconds */
 static guint32 replLuksIterations; /* 0: not calibrated yet in this process */
 
-/* libcryptsetup prints what nobody catches. */
+/* libcryptsetup prints its messages unless there is a callback. */
 static void
 replLuksQuiet(int level, const char *msg, void *opaque)
 {

@@ -196,7 +196,7 @@ replLuksUnlock(int fd, const char *what, const ReplSecretBuf *passphrase, GError
     g_autoptr(GError) local = NULL;
     ReplSecretBuf *key = luks ? replLuksDerive(luks, what, passphrase, &local) : NULL;
 
-    /* libcryptsetup opens whatever cipher its own libraries have. */
+    /* libcryptsetup opens every cipher that its own libraries have. */
     if (local && !g_error_matches(local, REPL_ERROR, VIR_ERR_AUTH_FAILED) &&
         !replLuksInfoIsOurs(replLuksHeaderInfo(luks)))
         return replLuksOpen(luks, what, passphrase, err);

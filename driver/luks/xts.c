@@ -39,7 +39,7 @@ struct ReplXts {
     guint made;      /* contexts in all */
 };
 
-/* libgcrypt wants to be told once a process, before anything else. Whoever comes first tells it. */
+/* libgcrypt must be initialised once a process, before its first use; another library may have done so. */
 static gboolean
 replXtsSetUp(void)
 {

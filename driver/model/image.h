@@ -47,7 +47,7 @@ typedef struct {
     char *volume;
 } ReplImageSource;
 
-/* What a file was when somebody last knew its content: equal identities mean equal bytes. */
+/* A file's identity at the time its content was known: equal identities mean equal bytes. */
 typedef struct {
     guint64 dev; /* not compared: device numbers change over a reboot */
     guint64 ino;

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-/* A call that took no longer than this has blocked nobody. */
+/* A call that took no longer than this has not held up other calls. */
 #define REPL_PEER_GRACE_us (G_USEC_PER_SEC / 2)
 
 /* What a list of pools waits for each of them. */

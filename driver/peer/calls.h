@@ -60,7 +60,7 @@ replCallsStart(ReplCalls *calls, ReplCallTask *task, GError **err);
 ReplCallEnd
 replCallsWait(ReplCalls *calls, ReplCallTask *task, gint64 deadline_us, gboolean leave);
 
-/* A thread of its own for something that nobody waits for; it frees @opaque. Returns FALSE (logged)
+/* A thread of its own for work that no thread waits for; it frees @opaque. Returns FALSE (logged)
  * when there is none. */
 gboolean
 replCallsDetached(const char *name, void (*run)(gpointer opaque), gpointer opaque);

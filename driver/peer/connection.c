@@ -150,7 +150,7 @@ replPeerRef(ReplPeer *peer)
     return peer;
 }
 
-/* The table's lock is held while the count goes down, so that nobody finds a peer that is about to be freed. */
+/* The table's lock is held while the count goes down, so that no thread finds a peer that is about to be freed. */
 static gboolean
 replPeerDrop(ReplPeer *peer)
 {
@@ -417,7 +417,7 @@ replPeerUse(ReplPeer *peer)
     REPL_GUARD(&peer->lock);
     if (peer->users++ > 0)
         return;
-    /* Somebody wants it now: that is worth a try at once. */
+    /* A call needs the peer now: try to connect at once. */
     peer->nextAttempt_us = 0;
     if (!peer->link)
         replPeerSetState(peer, REPL_PEER_CONNECTING, 0, NULL);

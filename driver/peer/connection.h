@@ -2,7 +2,7 @@
  * connection.h: a peer: what stands behind one URI, connected or not
  *
  * A peer that is used has one connector thread, which opens the connection, sees it go and opens it again. Opening happens
- * in yet another thread, because it may hang: after a while the connector tries beside it. Nobody joins any of them.
+ * in yet another thread, because it may hang: after a while the connector tries beside it. These threads are never joined.
  *
  *   connecting ──opened──▶ connected ──closed by the peer, or silent──▶ connecting
  *       │  ▲                    └──a call got no answer in time──▶ away

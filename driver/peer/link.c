@@ -13,7 +13,7 @@
 #include "peer/announce.h"
 #include "peer/calls.h"
 
-/* libvirt asks these of auth.conf before it asks us; we know nothing more, and prompt nobody. */
+/* libvirt asks these of auth.conf before it asks us; we know nothing more, and there is no user to ask. */
 static int
 replLinkNoAnswer(virConnectCredentialPtr cred, unsigned int ncred, void *opaque)
 {
@@ -208,7 +208,7 @@ replLinkOpen(const ReplPeerUri *uri, guint64 id, guint quiet_s, const ReplLinkWa
     link->calls = replCallsNew("repl-peer-call", 1);
     replLockInit(&link->lock);
     link->pools = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replLinkPoolFree);
-    /* First of all: whatever is asked of a peer that goes silent ends then. */
+    /* Set keepalive first: it ends every call to a peer that has gone silent. */
     replLinkKeepAlive(link, quiet_s);
     if (watch)
         replLinkStartWatch(link, watch);

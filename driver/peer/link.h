@@ -58,7 +58,7 @@ replLinkUnref(ReplLink *link);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplLink, replLinkUnref)
 
-/* Whether libvirt still thinks so; asks nobody. */
+/* Whether libvirt still calls it alive; sends nothing to the peer. */
 gboolean
 replLinkIsOpen(ReplLink *link);
 

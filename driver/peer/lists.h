@@ -18,7 +18,7 @@ replPeerListNames(virConnectPtr conn, gboolean active, char **names, int max, Re
 GPtrArray *
 replPeerListAll(virConnectPtr conn, unsigned int flags);
 
-/* Whether a pool of type region has this name; asks nobody. */
+/* Whether a pool of type region has this name; sends nothing to a peer. */
 gboolean
 replPeerHasName(const char *name);
 

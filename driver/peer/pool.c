@@ -23,7 +23,7 @@ replPeerFactsClear(ReplPeerFacts *facts)
     *facts = (ReplPeerFacts){0, NULL, NULL, NULL};
 }
 
-/* A definition that access control can be asked about. It has a target, which nobody ever looks at. */
+/* A definition that access control can be asked about. It has a target because the parser wants one; it is never used. */
 static ReplVirtPoolDef *
 replPeerPoolAclDef(const ReplRegionPool *def, GError **err)
 {

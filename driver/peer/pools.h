@@ -3,7 +3,7 @@
  *
  * Definitions come and go here, and a pool is started and stopped; none of it asks a peer. "Active" is what the administrator
  * wants: while a pool is, its peer is kept connected as well as it goes. Names and UUIDs are unique over these pools and the
- * stock driver's: whoever is about to define one, of either kind, reserves both first.
+ * stock driver's: a caller that defines a pool of either kind reserves both first.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -11,7 +11,7 @@
 
 #include "peer/pool.h"
 
-/* A pool as it was when somebody asked. */
+/* A pool as it was when it was looked up. */
 typedef struct {
     ReplPeerPool *pool; /* a reference; of the running definition when it is active */
     gboolean active;

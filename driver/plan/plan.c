@@ -204,7 +204,7 @@ replPlanSum(const ReplPlanFacts *facts, ReplPlan *plan)
         else if (step->layer > 0)
             plan->adds.snapshots++;
     }
-    /* A clone shares its blocks until somebody writes: it takes from the quota, not from the disk. */
+    /* A clone shares its blocks until one side is written to: count it for the quota, not for the disk. */
     plan->peakSpace_bytes = plan->total_bytes;
     plan->adds.images = (facts->placeholder ? 0 : 1) - (promoted ? 1 : 0);
     plan->adds.snapshots += promoted ? 1 : 0;

@@ -59,7 +59,7 @@ replBackingResolve(const ReplPoolSet *set, const ReplPoolDir *pool, const char *
     dir = g_strndup(backing, entry - backing);
     found = replBackingFindDir(set, pool, dir);
     if (!found) {
-        /* Also when there is no such directory: nobody may search our file system this way. */
+        /* The same answer when the directory does not exist, so that a backing name cannot be used to search the file system. */
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                      _("The backing file '%s' of volume '%s' in storage pool '%s' is outside of the "
                        "pools of its region"),
@@ -73,7 +73,7 @@ replBackingResolve(const ReplPoolSet *set, const ReplPoolDir *pool, const char *
                      shown, layer, found->name, pool->name);
         return NULL;
     }
-    /* A tenant's image stands on layers of this tenant alone: whoever may read the image may read all of it. */
+    /* An image's layers must belong to the image's own project: the right to read the image is the right to read all of them. */
     if (found != pool && !replPoolDirSameProject(found, pool)) {
         replErrorSet(
             err, VIR_ERR_OPERATION_INVALID,

@@ -48,11 +48,11 @@ replGraphNodeVolume(const ReplGraphNode *node);
 guint64
 replGraphNodeBytes(const ReplGraphNode *node);
 
-/* Whether some other volume, in whatever pool, needs it. */
+/* Whether another volume, in any pool, needs it. */
 gboolean
 replGraphIsLayer(ReplGraph *graph, const ReplGraphNode *node);
 
-/* The volumes, in whatever pool, whose backing file @volume is: of const ReplGraphNode, borrowed from the
+/* The volumes, in any pool, whose backing file @volume is: of const ReplGraphNode, borrowed from the
  * graph, in order of pool and name; empty when there is none. In a loop nobody needs anybody, or none of
  * its volumes could ever be deleted. */
 GPtrArray *

@@ -34,7 +34,7 @@ replGraphRecount(ReplGraphFile *file)
         if (!wanting)
             continue;
         g_hash_table_iter_init(&iter, wanting);
-        /* A file that is its own backing file needs nobody but itself. */
+        /* Skip a file that is its own backing file: no other volume needs it. */
         while (!isLayer && g_hash_table_iter_next(&iter, &key, NULL))
             isLayer = ((ReplGraphNode *)key)->file != file;
     }

@@ -1,5 +1,5 @@
 /*
- * present.c: which layers of a chain the target has already, under whatever name
+ * present.c: which layers of a chain the target has already, by content, not by name
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -77,7 +77,7 @@ replSearchOpen(const ReplSearch *search, const char *volume, struct stat *st)
 
     if (fd < 0 || fstat(fd, st) < 0 || !replSearchFits(search, st))
         return -1;
-    /* A raw layer is named as raw by the one above, whatever its bytes look like. */
+    /* The header above states that this layer is raw, even if its bytes look like another format. */
     if (search->layer->format == REPL_FORMAT_RAW)
         return replFdSteal(&fd);
     head = replHeadRead(fd, volume, NULL);
@@ -164,7 +164,7 @@ replSearchTry(ReplSearch *search, const char *volume, gboolean byContent, GError
     struct stat st;
     int ret;
 
-    /* Where somebody writes it is the layer now at best, and something else soon. The lock ends with
+    /* A volume that another process has open for writing may equal the layer now and differ a moment later. The lock ends with
      * the descriptor. */
     if ((fd = replSearchOpen(search, volume, &st)) < 0 || replImageLockRead(fd, volume, NULL) < 0)
         return 0;

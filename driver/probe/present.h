@@ -1,5 +1,5 @@
 /*
- * present.h: which layers of a chain the target has already, under whatever name
+ * present.h: which layers of a chain the target has already, by content, not by name
  *
  * A volume of the target stands for a layer when its content is the same and it is backed by the volume
  * that the layer below was found as. So layers are looked for from the base up, and none above the

@@ -27,7 +27,7 @@ static const ReplMagic replMagics[] = {
     {REPL_FORMAT_QCOW2, 0, 8, "QFI\xfb\0\0\0\2"},
     {REPL_FORMAT_QCOW2, 0, 8, "QFI\xfb\0\0\0\3"},
     {REPL_FORMAT_QCOW, 0, 8, "QFI\xfb\0\0\0\1"},
-    /* Of no version that there is, or cut short: not to be taken for somebody's raw data. */
+    /* The magic is qcow2's but the version is unknown or the header cut short: do not treat it as raw data. */
     {REPL_FORMAT_QCOW2, 0, 4, "QFI\xfb"},
     {REPL_FORMAT_QED, 0, 4, "QED\0"},
     {REPL_FORMAT_VMDK, 0, 4, "KDMV"},

@@ -102,7 +102,7 @@ replGuestKindOf(const ReplQcow2Header *h, const ReplQcow2Entry *entry, guint32 n
         return REPL_GUEST_ZERO;
     if (!(entry->allocated & (1U << n)))
         return REPL_GUEST_UNALLOCATED;
-    /* QEMU does not encrypt compressed clusters, whatever the header says. */
+    /* QEMU never encrypts compressed clusters, even when the header says that the image is encrypted. */
     if (entry->kind == REPL_QCOW2_ENTRY_COMPRESSED)
         return REPL_GUEST_DATA;
     return h->cryptMethod == REPL_QCOW2_CRYPT_NONE ? REPL_GUEST_DATA : REPL_GUEST_ENCRYPTED;

@@ -266,7 +266,7 @@ replQcow2TakeExtension(ReplQcow2Header *h, const guint8 *buf, const ReplQcow2Ext
     case REPL_QCOW2_EXT_BITMAPS:
         if (ext->length != 24)
             break;
-        /* Without its bit somebody wrote to the image who knew no bitmaps: they are worthless. */
+        /* A writer that does not know bitmaps clears this bit: the bitmaps are out of date then. */
         if (!(h->autoclear & REPL_QCOW2_AUTOCLEAR_BITMAPS))
             return 0;
         h->bitmapCount = replGetBe32(data);

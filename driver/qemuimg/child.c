@@ -20,7 +20,7 @@
 #include "base/fd.h"
 
 #define REPL_CHILD_FIRST_FD 3
-/* A secret has to fit into its pipe, which nobody reads before it is written. */
+/* A secret must fit into its pipe: the child, which reads it, is started after it was written. */
 #define REPL_CHILD_MAX_SECRET_BYTES 32768
 #define REPL_CHILD_GRACE_MS 200
 
@@ -242,7 +242,7 @@ replQemuChildEnded(ReplQemuChild *child)
     } while (pid < 0 && errno == EINTR);
     if (pid == 0)
         return FALSE;
-    /* Somebody in the process waited for any child: how it ended is not known, so it did not end well. */
+    /* Another thread of the daemon has reaped the child: its status is lost, so report a failure. */
     if (pid < 0)
         child->status = W_EXITCODE(125, 0);
     child->pid = 0;

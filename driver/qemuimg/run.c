@@ -250,7 +250,7 @@ replQemuImgRun(const ReplQemuCommand *command, const ReplQemuRun *run, const cha
 
     w.base_bytes = replRunMeter(run);
     w.started_us = g_get_monotonic_time();
-    /* Nobody pays for a child that is not wanted any more. */
+    /* End the child at once when the job is cancelled. */
     if (run->watch && run->watch->admit && run->watch->admit(run->watch->opaque, 0, err) < 0)
         return -1;
     if (replQemuChildStart(&w.child, command, run, err) < 0)

@@ -13,7 +13,7 @@
 #include "copy/copy.h"
 #include "qemuimg/argv.h"
 
-/* All zero: no limits, nobody looks. */
+/* All zero: no limits, no progress is told. */
 typedef struct {
     guint64 memory_bytes; /* address space */
     guint cpu_s;          /* CPU time in all */

@@ -12,7 +12,7 @@
 #include "store/lease.h"
 #include "virt/report.h"
 
-/* However often somebody looks, what could not be read is not read again more often. */
+/* Limits how often an unreadable lease is read again. */
 #define REPL_LEASES_MOMENT_s 1
 
 typedef struct {
@@ -77,7 +77,7 @@ replLeasesRenew(void)
     }
 }
 
-/* Waits until leases are to be renewed, or somebody is in a hurry, but at least for a moment. Called with the lock held. */
+/* Waits until leases are to be renewed, or another thread asks for it, but at least for a moment. Called with the lock held. */
 static void
 replLeasesSleep(void)
 {

@@ -2,7 +2,7 @@
  * region.h: which pools are region pools, and where their volumes are
  *
  * The registry holds the labels of all pools and, for those that are in use, the open staging
- * folder. A ReplRegion is one pool as it was when somebody asked; it lives for one call or one job.
+ * folder. A ReplRegion is one pool as it was when it was looked up; it lives for one call or one job.
  *
  * The room region/ in five lines:
  * In:    labels on disk (store/labels.h), and where libvirt says that a pool is.

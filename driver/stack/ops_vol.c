@@ -21,7 +21,7 @@
 #include "virt/secrets.h"
 #include "xml/xml.h"
 
-/* The staging folder is no volume, whatever handle RPC builds for it. */
+/* RPC builds volume handles without a look-up: refuse one of the staging folder. */
 static int
 replVolOpsCheckName(const ReplRegion *region, const char *volume)
 {

@@ -36,7 +36,7 @@ replStackHasUuid(const unsigned char *uuid)
     return obj != NULL;
 }
 
-/* Something happened to a pool there, or the peer has come back: whoever watches the pools here looks again. */
+/* A pool of the peer has changed, or the peer has come back: send events to the clients that watch the pools here. */
 static void
 replStackPeerNews(ReplPeer *peer, const char *source)
 {

@@ -3,7 +3,7 @@
  *
  * libvirt's daemons dlopen libvirt_driver_storage.so and call storageRegister. Ours loads the stock
  * module, lets it register itself, checks everything it is going to rely on, and only then puts its
- * entries into the shared table. Whatever the doubt, the host keeps the stock driver.
+ * entries into the shared table. On any doubt the host keeps the stock driver.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -192,7 +192,7 @@ replSubmissionWait(const ReplSubmission *r, ReplJob *job, const char *replica)
     g_autoptr(GError) err = NULL;
 
     if (replJobWaitOrShutdown(job, &err) < 0) {
-        /* What failed has been cleaned up; nobody is going to retry it. */
+        /* A failed synchronous request leaves nothing that could be retried. */
         if (replJobState(job) == REPL_JOB_FAILED && !replMakersHas(job))
             replQueueForget(replServiceQueue(), replJobId(job));
         replReport(g_steal_pointer(&err));
@@ -208,7 +208,7 @@ replSubmissionFinish(const ReplSubmission *r, ReplJob *job, const char *replica)
     g_autoptr(GError) err = NULL;
     virStorageVolPtr vol;
 
-    /* What waits for somebody else's word is not waited for. */
+    /* Do not block on a job that only another request can move. */
     if (!replSubmissionBlocks(r) || state == REPL_JOB_PLANNED || state == REPL_JOB_PAUSED ||
         state == REPL_JOB_FAILED)
         return replSubmissionVol(r, replica);

@@ -262,7 +262,7 @@ replUpdateCheckRegion(virStoragePoolPtr pool, const ReplRegion *region)
     return -1;
 }
 
-/* A volume as a handle, whoever may see it. */
+/* A handle of the volume, without a check of rights. */
 static virStorageVolPtr
 replUpdateVolume(virConnectPtr conn, const char *poolUuid, const char *volume)
 {

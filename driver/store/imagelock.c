@@ -95,7 +95,7 @@ replImageLockFailed(const char *what, int errnum, GError **err)
         return 0;
     }
     if (errnum == EAGAIN || errnum == EACCES) {
-        /* Nobody of QEMU's kind takes these bytes for itself. */
+        /* QEMU does not lock these bytes exclusively. */
         replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("volume '%s' is locked by another process"),
                      what);
         return -1;

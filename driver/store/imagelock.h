@@ -15,13 +15,13 @@
 
 #include <glib.h>
 
-/* We read consistently: nobody may write or resize. @what names the file in messages. Returns 0, or
+/* We read consistently: no other process may write or resize. @what names the file in messages. Returns 0, or
  * -1 with VIR_ERR_OPERATION_INVALID set when somebody has it open for writing, or does not let
  * others read. */
 int
 replImageLockRead(int fd, const char *what, GError **err);
 
-/* The file is ours alone: nobody else may read it consistently, write or resize it. For
+/* The file is ours alone: no other process may read it consistently, write or resize it. For
  * placeholders and partial files. Note that helpers that open the file themselves are shut out,
  * too. */
 int

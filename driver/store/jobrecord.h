@@ -20,7 +20,7 @@
 /* Ended jobs that are kept, for the look-up of their tokens. */
 #define REPL_JOB_ENDED_KEPT 1000
 
-/* Those of them without a token: nobody looks them up, and how they ended stands in the replica's record. */
+/* Those of them without a token: they are never looked up, and the replica's record says how they ended. */
 #define REPL_JOB_PLAIN_KEPT 50
 
 typedef struct {

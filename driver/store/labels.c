@@ -167,7 +167,7 @@ replLabelsLoadOne(ReplLabels *labels, gboolean persistent, const char *id)
         (void)renameat(fd, id, fd, aside);
 }
 
-/* A crash came between prepare and commit: nobody was told that the change was made. */
+/* A crash came between prepare and commit: no client was told that the change was made. */
 static gboolean
 replLabelsIsLeftover(const char *name)
 {

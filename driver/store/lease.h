@@ -28,7 +28,7 @@
 
 typedef struct _ReplLease ReplLease;
 
-/* Whether there is a lease file, whoever's. */
+/* Whether there is a lease file, of any host. */
 gboolean
 replLeaseIsThere(ReplStaging *staging);
 

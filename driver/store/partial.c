@@ -61,7 +61,7 @@ replPartialIsStill(int dirFd, const char *name, int fd)
            ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
 }
 
-/* A file of ours, not a link to somebody else's. */
+/* The file must be our own, not a link to another one. */
 static int
 replPartialCheck(int fd, const char *name, GError **err)
 {
@@ -323,7 +323,7 @@ replPartialsCount(ReplStaging *staging)
     return names ? names->len : 0;
 }
 
-/* 1: removed, 0: somebody has it or it is not ours to judge. */
+/* 1: removed, 0: it is locked, or not a partial file. */
 static int
 replPartialSweepOne(int dirFd, const char *name)
 {

@@ -2,8 +2,8 @@
  * partial.h: layers that are being written, partial/JOB.N in the staging folder
  *
  * Whoever writes one holds an OFD write lock on its byte 0 (qemu's image locks use bytes from 100
- * on). A lock goes with its last descriptor, so after a crash of the daemon what nobody locks is
- * nobody's.
+ * on). A lock goes with its last descriptor, so after a crash of the daemon an unlocked partial file is
+ * left over.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -17,7 +17,7 @@
 /* Opens, or makes, the partial file of layer @index of job @jobId (a UUID) and locks it. Returns a
  * descriptor open for reading and writing (mode 0600; it holds the lock), *existed (may be NULL)
  * tells whether the file was there before; or -1 with @err set: VIR_ERR_OPERATION_FAILED when
- * somebody else holds the lock. */
+ * another process holds the lock. */
 int
 replPartialOpen(
     ReplStaging *staging, const char *jobId, guint index, gboolean *existed, GError **err);

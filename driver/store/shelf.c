@@ -1,7 +1,7 @@
 /*
  * shelf.c: one directory of records of one kind
  *
- * Nothing is read or written with the lock held, so a slow disk delays nobody else. Two threads
+ * Nothing is read or written with the lock held, so a slow disk does not hold up other threads. Two threads
  * that load one file at once both keep what they read under the identity from before they read: if
  * it was an older one, the next look finds another identity and reads again.
  *
@@ -107,7 +107,7 @@ replShelfLook(
     return 1;
 }
 
-/* Out of the way, kept for whoever wants to know; unless it is another file by now. */
+/* Renames a damaged record, so that an administrator can look at it; unless it is another file by now. */
 static void
 replShelfMoveAside(ReplShelf *shelf,
                    const char *file,
@@ -204,7 +204,7 @@ replShelfGet(ReplShelf *shelf, const char *file, GError **err)
             g_propagate_error(err, g_error_copy(entry->error));
         replLockDrop(&shelf->lock);
     } else if (there < 0 && !g_error_matches(why, REPL_ERROR, VIR_ERR_NO_STORAGE_VOL)) {
-        /* Not when somebody dropped it between our look and our read. */
+        /* Not when another thread has dropped it between our look and our read. */
         g_propagate_error(err, g_steal_pointer(&why));
     }
     return copy;

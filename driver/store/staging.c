@@ -126,7 +126,7 @@ replStagingOpenPlaces(ReplStaging *staging, int poolDirFd, gboolean create, GErr
     return 1;
 }
 
-/* Where nobody else writes, what is older than this process has no writer any more. Stamps of files are coarse. */
+/* On storage that only this host writes to, a file older than this process has no writer any more. Stamps of files are coarse. */
 static gint64 replStagingBegan_us; /* set once */
 
 static void
@@ -239,7 +239,7 @@ replStagingSweep(ReplStaging *staging)
     }
 }
 
-/* Empties the directory @fd; never leaves it, whatever links it holds. */
+/* Empties the directory @fd; follows no link out of it. */
 static int
 replStagingEmptyDir(int fd, guint depth, GError **err)
 {

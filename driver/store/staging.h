@@ -8,7 +8,7 @@
  *     lease, lease.lock      which host works here (store/lease.h)
  *
  * Everything in it is reached through descriptors held open from one opening on, so that nothing is
- * ever written below a mount point that is gone. A folder that somebody else could have filled is
+ * ever written below a mount point that is gone. A folder that another user could have filled is
  * refused; what is in it is checked again when read.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later

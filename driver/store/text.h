@@ -1,7 +1,7 @@
 /*
  * text.h: the form of everything kept on disk: a key file (GLib's) with a closing checksum line
  *
- * What is read may have been cut, mixed up or made by somebody else: a text is only looked at when
+ * A record that is read may have been cut, mixed up or made by another program: a text is only looked at when
  * its checksum, its kind and its version are right, and then every value is checked by itself.
  * Strings may hold any UTF-8, line breaks included.
  *

@@ -114,7 +114,7 @@ static const struct {
 
 G_STATIC_ASSERT(sizeof(ReplVirt) == G_N_ELEMENTS(replVirtSymbols) * sizeof(void *));
 
-/* The distribution keeps its modules beside libvirt.so. Whoever may set the daemon's environment
+/* The distribution keeps its modules beside libvirt.so. A user who can set the daemon's environment
  * owns the daemon anyway, so the variable (for tests and odd layouts) is no way in. */
 static char *
 replVirtStockPath(void)
@@ -179,7 +179,7 @@ replVirtLoad(void *stock, char **why)
     return 0;
 }
 
-/* Of a libvirt that nobody has read: an entry that was added or taken away makes the table longer or shorter. */
+/* For a libvirt whose sources were not read: an entry that was added or removed changes the table's length. */
 static int
 replVirtCheckShape(void *stock, const ReplVirtStorageDriver *table, char **why)
 {
