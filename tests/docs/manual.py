@@ -42,6 +42,14 @@ def config_keys(root):
     return set(re.findall(r'REPL_CONFIG_(?:NUMBER|STRING)\("(\w+)"', source))
 
 
+def rooms(root):
+    """driver/README.md has the rooms of the tree, in no other way than tests/layout holds them."""
+    there = {name for name in os.listdir(os.path.join(root, "driver")) if os.path.isdir(os.path.join(root, "driver", name))}
+    table = read(root, "driver", "README.md").partition("<!-- rooms")[2].partition("<!-- /rooms")[0]
+    named = re.findall(r"^\| `(\w+)` \|", table, re.M)
+    return [f"driver/README.md: room '{name}' is not in the table, or not in the tree" for name in there ^ set(named)]
+
+
 def main():
     root, pages = sys.argv[1], sys.argv[2:]
     conf = read(root, "tools", "storage-replication.conf")
@@ -53,6 +61,7 @@ def main():
     wrong += unknown("libvirt-storage-replication(7)", page7, words)
     wrong += unknown("storage-replication.conf(5)", page5, keys)
     wrong += unknown("tools/storage-replication.conf", conf, keys)
+    wrong += rooms(root)
     print("\n".join(wrong) or f"{len(words)} words of the schemas and {len(keys)} keys are in the manual")
     return 1 if wrong else 0
 
