@@ -17,7 +17,7 @@ RNG = "{http://relaxng.org/ns/structure/1.0}"
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-Wshadow", "-Wundef"]
 
 # Words of the schemas that are libvirt's own, or that this version refuses (on other hosts).
-NOT_OURS = {"pool", "volume", "metadata", "target", "format", "secret", "passphrase", "uuid", "usage",
+NOT_OURS = {"host", "port", "pool", "volume", "metadata", "target", "format", "secret", "passphrase", "uuid", "usage",
             "unit", "peer", "uri", "xmlns"}
 # Units of bandwidth, documented in the manual page, and what is in no document.
 NO_NAME = re.compile(r"^(MiB/s|KiB/s|GiB/s|bytes/s|[KMGT]i?B?/s|B/s|private|count|true|false)$")

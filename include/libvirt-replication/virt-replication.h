@@ -186,6 +186,23 @@ extern "C" {
 # define VIRT_REPLICATION_PEER_SINCE "since" /* Since: 1.0.0 */
 # define VIRT_REPLICATION_PEER_ERROR "error" /* Since: 1.0.0 */
 
+/* The last verification of an image, VIRT_REPLICATION_ELEMENT_VERIFIED, and where it found damage. */
+# define VIRT_REPLICATION_ELEMENT_VERIFIED "verified" /* in image. Since: 1.0.0 */
+# define VIRT_REPLICATION_ELEMENT_DAMAGE "damage"     /* in verified. Since: 1.0.0 */
+# define VIRT_REPLICATION_VERIFIED_WHEN "when"        /* Since: 1.0.0 */
+# define VIRT_REPLICATION_VERIFIED_STATE "state"      /* Since: 1.0.0 */
+# define VIRT_REPLICATION_VERIFIED_DIGESTS "digests"  /* Since: 1.0.0 */
+# define VIRT_REPLICATION_VERIFIED_BLOCKS "blocks"    /* damaged ones, of 64 KiB. Since: 1.0.0 */
+# define VIRT_REPLICATION_DAMAGE_VOLUME "volume"      /* Since: 1.0.0 */
+# define VIRT_REPLICATION_DAMAGE_OFFSET "offset"      /* in the volume's file. Since: 1.0.0 */
+# define VIRT_REPLICATION_DAMAGE_BYTES "bytes"        /* Since: 1.0.0 */
+
+# define VIRT_REPLICATION_VERIFIED_GOOD "good"
+# define VIRT_REPLICATION_VERIFIED_CHANGED "changed" /* written to since its digests were made */
+# define VIRT_REPLICATION_VERIFIED_DAMAGED "damaged"
+# define VIRT_REPLICATION_DIGESTS_KEPT "kept" /* of an earlier verification or replication */
+# define VIRT_REPLICATION_DIGESTS_MADE "made" /* by this one: nothing is known of the time before */
+
 /* Attributes of VIRT_REPLICATION_ELEMENT_CONVERSION */
 # define VIRT_REPLICATION_CONVERSION_TIME "time"     /* UNIX time. Since: 1.0.0 */
 # define VIRT_REPLICATION_CONVERSION_BY "by"         /* user name, absent when not known. Since: 1.0.0 */

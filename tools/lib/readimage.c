@@ -108,7 +108,7 @@ replReadOwn(virtReplicationImage *image, xmlNodePtr node)
 {
     g_autofree char *fast = replNodeAttr(node, VIRT_REPLICATION_IMAGE_FAST_CREATE);
     xmlNodePtr secret = replNodeStock(replNodeOurs(node, VIRT_REPLICATION_ELEMENT_ENCRYPTION), "secret");
-    xmlNodePtr verified = replNodeOurs(node, "verified");
+    xmlNodePtr verified = replNodeOurs(node, VIRT_REPLICATION_ELEMENT_VERIFIED);
 
     image->name = replNodeText(replNodeOurs(node, VIRT_REPLICATION_ELEMENT_NAME));
     image->description = replNodeText(replNodeOurs(node, VIRT_REPLICATION_ELEMENT_DESCRIPTION));
@@ -122,9 +122,10 @@ replReadOwn(virtReplicationImage *image, xmlNodePtr node)
     replReadShares(image, node);
     image->keyUUID = replNodeAttr(secret, "uuid");
     image->keyUsage = replNodeAttr(secret, "usage");
-    image->verified = replNodeNumber(verified, "when", 0);
-    image->verifiedState = replNodeAttr(verified, "state");
-    image->damagedBlocks = (unsigned long long)MAX(replNodeNumber(verified, "blocks", 0), 0);
+    image->verified = replNodeNumber(verified, VIRT_REPLICATION_VERIFIED_WHEN, 0);
+    image->verifiedState = replNodeAttr(verified, VIRT_REPLICATION_VERIFIED_STATE);
+    image->damagedBlocks =
+        (unsigned long long)MAX(replNodeNumber(verified, VIRT_REPLICATION_VERIFIED_BLOCKS, 0), 0);
 }
 
 /* What libvirt says of a volume. */
