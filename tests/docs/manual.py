@@ -50,6 +50,13 @@ def rooms(root):
     return [f"driver/README.md: room '{name}' is not in the table, or not in the tree" for name in there ^ set(named)]
 
 
+def installation(root):
+    """README.md installs all that the build needs."""
+    listed = re.search(r'^packages_build="(.*?)"', read(root, "tests", "packages.sh"), re.M | re.S).group(1).split()
+    block = re.search(r"^```sh chroot\n(.*?)^```", read(root, "README.md"), re.M | re.S).group(1).split()
+    return [f"README.md does not install {name}" for name in listed if name not in block]
+
+
 def main():
     root, pages = sys.argv[1], sys.argv[2:]
     conf = read(root, "tools", "storage-replication.conf")
@@ -61,7 +68,7 @@ def main():
     wrong += unknown("libvirt-storage-replication(7)", page7, words)
     wrong += unknown("storage-replication.conf(5)", page5, keys)
     wrong += unknown("tools/storage-replication.conf", conf, keys)
-    wrong += rooms(root)
+    wrong += rooms(root) + installation(root)
     print("\n".join(wrong) or f"{len(words)} words of the schemas and {len(keys)} keys are in the manual")
     return 1 if wrong else 0
 
