@@ -236,11 +236,29 @@ replLocalCheckReplica(ReplLocalTarget *target, struct stat *like, GError **err)
     return -1;
 }
 
+/* *left: it failed, but has left an empty file that was not there before and that is ours to remove: what makes it could
+ * not remove it either. */
+static int
+replLocalMake(ReplLocalTarget *target, const char *volume, const struct stat *like, gboolean *left, GError **err)
+{
+    g_autoptr(GError) why = NULL;
+    struct stat st;
+    gboolean existed = fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0;
+
+    if (replPlaceholderMake(target->region, volume, like, &why) == 0)
+        return 0;
+    *left = !existed && !g_error_matches(why, REPL_ERROR, VIR_ERR_STORAGE_VOL_EXIST) &&
+            fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_size == 0;
+    g_propagate_error(err, g_steal_pointer(&why));
+    return -1;
+}
+
 static int
 replLocalHold(ReplLocalTarget *target, GError **err)
 {
     g_autofree gboolean *make = g_new0(gboolean, target->plan->steps->len);
     gboolean made = FALSE;
+    gboolean left = FALSE;
     struct stat like;
     guint i;
 
@@ -249,8 +267,8 @@ replLocalHold(ReplLocalTarget *target, GError **err)
     for (i = 0; i < target->plan->steps->len; i++) {
         const ReplPlanStep *step = replLocalStep(target, i);
 
-        if (make[i] && replPlaceholderMake(target->region, step->volume, &like, err) < 0) {
-            replLocalDisown(target, make, i);
+        if (make[i] && replLocalMake(target, step->volume, &like, &left, err) < 0) {
+            replLocalDisown(target, make, left ? i + 1 : i);
             return -1;
         }
         if (step->action != REPL_STEP_REUSE && replLocalLock(target, step->volume, err) < 0) {
