@@ -133,7 +133,7 @@ replPeerPoolJudge(const ReplPeerPool *pool, const ReplPeerPoolXml *xml, GError *
 int
 replPeerPoolLearn(ReplPeerPool *pool, ReplLink *link, const char *text, GError **err)
 {
-    g_autoptr(ReplPeerPoolXml) xml = replPeerPoolXmlParse(text, err);
+    g_autoptr(ReplPeerPoolXml) xml = replPeerPoolXmlParse(text, NULL, NULL, err);
 
     if (!xml || replPeerPoolJudge(pool, xml, err) < 0)
         return -1;

@@ -185,25 +185,45 @@ replPeerActXml(ReplRemoteCall *call, virStoragePoolPtr remote)
     return (call->text = virStoragePoolGetXMLDesc(remote, call->flags)) ? 0 : -1;
 }
 
-/* The peer's own words on its pool, once they are known to be of one that may stand there; NULL with @err set. */
+typedef struct {
+    virConnectPtr conn;
+    const ReplPeerPoolEntry *entry;
+} ReplPeerTableViewer;
+
+/* As in a list of the pool's volumes. */
+static gboolean
+replPeerTableShown(const char *volume, void *opaque)
+{
+    const ReplPeerTableViewer *viewer = opaque;
+    g_autoptr(ReplPeerAclVol) vol = replPeerPoolAclVol(viewer->entry->pool, volume);
+    gboolean shown =
+        vol && replVirt.StoragePoolListAllVolumesCheckACL(viewer->conn, viewer->entry->pool->aclDef, vol->def);
+
+    virResetLastError();
+    return shown;
+}
+
+/* The peer's own words on its pool, as far as @conn may see its volumes, once they are known to be of one that may stand
+ * there; NULL with @err set. */
 static ReplPeerPoolXml *
-replPeerTableAskXml(const ReplPeerPoolEntry *entry, guint flags, GError **err)
+replPeerTableAskXml(virConnectPtr conn, const ReplPeerPoolEntry *entry, guint flags, GError **err)
 {
     g_autoptr(ReplRemoteCall) call = replRemoteCallNew(entry, NULL, replPeerActXml);
+    ReplPeerTableViewer viewer = {conn, entry};
 
     call->flags = flags;
     if (replPeerCallQuick(entry->pool->peer, &call->call, err) < 0 ||
         replPeerPoolLearn(entry->pool, call->call.link, call->text, err) < 0)
         return NULL;
-    return replPeerPoolXmlParse(call->text, err);
+    return replPeerPoolXmlParse(call->text, replPeerTableShown, &viewer, err);
 }
 
 /* A pool is shown whether its peer is there or not. */
 static char *
-replPeerTableShow(const ReplPeerPoolEntry *entry, guint flags)
+replPeerTableShow(virConnectPtr conn, const ReplPeerPoolEntry *entry, guint flags)
 {
     g_autoptr(GError) err = NULL;
-    g_autoptr(ReplPeerPoolXml) xml = entry->active ? replPeerTableAskXml(entry, flags, &err) : NULL;
+    g_autoptr(ReplPeerPoolXml) xml = entry->active ? replPeerTableAskXml(conn, entry, flags, &err) : NULL;
     g_autofree char *region = NULL;
     g_autofree char *project = NULL;
     g_auto(ReplPeerStatus) status = {0};
@@ -237,7 +257,7 @@ replPeerTablePoolGetXMLDesc(virStoragePoolPtr pool, unsigned int flags)
     if (!entry)
         return NULL;
     if (!(flags & VIR_STORAGE_XML_INACTIVE))
-        return replPeerTableShow(entry, flags);
+        return replPeerTableShow(virStoragePoolGetConnect(pool), entry, flags);
     inactive = replPeerPoolsInactive(entry->pool->uuid);
     return replRegionPoolFormat(inactive ? inactive : entry->pool->def, NULL);
 }

@@ -87,6 +87,26 @@ replPeerDropTokens(xmlNode *node)
     }
 }
 
+/* Elements of ours that name a hidden volume go, wherever they stand. */
+static void
+replPeerDropHidden(xmlNode *node, ReplPeerVolShown shown, void *opaque)
+{
+    xmlNode *child = node->children;
+
+    while (child) {
+        xmlNode *next = child->next;
+        g_autofree char *volume = replDocIsOurs(child) ? replElementAttr(child, "volume") : NULL;
+
+        if (volume && !shown(volume, opaque)) {
+            xmlUnlinkNode(child);
+            xmlFreeNode(child);
+        } else if (child->type == XML_ELEMENT_NODE) {
+            replPeerDropHidden(child, shown, opaque);
+        }
+        child = next;
+    }
+}
+
 static guint64
 replPeerAmount(const xmlNode *root, const char *name)
 {
@@ -117,7 +137,7 @@ replPeerInner(xmlDoc *doc, xmlNode *region)
 }
 
 ReplPeerPoolXml *
-replPeerPoolXmlParse(const char *text, GError **err)
+replPeerPoolXmlParse(const char *text, ReplPeerVolShown shown, void *opaque, GError **err)
 {
     g_autoptr(ReplPeerPoolXml) xml = g_new0(ReplPeerPoolXml, 1);
     g_autoptr(xmlDoc) doc = replDocParse(text, err);
@@ -142,6 +162,8 @@ replPeerPoolXmlParse(const char *text, GError **err)
             replElementLabel(node, "name", &xml->region, NULL) < 0 || !xml->region ||
             replElementLabel(node, "project", &xml->project, NULL) < 0)
             continue;
+        if (shown)
+            replPeerDropHidden(node, shown, opaque);
         xml->inner = replPeerInner(doc, node);
     }
     return g_steal_pointer(&xml);

@@ -27,9 +27,13 @@ replPeerPoolXmlFree(ReplPeerPoolXml *xml);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplPeerPoolXml, replPeerPoolXmlFree)
 
-/* NULL with @err set when it is malformed. */
+/* Whether whoever asks may see @volume, as the rules of this host say. */
+typedef gboolean (*ReplPeerVolShown)(const char *volume, void *opaque);
+
+/* What the peer tells of volumes that @shown hides (images and jobs of them) is left out; NULL: nothing is hidden. NULL with
+ * @err set when it is malformed. */
 ReplPeerPoolXml *
-replPeerPoolXmlParse(const char *xml, GError **err);
+replPeerPoolXmlParse(const char *xml, ReplPeerVolShown shown, void *opaque, GError **err);
 
 /* The XML of a volume there as that of a volume of the region pool @poolName with @poolUuid here: its key, and the paths
  * of its target and its backing store, which lie below @peerPath (NULL: not known) there, become ours; tokens are left out.

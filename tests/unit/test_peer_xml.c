@@ -156,6 +156,29 @@ testBad(gconstpointer data)
         g_error("'%s' does not say '%s'", err->message, bad[i].says);
 }
 
+static gboolean
+isOpen(const char *volume, void *opaque)
+{
+    return g_str_has_prefix(volume, opaque);
+}
+
+static void
+testPeerPoolHidden(void)
+{
+    g_autoptr(ReplPeerPoolXml) xml = replPeerPoolXmlParse(
+        "<pool type='dir'><name>i</name><metadata><r:region " NS " name='r'><r:usage images='2'/>"
+        "<r:job id='x' volume='dark.qcow2'/><r:job id='y' volume='open.qcow2'/>"
+        "<r:images><r:image id='1' volume='dark.img'/><r:image id='2' volume='open.img'/></r:images>"
+        "</r:region></metadata></pool>",
+        isOpen, (void *)"open", NULL);
+
+    g_assert_nonnull(xml);
+    g_assert_null(strstr(xml->inner, "dark"));
+    g_assert_nonnull(strstr(xml->inner, "open.qcow2"));
+    g_assert_nonnull(strstr(xml->inner, "open.img"));
+    g_assert_nonnull(strstr(xml->inner, "usage"));
+}
+
 static void
 testPeerPool(void)
 {
@@ -165,8 +188,8 @@ testPeerPool(void)
         "<available>60</available><target><path>/srv/i</path></target><metadata>"
         "<r:region " NS " name='cn-east-2' project='p'><r:quota images='3'/><r:usage images='1'/>"
         "<r:job id='x' token='secret'/></r:region></metadata></pool>",
-        &err);
-    g_autoptr(ReplPeerPoolXml) stock = replPeerPoolXmlParse("<pool type='fs'><name>i</name></pool>", NULL);
+        NULL, NULL, &err);
+    g_autoptr(ReplPeerPoolXml) stock = replPeerPoolXmlParse("<pool type='fs'><name>i</name></pool>", NULL, NULL, NULL);
 
     g_assert_no_error(err);
     g_assert_cmpstr(xml->type, ==, "dir");
@@ -180,7 +203,7 @@ testPeerPool(void)
     g_assert_null(strstr(xml->inner, "secret"));
     g_assert_null(stock->region);
     g_assert_null(stock->inner);
-    g_assert_null(replPeerPoolXmlParse("no XML", NULL));
+    g_assert_null(replPeerPoolXmlParse("no XML", NULL, NULL, NULL));
 }
 
 static void
@@ -283,6 +306,7 @@ main(int argc, char **argv)
         g_test_add_data_func(name, GUINT_TO_POINTER(i), testBad);
     }
     g_test_add_func("/peer/xml/peer-pool", testPeerPool);
+    g_test_add_func("/peer/xml/peer-pool/hidden", testPeerPoolHidden);
     g_test_add_func("/peer/xml/peer-vol", testPeerVol);
     g_test_add_func("/peer/xml/names", testNames);
     g_test_add_func("/peer/xml/announce", testAnnounce);
