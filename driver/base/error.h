@@ -28,11 +28,11 @@ typedef struct {
 } ReplErrorPlace;
 
 /* Sets *err (which may be NULL) to @code, a virErrorNumber, and the formatted message; @...: format and arguments. */
-#define replErrorSet(err, code, ...)                                                               \
+#define replErrorSet(err, code, ...)                                                                         \
     replErrorSetAt(err, &(const ReplErrorPlace){__FILE__, __func__, __LINE__}, code, __VA_ARGS__)
 
 /* The same with code VIR_ERR_SYSTEM_ERROR and ": " strerror(@errnum) behind the message. */
-#define replErrorSetSystem(err, errnum, ...)                                                       \
+#define replErrorSetSystem(err, errnum, ...)                                                                 \
     replErrorSetSystemAt(err, &(const ReplErrorPlace){__FILE__, __func__, __LINE__}, errnum, __VA_ARGS__)
 
 void

@@ -117,8 +117,8 @@ replReadLimited(int dirfd, const char *name, size_t max, size_t *len, GError **e
         return NULL;
     }
     if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > max) {
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("'%s' is not a regular file of at most %zu bytes"), name, max);
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("'%s' is not a regular file of at most %zu bytes"),
+                     name, max);
         return NULL;
     }
     buf = g_malloc(st.st_size + 1);

@@ -18,7 +18,10 @@ typedef struct {
 } ReplLock;
 
 /* For static ones; they need no replLockInit. */
-#define REPL_LOCK_INIT {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER}
+#define REPL_LOCK_INIT                                                                                       \
+    {                                                                                                        \
+        PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER                                                  \
+    }
 
 /* A lock that is held. */
 typedef ReplLock ReplLocked;
@@ -53,8 +56,7 @@ replLockDrop(ReplLock *lock)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplLocked, replLockDrop)
 
 /* Holds @lock until the end of the block. */
-#define REPL_GUARD(lock)                                                                           \
-    g_autoptr(ReplLocked) G_PASTE(replGuard, __LINE__) G_GNUC_UNUSED = replLockTake(lock)
+#define REPL_GUARD(lock) g_autoptr(ReplLocked) G_PASTE(replGuard, __LINE__) G_GNUC_UNUSED = replLockTake(lock)
 
 /* Lets go of @lock until another thread wakes it, then holds it again. May return earlier, as all waits do. */
 static inline void

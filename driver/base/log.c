@@ -8,8 +8,7 @@
 #include <stdio.h>
 
 static void
-replLogToStderr(ReplLogLevel level, const char *file, int line, const char *func,
-                const char *message)
+replLogToStderr(ReplLogLevel level, const char *file, int line, const char *func, const char *message)
 {
     static const char *const names[] = {"debug", "info", "warning", "error"};
 

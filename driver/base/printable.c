@@ -20,6 +20,5 @@ replPrintable(const char *text)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             *p = '?';
     }
-    return len > REPL_PRINTABLE_MAX_BYTES ? g_strconcat(valid, "...", NULL)
-                                          : g_steal_pointer(&valid);
+    return len > REPL_PRINTABLE_MAX_BYTES ? g_strconcat(valid, "...", NULL) : g_steal_pointer(&valid);
 }

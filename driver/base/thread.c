@@ -22,6 +22,7 @@ replThreadNew(const char *name, GThreadFunc run, gpointer opaque, GError **err)
     thread = g_thread_try_new(name, run, opaque, &local);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (!thread)
-        replErrorSet(err, VIR_ERR_OPERATION_FAILED, _("Cannot start the thread '%s': %s"), name, local->message);
+        replErrorSet(err, VIR_ERR_OPERATION_FAILED, _("Cannot start the thread '%s': %s"), name,
+                     local->message);
     return thread;
 }

@@ -110,7 +110,8 @@ replByQemuTarget(ReplByQemu *q, GError **err)
     if (header && !q->convert->contiguous) {
         target->clusterBits = header->clusterBits;
         target->refcountOrder = header->refcountOrder;
-        target->lazyRefcounts = header->version >= 3 && (header->compatible & REPL_QCOW2_COMPAT_LAZY_REFCOUNTS);
+        target->lazyRefcounts =
+            header->version >= 3 && (header->compatible & REPL_QCOW2_COMPAT_LAZY_REFCOUNTS);
         target->extendedL2 = replQcow2IsExtendedL2(header);
         target->zstd = header->compression == REPL_QCOW2_COMPRESSION_ZSTD;
     }
@@ -132,7 +133,8 @@ replByQemuTryAgain(const ReplByQemu *q, const GError *failed, guint round)
     if (!strstr(failed->message, "Unable to get accurate CPU usage") || round >= REPL_CONVERT_ROUNDS ||
         ftruncate(replWriterFd(q->job->target), 0) < 0)
         return FALSE;
-    replInfo("qemu-img could not measure the CPU for a LUKS header of volume '%s': trying again", q->layer->volume);
+    replInfo("qemu-img could not measure the CPU for a LUKS header of volume '%s': trying again",
+             q->layer->volume);
     return TRUE;
 }
 
@@ -144,7 +146,8 @@ replConvertQemuError(GError *failed, const char *volume, GError **err)
         g_propagate_error(err, failed);
         return;
     }
-    replErrorSet(err, VIR_ERR_AUTH_FAILED, _("A passphrase does not open volume '%s' or a layer below it"), volume);
+    replErrorSet(err, VIR_ERR_AUTH_FAILED, _("A passphrase does not open volume '%s' or a layer below it"),
+                 volume);
     g_error_free(failed);
 }
 
@@ -196,9 +199,12 @@ replByQemuConvert(const ReplByQemu *q, GError **err)
 static int
 replByQemuCheck(const ReplByQemu *q, GError **err)
 {
-    const ReplQemuFile file = {.fd = q->target.fd, .format = q->target.format, .secret = q->target.luks.secret};
-    const ReplQemuRun run = {.memory_bytes = replConvertMemory(1), .stall_s = REPL_CONVERT_STALL_S,
-                             .watch = q->job->watch, .meterFd = -1};
+    const ReplQemuFile file = {
+        .fd = q->target.fd, .format = q->target.format, .secret = q->target.luks.secret};
+    const ReplQemuRun run = {.memory_bytes = replConvertMemory(1),
+                             .stall_s = REPL_CONVERT_STALL_S,
+                             .watch = q->job->watch,
+                             .meterFd = -1};
     g_autoptr(ReplQemuCommand) command = replQemuArgvCheck(&file);
     int status;
 
@@ -217,8 +223,8 @@ replByQemuCheck(const ReplByQemu *q, GError **err)
 int
 replConvertByQemu(const ReplConvertJob *job, ReplConvertResult *result, GError **err)
 {
-    ReplByQemu q = {.job = job, .layer = replChainLayer(job->chain, job->step->layer),
-                    .convert = &job->step->convert};
+    ReplByQemu q = {
+        .job = job, .layer = replChainLayer(job->chain, job->step->layer), .convert = &job->step->convert};
     g_autofree ReplQemuFile *files = NULL;
     int ret = -1;
 
@@ -235,8 +241,10 @@ int
 replConvertByOverlay(const ReplConvertJob *job, GError **err)
 {
     const ReplQemuTarget target = {.fd = replWriterFd(job->target), .format = REPL_FORMAT_QCOW2};
-    const ReplQemuRun run = {.memory_bytes = replConvertMemory(1), .stall_s = REPL_CONVERT_STALL_S,
-                             .watch = job->watch, .meterFd = -1};
+    const ReplQemuRun run = {.memory_bytes = replConvertMemory(1),
+                             .stall_s = REPL_CONVERT_STALL_S,
+                             .watch = job->watch,
+                             .meterFd = -1};
     g_autoptr(ReplQemuCommand) create =
         replQemuArgvCreate(&target, replChainLayer(job->chain, job->step->layer)->virtualSize_bytes);
 

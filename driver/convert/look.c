@@ -132,7 +132,8 @@ replLookConverts(const ReplLook *look, const ReplPlanLayer *layer, gboolean isTo
 static int
 replLookBytes(const ReplLook *look, const ReplLayer *from, ReplPlanLayer *layer, GError **err)
 {
-    gboolean encrypted = look->newKey || (layer->encrypted && look->request->encryption == REPL_ENCRYPTION_KEEP);
+    gboolean encrypted =
+        look->newKey || (layer->encrypted && look->request->encryption == REPL_ENCRYPTION_KEEP);
     gboolean walk = layer->format == REPL_FORMAT_QCOW2;
     /* What is not to be kept compressed counts in full. */
     gboolean inflate = encrypted || look->flatten || look->request->fastCreate;
@@ -181,10 +182,10 @@ replConvertFacts(const ReplChain *chain, const ReplRequest *request, const ReplC
     const ReplLook look = {
         .request = request,
         .limits = limits,
-        .flatten = chain->layers->len > 1 &&
-                   (request->fastCreate || request->snapshots == REPL_SNAPSHOTS_FLATTEN),
-        .newKey = request->encryption == REPL_ENCRYPTION_DEFAULT ||
-                  request->encryption == REPL_ENCRYPTION_TARGET,
+        .flatten =
+            chain->layers->len > 1 && (request->fastCreate || request->snapshots == REPL_SNAPSHOTS_FLATTEN),
+        .newKey =
+            request->encryption == REPL_ENCRYPTION_DEFAULT || request->encryption == REPL_ENCRYPTION_TARGET,
     };
     ReplConvertCipher cipher = {0};
     ReplQemuLuks luks = {0};
@@ -198,7 +199,8 @@ replConvertFacts(const ReplChain *chain, const ReplRequest *request, const ReplC
 
         if (!replLookConverts(&look, &layers[i], i == 0))
             continue;
-        if (replLookCrypt(&look, from, &layers[i], err) < 0 || replLookBytes(&look, from, &layers[i], err) < 0)
+        if (replLookCrypt(&look, from, &layers[i], err) < 0 ||
+            replLookBytes(&look, from, &layers[i], err) < 0)
             return -1;
     }
     return 0;

@@ -52,7 +52,8 @@ replConvertUnlock(const ReplLayer *layer, const ReplSecretBuf *passphrase, const
 }
 
 int
-replConvertCheckFresh(const ReplLayer *layer, const ReplSecretBuf *old, const ReplSecretBuf *fresh, GError **err)
+replConvertCheckFresh(const ReplLayer *layer, const ReplSecretBuf *old, const ReplSecretBuf *fresh,
+                      GError **err)
 {
     g_autoptr(ReplSecretBuf) key = NULL;
 

@@ -19,8 +19,8 @@
 static gboolean
 cloneErrorIsFinal(int errnum)
 {
-    return errnum == ENOSPC || errnum == EDQUOT || errnum == EIO || errnum == EBADF ||
-           errnum == EROFS || errnum == EFBIG;
+    return errnum == ENOSPC || errnum == EDQUOT || errnum == EIO || errnum == EBADF || errnum == EROFS ||
+           errnum == EFBIG;
 }
 
 int

@@ -27,11 +27,9 @@ engineAllocate(ReplCopyEngine *engine, GError **err)
     guint8 *buffer;
 
     engine->map_bytes = engine->tune.workers * block + HUGE_PAGE_BYTES;
-    engine->map =
-        mmap(NULL, engine->map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    engine->map = mmap(NULL, engine->map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (engine->map == MAP_FAILED) {
-        replErrorSetSystem(err, errno, _("Cannot get %zu bytes of memory for a copy"),
-                           engine->map_bytes);
+        replErrorSetSystem(err, errno, _("Cannot get %zu bytes of memory for a copy"), engine->map_bytes);
         return -1;
     }
     buffer = (guint8 *)(((guintptr)engine->map + HUGE_PAGE_BYTES - 1) & ~(HUGE_PAGE_BYTES - 1));
@@ -98,8 +96,7 @@ checkJob(ReplReader *reader, ReplWriter *writer, const ReplCopyJob *job, const R
     }
     if (job->size_bytes > G_MAXINT64 || job->start_bytes > job->size_bytes ||
         (job->transform && job->transform->align_bytes > tune->block_bytes / 2)) {
-        replErrorSet(err, VIR_ERR_INVALID_ARG,
-                     _("A copy of %llu bytes cannot start at offset %llu"),
+        replErrorSet(err, VIR_ERR_INVALID_ARG, _("A copy of %llu bytes cannot start at offset %llu"),
                      (unsigned long long)job->size_bytes, (unsigned long long)job->start_bytes);
         return -1;
     }

@@ -29,12 +29,14 @@ typedef struct {
 } ReplCopyTune;
 
 /* What replCopyRun uses to write to a disk or a link. */
-ReplCopyTune replCopyTuneDefault(void);
+ReplCopyTune
+replCopyTuneDefault(void);
 
 /* The same from memory into memory (tmpfs). There is nothing to wait for but the processors and the one writer that the
  * kernel lets into a file: more threads only get in each other's way (2.9 GiB/s instead of 2.4 with two processors,
  * decrypting 2.8 instead of 2.1). */
-ReplCopyTune replCopyTuneMemory(void);
+ReplCopyTune
+replCopyTuneMemory(void);
 
 int
 replCopyRunTuned(ReplReader *reader, ReplWriter *writer, const ReplCopyJob *job, const ReplCopyTune *tune,
@@ -71,8 +73,8 @@ struct ReplCopyEngine {
     ReplLock cutLock;
     ReplSieve sieve;
     ReplCutter cutter;
-    gboolean reserve;        /* the target is told ahead of what is going to be written */
-    guint64 reserved_bytes;  /* it knows of everything up to this offset */
+    gboolean reserve;       /* the target is told ahead of what is going to be written */
+    guint64 reserved_bytes; /* it knows of everything up to this offset */
 
     /* Guarded by lock, which is taken after cutLock. */
     ReplLock lock;           /* woken when a piece, a checkpoint or the copy has ended */
@@ -86,15 +88,20 @@ struct ReplCopyEngine {
 
 /* Ends the copy, and whatever the other workers wait for; takes @error. Only the first one is told, the others are its
  * echo. */
-void replEngineFail(ReplCopyEngine *engine, GError *error);
+void
+replEngineFail(ReplCopyEngine *engine, GError *error);
 
-gboolean replEngineStopped(ReplCopyEngine *engine);
+gboolean
+replEngineStopped(ReplCopyEngine *engine);
 
 /* Hands out the next piece to @worker; FALSE when there is none, or when the copy has failed. */
-gboolean replEngineTake(ReplCopyEngine *engine, ReplCopyWorker *worker);
+gboolean
+replEngineTake(ReplCopyEngine *engine, ReplCopyWorker *worker);
 
 /* The worker's piece is written. Makes a checkpoint when one is due. */
-void replEngineDone(ReplCopyEngine *engine, ReplCopyWorker *worker);
+void
+replEngineDone(ReplCopyEngine *engine, ReplCopyWorker *worker);
 
 /* A worker's life, until there are no more pieces; a thread's start routine. */
-gpointer replWorkerRun(gpointer opaque);
+gpointer
+replWorkerRun(gpointer opaque);

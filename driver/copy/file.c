@@ -91,8 +91,7 @@ readDirect(ReplFile *file, guint8 *buf, gsize len, guint64 offset)
 {
     gsize done = 0;
 
-    while (done < len && g_atomic_int_get(&file->useDirect) &&
-           isAligned(buf + done, offset + done)) {
+    while (done < len && g_atomic_int_get(&file->useDirect) && isAligned(buf + done, offset + done)) {
         gsize want = (len - done + ALIGN - 1) / ALIGN * ALIGN; /* the last block may reach beyond */
         gssize n = pread(file->direct, buf + done, want, offset + done);
 
@@ -126,8 +125,7 @@ replFileRead(ReplFile *file, guint8 *buf, gsize len, guint64 offset, GError **er
             posix_fadvise(file->fd, offset + done, len - done, POSIX_FADV_DONTNEED);
     }
     if (done < 0 || rest < 0) {
-        replErrorSetSystem(err, errno,
-                           _("Cannot read %zu bytes at offset %llu of the copy's source"), len,
+        replErrorSetSystem(err, errno, _("Cannot read %zu bytes at offset %llu of the copy's source"), len,
                            (unsigned long long)offset);
         return -1;
     }
@@ -158,8 +156,7 @@ writeDirect(ReplFile *file, const guint8 *buf, gsize len, guint64 offset)
 {
     gsize done = 0;
 
-    while (done < len && g_atomic_int_get(&file->useDirect) &&
-           isAligned(buf + done, offset + done)) {
+    while (done < len && g_atomic_int_get(&file->useDirect) && isAligned(buf + done, offset + done)) {
         gssize n = pwrite(file->direct, buf + done, len - done, offset + done);
 
         if (n < 0 && errno == EINTR)
@@ -205,8 +202,7 @@ writeFail(gsize len, guint64 offset, GError **err)
                              "offset %llu of its target"),
                            len, (unsigned long long)offset);
     else
-        replErrorSetSystem(err, errno,
-                           _("Cannot write %zu bytes at offset %llu of the copy's target"), len,
+        replErrorSetSystem(err, errno, _("Cannot write %zu bytes at offset %llu of the copy's target"), len,
                            (unsigned long long)offset);
     return -1;
 }

@@ -16,28 +16,32 @@
 #define REPL_DIRECT_ALIGN_BYTES 4096u
 
 typedef struct {
-    int fd;         /* the caller's */
-    ReplFd direct;  /* an open file description of our own with O_DIRECT, -1: none */
-    gint useDirect; /* atomic; goes to 0 for good when the file system refuses */
+    int fd;            /* the caller's */
+    ReplFd direct;     /* an open file description of our own with O_DIRECT, -1: none */
+    gint useDirect;    /* atomic; goes to 0 for good when the file system refuses */
     gboolean inMemory; /* see replFileIsMemory */
 } ReplFile;
 
 /* Whether @fd is on a file system that has nothing but the page cache: there is no disk to wait for. */
-gboolean replFileIsMemory(int fd);
+gboolean
+replFileIsMemory(int fd);
 
 /* Takes @fd, which stays the caller's with its flags as they are; @writable: opened for writing.
  * Without @tryDirect, or when the file system knows no O_DIRECT, all goes through the page cache.
  */
-void replFileOpen(ReplFile *file, int fd, gboolean writable, gboolean tryDirect);
+void
+replFileOpen(ReplFile *file, int fd, gboolean writable, gboolean tryDirect);
 
-void replFileClose(ReplFile *file);
+void
+replFileClose(ReplFile *file);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplFile, replFileClose)
 
 /* Reads @len bytes at @offset; what lies in the page cache comes from there. @buf has room for
  * REPL_DIRECT_ALIGN_BYTES more, which may be overwritten. Returns 0, or -1 with @err set, also when
  * the file ends before. */
-int replFileRead(ReplFile *file, guint8 *buf, gsize len, guint64 offset, GError **err);
+int
+replFileRead(ReplFile *file, guint8 *buf, gsize len, guint64 offset, GError **err);
 
 /* Writes @len bytes at @offset. @buf should be as far from a multiple of REPL_DIRECT_ALIGN_BYTES as
  * @offset is, or direct writing does not come about. Returns 0, or -1 with @err set. */

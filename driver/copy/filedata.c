@@ -45,8 +45,8 @@ replFileDataInit(ReplFileData *data, int fd, gboolean noSeek, GError **err)
     hole = noSeek ? -1 : lseek(fd, 0, SEEK_HOLE);
     if (!noSeek && hole < 0 && !seekIsUnsupported(errno))
         return dataFail(0, err);
-    data->holeBlind = hole < 0 || (hole >= st.st_size &&
-                                   (guint64)st.st_blocks * STAT_BLOCK_BYTES < (guint64)st.st_size);
+    data->holeBlind =
+        hole < 0 || (hole >= st.st_size && (guint64)st.st_blocks * STAT_BLOCK_BYTES < (guint64)st.st_size);
     return 0;
 }
 

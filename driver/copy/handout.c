@@ -175,8 +175,7 @@ replEngineDone(ReplCopyEngine *engine, ReplCopyWorker *worker)
         if (job->watch && job->watch->advance)
             job->watch->advance(job->watch->opaque, worker->piece.length_bytes);
         engineWritten(engine, &offset, &data);
-        due = hasCheckpoints(job) && !engine->syncing &&
-              data - engine->safe_bytes >= job->checkpoint_bytes;
+        due = hasCheckpoints(job) && !engine->syncing && data - engine->safe_bytes >= job->checkpoint_bytes;
         engine->syncing |= due;
         replLockWake(&engine->lock);
     }

@@ -12,8 +12,7 @@ extentIsSane(const ReplCutter *cutter, const ReplExtent *extent)
 {
     return extent->length_bytes <= G_MAXINT64 &&
            extent->srcOffset_bytes <= G_MAXINT64 - extent->length_bytes &&
-           extent->dstOffset_bytes >= cutter->end_bytes &&
-           extent->length_bytes <= cutter->size_bytes &&
+           extent->dstOffset_bytes >= cutter->end_bytes && extent->length_bytes <= cutter->size_bytes &&
            extent->dstOffset_bytes <= cutter->size_bytes - extent->length_bytes;
 }
 
@@ -42,12 +41,11 @@ cutterFetch(ReplCutter *cutter, GError **err)
         if (rc <= 0)
             return rc;
         if (!extentIsSane(cutter, &extent)) {
-            replErrorSet(
-                err, VIR_ERR_INTERNAL_ERROR,
-                _("An extent of %llu bytes to offset %llu does not fit into the copy: "
-                  "it must lie between %llu and %llu"),
-                (unsigned long long)extent.length_bytes, (unsigned long long)extent.dstOffset_bytes,
-                (unsigned long long)cutter->end_bytes, (unsigned long long)cutter->size_bytes);
+            replErrorSet(err, VIR_ERR_INTERNAL_ERROR,
+                         _("An extent of %llu bytes to offset %llu does not fit into the copy: "
+                           "it must lie between %llu and %llu"),
+                         (unsigned long long)extent.length_bytes, (unsigned long long)extent.dstOffset_bytes,
+                         (unsigned long long)cutter->end_bytes, (unsigned long long)cutter->size_bytes);
             return -1;
         }
         cutter->end_bytes = extent.dstOffset_bytes + extent.length_bytes;

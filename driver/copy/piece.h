@@ -33,8 +33,10 @@ typedef struct {
 
 /* The next piece: 1, 0 at the end, -1 with @err set, also when the source's extents overlap, go
  * back or reach beyond the target. */
-int replCutterNext(ReplCutter *cutter, ReplPiece *piece, GError **err);
+int
+replCutterNext(ReplCutter *cutter, ReplPiece *piece, GError **err);
 
 /* How many bytes of the target from @piece's beginning are known to be written: the piece and what
  * is left of its last extent. */
-guint64 replCutterAhead(const ReplCutter *cutter, const ReplPiece *piece);
+guint64
+replCutterAhead(const ReplCutter *cutter, const ReplPiece *piece);

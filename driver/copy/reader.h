@@ -66,8 +66,10 @@ typedef struct {
 
 struct _ReplReader {
     const ReplReaderOps *ops;
-    gboolean inMemory;  /* reading waits for nothing: more threads than processors only get in each other's way */
-    gboolean holeBlind; /* runs of data may be holes that cannot be found: zeros are left out when they were read */
+    gboolean
+        inMemory; /* reading waits for nothing: more threads than processors only get in each other's way */
+    gboolean
+        holeBlind; /* runs of data may be holes that cannot be found: zeros are left out when they were read */
 };
 
 int

@@ -34,7 +34,7 @@ typedef struct {
     /* Guarded by lock. */
     guint64 next; /* group */
     GError *error;
-    GArray *bad;  /* guint64: numbers of damaged blocks */
+    GArray *bad; /* guint64: numbers of damaged blocks */
     guint64 badCount;
 } ScrubRun;
 
@@ -165,7 +165,8 @@ scrubThread(gpointer opaque)
 {
     ScrubRun *run = opaque;
     g_autofree guint8 *memory = g_malloc(SCRUB_PIECE_BYTES + 2 * REPL_READER_SLACK_BYTES);
-    guint8 *buf = (guint8 *)(((guintptr)memory + REPL_READER_SLACK_BYTES - 1) & ~(guintptr)(REPL_READER_SLACK_BYTES - 1));
+    guint8 *buf = (guint8 *)(((guintptr)memory + REPL_READER_SLACK_BYTES - 1) &
+                             ~(guintptr)(REPL_READER_SLACK_BYTES - 1));
     g_autofree ReplGroupSums *sums = g_malloc(sizeof(ReplGroupSums));
     g_autofree ReplGroupSums *should = g_malloc(sizeof(ReplGroupSums));
     guint64 group;
@@ -202,9 +203,8 @@ scrubTell(ScrubRun *run, ReplScrub *scrub)
     for (i = 0; i < run->bad->len; i++) {
         guint64 offset = g_array_index(run->bad, guint64, i) * REPL_SUM_BLOCK_BYTES;
         ReplDamage damage = {offset, REPL_SUM_BLOCK_BYTES};
-        ReplDamage *last = scrub->damages->len
-                               ? &g_array_index(scrub->damages, ReplDamage, scrub->damages->len - 1)
-                               : NULL;
+        ReplDamage *last =
+            scrub->damages->len ? &g_array_index(scrub->damages, ReplDamage, scrub->damages->len - 1) : NULL;
 
         if (last && last->offset_bytes + last->length_bytes == offset)
             last->length_bytes += damage.length_bytes;
@@ -217,7 +217,8 @@ scrubTell(ScrubRun *run, ReplScrub *scrub)
 static void
 scrubSizes(ScrubRun *run)
 {
-    guint64 end = MAX(replSumBlocks(run->size_bytes), replSumBlocks(replDigestsOf(run->expected)->size_bytes));
+    guint64 end =
+        MAX(replSumBlocks(run->size_bytes), replSumBlocks(replDigestsOf(run->expected)->size_bytes));
     guint64 block;
 
     REPL_GUARD(&run->lock);
@@ -231,7 +232,8 @@ replScrubRun(int fd, guint64 size_bytes, const ReplDigests *expected, ReplDigest
 {
     g_autoptr(ReplReader) reader = replFileReaderNew(fd, NULL, err);
     GThread *threads[SCRUB_THREADS_MAX] = {NULL};
-    ScrubRun run = {.reader = reader, .size_bytes = size_bytes, .expected = expected, .maker = maker, .watch = watch};
+    ScrubRun run = {
+        .reader = reader, .size_bytes = size_bytes, .expected = expected, .maker = maker, .watch = watch};
     guint i, count;
 
     *scrub = (ReplScrub){0};

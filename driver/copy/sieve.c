@@ -82,8 +82,7 @@ sieveFetch(ReplSieve *sieve, GError **err)
         return sieveZero(sieve, sieve->job->size_bytes, err);
     if (sieveZero(sieve, MIN(sieve->rest.dstOffset_bytes, sieve->job->size_bytes), err) < 0)
         return -1;
-    sieve->zeroed_bytes =
-        MAX(sieve->zeroed_bytes, sieve->rest.dstOffset_bytes + sieve->rest.length_bytes);
+    sieve->zeroed_bytes = MAX(sieve->zeroed_bytes, sieve->rest.dstOffset_bytes + sieve->rest.length_bytes);
     return 1;
 }
 
@@ -115,8 +114,8 @@ sieveAsk(ReplSieve *sieve, guint64 *needed_bytes, GError **err)
     *needed_bytes = 0;
     while (sieve->rest.length_bytes > 0) {
         guint64 n = 0;
-        int rc = replWriterHave(sieve->writer, sieve->rest.dstOffset_bytes, sieve->rest.length_bytes, &n,
-                                err);
+        int rc =
+            replWriterHave(sieve->writer, sieve->rest.dstOffset_bytes, sieve->rest.length_bytes, &n, err);
 
         if (rc < 0)
             return -1;

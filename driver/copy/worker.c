@@ -37,8 +37,7 @@ workerWriteSparse(ReplCopyWorker *worker, GError **err)
         gboolean zero = isZero(workerAt(worker, pos), next - pos);
 
         if (zero && from < pos &&
-            replWriterWrite(worker->engine->writer, workerAt(worker, from), pos - from, from, err) <
-                0)
+            replWriterWrite(worker->engine->writer, workerAt(worker, from), pos - from, from, err) < 0)
             return -1;
         if (zero)
             from = next;
@@ -61,15 +60,14 @@ workerFill(ReplCopyWorker *worker, GError **err)
         const ReplExtent *part = &worker->piece.parts[i];
 
         if (replReaderRead(worker->engine->reader, workerAt(worker, part->dstOffset_bytes),
-                             part->length_bytes, part->srcOffset_bytes, err) < 0)
+                           part->length_bytes, part->srcOffset_bytes, err) < 0)
             return -1;
     }
     for (i = 0; transform && i < worker->piece.nparts; i++) {
         const ReplExtent *part = &worker->piece.parts[i];
 
         if (part->kind != REPL_EXTENT_PLAIN &&
-            transform->apply(transform->opaque, part, workerAt(worker, part->dstOffset_bytes),
-                             err) < 0)
+            transform->apply(transform->opaque, part, workerAt(worker, part->dstOffset_bytes), err) < 0)
             return -1;
     }
     return 0;
@@ -87,7 +85,7 @@ workerCarry(ReplCopyWorker *worker, GError **err)
     if (worker->engine->skipZeros)
         return workerWriteSparse(worker, err);
     return replWriterWrite(worker->engine->writer, workerAt(worker, piece->dstOffset_bytes),
-                             piece->length_bytes, piece->dstOffset_bytes, err);
+                           piece->length_bytes, piece->dstOffset_bytes, err);
 }
 
 gpointer

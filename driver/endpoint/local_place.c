@@ -113,8 +113,8 @@ replLocalPlace(ReplLocalTarget *target, guint index, GError **err)
     number = replLocalLayer(target, index)->partial;
     replLockDrop(&journal->lock);
     if ((inPlace ? replLocalSyncDir(target, step->volume, err)
-                 : replPartialPublish(target->staging, journal->record->id, number, target->dir->dirFd, step->volume,
-                                      err)) < 0)
+                 : replPartialPublish(target->staging, journal->record->id, number, target->dir->dirFd,
+                                      step->volume, err)) < 0)
         return -1;
     replLockTake(&journal->lock);
     replLocalLayer(target, index)->published = TRUE;
@@ -134,7 +134,8 @@ replLocalCheckDir(const ReplLocalTarget *target, GError **err)
 
     if (stat(target->dir->path, &st) == 0 && st.st_dev == target->dir->dev && st.st_ino == target->dir->ino)
         return 0;
-    replErrorSet(err, VIR_ERR_OPERATION_FAILED, _("The directory of storage pool '%s' was replaced while the job ran"),
+    replErrorSet(err, VIR_ERR_OPERATION_FAILED,
+                 _("The directory of storage pool '%s' was replaced while the job ran"),
                  target->region->name);
     return -1;
 }

@@ -30,7 +30,8 @@ replRebindTry(const ReplRegion *region, const char *volume, const char *uuid, GE
         return -1;
     layer = replChainLayer(chain, 0);
     if (layer->format != REPL_FORMAT_LUKS && !(layer->qcow2 && layer->qcow2->cryptMethod != 0)) {
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Volume '%s' of pool '%s' is not encrypted"), volume, region->name);
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Volume '%s' of pool '%s' is not encrypted"), volume,
+                     region->name);
         return -1;
     }
     if (!(value = replSecretsValue(uuid, NULL, err)))

@@ -16,8 +16,7 @@ static int
 replJobStopped(ReplJob *job, GError **err)
 {
     if (job->cancel) {
-        replErrorSet(err, VIR_ERR_OPERATION_ABORTED, _("Replication job '%s' was cancelled"),
-                     job->id);
+        replErrorSet(err, VIR_ERR_OPERATION_ABORTED, _("Replication job '%s' was cancelled"), job->id);
         return -1;
     }
     if (job->interrupt) {
@@ -442,8 +441,7 @@ replJobAwaitEnd(ReplJob *job, gint64 deadline_us, gboolean untilShutdown, GError
         replErrorSet(err, info->errorCode ? info->errorCode : VIR_ERR_OPERATION_FAILED, "%s",
                      info->error ? info->error : _("The replication job failed"));
     else if (info->state == REPL_JOB_CANCELLED)
-        replErrorSet(err, VIR_ERR_OPERATION_ABORTED, _("Replication job '%s' was cancelled"),
-                     job->id);
+        replErrorSet(err, VIR_ERR_OPERATION_ABORTED, _("Replication job '%s' was cancelled"), job->id);
     else if (info->state != REPL_JOB_COMPLETED)
         replJobStopped(job, err);
     return job->attempt && replJobStateIsEnded(info->state) ? REPL_JOB_PUBLISHING : info->state;

@@ -22,7 +22,7 @@ struct _ReplPins {
 
     /* guarded by monitor */
     GHashTable *volumes; /* "poolUuid/volume" -> GPtrArray of ReplPin, never empty, oldest first */
-    GHashTable *claims;   /* "poolUuid/volume/region" -> job id */
+    GHashTable *claims;  /* "poolUuid/volume/region" -> job id */
 };
 
 static void

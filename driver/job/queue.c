@@ -28,14 +28,14 @@ struct _ReplQueue {
     ReplWorkers *workers;
 
     ReplLock inhibitLock; /* before monitor */
-    gboolean inhibited;      /* guarded by inhibitLock: what the hook was told last */
+    gboolean inhibited;   /* guarded by inhibitLock: what the hook was told last */
 
     ReplLock monitor;
 
     /* guarded by monitor */
-    GHashTable *entries; /* id -> ReplEntry */
-    ReplFairQueue *lanes;    /* of ReplEntry */
-    GHashTable *held;    /* set of char * */
+    GHashTable *entries;  /* id -> ReplEntry */
+    ReplFairQueue *lanes; /* of ReplEntry */
+    GHashTable *held;     /* set of char * */
     guint64 nextSeq;
     guint maxRunning;
     guint running;    /* turns in use */
@@ -184,8 +184,7 @@ replQueueUpdate(ReplQueue *queue, ReplEntry *entry)
         entry->listed = TRUE;
         replFairQueuePush(queue->lanes, replJobLane(entry->job), entry);
     }
-    if ((state == REPL_JOB_COMPLETED || state == REPL_JOB_CANCELLED) &&
-        !replJobIsBusy(entry->job)) {
+    if ((state == REPL_JOB_COMPLETED || state == REPL_JOB_CANCELLED) && !replJobIsBusy(entry->job)) {
         replJobSetHost(entry->job, NULL, NULL, NULL);
         g_hash_table_remove(queue->entries, replJobId(entry->job));
     }
@@ -234,8 +233,7 @@ replQueueNew(guint maxRunning, const ReplQueueHooks *hooks)
     queue->limiter = replLimiterNew(0);
     replLockInit(&queue->inhibitLock);
     replLockInit(&queue->monitor);
-    queue->entries =
-        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)replEntryFree);
+    queue->entries = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)replEntryFree);
     queue->held = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     queue->lanes = replFairQueueNew();
     queue->workers = replWorkersNew();

@@ -27,8 +27,7 @@ typedef struct {
 static const ReplVerbRule replJobVerbs[] = {
     [REPL_VERB_NONE] = {0, REPL_JOB_PLANNED},
     [REPL_VERB_START] = {TO(PLANNED), REPL_JOB_QUEUED},
-    [REPL_VERB_CANCEL] = {TO(PLANNED) | TO(QUEUED) | TO(RUNNING) | TO(VERIFYING) | TO(PAUSED) |
-                              TO(FAILED),
+    [REPL_VERB_CANCEL] = {TO(PLANNED) | TO(QUEUED) | TO(RUNNING) | TO(VERIFYING) | TO(PAUSED) | TO(FAILED),
                           REPL_JOB_CANCELLED},
     [REPL_VERB_RETRY] = {TO(FAILED), REPL_JOB_QUEUED},
     [REPL_VERB_PAUSE] = {TO(QUEUED) | TO(RUNNING), REPL_JOB_PAUSED},

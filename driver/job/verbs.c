@@ -13,8 +13,8 @@ replJobRefuse(ReplJob *job, ReplJobState state, ReplVerb verb, GError **err)
     const char *word = replVerbToString(verb);
 
     replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                 _("Replication job '%s' is %s: the action '%s' is not possible in this state"),
-                 job->id, replJobStateToString(state), word ? word : "?");
+                 _("Replication job '%s' is %s: the action '%s' is not possible in this state"), job->id,
+                 replJobStateToString(state), word ? word : "?");
     return -1;
 }
 

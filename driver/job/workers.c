@@ -5,7 +5,6 @@
  */
 #include "job/workers.h"
 
-
 #include "base/log.h"
 #include "base/lock.h"
 #include "base/thread.h"

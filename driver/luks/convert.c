@@ -65,8 +65,8 @@ convertCheckTarget(const ReplConversionRun *run, GError **err)
         return -1;
     }
     if (st.st_size != 0) {
-        replErrorSet(err, VIR_ERR_INVALID_ARG,
-                     _("The target of volume '%s' must be an empty regular file"), run->params->what);
+        replErrorSet(err, VIR_ERR_INVALID_ARG, _("The target of volume '%s' must be an empty regular file"),
+                     run->params->what);
         return -1;
     }
     return 0;
@@ -99,10 +99,9 @@ convertLayOut(ReplConversionRun *run, GError **err)
 {
     ReplQcow2Watch watch = {.proceed = convertProceed, .opaque = (void *)run->params->watch};
 
-    run->layout = replLuksLayoutMake(run->src, run->params->what,
-                                     run->fresh ? replLuksHeaderLength(run->fresh) : 0,
-                                     !run->decrypt && run->encrypt, run->params->watch ? &watch : NULL,
-                                     err);
+    run->layout =
+        replLuksLayoutMake(run->src, run->params->what, run->fresh ? replLuksHeaderLength(run->fresh) : 0,
+                           !run->decrypt && run->encrypt, run->params->watch ? &watch : NULL, err);
     if (!run->layout)
         return -1;
     run->flow.layout = run->layout;
@@ -169,9 +168,8 @@ convertCopy(ReplConversionRun *run, GError **err)
     g_autoptr(ReplReader) reader = replFileReaderNew(run->src, NULL, err);
     ReplLuksStream stream = {.layout = run->layout};
     ReplExtentSource extents = {.next = replLuksStreamNext, .opaque = &stream};
-    ReplTransform transform = {.apply = replLuksFlowApply,
-                               .opaque = &run->flow,
-                               .align_bytes = replLuksFlowAlign(run->layout)};
+    ReplTransform transform = {
+        .apply = replLuksFlowApply, .opaque = &run->flow, .align_bytes = replLuksFlowAlign(run->layout)};
     ReplCopyJob job = {.extents = &extents,
                        .transform = &transform,
                        .watch = run->params->watch,
@@ -196,8 +194,7 @@ replLuksConvert(int src, ReplWriter *dst, const ReplLuksConvert *params, GError 
     if (replWriterResize(dst, run.layout->size_bytes, err) < 0 ||
         replLuksLayoutWriteRefcounts(run.layout, dst, err) < 0 || convertTail(&run, err) < 0)
         return -1;
-    if (run.fresh &&
-        replLuksHeaderWrite(run.fresh, dst, run.layout->luksOffset, params->what, err) < 0)
+    if (run.fresh && replLuksHeaderWrite(run.fresh, dst, run.layout->luksOffset, params->what, err) < 0)
         return -1;
     /* Syncs all of it. */
     if (convertCopy(&run, err) < 0)
@@ -212,7 +209,8 @@ int
 replLuksConvertBytes(int src, const char *what, gboolean encrypt, guint64 *bytes, GError **err)
 {
     /* The size of the header does not matter here. */
-    g_autoptr(ReplLuksLayout) layout = replLuksLayoutMake(src, what, encrypt ? 2 << 20 : 0, encrypt, NULL, err);
+    g_autoptr(ReplLuksLayout) layout =
+        replLuksLayoutMake(src, what, encrypt ? 2 << 20 : 0, encrypt, NULL, err);
 
     if (!layout)
         return -1;

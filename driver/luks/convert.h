@@ -27,9 +27,10 @@ typedef struct {
     ReplLuksWay way;
     gboolean losesSnapshots; /* BY_QEMU_IMG, which drops internal snapshots, and there are some */
     gboolean isEncrypted;    /* the source */
-    gboolean keepsVmState;   /* a snapshot has VM state, which the engine carries over and encrypts like data; but
+    gboolean
+        keepsVmState; /* a snapshot has VM state, which the engine carries over and encrypts like data; but
                               * QEMU (7.2 and before at least) aborts on loadvm from an encrypted qcow2 file */
-    const char *why;         /* translated, for BY_QEMU_IMG; NULL otherwise */
+    const char *why;  /* translated, for BY_QEMU_IMG; NULL otherwise */
 } ReplLuksVerdict;
 
 /* Judges the file @src without a key. @format is what the pool takes it for, never a guess from the bytes of a raw disk,
@@ -45,16 +46,16 @@ ReplSecretBuf *
 replLuksUnlock(int fd, const char *what, const ReplSecretBuf *passphrase, GError **err);
 
 typedef struct {
-    const char *what;            /* the source's name for messages */
-    const ReplSecretBuf *source; /* passphrase of an encrypted source, NULL: plain */
+    const char *what;               /* the source's name for messages */
+    const ReplSecretBuf *source;    /* passphrase of an encrypted source, NULL: plain */
     const ReplSecretBuf *sourceKey; /* its volume key by replLuksUnlock(), NULL: not known yet */
-    const ReplSecretBuf *target; /* passphrase of the target, NULL: plain */
-    ReplLuksKdf kdf;             /* how good the target's passphrase is */
-    gsize keyBytes;              /* of the target's volume key: 32 or 64; 0: 64 (AES-256) */
-    const ReplCopyWatch *watch;  /* may be NULL */
-    gboolean setBacking;         /* the qcow2 header names another file below: */
-    const char *backing;         /* NULL: none */
-    const char *backingFormat;   /* NULL: not stated */
+    const ReplSecretBuf *target;    /* passphrase of the target, NULL: plain */
+    ReplLuksKdf kdf;                /* how good the target's passphrase is */
+    gsize keyBytes;                 /* of the target's volume key: 32 or 64; 0: 64 (AES-256) */
+    const ReplCopyWatch *watch;     /* may be NULL */
+    gboolean setBacking;            /* the qcow2 header names another file below: */
+    const char *backing;            /* NULL: none */
+    const char *backingFormat;      /* NULL: not stated */
 } ReplLuksConvert;
 
 /* Converts qcow2 layer @src into @dst, which is empty: the same layer with the same backing reference (or the one that

@@ -119,8 +119,7 @@ replFlatPlace(ReplFlat *flat, const char *what, GError **err)
     } while (total != fixed + flat->blockCount + flat->tableClusters);
 
     flat->l1Offset = REPL_FLAT_CLUSTER;
-    flat->l2Offset =
-        flat->l1Offset + (replFlatClusters(flat->l1Entries * 8ULL) << REPL_FLAT_CLUSTER_BITS);
+    flat->l2Offset = flat->l1Offset + (replFlatClusters(flat->l1Entries * 8ULL) << REPL_FLAT_CLUSTER_BITS);
     flat->tableOffset = flat->l2Offset + ((guint64)flat->l2Count << REPL_FLAT_CLUSTER_BITS);
     flat->blocksOffset = flat->tableOffset + ((guint64)flat->tableClusters << REPL_FLAT_CLUSTER_BITS);
     flat->luksOffset = flat->blocksOffset + ((guint64)flat->blockCount << REPL_FLAT_CLUSTER_BITS);
@@ -189,7 +188,8 @@ replFlatWriteRefcounts(const ReplFlat *flat, ReplWriter *dst, GError **err)
         if (replWriterWrite(dst, block, REPL_FLAT_CLUSTER, offset, err) < 0)
             return -1;
     }
-    return replWriterWrite(dst, table, (gsize)flat->tableClusters * REPL_FLAT_CLUSTER, flat->tableOffset, err);
+    return replWriterWrite(dst, table, (gsize)flat->tableClusters * REPL_FLAT_CLUSTER, flat->tableOffset,
+                           err);
 }
 
 int

@@ -19,15 +19,15 @@
 
 /* A run of guest clusters with data. */
 typedef struct {
-    guint64 guest_bytes;  /* multiples of the cluster size */
+    guint64 guest_bytes; /* multiples of the cluster size */
     guint64 length_bytes;
-    guint64 host_bytes;   /* set by replFlatPlace */
+    guint64 host_bytes; /* set by replFlatPlace */
 } ReplFlatRun;
 
 typedef struct {
     guint64 virtualSize_bytes;
-    GArray *runs;         /* of ReplFlatRun, ascending */
-    guint64 luksLength;   /* 0: plain */
+    GArray *runs;       /* of ReplFlatRun, ascending */
+    guint64 luksLength; /* 0: plain */
     guint64 l1Offset;
     guint32 l1Entries;
     guint64 l2Offset;
@@ -37,7 +37,7 @@ typedef struct {
     guint64 blocksOffset;
     guint32 blockCount;
     guint64 luksOffset;
-    guint64 size_bytes;   /* of the file */
+    guint64 size_bytes; /* of the file */
 } ReplFlat;
 
 /* A layout for a disk of @virtualSize_bytes; runs are added next. */

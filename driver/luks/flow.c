@@ -129,8 +129,8 @@ replFlowInflate(const ReplLuksLayout *l, const ReplExtent *part, guint8 *buf, GE
 
     if (number >= l->inflated->len)
         return replFlowChanged(l, err);
-    replPutBe64(raw, g_array_index(l->inflated, ReplLuksInflated, number).descriptor |
-                         REPL_QCOW2_L2_COMPRESSED);
+    replPutBe64(raw,
+                g_array_index(l->inflated, ReplLuksInflated, number).descriptor | REPL_QCOW2_L2_COMPRESSED);
     if (replQcow2EntryDecode(l->header, raw, &entry) < 0)
         return replFlowChanged(l, err);
     in = g_malloc0(entry.hostBytes);
@@ -141,8 +141,8 @@ replFlowInflate(const ReplLuksLayout *l, const ReplExtent *part, guint8 *buf, GE
     }
     if (replQcow2Inflate(l->header->compression, in, entry.hostBytes, out, cluster) < 0) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Volume '%s' is malformed: its compressed cluster at offset %llu is damaged"),
-                     l->what, (unsigned long long)entry.host);
+                     _("Volume '%s' is malformed: its compressed cluster at offset %llu is damaged"), l->what,
+                     (unsigned long long)entry.host);
         return -1;
     }
     memcpy(buf, out + within, part->length_bytes);

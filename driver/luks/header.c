@@ -48,7 +48,8 @@ struct ReplLuksHeader {
 
 static ReplLock replLuksLock = REPL_LOCK_INIT; /* guards the making of contexts and headers */
 
-static ReplLock replLuksCalibration = REPL_LOCK_INIT; /* guards the following; held while measuring, which takes seconds */
+static ReplLock replLuksCalibration =
+    REPL_LOCK_INIT;                /* guards the following; held while measuring, which takes seconds */
 static guint32 replLuksIterations; /* 0: not calibrated yet in this process */
 
 /* libcryptsetup prints its messages unless there is a callback. */
@@ -73,8 +74,8 @@ replLuksInfoFree(ReplLuksInfo *info)
 gboolean
 replLuksInfoIsOurs(const ReplLuksInfo *info)
 {
-    return info->version == 1 && g_str_equal(info->cipher, "aes") &&
-           g_str_equal(info->mode, "xts-plain64") && (info->keyBytes == 32 || info->keyBytes == 64);
+    return info->version == 1 && g_str_equal(info->cipher, "aes") && g_str_equal(info->mode, "xts-plain64") &&
+           (info->keyBytes == 32 || info->keyBytes == 64);
 }
 
 void
@@ -147,8 +148,7 @@ replLuksHeaderLearn(ReplLuksHeader *header)
 }
 
 static int
-replLuksCopyIn(ReplLuksHeader *header, int fd, guint64 offset, guint64 length, const char *what,
-               GError **err)
+replLuksCopyIn(ReplLuksHeader *header, int fd, guint64 offset, guint64 length, const char *what, GError **err)
 {
     g_autofree guint8 *buf = g_malloc(length);
     ssize_t n = replPreadFull(fd, buf, length, offset);
@@ -209,8 +209,8 @@ replLuksHeaderRead(int fd, guint64 offset, guint64 length, const char *what, GEr
     replLockDrop(&replLuksLock);
     if (rc < 0 || header->info.payload_bytes > REPL_LUKS_MAX_HEADER_BYTES || !header->info.cipher ||
         !header->info.mode) {
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Volume '%s' has no valid LUKS header of version 1"), what);
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Volume '%s' has no valid LUKS header of version 1"),
+                     what);
         return NULL;
     }
     if (replLuksCheckIterations(header, what, err) < 0)
@@ -226,8 +226,7 @@ replLuksAuthFailed(const char *what, GError **err)
 }
 
 ReplSecretBuf *
-replLuksHeaderOpen(ReplLuksHeader *header, const ReplSecretBuf *passphrase, const char *what,
-                   GError **err)
+replLuksHeaderOpen(ReplLuksHeader *header, const ReplSecretBuf *passphrase, const char *what, GError **err)
 {
     g_autoptr(ReplSecretBuf) key = NULL;
     size_t length = header->info.keyBytes;
@@ -243,8 +242,7 @@ replLuksHeaderOpen(ReplLuksHeader *header, const ReplSecretBuf *passphrase, cons
         return NULL;
     }
     if (rc < 0 || length != key->length) {
-        replErrorSetSystem(err, rc < 0 ? -rc : EINVAL, _("Cannot open the LUKS header of volume '%s'"),
-                           what);
+        replErrorSetSystem(err, rc < 0 ? -rc : EINVAL, _("Cannot open the LUKS header of volume '%s'"), what);
         return NULL;
     }
     return g_steal_pointer(&key);

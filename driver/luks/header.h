@@ -19,10 +19,10 @@
 
 /* What a header says without a key. */
 typedef struct {
-    char *cipher;       /* "aes" */
-    char *mode;         /* "xts-plain64" */
-    guint32 version;    /* 1 or 2 */
-    gsize keyBytes;     /* of the volume key */
+    char *cipher;          /* "aes" */
+    char *mode;            /* "xts-plain64" */
+    guint32 version;       /* 1 or 2 */
+    gsize keyBytes;        /* of the volume key */
     guint64 payload_bytes; /* offset of the data behind the header */
 } ReplLuksInfo;
 
@@ -55,8 +55,7 @@ replLuksHeaderInfo(const ReplLuksHeader *header);
 /* Opens a key slot. Returns the volume key, or NULL with @err set: VIR_ERR_AUTH_FAILED when no slot opens
  * with @passphrase. */
 ReplSecretBuf *
-replLuksHeaderOpen(ReplLuksHeader *header, const ReplSecretBuf *passphrase, const char *what,
-                   GError **err);
+replLuksHeaderOpen(ReplLuksHeader *header, const ReplSecretBuf *passphrase, const char *what, GError **err);
 
 /* Whether @key is the volume key of @header, by the digest in there. */
 gboolean

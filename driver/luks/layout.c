@@ -129,8 +129,8 @@ replLuksCountEntry(ReplLuksLayout *l, const guint8 *raw, guint32 n, GError **err
     if (entry.kind != REPL_QCOW2_ENTRY_COMPRESSED)
         return replLuksCount(l, entry.host, 1, n, err);
     if (!l->inflate)
-        return replLuksCount(l, entry.host, MIN(entry.hostBytes, l->header->fileSize_bytes - entry.host),
-                             n, err);
+        return replLuksCount(l, entry.host, MIN(entry.hostBytes, l->header->fileSize_bytes - entry.host), n,
+                             err);
     if (l->inflated->len >= REPL_LUKS_MAX_INFLATED)
         return replLuksTooLarge(l, err);
     inflated.descriptor = replGetBe64(raw) & (REPL_QCOW2_L2_COMPRESSED - 1);
@@ -263,8 +263,8 @@ replLuksLayoutFind(const ReplLuksLayout *layout, guint64 descriptor)
 
     while (low < high) {
         guint mid = low + (high - low) / 2;
-        int order = replLuksInflatedCompare(&g_array_index(layout->inflated, ReplLuksInflated, mid),
-                                            &wanted, layout->header);
+        int order = replLuksInflatedCompare(&g_array_index(layout->inflated, ReplLuksInflated, mid), &wanted,
+                                            layout->header);
 
         if (order == 0)
             return mid;

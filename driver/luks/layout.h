@@ -32,7 +32,7 @@ enum {
     REPL_LUKS_EXTENT_DATA = 2, /* guest data and VM state */
     REPL_LUKS_EXTENT_L1,
     REPL_LUKS_EXTENT_L2,
-    REPL_LUKS_EXTENT_INFLATE,  /* what is read means nothing: the transform fetches it */
+    REPL_LUKS_EXTENT_INFLATE, /* what is read means nothing: the transform fetches it */
 };
 
 /* Made once, then only read, by any number of threads. */
@@ -41,17 +41,17 @@ typedef struct {
     const char *what;
     ReplQcow2Header *header;
     ReplQcow2Map *map;
-    ReplCounts *counts;   /* by cluster number, of the target; marked: a hole that reads as zeros */
-    gboolean inflate;     /* compressed clusters do not stay so */
-    GArray *inflated;     /* of ReplLuksInflated, by host offset */
+    ReplCounts *counts; /* by cluster number, of the target; marked: a hole that reads as zeros */
+    gboolean inflate;   /* compressed clusters do not stay so */
+    GArray *inflated;   /* of ReplLuksInflated, by host offset */
     guint64 inflatedOffset;
     guint64 luksOffset;
-    guint64 luksLength;   /* 0: the target is plain */
-    GArray *blocks;       /* guint64: which refcount blocks exist */
+    guint64 luksLength; /* 0: the target is plain */
+    GArray *blocks;     /* guint64: which refcount blocks exist */
     guint64 blocksOffset;
     guint64 tableOffset;
     guint32 tableClusters;
-    guint64 size_bytes;   /* of the target file */
+    guint64 size_bytes; /* of the target file */
     /* While holes are looked for: the source file has none from the last place to here. Finding the end of a
      * stretch of data costs as much as it is long, on tmpfs at least. */
     guint64 dataEnd_bytes;

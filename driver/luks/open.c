@@ -31,7 +31,8 @@ replLuksDerive(ReplLuksHeader *luks, const char *what, const ReplSecretBuf *pass
 {
     if (passphrase)
         return replLuksHeaderOpen(luks, passphrase, what, err);
-    replErrorSet(err, VIR_ERR_INVALID_SECRET, _("Volume '%s' is encrypted, but no secret is known for it"), what);
+    replErrorSet(err, VIR_ERR_INVALID_SECRET, _("Volume '%s' is encrypted, but no secret is known for it"),
+                 what);
     return NULL;
 }
 
@@ -43,8 +44,8 @@ replLuksOpen(ReplLuksHeader *luks, const char *what, const ReplSecretBuf *passph
     if (replLuksInfoIsOurs(info))
         return replLuksDerive(luks, what, passphrase, err);
     replErrorSet(err, VIR_ERR_NO_SUPPORT,
-                 _("Volume '%s' is encrypted with %s-%s, which only qemu-img can convert"), what, info->cipher,
-                 info->mode);
+                 _("Volume '%s' is encrypted with %s-%s, which only qemu-img can convert"), what,
+                 info->cipher, info->mode);
     return NULL;
 }
 
@@ -69,8 +70,7 @@ replLuksOpenQcow2(int fd, const ReplQcow2Header *header, const ReplLuksConvert *
 ReplSecretBuf *
 replLuksOpenRaw(int fd, const ReplLuksConvert *params, guint64 *payload_bytes, GError **err)
 {
-    g_autoptr(ReplLuksHeader) luks =
-        replLuksHeaderRead(fd, 0, REPL_LUKS_MAX_HEADER_BYTES, params->what, err);
+    g_autoptr(ReplLuksHeader) luks = replLuksHeaderRead(fd, 0, REPL_LUKS_MAX_HEADER_BYTES, params->what, err);
 
     if (!luks)
         return NULL;

@@ -97,9 +97,8 @@ rawNext(void *opaque, ReplExtent *extent, GError **err)
 static int
 rawTail(ReplRawRun *raw, GError **err)
 {
-    const ReplFlatRun *run = raw->flat->runs->len
-                                 ? &g_array_index(raw->flat->runs, ReplFlatRun, raw->flat->runs->len - 1)
-                                 : NULL;
+    const ReplFlatRun *run =
+        raw->flat->runs->len ? &g_array_index(raw->flat->runs, ReplFlatRun, raw->flat->runs->len - 1) : NULL;
     guint64 whole = run ? rawWhole(raw, run) : 0;
     ReplExtent part = {.kind = REPL_RAW_EXTENT};
     g_autofree guint8 *buf = NULL;
@@ -129,13 +128,13 @@ rawCheck(ReplRawRun *raw, ReplFormat from, ReplFormat to, GError **err)
         replErrorSetSystem(err, errno, _("Cannot look at volume '%s' and its target"), raw->params->what);
         return -1;
     }
-    if (!S_ISREG(src.st_mode) || dst.st_size != 0 ||
-        (from != REPL_FORMAT_RAW && from != REPL_FORMAT_LUKS) ||
+    if (!S_ISREG(src.st_mode) || dst.st_size != 0 || (from != REPL_FORMAT_RAW && from != REPL_FORMAT_LUKS) ||
         (from == REPL_FORMAT_RAW && to == REPL_FORMAT_RAW) ||
         (to != REPL_FORMAT_QCOW2 && to != (raw->params->target ? REPL_FORMAT_LUKS : REPL_FORMAT_RAW))) {
-        replErrorSet(err, VIR_ERR_INVALID_ARG,
-                     _("Volume '%s' cannot be converted from %s to %s this way, or not into a file with content"),
-                     raw->params->what, replFormatToString(from), replFormatToString(to));
+        replErrorSet(
+            err, VIR_ERR_INVALID_ARG,
+            _("Volume '%s' cannot be converted from %s to %s this way, or not into a file with content"),
+            raw->params->what, replFormatToString(from), replFormatToString(to));
         return -1;
     }
     raw->srcSize_bytes = src.st_size;

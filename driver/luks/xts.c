@@ -119,8 +119,7 @@ replXtsNew(const ReplSecretBuf *key, gboolean encrypt, GError **err)
     int cipher = key->length == 32 ? GCRY_CIPHER_AES128 : key->length == 64 ? GCRY_CIPHER_AES256 : 0;
 
     if (!cipher) {
-        replErrorSet(err, VIR_ERR_NO_SUPPORT, _("An AES-XTS key of %zu bytes is not supported"),
-                     key->length);
+        replErrorSet(err, VIR_ERR_NO_SUPPORT, _("An AES-XTS key of %zu bytes is not supported"), key->length);
         return NULL;
     }
     xts = g_new0(ReplXts, 1);
@@ -204,8 +203,8 @@ replXtsRun(ReplXts *xts, guint64 sector, guint8 *buf, gsize length, GError **err
     }
     replXtsGive(xts, ctx);
     if (!good) {
-        replErrorSet(err, VIR_ERR_INTERNAL_ERROR, _("AES-XTS failed in %zu bytes from sector %llu on"), length,
-                     (unsigned long long)sector);
+        replErrorSet(err, VIR_ERR_INTERNAL_ERROR, _("AES-XTS failed in %zu bytes from sector %llu on"),
+                     length, (unsigned long long)sector);
         return -1;
     }
     return 0;

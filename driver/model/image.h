@@ -58,10 +58,10 @@ typedef struct {
 
 /* What a conversion did, oldest first in the record. */
 typedef struct {
-    gint64 when_s;     /* UNIX time */
-    char *by;          /* user name of who asked for it, NULL: not known */
-    char *action;      /* "encrypt", "decrypt", "rekey", "rekey-slot", "convert" */
-    char *fromSecret;  /* UUID, NULL: none */
+    gint64 when_s;    /* UNIX time */
+    char *by;         /* user name of who asked for it, NULL: not known */
+    char *action;     /* "encrypt", "decrypt", "rekey", "rekey-slot", "convert" */
+    char *fromSecret; /* UUID, NULL: none */
     char *toSecret;
 } ReplConversion;
 
@@ -114,7 +114,8 @@ replShareFree(ReplShare *share);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplShare, replShareFree)
 
 /* A copy of a list of volume names. */
-GPtrArray *replMembersCopy(const GPtrArray *members);
+GPtrArray *
+replMembersCopy(const GPtrArray *members);
 
 void
 replConversionFree(ReplConversion *conv);

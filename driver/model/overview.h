@@ -48,11 +48,14 @@ typedef struct {
     guint part;        /* of the list of images, from 0 */
 } ReplOverview;
 
-ReplOverview *replOverviewNew(void);
+ReplOverview *
+replOverviewNew(void);
 
 /* The arrays of a new overview free what is added to them; @images is made by this. */
-void replOverviewWantImages(ReplOverview *overview, guint part);
+void
+replOverviewWantImages(ReplOverview *overview, guint part);
 
-void replOverviewFree(ReplOverview *overview);
+void
+replOverviewFree(ReplOverview *overview);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplOverview, replOverviewFree)

@@ -7,8 +7,7 @@
 
 #include "base/words.h"
 
-REPL_WORDS(
-    replVerb, ReplVerb, NULL, "start", "cancel", "retry", "pause", "resume", "verify", "heal")
+REPL_WORDS(replVerb, ReplVerb, NULL, "start", "cancel", "retry", "pause", "resume", "verify", "heal")
 REPL_WORDS(replBundleMode, ReplBundleMode, "no", "yes", "inventory")
 
 ReplHave *

@@ -94,14 +94,16 @@ typedef struct {
     ReplShare *share;   /* NULL: leave; its project is NULL where the answer names none */
     char *shareImage;   /* UUID of the image that an answer (accepted, rejected) is about; NULL: the
                            owner's offer */
-    ReplSecretRef secret; /* of <target><encryption>: what opens the volume from now on; both NULL: as it is */
+    ReplSecretRef
+        secret;         /* of <target><encryption>: what opens the volume from now on; both NULL: as it is */
     GPtrArray *members; /* of char *, NULL: leave; empty: none any more */
     ReplVerb verb;
     gint64 bandwidth_bytesPerSec; /* of the job; -1: leave, 0: no limit */
 } ReplUpdate;
 
 /* A request with nothing said; free it with replRequestFree. */
-ReplRequest *replRequestNew(void);
+ReplRequest *
+replRequestNew(void);
 
 ReplRequest *
 replRequestCopy(const ReplRequest *req);
@@ -112,16 +114,20 @@ replRequestFree(ReplRequest *req);
 void
 replUpdateFree(ReplUpdate *update);
 
-ReplHave *replHaveNew(const char *pool, const char *volume);
+ReplHave *
+replHaveNew(const char *pool, const char *volume);
 
-void replHaveFree(ReplHave *have);
+void
+replHaveFree(ReplHave *have);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplHave, replHaveFree)
 
 /* "no", "yes", "inventory"; -1 for an unknown word. */
-const char *replBundleModeToString(ReplBundleMode mode);
+const char *
+replBundleModeToString(ReplBundleMode mode);
 
-int replBundleModeFromString(const char *str);
+int
+replBundleModeFromString(const char *str);
 
 /* "start", "cancel", ... <-> verb; -1 (REPL_VERB_NONE for NULL) when unknown. */
 const char *

@@ -25,7 +25,8 @@ typedef struct {
 typedef struct {
     gint64 when_s; /* UNIX time */
     ReplVerifiedState state;
-    gboolean made;     /* there were no digests of some layer: they were made then, and nothing is known of before */
+    gboolean
+        made; /* there were no digests of some layer: they were made then, and nothing is known of before */
     guint64 blocks;    /* damaged blocks of 64 KiB */
     GPtrArray *places; /* of ReplVerifiedPlace */
 } ReplVerified;

@@ -39,8 +39,8 @@ replBackingFindDir(const ReplPoolSet *set, const ReplPoolDir *pool, const char *
 }
 
 const ReplPoolDir *
-replBackingResolve(const ReplPoolSet *set, const ReplPoolDir *pool, const char *layer,
-                   const char *backing, char **volume, GError **err)
+replBackingResolve(const ReplPoolSet *set, const ReplPoolDir *pool, const char *layer, const char *backing,
+                   char **volume, GError **err)
 {
     g_autofree char *shown = replPrintable(backing);
     g_autofree char *dir = NULL;
@@ -84,8 +84,8 @@ replBackingResolve(const ReplPoolSet *set, const ReplPoolDir *pool, const char *
     }
     if (!replIsVolumeName(entry)) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("The backing file '%s' of volume '%s' in storage pool '%s' is not a volume"),
-                     shown, layer, pool->name);
+                     _("The backing file '%s' of volume '%s' in storage pool '%s' is not a volume"), shown,
+                     layer, pool->name);
         return NULL;
     }
     *volume = g_strdup(entry);

@@ -26,5 +26,5 @@ replBackingReference(const char *volume);
  * VIR_ERR_NO_SUPPORT for protocols, VIR_ERR_OPERATION_INVALID for anything outside of the pools of
  * the region of @pool, directories that do not exist included, and for the staging folder. */
 const ReplPoolDir *
-replBackingResolve(const ReplPoolSet *set, const ReplPoolDir *pool, const char *layer,
-                   const char *backing, char **volume, GError **err);
+replBackingResolve(const ReplPoolSet *set, const ReplPoolDir *pool, const char *layer, const char *backing,
+                   char **volume, GError **err);

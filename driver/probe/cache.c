@@ -27,7 +27,7 @@ typedef struct {
 } ReplCacheEntry;
 
 struct ReplGraphCache {
-    ReplLock lock; /* guards all below */
+    ReplLock lock;       /* guards all below */
     GHashTable *entries; /* of ReplCacheEntry, a set */
     GQueue used;
     guint maxEntries;
@@ -129,8 +129,7 @@ static guint
 replCacheEntryHash(gconstpointer opaque)
 {
     const ReplCacheEntry *entry = opaque;
-    guint64 mixed = entry->identity.ino * G_GUINT64_CONSTANT(0x9e3779b97f4a7c15) ^
-                    entry->identity.dev;
+    guint64 mixed = entry->identity.ino * G_GUINT64_CONSTANT(0x9e3779b97f4a7c15) ^ entry->identity.dev;
 
     return mixed ^ (mixed >> 32);
 }
@@ -161,8 +160,7 @@ replGraphCacheNew(guint maxEntries)
     replLockInit(&cache->lock);
     g_queue_init(&cache->used);
     cache->maxEntries = MAX(maxEntries, 1);
-    cache->entries = g_hash_table_new_full(replCacheEntryHash, replCacheEntryEqual,
-                                           replCacheEntryFree, NULL);
+    cache->entries = g_hash_table_new_full(replCacheEntryHash, replCacheEntryEqual, replCacheEntryFree, NULL);
     return cache;
 }
 
@@ -237,8 +235,8 @@ replIsSettled(const ReplFileIdentity *identity)
 }
 
 ReplHead *
-replGraphCacheHead(ReplGraphCache *cache, const ReplPoolDir *pool, const char *name,
-                   const struct stat *st, GError **err)
+replGraphCacheHead(ReplGraphCache *cache, const ReplPoolDir *pool, const char *name, const struct stat *st,
+                   GError **err)
 {
     g_auto(ReplFd) fd = -1;
     ReplFileIdentity identity;
@@ -252,8 +250,7 @@ replGraphCacheHead(ReplGraphCache *cache, const ReplPoolDir *pool, const char *n
     if ((fd = replPoolDirOpen(pool, name, err)) < 0)
         return NULL;
     if (fstat(fd, &opened) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot read volume '%s' of storage pool '%s'"), name,
-                           pool->name);
+        replErrorSetSystem(err, errno, _("Cannot read volume '%s' of storage pool '%s'"), name, pool->name);
         return NULL;
     }
     replIdentityOfStat(&opened, &identity);

@@ -20,10 +20,10 @@ typedef struct {
     ReplFormat format;
     gboolean malformed; /* a header that cannot be used; all below is empty */
     gboolean encrypted;
-    guint32 snapshotCount; /* internal ones */
+    guint32 snapshotCount;     /* internal ones */
     guint64 virtualSize_bytes; /* 0: not known */
-    char *backing;        /* as written, NULL: none */
-    char *backingFormat;  /* NULL: not stated */
+    char *backing;             /* as written, NULL: none */
+    char *backingFormat;       /* NULL: not stated */
 } ReplHead;
 
 /* Reads the head of the open regular file @fd, @what names it in messages. A malformed qcow2 header is
@@ -56,8 +56,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplGraphCache, replGraphCacheFree)
 /* The head of volume @name in @pool, of which @st was just found (by fstatat without following links; a
  * regular file). NULL with @err set when it cannot be opened or read. */
 ReplHead *
-replGraphCacheHead(ReplGraphCache *cache, const ReplPoolDir *pool, const char *name,
-                   const struct stat *st, GError **err);
+replGraphCacheHead(ReplGraphCache *cache, const ReplPoolDir *pool, const char *name, const struct stat *st,
+                   GError **err);
 
 /* What graph.c keeps with the cache: made by @make when it is first asked for, freed with the cache. */
 void *

@@ -84,5 +84,4 @@ replGraphUsage(ReplGraph *graph, const ReplPoolDir *pool);
  * chain: a stat call for each layer, and no look at the rest of the pool. Confined to the region of
  * @pool; ends quietly at what it cannot follow. Never NULL. */
 char **
-replChainNames(ReplGraphCache *cache, const ReplPoolSet *set, const ReplPoolDir *pool,
-               const char *volume);
+replChainNames(ReplGraphCache *cache, const ReplPoolSet *set, const ReplPoolDir *pool, const char *volume);

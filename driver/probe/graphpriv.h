@@ -61,7 +61,7 @@ struct ReplGraphNode {
 
 struct ReplGraph {
     pthread_mutex_t lock; /* recursive; guards all below; held from replGraphScan() to replGraphFree() */
-    guint depth;    /* how many times the thread holds it */
+    guint depth;          /* how many times the thread holds it */
     ReplWatch *watch;
     GPtrArray *dirs;    /* of ReplGraphDir, owned */
     GHashTable *files;  /* a set of ReplGraphFile by (dev, ino), owned */

@@ -21,15 +21,14 @@ replKindReadLayer(const ReplLayer *layer, guint64 offset, guint8 *buf, gsize len
     ssize_t n;
 
     if (layer->qcow2)
-        return replQcow2ReadGuest(layer->fd, layer->qcow2, offset, buf, len, got, kind,
-                                  layer->volume, err);
+        return replQcow2ReadGuest(layer->fd, layer->qcow2, offset, buf, len, got, kind, layer->volume, err);
     *kind = layer->format == REPL_FORMAT_RAW ? REPL_GUEST_DATA : REPL_GUEST_ENCRYPTED;
     *got = len;
     if (*kind == REPL_GUEST_ENCRYPTED)
         return 0;
     if ((n = replPreadFull(layer->fd, buf, len, offset)) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot read volume '%s' of storage pool '%s'"),
-                           layer->volume, layer->pool->name);
+        replErrorSetSystem(err, errno, _("Cannot read volume '%s' of storage pool '%s'"), layer->volume,
+                           layer->pool->name);
         return -1;
     }
     *got = n;
@@ -39,8 +38,8 @@ replKindReadLayer(const ReplLayer *layer, guint64 offset, guint8 *buf, gsize len
 /* The bytes at @offset from the uppermost layer that has them: *got of them, 0 at the end of the disk.
  * *seen is FALSE when they are encrypted. */
 static int
-replKindRead(const ReplChain *chain, guint64 offset, guint8 *buf, gsize len, gsize *got,
-             gboolean *seen, GError **err)
+replKindRead(const ReplChain *chain, guint64 offset, guint8 *buf, gsize len, gsize *got, gboolean *seen,
+             GError **err)
 {
     guint i;
 

@@ -15,8 +15,7 @@ static ReplHead *
 replVolumeHead(ReplGraphCache *cache, const ReplPoolDir *pool, const char *volume, struct stat *st)
 {
     if (!replIsVolumeName(volume) ||
-        fstatat(pool->dirFd, volume, st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0 ||
-        !S_ISREG(st->st_mode))
+        fstatat(pool->dirFd, volume, st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0 || !S_ISREG(st->st_mode))
         return NULL;
     return replGraphCacheHead(cache, pool, volume, st, NULL);
 }
@@ -37,8 +36,7 @@ replWasSeen(GArray *seen, const struct stat *st)
 }
 
 char **
-replChainNames(ReplGraphCache *cache, const ReplPoolSet *set, const ReplPoolDir *pool,
-               const char *volume)
+replChainNames(ReplGraphCache *cache, const ReplPoolSet *set, const ReplPoolDir *pool, const char *volume)
 {
     g_autoptr(GArray) seen = g_array_new(FALSE, FALSE, sizeof(struct stat));
     GPtrArray *names = g_ptr_array_new();
@@ -53,8 +51,7 @@ replChainNames(ReplGraphCache *cache, const ReplPoolSet *set, const ReplPoolDir 
             break;
         if (seen->len > 1)
             g_ptr_array_add(names, g_strdup(layer));
-        if (!head->backing ||
-            !(pool = replBackingResolve(set, pool, layer, head->backing, &next, NULL)))
+        if (!head->backing || !(pool = replBackingResolve(set, pool, layer, head->backing, &next, NULL)))
             break;
         g_free(layer);
         layer = g_steal_pointer(&next);

@@ -50,8 +50,7 @@ replSearchIsSource(const ReplSearch *search, const struct stat *st)
 
 /* Whether the backing reference of a candidate is that of the layer, carried over to the target. */
 static gboolean
-replSearchBackingFits(const ReplSearch *search, const char *volume, const ReplHead *head,
-                      gboolean isSource)
+replSearchBackingFits(const ReplSearch *search, const char *volume, const ReplHead *head, gboolean isSource)
 {
     g_autoptr(ReplPoolSet) none = replPoolSetNew();
     g_autofree char *entry = NULL;
@@ -95,8 +94,7 @@ replSearchIsReplica(const ReplSearch *search, const char *volume, const struct s
     g_autoptr(ReplImage) image = NULL;
     ReplFileIdentity now;
 
-    if (!search->ask || !search->ask->record ||
-        !(image = search->ask->record(search->ask->opaque, volume)))
+    if (!search->ask || !search->ask->record || !(image = search->ask->record(search->ask->opaque, volume)))
         return FALSE;
     replIdentityOfStat(st, &now);
     return image->hasOrigin && g_strcmp0(image->originPool, search->layer->pool->uuid) == 0 &&
@@ -109,8 +107,7 @@ replSearchProceed(void *opaque, guint64 bytes, GError **err)
 {
     ReplSearch *search = opaque;
 
-    if (search->ask && search->ask->proceed &&
-        search->ask->proceed(search->ask->opaque, bytes, err) < 0) {
+    if (search->ask && search->ask->proceed && search->ask->proceed(search->ask->opaque, bytes, err) < 0) {
         search->stopped = TRUE;
         return -1;
     }
@@ -195,8 +192,7 @@ replSearchCandidates(const ReplSearch *search, GError **err)
         if (fstatat(search->target->dirFd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0 ||
             !replSearchFits(search, &st) || !replSearchIsUsable(search, name))
             continue;
-        g_ptr_array_insert(candidates, g_str_equal(name, search->layer->volume) ? 0 : -1,
-                           g_strdup(name));
+        g_ptr_array_insert(candidates, g_str_equal(name, search->layer->volume) ? 0 : -1, g_strdup(name));
     }
     return g_steal_pointer(&candidates);
 }

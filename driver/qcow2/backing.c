@@ -100,8 +100,7 @@ replQcow2LayOut(guint8 *buf, guint64 cluster, const ReplQcow2Header *h, const GB
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                      _("The header of volume '%s' has no room: its cluster has %llu bytes and it would "
                        "need %llu"),
-                     what, (unsigned long long)cluster,
-                     (unsigned long long)(end + length));
+                     what, (unsigned long long)cluster, (unsigned long long)(end + length));
         return -1;
     }
     *used = MAX(oldEnd, end + length);
@@ -160,8 +159,7 @@ replQcow2SetBacking(int fd, const char *backing, const char *format, const char 
     if (!header || replQcow2CheckReference(backing, format, what, err) < 0)
         return -1;
     if (g_strcmp0(header->backing, backing) == 0 &&
-        (!backing || g_strcmp0(header->backingFormat, format) == 0) &&
-        (backing || !header->backingFormat))
+        (!backing || g_strcmp0(header->backingFormat, format) == 0) && (backing || !header->backingFormat))
         return 0;
     buf = replQcow2HeaderRebuild(fd, header, &edit, what, &used, err);
     if (!buf)

@@ -27,7 +27,7 @@ typedef struct {
     const char *format;  /* NULL: not stated */
     gboolean setLuks;    /* place of the LUKS header and the encryption method that goes with it */
     guint64 luksOffset;
-    guint64 luksLength;  /* 0: not encrypted */
+    guint64 luksLength; /* 0: not encrypted */
 } ReplQcow2Edit;
 
 /* The first cluster of @fd as it would be with @edit done: the cluster size in bytes (zeros behind the end

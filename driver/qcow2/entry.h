@@ -23,9 +23,9 @@ typedef enum {
 typedef struct {
     ReplQcow2EntryKind kind;
     guint64 host;
-    guint64 hostBytes;  /* COMPRESSED: an upper bound, to the end of the last 512-byte sector */
-    guint32 allocated;  /* bit n: subcluster n has data in @host; all ones without extended L2 */
-    guint32 zero;       /* bit n: subcluster n reads as zeros; neither: from the backing file */
+    guint64 hostBytes; /* COMPRESSED: an upper bound, to the end of the last 512-byte sector */
+    guint32 allocated; /* bit n: subcluster n has data in @host; all ones without extended L2 */
+    guint32 zero;      /* bit n: subcluster n reads as zeros; neither: from the backing file */
 } ReplQcow2Entry;
 
 /* Decodes the entry at @p (8 or 16 bytes). Returns 0, or -1 when it makes no sense (data cluster not

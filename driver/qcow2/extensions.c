@@ -9,8 +9,7 @@
 #include "qcow2/header.h"
 
 ReplQcow2ExtensionResult
-replQcow2ExtensionAt(const guint8 *buf, guint64 have, guint64 limit, guint64 pos,
-                     ReplQcow2Extension *ext)
+replQcow2ExtensionAt(const guint8 *buf, guint64 have, guint64 limit, guint64 pos, ReplQcow2Extension *ext)
 {
     ext->offset = pos;
     ext->next = pos;

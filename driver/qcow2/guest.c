@@ -33,8 +33,8 @@ replGuestRead(int fd, const ReplQcow2Header *h, guint64 pos, guint8 *buf, gsize 
 
     if (pos >= h->fileSize_bytes) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Volume '%s' is malformed: it refers to offset %llu behind the end of its file"),
-                     what, (unsigned long long)pos);
+                     _("Volume '%s' is malformed: it refers to offset %llu behind the end of its file"), what,
+                     (unsigned long long)pos);
         return -1;
     }
     if ((n = replPreadFull(fd, buf, len, pos)) < 0) {
@@ -47,8 +47,8 @@ replGuestRead(int fd, const ReplQcow2Header *h, guint64 pos, guint8 *buf, gsize 
 
 /* The L2 entry of guest @offset; an L1 entry of 0 gives an unallocated one. */
 static int
-replGuestLookUp(int fd, const ReplQcow2Header *h, guint64 offset, ReplQcow2Entry *entry,
-                const char *what, GError **err)
+replGuestLookUp(int fd, const ReplQcow2Header *h, guint64 offset, ReplQcow2Entry *entry, const char *what,
+                GError **err)
 {
     guint32 l2Bits = replQcow2L2Bits(h);
     guint64 l2Index = (offset >> h->clusterBits) & ((G_GUINT64_CONSTANT(1) << l2Bits) - 1);
@@ -86,8 +86,8 @@ replGuestReadCompressed(int fd, const ReplQcow2Header *h, const ReplQcow2Entry *
         return -1;
     if (replQcow2Inflate(h->compression, in, entry->hostBytes, out, cluster) < 0) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Volume '%s' is malformed: its compressed cluster at offset %llu is damaged"),
-                     what, (unsigned long long)entry->host);
+                     _("Volume '%s' is malformed: its compressed cluster at offset %llu is damaged"), what,
+                     (unsigned long long)entry->host);
         return -1;
     }
     memcpy(buf, out + within, len);
@@ -109,8 +109,8 @@ replGuestKindOf(const ReplQcow2Header *h, const ReplQcow2Entry *entry, guint32 n
 }
 
 int
-replQcow2ReadGuest(int fd, const ReplQcow2Header *header, guint64 offset, guint8 *buf, gsize len,
-                   gsize *got, ReplGuestKind *kind, const char *what, GError **err)
+replQcow2ReadGuest(int fd, const ReplQcow2Header *header, guint64 offset, guint8 *buf, gsize len, gsize *got,
+                   ReplGuestKind *kind, const char *what, GError **err)
 {
     guint64 cluster = replQcow2ClusterSize(header);
     guint64 within = offset & (cluster - 1);
@@ -121,8 +121,7 @@ replQcow2ReadGuest(int fd, const ReplQcow2Header *header, guint64 offset, guint8
     *kind = REPL_GUEST_UNALLOCATED;
     if (header->hasDataFile) {
         replErrorSet(err, VIR_ERR_NO_SUPPORT,
-                     _("Volume '%s' keeps its data in an external data file, which is not supported"),
-                     what);
+                     _("Volume '%s' keeps its data in an external data file, which is not supported"), what);
         return -1;
     }
     if (offset >= header->virtualSize_bytes || len == 0)

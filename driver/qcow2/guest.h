@@ -21,5 +21,5 @@ typedef enum {
  * a look at a few sectors, not for copying: it reads the L1 and L2 entry each time. Files with an external data
  * file are refused. Returns 0, or -1 with @err set. */
 int
-replQcow2ReadGuest(int fd, const ReplQcow2Header *header, guint64 offset, guint8 *buf, gsize len,
-                   gsize *got, ReplGuestKind *kind, const char *what, GError **err);
+replQcow2ReadGuest(int fd, const ReplQcow2Header *header, guint64 offset, guint8 *buf, gsize len, gsize *got,
+                   ReplGuestKind *kind, const char *what, GError **err);

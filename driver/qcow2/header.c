@@ -75,8 +75,8 @@ replQcow2CheckFeatures(const ReplQcow2Header *h, const char *what, GError **err)
         (h->compression != REPL_QCOW2_COMPRESSION_ZLIB) !=
             !!(h->incompatible & REPL_QCOW2_INCOMPAT_COMPRESSION)) {
         replErrorSet(err, VIR_ERR_NO_SUPPORT,
-                     _("Volume '%s' has compression type %u, which is not known here or not announced"),
-                     what, h->compression);
+                     _("Volume '%s' has compression type %u, which is not known here or not announced"), what,
+                     h->compression);
         return -1;
     }
     if (h->cryptMethod > REPL_QCOW2_CRYPT_LUKS) {
@@ -121,8 +121,8 @@ replQcow2CheckTables(const ReplQcow2Header *h, const char *what, GError **err)
     }
     if (h->l1Entries > 0 && !replQcow2TableFits(h, h->l1Offset, l1Bytes)) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Volume '%s' is malformed: its L1 table at offset %llu is not inside the file"),
-                     what, (unsigned long long)h->l1Offset);
+                     _("Volume '%s' is malformed: its L1 table at offset %llu is not inside the file"), what,
+                     (unsigned long long)h->l1Offset);
         return -1;
     }
     if (h->refcountOrder > 6 || refBytes == 0 || refBytes > REPL_QCOW2_MAX_REFTABLE_BYTES) {
@@ -155,8 +155,7 @@ replQcow2CheckAddons(const ReplQcow2Header *h, const char *what, GError **err)
 {
     if (h->cryptMethod == REPL_QCOW2_CRYPT_LUKS && h->luksLength == 0) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Volume '%s' is malformed: it is encrypted with LUKS but has no LUKS header"),
-                     what);
+                     _("Volume '%s' is malformed: it is encrypted with LUKS but has no LUKS header"), what);
         return -1;
     }
     if (h->luksLength > 0 && !replQcow2TableFits(h, h->luksOffset, h->luksLength)) {
@@ -185,8 +184,8 @@ replQcow2ParseFixed(ReplQcow2Header *h, const guint8 *buf, const char *what, GEr
     h->version = replGetBe32(buf + 4);
     h->clusterBits = replGetBe32(buf + 20);
     if (replGetBe32(buf) != REPL_QCOW2_MAGIC || h->version < 2 || h->version > 3) {
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Volume '%s' is not a qcow2 file of version 2 or 3"), what);
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Volume '%s' is not a qcow2 file of version 2 or 3"),
+                     what);
         return -1;
     }
     if (h->clusterBits < REPL_QCOW2_MIN_CLUSTER_BITS || h->clusterBits > REPL_QCOW2_MAX_CLUSTER_BITS) {
@@ -241,8 +240,8 @@ replQcow2TakeName(const guint8 *data, guint32 length, const char *what, char **n
 }
 
 static int
-replQcow2TakeExtension(ReplQcow2Header *h, const guint8 *buf, const ReplQcow2Extension *ext,
-                       const char *what, GError **err)
+replQcow2TakeExtension(ReplQcow2Header *h, const guint8 *buf, const ReplQcow2Extension *ext, const char *what,
+                       GError **err)
 {
     const guint8 *data = buf + ext->offset + 8;
 
@@ -283,8 +282,8 @@ replQcow2TakeExtension(ReplQcow2Header *h, const guint8 *buf, const ReplQcow2Ext
 }
 
 static ReplParse
-replQcow2ParseExtensions(ReplQcow2Header *h, const guint8 *buf, guint64 have, guint64 limit,
-                         const char *what, GError **err)
+replQcow2ParseExtensions(ReplQcow2Header *h, const guint8 *buf, guint64 have, guint64 limit, const char *what,
+                         GError **err)
 {
     guint64 pos = h->headerLength;
 

@@ -58,15 +58,15 @@ enum {
 
 /* What the header says. Read once, never changed. Offsets are host offsets in bytes. */
 typedef struct {
-    guint32 version;              /* 2 or 3 */
-    guint32 clusterBits;          /* 9 to 21 */
-    guint32 cryptMethod;          /* REPL_QCOW2_CRYPT_… */
-    guint32 l1Entries;            /* of the active L1 table */
+    guint32 version;     /* 2 or 3 */
+    guint32 clusterBits; /* 9 to 21 */
+    guint32 cryptMethod; /* REPL_QCOW2_CRYPT_… */
+    guint32 l1Entries;   /* of the active L1 table */
     guint32 refcountTableClusters;
-    guint32 refcountOrder;        /* a refcount has 1 << this bits; 4 in version 2 */
-    guint32 snapshotCount;        /* internal snapshots */
-    guint32 headerLength;         /* 72 in version 2 */
-    guint32 compression;          /* REPL_QCOW2_COMPRESSION_… */
+    guint32 refcountOrder; /* a refcount has 1 << this bits; 4 in version 2 */
+    guint32 snapshotCount; /* internal snapshots */
+    guint32 headerLength;  /* 72 in version 2 */
+    guint32 compression;   /* REPL_QCOW2_COMPRESSION_… */
     guint64 virtualSize_bytes;
     guint64 l1Offset;
     guint64 refcountTableOffset;
@@ -74,16 +74,16 @@ typedef struct {
     guint64 incompatible;
     guint64 compatible;
     guint64 autoclear;
-    char *backing;                /* as written in the file, NULL: none */
-    char *backingFormat;          /* NULL: not stated */
-    char *dataFile;               /* name of an external data file, NULL: not stated */
-    gboolean hasDataFile;         /* guest data lies in another file; callers refuse that */
-    guint64 luksOffset;           /* LUKS1 header inside the file; length 0: none */
+    char *backing;        /* as written in the file, NULL: none */
+    char *backingFormat;  /* NULL: not stated */
+    char *dataFile;       /* name of an external data file, NULL: not stated */
+    gboolean hasDataFile; /* guest data lies in another file; callers refuse that */
+    guint64 luksOffset;   /* LUKS1 header inside the file; length 0: none */
     guint64 luksLength;
-    guint32 bitmapCount;          /* persistent dirty bitmaps that are consistent (autoclear bit set) */
+    guint32 bitmapCount; /* persistent dirty bitmaps that are consistent (autoclear bit set) */
     guint64 bitmapDirOffset;
     guint64 bitmapDirSize;
-    guint64 fileSize_bytes;       /* of the file itself when it was read */
+    guint64 fileSize_bytes; /* of the file itself when it was read */
 } ReplQcow2Header;
 
 /* Reads and judges the header of the regular file @fd; @what names the volume in messages. Usually

@@ -22,8 +22,8 @@ struct ReplQcow2Map {
     GHashTable *pages;  /* page number -> its ReplMapPage, owned here */
     GPtrArray *ordered; /* the same pages by number; not sorted while @unsorted */
     gboolean unsorted;
-    GArray *tables;     /* of ReplQcow2Range */
-    ReplMapPage *last;  /* the page set last: tables come in runs */
+    GArray *tables;    /* of ReplQcow2Range */
+    ReplMapPage *last; /* the page set last: tables come in runs */
 };
 
 ReplQcow2Map *

@@ -74,8 +74,7 @@ replSameFill(ReplSameSide *side, guint64 pos, gsize len, GError **err)
         return -1;
     }
     if ((gsize)n < len) {
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Volume '%s' changed while it was read"),
-                     side->what);
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Volume '%s' changed while it was read"), side->what);
         return -1;
     }
     return 0;
@@ -107,8 +106,8 @@ replSameRange(ReplSameSide *a, ReplSameSide *b, guint64 pos, const ReplSameWatch
 }
 
 static int
-replSameFrom(int a, int b, const char *whatA, const char *whatB, guint64 start,
-             const ReplSameWatch *watch, GError **err)
+replSameFrom(int a, int b, const char *whatA, const char *whatB, guint64 start, const ReplSameWatch *watch,
+             GError **err)
 {
     g_autofree guint8 *bufA = g_malloc(REPL_SAME_PIECE);
     g_autofree guint8 *bufB = g_malloc(REPL_SAME_PIECE);
@@ -129,8 +128,7 @@ replSameFrom(int a, int b, const char *whatA, const char *whatB, guint64 start,
 }
 
 int
-replSameBytes(int a, int b, const char *whatA, const char *whatB, const ReplSameWatch *watch,
-              GError **err)
+replSameBytes(int a, int b, const char *whatA, const char *whatB, const ReplSameWatch *watch, GError **err)
 {
     return replSameFrom(a, b, whatA, whatB, 0, watch, err);
 }

@@ -24,5 +24,4 @@ replQcow2SameLayer(int a, int b, const char *whatA, const char *whatB, const Rep
 
 /* The same for any two files: equal sizes and bytes, holes being zeros. */
 int
-replSameBytes(int a, int b, const char *whatA, const char *whatB, const ReplSameWatch *watch,
-              GError **err);
+replSameBytes(int a, int b, const char *whatA, const char *whatB, const ReplSameWatch *watch, GError **err);

@@ -50,9 +50,9 @@ replQcow2SnapshotRead(int fd, const ReplQcow2Header *h, const char *what, guint3
     snap->vmStateSize_bytes = extra >= 8 ? replGetBe64(buf + 40) : replGetBe32(buf + 32);
     snap->diskSize_bytes = extra >= 16 ? replGetBe64(buf + 48) : h->virtualSize_bytes;
     if ((guint64)snap->l1Entries * 8 > REPL_QCOW2_MAX_L1_BYTES ||
-        (snap->l1Entries > 0 && (snap->l1Offset % replQcow2ClusterSize(h) != 0 ||
-                                 snap->l1Offset >= h->fileSize_bytes || snap->l1Offset == 0 ||
-                                 snap->l1Entries * 8ULL > h->fileSize_bytes - snap->l1Offset)))
+        (snap->l1Entries > 0 &&
+         (snap->l1Offset % replQcow2ClusterSize(h) != 0 || snap->l1Offset >= h->fileSize_bytes ||
+          snap->l1Offset == 0 || snap->l1Entries * 8ULL > h->fileSize_bytes - snap->l1Offset)))
         return replQcow2SnapshotRefuse(what, number, err);
     *pos += (bytes + 7) & ~G_GUINT64_CONSTANT(7);
     return 0;

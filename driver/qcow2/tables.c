@@ -328,8 +328,7 @@ replQcow2MapRead(int fd, const ReplQcow2Header *header, const char *what, const 
 
     if (header->hasDataFile) {
         replErrorSet(err, VIR_ERR_NO_SUPPORT,
-                     _("Volume '%s' keeps its data in an external data file, which is not supported"),
-                     what);
+                     _("Volume '%s' keeps its data in an external data file, which is not supported"), what);
         return NULL;
     }
     if (replWalkAll(&walk, err) < 0)

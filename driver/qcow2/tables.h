@@ -16,7 +16,7 @@
 typedef enum {
     REPL_QCOW2_NONE, /* nothing refers to it */
     REPL_QCOW2_HEADER,
-    REPL_QCOW2_L1,   /* active or of a snapshot */
+    REPL_QCOW2_L1, /* active or of a snapshot */
     REPL_QCOW2_L2,
     REPL_QCOW2_REFCOUNT_TABLE,
     REPL_QCOW2_REFCOUNT_BLOCK,

@@ -133,9 +133,8 @@ replQemuLuksOptions(ReplQemuCommand *command, GString *options, const ReplQemuTa
     g_autofree char *secret = replQemuSecret(command, luks->secret);
     g_autofree char *time = luks->iterTime_ms ? g_strdup_printf("%u", luks->iterTime_ms) : NULL;
     const char *const values[][2] = {
-        {"key-secret", secret},       {"cipher-alg", luks->cipher},
-        {"cipher-mode", luks->mode},  {"ivgen-alg", luks->ivgen},
-        {"ivgen-hash-alg", luks->ivgenHash}, {"hash-alg", luks->hash},
+        {"key-secret", secret},     {"cipher-alg", luks->cipher},        {"cipher-mode", luks->mode},
+        {"ivgen-alg", luks->ivgen}, {"ivgen-hash-alg", luks->ivgenHash}, {"hash-alg", luks->hash},
         {"iter-time", time},
     };
     guint i;
@@ -185,8 +184,8 @@ replQemuArgvConvert(const ReplQemuChain *chain, const ReplQemuTarget *target, gb
     g_autofree char *source = replQemuChainNode(command, chain, NULL);
     g_autofree char *path = NULL;
 
-    replQemuAdd(command, "-p", "-m", REPL_QEMU_COROUTINES, "-W", "-O",
-                replFormatToString(target->format), NULL);
+    replQemuAdd(command, "-p", "-m", REPL_QEMU_COROUTINES, "-W", "-O", replFormatToString(target->format),
+                NULL);
     if (bitmaps)
         replQemuAdd(command, "--bitmaps", NULL);
     replQemuTargetOptions(command, target);

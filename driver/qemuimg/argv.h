@@ -54,7 +54,7 @@ typedef struct {
     const char *mode;            /* "xts" */
     const char *ivgen;           /* "plain64" */
     const char *ivgenHash;
-    const char *hash;            /* "sha256" */
+    const char *hash; /* "sha256" */
     guint iterTime_ms;
 } ReplQemuLuks;
 

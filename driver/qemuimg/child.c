@@ -195,8 +195,7 @@ replChildPipes(ReplQemuChild *child, int *out, int *errors, GError **err)
 }
 
 int
-replQemuChildStart(ReplQemuChild *child, const ReplQemuCommand *command, const ReplQemuRun *run,
-                   GError **err)
+replQemuChildStart(ReplQemuChild *child, const ReplQemuCommand *command, const ReplQemuRun *run, GError **err)
 {
     g_autofree char *program = g_find_program_in_path("qemu-img");
     g_autoptr(GArray) made = g_array_new(FALSE, FALSE, sizeof(int));
@@ -281,8 +280,7 @@ replQemuChildCpu(const ReplQemuChild *child)
     struct timespec used;
     clockid_t clock;
 
-    if (child->pid == 0 || clock_getcpuclockid(child->pid, &clock) != 0 ||
-        clock_gettime(clock, &used) < 0)
+    if (child->pid == 0 || clock_getcpuclockid(child->pid, &clock) != 0 || clock_gettime(clock, &used) < 0)
         return -1;
     return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
 }

@@ -11,10 +11,10 @@
 
 /* Belongs to the thread that started it. */
 typedef struct {
-    pid_t pid;   /* 0: none, or waited for */
-    int outFd;   /* owned; what it prints, non-blocking */
-    int errFd;   /* owned; its messages, non-blocking */
-    int status;  /* as of waitpid(), once it has ended */
+    pid_t pid;  /* 0: none, or waited for */
+    int outFd;  /* owned; what it prints, non-blocking */
+    int errFd;  /* owned; its messages, non-blocking */
+    int status; /* as of waitpid(), once it has ended */
 } ReplQemuChild;
 
 /* Starts @command with the limits of @run. Returns 0, or -1 with @err set. */

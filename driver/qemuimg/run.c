@@ -31,8 +31,8 @@ typedef struct {
     guint64 base_bytes;  /* of the meter's file before */
     guint64 moved_bytes; /* told to the watch */
     gint64 started_us;
-    guint64 seen;        /* sum of all signs of progress */
-    double seenCpu_s;    /* when there was the last one */
+    guint64 seen;     /* sum of all signs of progress */
+    double seenCpu_s; /* when there was the last one */
 } ReplQemuWatch;
 
 int

@@ -33,11 +33,11 @@ checkPin(ReplJob *job, const ReplCheck *check)
 
     for (i = 0; i < check->chain->layers->len; i++) {
         const ReplLayer *layer = replChainLayer(check->chain, i);
-        ReplPinKind kind = check->heal ? (i ? REPL_PIN_LAYER : REPL_PIN_TARGET)
-                                       : (i ? REPL_PIN_BASE : REPL_PIN_SOURCE);
+        ReplPinKind kind =
+            check->heal ? (i ? REPL_PIN_LAYER : REPL_PIN_TARGET) : (i ? REPL_PIN_BASE : REPL_PIN_SOURCE);
 
-        replPinsAdd(replServicePins(), layer->pool->uuid, layer->pool->name, layer->volume, replJobId(job), kind,
-                    i ? check->volume : NULL);
+        replPinsAdd(replServicePins(), layer->pool->uuid, layer->pool->name, layer->volume, replJobId(job),
+                    kind, i ? check->volume : NULL);
     }
 }
 
@@ -85,7 +85,8 @@ checkPrepare(ReplJob *job, void *opaque, GError **err)
     check->changed = FALSE;
     g_ptr_array_set_size(check->broken, 0);
     if (!region || !region->dir) {
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("The pool of volume '%s' is not active"), check->volume);
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("The pool of volume '%s' is not active"),
+                     check->volume);
         return -1;
     }
     check->set = replRegionsSetOf(region->label->name);
@@ -158,15 +159,16 @@ checkEnsureRecord(const ReplRegion *region, ReplStaging *staging, const char *vo
 }
 
 static int
-checkSave(const ReplCheck *check, gboolean (*change)(ReplImage **image, void *opaque, GError **err), void *opaque,
-          GError **err)
+checkSave(const ReplCheck *check, gboolean (*change)(ReplImage **image, void *opaque, GError **err),
+          void *opaque, GError **err)
 {
     g_autoptr(ReplRegion) region = replRegionOfUuid(check->poolUuid);
     g_autoptr(ReplStaging) staging = region && region->dir ? replRegionStaging(region, TRUE, err) : NULL;
 
     if (!staging) {
         if (err && !*err)
-            replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("The pool of volume '%s' is not active"), check->volume);
+            replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("The pool of volume '%s' is not active"),
+                         check->volume);
         return -1;
     }
     if (checkEnsureRecord(region, staging, check->volume, err) < 0)
@@ -177,10 +179,11 @@ checkSave(const ReplCheck *check, gboolean (*change)(ReplImage **image, void *op
 static int
 checkRefuseChanged(const ReplCheck *check, GError **err)
 {
-    replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                 _("Volume '%s' was written to since its digests were made: it is changed, not damaged, and there is "
-                   "nothing to heal it by. Verify it to make digests of what it is now"),
-                 check->volume);
+    replErrorSet(
+        err, VIR_ERR_OPERATION_INVALID,
+        _("Volume '%s' was written to since its digests were made: it is changed, not damaged, and there is "
+          "nothing to heal it by. Verify it to make digests of what it is now"),
+        check->volume);
     return -1;
 }
 

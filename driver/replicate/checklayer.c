@@ -40,8 +40,8 @@ checkAdvance(void *opaque, guint64 bytes)
 }
 
 static int
-checkScrub(ReplJob *job, const ReplLayer *layer, ReplStaging *staging, const ReplDigests *digests, ReplDigestsMaker *maker,
-           ReplScrub *scrub, GError **err)
+checkScrub(ReplJob *job, const ReplLayer *layer, ReplStaging *staging, const ReplDigests *digests,
+           ReplDigestsMaker *maker, ReplScrub *scrub, GError **err)
 {
     const ReplCopyWatch watch = {.admit = checkAdmit, .advance = checkAdvance, .opaque = job};
     g_autoptr(GError) local = NULL;
@@ -79,7 +79,8 @@ checkFound(ReplCheck *check, const ReplLayer *layer, ReplScrub *scrub)
 
         replVerifiedAddPlace(check->verified, layer->volume, damage->offset_bytes, damage->length_bytes);
     }
-    replWarn("Volume '%s' of pool '%s' is damaged: %" G_GUINT64_FORMAT " blocks of 64 KiB are not what they were",
+    replWarn("Volume '%s' of pool '%s' is damaged: %" G_GUINT64_FORMAT
+             " blocks of 64 KiB are not what they were",
              layer->volume, layer->pool->name, scrub->blocks);
     broken->pool = replPoolDirRef(layer->pool);
     broken->volume = g_strdup(layer->volume);
@@ -142,10 +143,11 @@ replCheckLayer(ReplJob *job, ReplCheck *check, guint index, GError **err)
     if (digests)
         return checkChanged(job, check, layer, staging, digests, err);
     if (check->heal) {
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("There are no digests of volume '%s' of pool '%s', so nothing tells whether it is damaged: "
-                       "they are made when it is verified"),
-                     layer->volume, layer->pool->name);
+        replErrorSet(
+            err, VIR_ERR_OPERATION_INVALID,
+            _("There are no digests of volume '%s' of pool '%s', so nothing tells whether it is damaged: "
+              "they are made when it is verified"),
+            layer->volume, layer->pool->name);
         return -1;
     }
     check->verified->made = TRUE;

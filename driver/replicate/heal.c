@@ -34,8 +34,8 @@ typedef struct {
     ReplReader *self;
     GPtrArray *donors; /* of ReplDonor */
     guint8 *memory;
-    guint8 *buf;       /* of a block, aligned */
-    guint64 mended;    /* blocks */
+    guint8 *buf;    /* of a block, aligned */
+    guint64 mended; /* blocks */
     guint64 left;
 } ReplHeal;
 
@@ -96,7 +96,7 @@ typedef struct {
     const ReplImage *own; /* the layer's record; NULL: none */
     const char *poolUuid; /* the layer's */
     guint64 ino;
-    GPtrArray *volumes;   /* of char *: replicas of it, or of its source */
+    GPtrArray *volumes; /* of char *: replicas of it, or of its source */
 } ReplKin;
 
 static void
@@ -108,7 +108,8 @@ healVisit(const char *volume, const ReplImage *image, void *opaque)
     if (!image->hasOrigin || !image->originPool)
         return;
     ofIt = g_str_equal(image->originPool, kin->poolUuid) && image->origin.ino == kin->ino;
-    ofItsSource = kin->own && kin->own->hasOrigin && g_strcmp0(image->originPool, kin->own->originPool) == 0 &&
+    ofItsSource = kin->own && kin->own->hasOrigin &&
+                  g_strcmp0(image->originPool, kin->own->originPool) == 0 &&
                   image->origin.ino == kin->own->origin.ino;
     if (ofIt || ofItsSource)
         g_ptr_array_add(kin->volumes, g_strdup(volume));
@@ -183,7 +184,8 @@ healOpen(ReplHeal *heal, GError **err)
     }
     heal->fd = openat(pool->dirFd, volume, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (heal->fd < 0 || fstat(heal->fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        replErrorSetSystem(err, errno, _("Cannot open volume '%s' of pool '%s' to heal it"), volume, pool->name);
+        replErrorSetSystem(err, errno, _("Cannot open volume '%s' of pool '%s' to heal it"), volume,
+                           pool->name);
         return -1;
     }
     if (replImageLockWrite(heal->fd, volume, err) < 0)
@@ -216,8 +218,8 @@ healFetch(ReplHeal *heal, guint64 offset, const guint8 *sum, gsize *len)
         const ReplDonor *donor = g_ptr_array_index(heal->donors, i);
         gsize n;
 
-        if (replScrubBlock(donor->reader, MIN(donor->size_bytes, offset + *len), offset, heal->buf, &n, found, NULL) ==
-                0 &&
+        if (replScrubBlock(donor->reader, MIN(donor->size_bytes, offset + *len), offset, heal->buf, &n, found,
+                           NULL) == 0 &&
             n == *len && memcmp(found, sum, sizeof(found)) == 0)
             return TRUE;
     }
@@ -270,7 +272,8 @@ healDamages(ReplHeal *heal, GError **err)
             if (group != loaded && replDigestsBlocks(heal->digests, group, *sums, err) < 0)
                 return -1;
             loaded = group;
-            if (healBlock(heal, offset, (*sums)[offset / REPL_SUM_BLOCK_BYTES % REPL_SUM_GROUP_BLOCKS], err) < 0)
+            if (healBlock(heal, offset, (*sums)[offset / REPL_SUM_BLOCK_BYTES % REPL_SUM_GROUP_BLOCKS], err) <
+                0)
                 return -1;
         }
     }
@@ -289,8 +292,8 @@ healSettle(ReplHeal *heal, GError **err)
     ReplFileIdentity now;
     struct stat st;
 
-    if (fdatasync(heal->fd) < 0 || (heal->left == 0 && futimens(heal->fd, times) < 0) || fsync(heal->fd) < 0 ||
-        fstat(heal->fd, &st) < 0) {
+    if (fdatasync(heal->fd) < 0 || (heal->left == 0 && futimens(heal->fd, times) < 0) ||
+        fsync(heal->fd) < 0 || fstat(heal->fd, &st) < 0) {
         replErrorSetSystem(err, errno, _("Cannot sync volume '%s'"), heal->broken->volume);
         return -1;
     }
@@ -316,16 +319,17 @@ healLayer(ReplHeal *heal, GError **err)
     heal->left += heal->broken->scrub.damages->len >= REPL_SCRUB_PLACES_MAX ? untold : 0;
     if (healSettle(heal, err) < 0)
         return -1;
-    replInfo("Volume '%s' of pool '%s': %" G_GUINT64_FORMAT " damaged blocks of 64 KiB were mended, %" G_GUINT64_FORMAT
-             " could not be",
+    replInfo("Volume '%s' of pool '%s': %" G_GUINT64_FORMAT
+             " damaged blocks of 64 KiB were mended, %" G_GUINT64_FORMAT " could not be",
              heal->broken->volume, heal->broken->pool->name, heal->mended, heal->left);
     if (heal->left == 0)
         return 0;
-    replErrorSet(err, VIR_ERR_OPERATION_FAILED,
-                 _("Volume '%s' of pool '%s' has %llu damaged blocks of 64 KiB that no other replica has as they "
-                   "were; %llu were mended"),
-                 heal->broken->volume, heal->broken->pool->name, (unsigned long long)heal->left,
-                 (unsigned long long)heal->mended);
+    replErrorSet(
+        err, VIR_ERR_OPERATION_FAILED,
+        _("Volume '%s' of pool '%s' has %llu damaged blocks of 64 KiB that no other replica has as they "
+          "were; %llu were mended"),
+        heal->broken->volume, heal->broken->pool->name, (unsigned long long)heal->left,
+        (unsigned long long)heal->mended);
     return -1;
 }
 

@@ -26,7 +26,8 @@ replPendingCancel(ReplJob *job, GError **err)
         if (info->state == REPL_JOB_CANCELLED)
             return 0;
         replErrorSet(err, info->errorCode ? info->errorCode : VIR_ERR_OPERATION_FAILED,
-                     _("Replication job '%s' cannot be cancelled: %s"), replJobId(job), info->error ? info->error : "?");
+                     _("Replication job '%s' cannot be cancelled: %s"), replJobId(job),
+                     info->error ? info->error : "?");
         return -1;
     }
     replErrorSet(err, VIR_ERR_OPERATION_TIMEOUT,

@@ -257,7 +257,8 @@ replDigestsBlocks(const ReplDigests *digests, guint64 group, ReplGroupSums sums,
     if (isZero(whole, REPL_SUM_BYTES))
         return 0;
     if (replPreadFull(digests->fd, sums, DIGESTS_GROUP_SUMS_BYTES,
-                      blocksAt(digests->groups) + group * DIGESTS_GROUP_SUMS_BYTES) != DIGESTS_GROUP_SUMS_BYTES)
+                      blocksAt(digests->groups) + group * DIGESTS_GROUP_SUMS_BYTES) !=
+        DIGESTS_GROUP_SUMS_BYTES)
         return damaged(err);
     replSumBlock(&sums[0][0], DIGESTS_GROUP_SUMS_BYTES, sum);
     return memcmp(sum, whole, sizeof(sum)) == 0 ? 0 : damaged(err);
@@ -281,8 +282,9 @@ replDigestsMake(ReplStaging *staging, const char *volume, const ReplFileIdentity
     maker->fd = -1;
     maker->folder = -1;
     if (identity->size_bytes > REPL_SUM_FILE_MAX_BYTES || strlen(volume) >= sizeof(maker->header.volume)) {
-        replErrorSet(err, VIR_ERR_NO_SUPPORT, _("Volume '%s' is larger than %llu TiB: no digests are kept of it"),
-                     volume, (unsigned long long)(REPL_SUM_FILE_MAX_BYTES >> 40));
+        replErrorSet(err, VIR_ERR_NO_SUPPORT,
+                     _("Volume '%s' is larger than %llu TiB: no digests are kept of it"), volume,
+                     (unsigned long long)(REPL_SUM_FILE_MAX_BYTES >> 40));
         return NULL;
     }
     if ((maker->folder = digestsFolder(staging, TRUE, err)) < 0)
@@ -345,7 +347,8 @@ int
 replDigestsFinish(ReplDigestsMaker *maker, GError **err)
 {
     headerSum(&maker->header, maker->groupSums, maker->groups, maker->header.sum);
-    if (replPwriteFull(maker->fd, maker->groupSums, maker->groups * REPL_SUM_BYTES, DIGESTS_HEADER_BYTES) < 0 ||
+    if (replPwriteFull(maker->fd, maker->groupSums, maker->groups * REPL_SUM_BYTES, DIGESTS_HEADER_BYTES) <
+            0 ||
         replPwriteFull(maker->fd, &maker->header, sizeof(maker->header), 0) < 0 || fsync(maker->fd) < 0 ||
         renameat(maker->folder, maker->temp, maker->folder, maker->file) < 0)
         return cannotWrite(maker, err);

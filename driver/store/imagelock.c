@@ -96,8 +96,7 @@ replImageLockFailed(const char *what, int errnum, GError **err)
     }
     if (errnum == EAGAIN || errnum == EACCES) {
         /* QEMU does not lock these bytes exclusively. */
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("volume '%s' is locked by another process"),
-                     what);
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("volume '%s' is locked by another process"), what);
         return -1;
     }
     replErrorSetSystem(err, errnum, _("Cannot lock volume '%s'"), what);
@@ -108,14 +107,13 @@ static int
 replImageLockRefuse(const char *what, unsigned does, unsigned forbids, GError **err)
 {
     if (does & (REPL_PERM_WRITE | REPL_PERM_RESIZE))
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("volume '%s' is open for writing by another process"), what);
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("volume '%s' is open for writing by another process"),
+                     what);
     else if (forbids & REPL_PERM_CONSISTENT_READ)
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                      _("volume '%s' is locked by another process that lets nobody read it"), what);
     else
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("volume '%s' is open in another process"),
-                     what);
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("volume '%s' is open in another process"), what);
     return -1;
 }
 
@@ -125,8 +123,7 @@ replImageLock(int fd, const char *what, unsigned does, unsigned forbids, GError 
     int othersDo;
     int othersForbid;
 
-    if (replBytesMark(fd, REPL_LOCK_DOES, does) < 0 ||
-        replBytesMark(fd, REPL_LOCK_FORBIDS, forbids) < 0 ||
+    if (replBytesMark(fd, REPL_LOCK_DOES, does) < 0 || replBytesMark(fd, REPL_LOCK_FORBIDS, forbids) < 0 ||
         (othersDo = replBytesOthers(fd, REPL_LOCK_DOES, forbids)) < 0 ||
         (othersForbid = replBytesOthers(fd, REPL_LOCK_FORBIDS, does)) < 0) {
         int saved = errno;
@@ -143,8 +140,7 @@ replImageLock(int fd, const char *what, unsigned does, unsigned forbids, GError 
 int
 replImageLockRead(int fd, const char *what, GError **err)
 {
-    return replImageLock(fd, what, REPL_PERM_CONSISTENT_READ, REPL_PERM_WRITE | REPL_PERM_RESIZE,
-                         err);
+    return replImageLock(fd, what, REPL_PERM_CONSISTENT_READ, REPL_PERM_WRITE | REPL_PERM_RESIZE, err);
 }
 
 int

@@ -164,8 +164,7 @@ replRequestToText(GKeyFile *keys, const ReplRequest *req)
                 replWord(replSnapshotsWords, G_N_ELEMENTS(replSnapshotsWords), req->snapshots));
     replTextPut(keys, group, "encryption",
                 replWord(replEncryptionWords, G_N_ELEMENTS(replEncryptionWords), req->encryption));
-    replTextPut(keys, group, "rekey",
-                replWord(replRekeyWords, G_N_ELEMENTS(replRekeyWords), req->rekey));
+    replTextPut(keys, group, "rekey", replWord(replRekeyWords, G_N_ELEMENTS(replRekeyWords), req->rekey));
     g_key_file_set_boolean(keys, group, "fast-create", req->fastCreate);
     g_key_file_set_boolean(keys, group, "verify", req->verify);
     replTextPut(keys, group, "bundle", replBundleModeToString(req->bundle));
@@ -219,10 +218,8 @@ replRequestFromText(ReplTextReader *r)
     req->format = replTextString(r, group, "format");
     req->async = replTextFlag(r, group, "async");
     req->start = replTextFlag(r, group, "start");
-    req->snapshots =
-        replTextWord(r, group, "snapshots", replSnapshotsFromString, REPL_SNAPSHOTS_KEEP);
-    req->encryption =
-        replTextWord(r, group, "encryption", replEncryptionFromString, REPL_ENCRYPTION_KEEP);
+    req->snapshots = replTextWord(r, group, "snapshots", replSnapshotsFromString, REPL_SNAPSHOTS_KEEP);
+    req->encryption = replTextWord(r, group, "encryption", replEncryptionFromString, REPL_ENCRYPTION_KEEP);
     req->rekey = replTextWord(r, group, "rekey", replRekeyFromString, REPL_REKEY_FULL);
     req->fastCreate = replTextFlag(r, group, "fast-create");
     req->verify = replTextFlag(r, group, "verify");

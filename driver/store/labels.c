@@ -27,9 +27,9 @@ struct _ReplLabels {
     char *dirs[2]; /* fixed after creation; [persistent] */
 
     ReplLock writeLock; /* held over disk I/O; guards fds */
-    ReplFd fds[2];    /* -1: not there yet */
+    ReplFd fds[2];      /* -1: not there yet */
 
-    ReplLock lock; /* guards table, never held over disk I/O; taken with writeLock held or alone */
+    ReplLock lock;     /* guards table, never held over disk I/O; taken with writeLock held or alone */
     GHashTable *table; /* UUID as text -> ReplLabelEntry */
 };
 
@@ -69,9 +69,9 @@ replLabelEntryFree(gpointer opaque)
 static char *
 replUuidText(const unsigned char *u)
 {
-    return g_strdup_printf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-                           u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11],
-                           u[12], u[13], u[14], u[15]);
+    return g_strdup_printf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
+                           u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
+                           u[15]);
 }
 
 static void
@@ -258,14 +258,11 @@ replLabelsCount(ReplLabels *labels)
 
 void
 replLabelsEach(ReplLabels *labels,
-               void (*visit)(const unsigned char *uuid,
-                             const ReplLabel *label,
-                             gboolean persistent,
+               void (*visit)(const unsigned char *uuid, const ReplLabel *label, gboolean persistent,
                              void *opaque),
                void *opaque)
 {
-    g_autoptr(GHashTable) now =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replLabelEntryFree);
+    g_autoptr(GHashTable) now = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replLabelEntryFree);
     GHashTableIter iter;
     gpointer key;
     gpointer value;
@@ -308,8 +305,7 @@ replLabelChangeWrite(ReplLabelChange *change, GError **err)
     }
     if (replLabelsOpenDir(change->labels, change->persistent, TRUE, err) < 0)
         return -1;
-    aside = g_strdup_printf("%s.%08x%08x" REPL_LABEL_PREPARED, change->id, g_random_int(),
-                            g_random_int());
+    aside = g_strdup_printf("%s.%08x%08x" REPL_LABEL_PREPARED, change->id, g_random_int(), g_random_int());
     if (replWriteDurable(change->labels->fds[change->persistent], aside, data, len, err) < 0)
         return -1;
     change->aside = g_steal_pointer(&aside);
@@ -326,10 +322,7 @@ replLabelChangeFree(ReplLabelChange *change)
 }
 
 ReplLabelChange *
-replLabelsPrepare(ReplLabels *labels,
-                  const unsigned char *uuid,
-                  const ReplLabel *label,
-                  gboolean persistent,
+replLabelsPrepare(ReplLabels *labels, const unsigned char *uuid, const ReplLabel *label, gboolean persistent,
                   GError **err)
 {
     ReplLabelChange *change = g_new0(ReplLabelChange, 1);
@@ -359,8 +352,7 @@ replLabelsUnlink(ReplLabels *labels, const char *id, gboolean persistent, GError
     if (fd < 0)
         return 0;
     if ((unlinkat(fd, id, 0) < 0 && errno != ENOENT) || fsync(fd) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot remove the label '%s/%s'"),
-                           labels->dirs[persistent], id);
+        replErrorSetSystem(err, errno, _("Cannot remove the label '%s/%s'"), labels->dirs[persistent], id);
         return -1;
     }
     return 0;
@@ -426,10 +418,7 @@ replLabelChangeAbort(ReplLabelChange *change)
 }
 
 int
-replLabelsSet(ReplLabels *labels,
-              const unsigned char *uuid,
-              const ReplLabel *label,
-              gboolean persistent,
+replLabelsSet(ReplLabels *labels, const unsigned char *uuid, const ReplLabel *label, gboolean persistent,
               GError **err)
 {
     ReplLabelChange *change = replLabelsPrepare(labels, uuid, label, persistent, err);

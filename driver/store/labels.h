@@ -41,9 +41,7 @@ replLabelsCount(ReplLabels *labels);
 /* Calls @visit for each label as they are at the call; it may call the other functions. */
 void
 replLabelsEach(ReplLabels *labels,
-               void (*visit)(const unsigned char *uuid,
-                             const ReplLabel *label,
-                             gboolean persistent,
+               void (*visit)(const unsigned char *uuid, const ReplLabel *label, gboolean persistent,
                              void *opaque),
                void *opaque);
 
@@ -51,10 +49,7 @@ replLabelsEach(ReplLabels *labels,
  * ends with exactly one commit or abort; one that a crash left behind is removed at the next start.
  * NULL with @err set. */
 ReplLabelChange *
-replLabelsPrepare(ReplLabels *labels,
-                  const unsigned char *uuid,
-                  const ReplLabel *label,
-                  gboolean persistent,
+replLabelsPrepare(ReplLabels *labels, const unsigned char *uuid, const ReplLabel *label, gboolean persistent,
                   GError **err);
 
 /* Puts the change in place, replacing any label the pool has, persistent or not, and frees it. 0,
@@ -68,10 +63,7 @@ replLabelChangeAbort(ReplLabelChange *change);
 
 /* Prepare and commit at once. Return 0 or -1. */
 int
-replLabelsSet(ReplLabels *labels,
-              const unsigned char *uuid,
-              const ReplLabel *label,
-              gboolean persistent,
+replLabelsSet(ReplLabels *labels, const unsigned char *uuid, const ReplLabel *label, gboolean persistent,
               GError **err);
 int
 replLabelsDrop(ReplLabels *labels, const unsigned char *uuid, GError **err);

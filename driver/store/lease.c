@@ -98,8 +98,7 @@ replLeaseRead(ReplStaging *staging, ReplLeaseText *text, GError **err)
     ReplTextReader reader = {0};
     gsize len;
 
-    data = replReadLimited(staging->fds[REPL_STAGING_TOP], REPL_LEASE_FILE, REPL_LEASE_MAX_bytes,
-                           &len, &why);
+    data = replReadLimited(staging->fds[REPL_STAGING_TOP], REPL_LEASE_FILE, REPL_LEASE_MAX_bytes, &len, &why);
     if (!data && g_error_matches(why, REPL_ERROR, VIR_ERR_NO_STORAGE_VOL))
         return 0;
     if (data)
@@ -156,14 +155,12 @@ static void
 replLeaseSayHeld(const char *hostId, const ReplLeaseText *text, GError **err)
 {
     if (!text->host)
-        replErrorSet(err, VIR_ERR_OPERATION_FAILED,
-                     _("The staging folder is in use by another daemon"));
+        replErrorSet(err, VIR_ERR_OPERATION_FAILED, _("The staging folder is in use by another daemon"));
     else if (g_str_equal(text->host, hostId))
         replErrorSet(err, VIR_ERR_OPERATION_FAILED,
                      _("The staging folder is in use by another daemon of this host"));
     else
-        replErrorSet(err, VIR_ERR_OPERATION_FAILED,
-                     _("The staging folder is in use by host '%s' (%s)"),
+        replErrorSet(err, VIR_ERR_OPERATION_FAILED, _("The staging folder is in use by host '%s' (%s)"),
                      text->name ? text->name : "", text->host);
 }
 

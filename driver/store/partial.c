@@ -46,8 +46,7 @@ replPartialIsName(const char *name)
     guint64 index;
 
     return strlen(name) > REPL_UUID_LEN + 1 && replIsUuid(id) && name[REPL_UUID_LEN] == '.' &&
-           g_ascii_string_to_unsigned(name + REPL_UUID_LEN + 1, 10, 0, REPL_JOB_LAYERS_MAX - 1,
-                                      &index, NULL);
+           g_ascii_string_to_unsigned(name + REPL_UUID_LEN + 1, 10, 0, REPL_JOB_LAYERS_MAX - 1, &index, NULL);
 }
 
 /* Whether @name of @dirFd is the file behind @fd. */
@@ -103,8 +102,7 @@ replPartialOpenOrMake(int dirFd, const char *name, gboolean *existed, GError **e
 }
 
 int
-replPartialOpen(
-    ReplStaging *staging, const char *jobId, guint index, gboolean *existed, GError **err)
+replPartialOpen(ReplStaging *staging, const char *jobId, guint index, gboolean *existed, GError **err)
 {
     int dirFd = staging->fds[REPL_STAGING_PARTIAL];
     g_autofree char *name = replPartialName(jobId, index, err);
@@ -135,8 +133,7 @@ replPartialOpen(
     }
     if (name)
         replErrorSet(err, VIR_ERR_OPERATION_FAILED,
-                     _("The partial file '%s' is removed by another process again and again"),
-                     name);
+                     _("The partial file '%s' is removed by another process again and again"), name);
     return -1;
 }
 
@@ -153,8 +150,8 @@ replPlaceholderCheck(int poolDirFd, const char *volume, struct stat *st, GError 
     }
     fd = openat(poolDirFd, volume, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) {
-        replErrorSet(err, VIR_ERR_NO_STORAGE_VOL,
-                     _("The placeholder of volume '%s' is not there any more"), volume);
+        replErrorSet(err, VIR_ERR_NO_STORAGE_VOL, _("The placeholder of volume '%s' is not there any more"),
+                     volume);
         return -1;
     }
     if ((fd < 0 && errno != ELOOP) || (fd >= 0 && fstat(fd, st) < 0)) {
@@ -163,8 +160,7 @@ replPlaceholderCheck(int poolDirFd, const char *volume, struct stat *st, GError 
     }
     if (fd < 0 || !S_ISREG(st->st_mode) || st->st_size > 0) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Volume '%s' is not an empty placeholder any more; it is left as it is"),
-                     volume);
+                     _("Volume '%s' is not an empty placeholder any more; it is left as it is"), volume);
         return -1;
     }
     return 0;
@@ -177,19 +173,18 @@ replPartialAdopt(int fd, const char *volume, const struct stat *as, GError **err
     struct stat st;
 
     if (fstat(fd, &st) < 0 ||
-        ((st.st_uid != as->st_uid || st.st_gid != as->st_gid) &&
-         fchown(fd, as->st_uid, as->st_gid) < 0) ||
+        ((st.st_uid != as->st_uid || st.st_gid != as->st_gid) && fchown(fd, as->st_uid, as->st_gid) < 0) ||
         fchmod(fd, as->st_mode & 07777) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot give volume '%s' owner %u:%u and mode %04o"),
-                           volume, (unsigned)as->st_uid, (unsigned)as->st_gid,
-                           (unsigned)(as->st_mode & 07777));
+        replErrorSetSystem(err, errno, _("Cannot give volume '%s' owner %u:%u and mode %04o"), volume,
+                           (unsigned)as->st_uid, (unsigned)as->st_gid, (unsigned)(as->st_mode & 07777));
         return -1;
     }
     return 0;
 }
 
 int
-replPartialIdentity(ReplStaging *staging, const char *jobId, guint index, ReplFileIdentity *identity, GError **err)
+replPartialIdentity(ReplStaging *staging, const char *jobId, guint index, ReplFileIdentity *identity,
+                    GError **err)
 {
     g_autofree char *name = replPartialName(jobId, index, err);
     struct stat st;
@@ -205,11 +200,7 @@ replPartialIdentity(ReplStaging *staging, const char *jobId, guint index, ReplFi
 }
 
 int
-replPartialPublish(ReplStaging *staging,
-                   const char *jobId,
-                   guint index,
-                   int poolDirFd,
-                   const char *volume,
+replPartialPublish(ReplStaging *staging, const char *jobId, guint index, int poolDirFd, const char *volume,
                    GError **err)
 {
     int dirFd = staging->fds[REPL_STAGING_PARTIAL];
@@ -228,8 +219,7 @@ replPartialPublish(ReplStaging *staging,
         replErrorSetSystem(err, errno, _("Cannot open the partial file '%s'"), name);
         return -1;
     }
-    if (replPartialCheck(fd, name, err) < 0 ||
-        replPlaceholderCheck(poolDirFd, volume, &as, err) < 0 ||
+    if (replPartialCheck(fd, name, err) < 0 || replPlaceholderCheck(poolDirFd, volume, &as, err) < 0 ||
         replPartialAdopt(fd, volume, &as, err) < 0)
         return -1;
     if (fsync(fd) < 0) {
@@ -336,9 +326,7 @@ replPartialSweepOne(int dirFd, const char *name)
 }
 
 int
-replPartialsSweep(ReplStaging *staging,
-                  gboolean (*keep)(const char *jobId, void *opaque),
-                  void *opaque,
+replPartialsSweep(ReplStaging *staging, gboolean (*keep)(const char *jobId, void *opaque), void *opaque,
                   GError **err)
 {
     int dirFd = staging->fds[REPL_STAGING_PARTIAL];

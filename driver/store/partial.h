@@ -19,12 +19,12 @@
  * tells whether the file was there before; or -1 with @err set: VIR_ERR_OPERATION_FAILED when
  * another process holds the lock. */
 int
-replPartialOpen(
-    ReplStaging *staging, const char *jobId, guint index, gboolean *existed, GError **err);
+replPartialOpen(ReplStaging *staging, const char *jobId, guint index, gboolean *existed, GError **err);
 
 /* What the partial file is now. Returns 0 or -1. */
 int
-replPartialIdentity(ReplStaging *staging, const char *jobId, guint index, ReplFileIdentity *identity, GError **err);
+replPartialIdentity(ReplStaging *staging, const char *jobId, guint index, ReplFileIdentity *identity,
+                    GError **err);
 
 /* Renames the partial file to @volume in @poolDirFd, over the placeholder of that name, whose
  * owner, group and mode it gets first; file and both directories are synced. Refused, with nothing
@@ -32,11 +32,7 @@ replPartialIdentity(ReplStaging *staging, const char *jobId, guint index, ReplFi
  * placeholder, VIR_ERR_OPERATION_INVALID when what is there is not an empty regular file. The
  * descriptor of replPartialOpen stays good. Returns 0 or -1. */
 int
-replPartialPublish(ReplStaging *staging,
-                   const char *jobId,
-                   guint index,
-                   int poolDirFd,
-                   const char *volume,
+replPartialPublish(ReplStaging *staging, const char *jobId, guint index, int poolDirFd, const char *volume,
                    GError **err);
 
 /* Removes all partial files of @jobId, locked or not: its owner calls this. Returns 0 or -1. */
@@ -59,7 +55,5 @@ replPartialsCount(ReplStaging *staging);
 /* Removes partial files that @keep (may be NULL: keep none) does not want and nobody locks, and
  * what killed writers of records left. Returns the number of removed partial files, or -1. */
 int
-replPartialsSweep(ReplStaging *staging,
-                  gboolean (*keep)(const char *jobId, void *opaque),
-                  void *opaque,
+replPartialsSweep(ReplStaging *staging, gboolean (*keep)(const char *jobId, void *opaque), void *opaque,
                   GError **err);

@@ -115,8 +115,7 @@ replMembersFromText(ReplTextReader *r, GPtrArray *members)
     for (i = 0; i < n && !r->fault; i++) {
         g_autofree char *group = g_strdup_printf("member %u", i);
 
-        g_ptr_array_add(members,
-                        replTextNeed(r, replTextName(r, group, "volume"), group, "volume"));
+        g_ptr_array_add(members, replTextNeed(r, replTextName(r, group, "volume"), group, "volume"));
     }
 }
 
@@ -204,8 +203,7 @@ replImageFromText(ReplTextReader *r)
     if (status < 0)
         replTextFault(r, "image", "status", _("the value is missing"));
     image->status = status;
-    image->type =
-        replTextWord(r, "image", "type", replImageTypeFromString, REPL_IMAGE_TYPE_UNKNOWN);
+    image->type = replTextWord(r, "image", "type", replImageTypeFromString, REPL_IMAGE_TYPE_UNKNOWN);
     image->typeIsSet = replTextFlag(r, "image", "type-is-set");
     image->name = replTextString(r, "image", "name");
     image->description = replTextString(r, "image", "description");
@@ -238,10 +236,8 @@ replRecordDecode(GKeyFile *keys, const char *file, GError **err)
     ReplRecord *record = g_new0(ReplRecord, 1);
     g_autofree char *expected = NULL;
 
-    record->volume =
-        replTextNeed(&reader, replTextName(&reader, "image", "volume"), "image", "volume");
-    if (record->volume && (expected = replRecordFile(record->volume)) &&
-        !g_str_equal(expected, file))
+    record->volume = replTextNeed(&reader, replTextName(&reader, "image", "volume"), "image", "volume");
+    if (record->volume && (expected = replRecordFile(record->volume)) && !g_str_equal(expected, file))
         replTextFault(&reader, "image", "volume", _("the file belongs to another volume"));
     record->image = replImageFromText(&reader);
     if (replTextFinish(&reader, err) == 0)
@@ -307,10 +303,8 @@ replRecordSave(ReplStaging *staging, const char *volume, const ReplImage *image,
 }
 
 int
-replRecordUpdate(ReplStaging *staging,
-                 const char *volume,
-                 gboolean (*change)(ReplImage **image, void *opaque, GError **err),
-                 void *opaque,
+replRecordUpdate(ReplStaging *staging, const char *volume,
+                 gboolean (*change)(ReplImage **image, void *opaque, GError **err), void *opaque,
                  GError **err)
 {
     g_autoptr(GError) why = NULL;
@@ -400,7 +394,7 @@ replImageDerivedId(const unsigned char *poolUuid, const char *volume, guint64 in
     g_checksum_get_digest(sum, d, &len);
     d[6] = (d[6] & 0x0f) | 0x50;
     d[8] = (d[8] & 0x3f) | 0x80;
-    return g_strdup_printf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-                           d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11],
-                           d[12], d[13], d[14], d[15]);
+    return g_strdup_printf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", d[0], d[1],
+                           d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11], d[12], d[13], d[14],
+                           d[15]);
 }

@@ -33,10 +33,8 @@ replRecordSave(ReplStaging *staging, const char *volume, const ReplImage *image,
  * this header that write.
  * Returns 0 or -1. */
 int
-replRecordUpdate(ReplStaging *staging,
-                 const char *volume,
-                 gboolean (*change)(ReplImage **image, void *opaque, GError **err),
-                 void *opaque,
+replRecordUpdate(ReplStaging *staging, const char *volume,
+                 gboolean (*change)(ReplImage **image, void *opaque, GError **err), void *opaque,
                  GError **err);
 
 /* Forgets @volume durably; 0 also when it has no record. */

@@ -31,7 +31,7 @@ struct _ReplShelf {
     int dirFd;
     const ReplShelfKind *kind;
 
-    ReplLock lock;         /* guards entries and what is in it */
+    ReplLock lock;       /* guards entries and what is in it */
     GHashTable *entries; /* file name -> ReplShelfEntry */
 };
 
@@ -89,16 +89,14 @@ replShelfForget(ReplShelf *shelf, const char *file)
 /* What the directory says of @file now: 1, 0 when there is none, -1 with @err set. @regular may be
  * NULL. */
 static int
-replShelfLook(
-    ReplShelf *shelf, const char *file, ReplFileIdentity *now, gboolean *regular, GError **err)
+replShelfLook(ReplShelf *shelf, const char *file, ReplFileIdentity *now, gboolean *regular, GError **err)
 {
     struct stat st;
 
     if (fstatat(shelf->dirFd, file, &st, AT_SYMLINK_NOFOLLOW) < 0) {
         if (errno == ENOENT)
             return 0;
-        replErrorSetSystem(err, errno, _("Cannot look at the %s record '%s'"), shelf->kind->kind,
-                           file);
+        replErrorSetSystem(err, errno, _("Cannot look at the %s record '%s'"), shelf->kind->kind, file);
         return -1;
     }
     replIdentityOfStat(&st, now);
@@ -109,10 +107,7 @@ replShelfLook(
 
 /* Renames a damaged record, so that an administrator can look at it; unless it is another file by now. */
 static void
-replShelfMoveAside(ReplShelf *shelf,
-                   const char *file,
-                   const ReplFileIdentity *seen,
-                   const char *why)
+replShelfMoveAside(ReplShelf *shelf, const char *file, const ReplFileIdentity *seen, const char *why)
 {
     g_autofree char *aside = g_strdup_printf("%s.bad", file);
     ReplFileIdentity now;
@@ -136,8 +131,8 @@ replShelfLoad(ReplShelf *shelf, const char *file, ReplShelfEntry *entry, GError 
     g_autoptr(GError) why = NULL;
     gsize len;
 
-    entry->settled = MAX(entry->seen.mtime_ns, entry->seen.ctime_ns) <
-                     g_get_real_time() * 1000 - REPL_SHELF_SETTLED_ns;
+    entry->settled =
+        MAX(entry->seen.mtime_ns, entry->seen.ctime_ns) < g_get_real_time() * 1000 - REPL_SHELF_SETTLED_ns;
     if (!(data = replReadLimited(shelf->dirFd, file, shelf->kind->max_bytes, &len, &why)) &&
         !g_error_matches(why, REPL_ERROR, VIR_ERR_OPERATION_INVALID)) {
         g_propagate_error(err, g_steal_pointer(&why));
@@ -244,19 +239,15 @@ replShelfDrop(ReplShelf *shelf, const char *file, GError **err)
     if (gone < 0 && errno == ENOENT)
         return 0;
     if (gone < 0 || fsync(shelf->dirFd) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot remove the %s record '%s'"), shelf->kind->kind,
-                           file);
+        replErrorSetSystem(err, errno, _("Cannot remove the %s record '%s'"), shelf->kind->kind, file);
         return -1;
     }
     return 0;
 }
 
 int
-replShelfEach(ReplShelf *shelf,
-              gboolean (*visit)(const char *file, gconstpointer record, void *opaque),
-              void *opaque,
-              guint *unread,
-              GError **err)
+replShelfEach(ReplShelf *shelf, gboolean (*visit)(const char *file, gconstpointer record, void *opaque),
+              void *opaque, guint *unread, GError **err)
 {
     g_autoptr(GPtrArray) files = replDirList(shelf->dirFd, shelf->kind->isFile, err);
     gboolean more = TRUE;

@@ -52,8 +52,5 @@ replShelfDrop(ReplShelf *shelf, const char *file, GError **err);
  * runs with the shelf locked: it must be short and not call the shelf. @unread (may be NULL) counts
  * those that are there but cannot be read (newer version, I/O error). Returns 0 or -1. */
 int
-replShelfEach(ReplShelf *shelf,
-              gboolean (*visit)(const char *file, gconstpointer record, void *opaque),
-              void *opaque,
-              guint *unread,
-              GError **err);
+replShelfEach(ReplShelf *shelf, gboolean (*visit)(const char *file, gconstpointer record, void *opaque),
+              void *opaque, guint *unread, GError **err);

@@ -40,8 +40,7 @@ static gboolean
 replStagingWeAre(int dirFd, uid_t uid)
 {
     g_autofree char *probe = g_strdup_printf("owner.%08x%08x.new", g_random_int(), g_random_int());
-    g_auto(ReplFd) fd =
-        openat(dirFd, probe, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    g_auto(ReplFd) fd = openat(dirFd, probe, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     struct stat st;
     gboolean same;
 
@@ -63,14 +62,14 @@ replStagingCheckOwner(int fd, const char *name, GError **err)
     }
     if (st.st_mode & (S_IWGRP | S_IWOTH)) {
         replErrorSet(err, VIR_ERR_OPERATION_DENIED,
-                     _("The staging folder '%s' has mode %04o: other users could write to it"),
-                     name, (unsigned)(st.st_mode & 07777));
+                     _("The staging folder '%s' has mode %04o: other users could write to it"), name,
+                     (unsigned)(st.st_mode & 07777));
         return -1;
     }
     if (st.st_uid != geteuid() && !replStagingWeAre(fd, st.st_uid)) {
         replErrorSet(err, VIR_ERR_OPERATION_DENIED,
-                     _("The staging folder '%s' belongs to user %u instead of %u"), name,
-                     (unsigned)st.st_uid, (unsigned)geteuid());
+                     _("The staging folder '%s' belongs to user %u instead of %u"), name, (unsigned)st.st_uid,
+                     (unsigned)geteuid());
         return -1;
     }
     return 0;
@@ -289,8 +288,7 @@ replStagingRemove(int poolDirFd, GError **err)
     if (replStagingEmptyDir(top, REPL_STAGING_DEPTH_MAX, err) < 0)
         return -1;
     if (unlinkat(poolDirFd, REPL_STAGING_NAME, AT_REMOVEDIR) < 0 || fsync(poolDirFd) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot remove the staging folder '%s'"),
-                           REPL_STAGING_NAME);
+        replErrorSetSystem(err, errno, _("Cannot remove the staging folder '%s'"), REPL_STAGING_NAME);
         return -1;
     }
     return 0;

@@ -24,8 +24,7 @@ struct _ReplStaging {
     ReplLock
         updateLock; /* held over each write of an image record, and over read-change-write, disk I/O included */
 
-    ReplLock
-        leaseLock; /* guards the fields below: what a foreign lease looked like, and since when */
+    ReplLock leaseLock; /* guards the fields below: what a foreign lease looked like, and since when */
     char *leaseSeen;
     gint64 leaseSince_us; /* of the monotonic clock */
 };

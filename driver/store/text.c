@@ -30,8 +30,8 @@ replTextSeal(GKeyFile *keys, const char *kind, gsize max_bytes, gsize *len, GErr
     body = g_key_file_to_data(keys, &n, NULL);
     if (n + REPL_TEXT_TAIL_LEN > max_bytes) {
         replErrorSet(err, VIR_ERR_INVALID_ARG,
-                     _("A record of kind '%s' would have %zu bytes, more than the %zu allowed"),
-                     kind, n + REPL_TEXT_TAIL_LEN, max_bytes);
+                     _("A record of kind '%s' would have %zu bytes, more than the %zu allowed"), kind,
+                     n + REPL_TEXT_TAIL_LEN, max_bytes);
         return NULL;
     }
     sum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)body, n);
@@ -66,16 +66,15 @@ replTextUnseal(const char *data, gsize len, const char *kind, GError **err)
         return NULL;
     }
     if (!g_key_file_load_from_data(keys, data, len - REPL_TEXT_TAIL_LEN, G_KEY_FILE_NONE, NULL) ||
-        !(is = g_key_file_get_string(keys, REPL_TEXT_GROUP, "kind", NULL)) ||
-        !g_str_equal(is, kind)) {
+        !(is = g_key_file_get_string(keys, REPL_TEXT_GROUP, "kind", NULL)) || !g_str_equal(is, kind)) {
         replErrorSet(err, VIR_ERR_INTERNAL_ERROR, _("it is no record of kind '%s'"), kind);
         return NULL;
     }
     version = g_key_file_get_integer(keys, REPL_TEXT_GROUP, "version", NULL);
     if (version > REPL_TEXT_VERSION) {
         replErrorSet(err, VIR_ERR_NO_SUPPORT,
-                     _("A record of kind '%s' has version %d, this host knows those up to %d"),
-                     kind, version, REPL_TEXT_VERSION);
+                     _("A record of kind '%s' has version %d, this host knows those up to %d"), kind, version,
+                     REPL_TEXT_VERSION);
         return NULL;
     }
     if (version < 1) {
@@ -183,12 +182,7 @@ replTextUint(ReplTextReader *reader, const char *group, const char *key, guint64
 }
 
 gint64
-replTextInt(ReplTextReader *reader,
-            const char *group,
-            const char *key,
-            gint64 min,
-            gint64 max,
-            gint64 absent)
+replTextInt(ReplTextReader *reader, const char *group, const char *key, gint64 min, gint64 max, gint64 absent)
 {
     g_autofree char *value = replTextString(reader, group, key);
     gint64 number = absent;
@@ -209,10 +203,7 @@ replTextFlag(ReplTextReader *reader, const char *group, const char *key)
 }
 
 int
-replTextWord(ReplTextReader *reader,
-             const char *group,
-             const char *key,
-             int (*fromString)(const char *),
+replTextWord(ReplTextReader *reader, const char *group, const char *key, int (*fromString)(const char *),
              int absent)
 {
     g_autofree char *value = replTextString(reader, group, key);

@@ -60,11 +60,7 @@ replTextNeed(ReplTextReader *reader, char *value, const char *group, const char 
 guint64
 replTextUint(ReplTextReader *reader, const char *group, const char *key, guint64 max);
 gint64
-replTextInt(ReplTextReader *reader,
-            const char *group,
-            const char *key,
-            gint64 min,
-            gint64 max,
+replTextInt(ReplTextReader *reader, const char *group, const char *key, gint64 min, gint64 max,
             gint64 absent);
 
 /* "true" or "false", FALSE when absent. */
@@ -74,10 +70,7 @@ replTextFlag(ReplTextReader *reader, const char *group, const char *key);
 /* The value of one of the words that @fromString knows (-1: unknown word); @absent when there is
  * none. */
 int
-replTextWord(ReplTextReader *reader,
-             const char *group,
-             const char *key,
-             int (*fromString)(const char *),
+replTextWord(ReplTextReader *reader, const char *group, const char *key, int (*fromString)(const char *),
              int absent);
 
 /* Sets a string; nothing when @value is NULL. */

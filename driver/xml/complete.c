@@ -79,8 +79,8 @@ char *
 replVolXmlComplete(const ReplVolXml *xml, const char *volumeName, GError **err)
 {
     /* The key and the paths of a dumpxml that is fed back are those of another volume. */
-    static const char *const drop[] = {"name",     "key",          "source", "capacity", "allocation",
-                                       "physical", "backingStore", NULL};
+    static const char *const drop[] = {"name",       "key",      "source",       "capacity",
+                                       "allocation", "physical", "backingStore", NULL};
     g_autoptr(xmlDoc) doc = replDocParse(xml->stock, err);
     xmlNode *root;
 

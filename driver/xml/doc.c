@@ -38,8 +38,7 @@ replDocKeepError(void *opaque, ReplXmlError error)
     if (error->level < XML_ERR_ERROR || *message)
         return;
     text = g_strdup(error->message ? error->message : "?");
-    *message = g_strdup_printf(_("line %d: %s"), error->line,
-                               g_strdelimit(g_strchomp(text), "\n", ' '));
+    *message = g_strdup_printf(_("line %d: %s"), error->line, g_strdelimit(g_strchomp(text), "\n", ' '));
 }
 
 xmlDoc *
@@ -50,8 +49,7 @@ replDocParse(const char *xml, GError **err)
     xmlDoc *doc;
 
     if (strlen(xml) > REPL_XML_MAX_bytes) {
-        replErrorSet(err, VIR_ERR_XML_ERROR, _("The XML is longer than %d bytes"),
-                     REPL_XML_MAX_bytes);
+        replErrorSet(err, VIR_ERR_XML_ERROR, _("The XML is longer than %d bytes"), REPL_XML_MAX_bytes);
         return NULL;
     }
     if (!(parser = xmlNewParserCtxt())) {
@@ -60,13 +58,11 @@ replDocParse(const char *xml, GError **err)
     }
     parser->_private = &message;
     parser->sax->serror = replDocKeepError;
-    doc = xmlCtxtReadDoc(parser, (const xmlChar *)xml, NULL, NULL,
-                         XML_PARSE_NONET | XML_PARSE_NOWARNING);
+    doc = xmlCtxtReadDoc(parser, (const xmlChar *)xml, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOWARNING);
     if (doc && xmlDocGetRootElement(doc))
         return doc;
     xmlFreeDoc(doc);
-    replErrorSet(err, VIR_ERR_XML_ERROR, _("The XML is malformed at %s"),
-                 message ? message : _("its end"));
+    replErrorSet(err, VIR_ERR_XML_ERROR, _("The XML is malformed at %s"), message ? message : _("its end"));
     return NULL;
 }
 
@@ -142,8 +138,8 @@ replDocFindIn(const xmlNode *node, gboolean inMetadata, ReplDocOurs *ours)
         ours->misplaced = g_strdup_printf("<" REPL_PREFIX ":%s>", node->name);
     else if (!ours->misplaced && replDocHasOurAttr(node))
         ours->misplaced = g_strdup_printf("<%s " REPL_PREFIX ":...>", node->name);
-    inMetadata = node->parent && node->parent->parent == (xmlNode *)node->doc &&
-                 replDocIsStock(node, "metadata");
+    inMetadata =
+        node->parent && node->parent->parent == (xmlNode *)node->doc && replDocIsStock(node, "metadata");
     for (child = node->children; child; child = child->next) {
         if (child->type == XML_ELEMENT_NODE)
             replDocFindIn(child, inMetadata, ours);

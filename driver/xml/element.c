@@ -53,8 +53,8 @@ replElementCheckChild(const xmlNode *node, const xmlNode *child, const ReplShape
         return -1;
     }
     if (replElementChild(node, (const char *)child->name) != child) {
-        replErrorSet(err, VIR_ERR_XML_ERROR, _("<%s:%s> stands more than once in <%s:%s>"),
-                     REPL_PREFIX, (const char *)child->name, REPL_PREFIX, (const char *)node->name);
+        replErrorSet(err, VIR_ERR_XML_ERROR, _("<%s:%s> stands more than once in <%s:%s>"), REPL_PREFIX,
+                     (const char *)child->name, REPL_PREFIX, (const char *)node->name);
         return -1;
     }
     return 0;
@@ -336,8 +336,8 @@ replElementLimitedText(const xmlNode *node, gsize max_bytes, GError **err)
         return NULL;
     text = replElementText(node);
     if (strlen(text) > max_bytes) {
-        replErrorSet(err, VIR_ERR_INVALID_ARG, _("The text of <%s:%s> is longer than %zu bytes"),
-                     REPL_PREFIX, (const char *)node->name, max_bytes);
+        replErrorSet(err, VIR_ERR_INVALID_ARG, _("The text of <%s:%s> is longer than %zu bytes"), REPL_PREFIX,
+                     (const char *)node->name, max_bytes);
         return NULL;
     }
     return g_steal_pointer(&text);

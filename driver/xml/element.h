@@ -61,8 +61,10 @@ replElementLabel(const xmlNode *node, const char *name, char **value, GError **e
 
 /* A UUID, in any form that replUuidCanonical takes; and the name of a volume. Both free and replace
  * *value. */
-int replElementUuid(const xmlNode *node, const char *name, char **value, GError **err);
-int replElementVolume(const xmlNode *node, const char *name, char **value, GError **err);
+int
+replElementUuid(const xmlNode *node, const char *name, char **value, GError **err);
+int
+replElementVolume(const xmlNode *node, const char *name, char **value, GError **err);
 
 /* <replication:bandwidth unit=>N</>: bytes a second, at most 2^63 - 1. Returns 0 or -1. */
 int

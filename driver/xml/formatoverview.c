@@ -44,9 +44,7 @@ replFormatOverviewShared(GString *out, const ReplOverviewShared *shared)
 
 /* The first of @items, by number and by bytes. */
 static void
-replFormatOverviewList(GString *out,
-                       const GPtrArray *items,
-                       void (*format)(GString *, gconstpointer))
+replFormatOverviewList(GString *out, const GPtrArray *items, void (*format)(GString *, gconstpointer))
 {
     gsize start = out->len;
     guint i;

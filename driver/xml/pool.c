@@ -54,7 +54,8 @@ replPoolReadRegion(const xmlNode *node, GError **err)
 
     if (replElementChild(node, "peer")) {
         replErrorSet(err, VIR_ERR_INVALID_ARG, "%s",
-                     _("<replication:peer> makes a region on another host, for which the pool has to be of type 'region'"));
+                     _("<replication:peer> makes a region on another host, for which the pool has to be of "
+                       "type 'region'"));
         return NULL;
     }
     if (replElementCheck(node, &shape, err) < 0 || !(name = replElementNeedAttr(node, "name", err)))
@@ -62,8 +63,7 @@ replPoolReadRegion(const xmlNode *node, GError **err)
     label = replLabelNew(NULL, NULL);
     if (replElementLabel(node, "name", &label->name, err) < 0 ||
         replElementLabel(node, "project", &label->project, err) < 0 ||
-        ((quota = replElementChild(node, "quota")) &&
-         replPoolReadQuota(quota, &label->quota, err) < 0) ||
+        ((quota = replElementChild(node, "quota")) && replPoolReadQuota(quota, &label->quota, err) < 0) ||
         replSchemaCheck(REPL_SCHEMA_REGION, node, err) < 0)
         return NULL;
     return g_steal_pointer(&label);
@@ -81,9 +81,8 @@ replPoolReadOurs(ReplPoolXml *xml, const ReplDocOurs *ours, GError **err)
         if (g_str_equal(name, "usage"))
             continue;
         if (!g_str_equal(name, "region")) {
-            replErrorSet(err, VIR_ERR_XML_ERROR,
-                         _("Unknown element <%s:%s> in the <metadata> of a <pool>"), REPL_PREFIX,
-                         name);
+            replErrorSet(err, VIR_ERR_XML_ERROR, _("Unknown element <%s:%s> in the <metadata> of a <pool>"),
+                         REPL_PREFIX, name);
             return -1;
         }
         if (xml->label) {

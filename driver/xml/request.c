@@ -100,8 +100,7 @@ replRequestReadHave(const xmlNode *node, ReplRequest *req, GError **err)
     static const ReplShape shape = {.attrs = attrs};
     g_autoptr(ReplHave) have = replHaveNew(NULL, NULL);
 
-    if (replElementCheck(node, &shape, err) < 0 ||
-        !(have->pool = replElementNeedAttr(node, "pool", err)) ||
+    if (replElementCheck(node, &shape, err) < 0 || !(have->pool = replElementNeedAttr(node, "pool", err)) ||
         !(have->volume = replElementNeedAttr(node, "volume", err)) ||
         replElementVolume(node, "volume", &have->volume, err) < 0)
         return -1;
@@ -110,8 +109,8 @@ replRequestReadHave(const xmlNode *node, ReplRequest *req, GError **err)
         return -1;
     }
     if (req->have->len >= REPL_HAVE_MAX) {
-        replErrorSet(err, VIR_ERR_INVALID_ARG, _("<%s:replicate> may hold at most %d <%s:have>"),
-                     REPL_PREFIX, REPL_HAVE_MAX, REPL_PREFIX);
+        replErrorSet(err, VIR_ERR_INVALID_ARG, _("<%s:replicate> may hold at most %d <%s:have>"), REPL_PREFIX,
+                     REPL_HAVE_MAX, REPL_PREFIX);
         return -1;
     }
     g_ptr_array_add(req->have, g_steal_pointer(&have));
@@ -140,8 +139,7 @@ replRequestSettleBundle(const ReplRequest *req, GError **err)
 
     if (req->have->len > 0 && req->bundle != REPL_BUNDLE_YES) {
         replErrorSet(err, VIR_ERR_INVALID_ARG,
-                     _("<%s:have> says what a bundle leaves out: it needs bundle='yes'"),
-                     REPL_PREFIX);
+                     _("<%s:have> says what a bundle leaves out: it needs bundle='yes'"), REPL_PREFIX);
         return -1;
     }
     if (req->bundle == REPL_BUNDLE_NONE)
@@ -154,11 +152,10 @@ replRequestSettleBundle(const ReplRequest *req, GError **err)
         contradiction = "fast-create";
     if (!contradiction)
         return 0;
-    replErrorSet(
-        err, VIR_ERR_INVALID_ARG,
-        _("A bundle holds the image as it is: attribute '%s' of <%s:replicate> has to be said "
-          "where the bundle is made an image of"),
-        contradiction, REPL_PREFIX);
+    replErrorSet(err, VIR_ERR_INVALID_ARG,
+                 _("A bundle holds the image as it is: attribute '%s' of <%s:replicate> has to be said "
+                   "where the bundle is made an image of"),
+                 contradiction, REPL_PREFIX);
     return -1;
 }
 
@@ -188,8 +185,8 @@ static int
 replRequestBadTarget(const char *element, const char *attr, const char *value, GError **err)
 {
     replErrorSet(err, VIR_ERR_INVALID_ARG,
-                 _("Value '%s' of attribute '%s' of <%s> in <target><encryption> is not valid"), value,
-                 attr, element);
+                 _("Value '%s' of attribute '%s' of <%s> in <target><encryption> is not valid"), value, attr,
+                 element);
     return -1;
 }
 
@@ -201,8 +198,7 @@ replSecretRefRead(const xmlNode *encryption, ReplSecretRef *ref, GError **err)
     g_autofree char *uuid = NULL;
 
     if (!secret || replDocChild(encryption, "secret", secret)) {
-        replErrorSet(err, VIR_ERR_XML_ERROR, "%s",
-                     _("<target><encryption> needs exactly one <secret>"));
+        replErrorSet(err, VIR_ERR_XML_ERROR, "%s", _("<target><encryption> needs exactly one <secret>"));
         return -1;
     }
     if (!type || !g_str_equal(type, "passphrase"))
@@ -285,8 +281,8 @@ replRequestSettleEncryption(const xmlNode *encryption, ReplRequest *req, GError 
                      req->encryption == REPL_ENCRYPTION_NONE ? "none" : "default");
         return -1;
     }
-    if (req->rekey == REPL_REKEY_SLOT && (req->encryption == REPL_ENCRYPTION_NONE ||
-                                          req->encryption == REPL_ENCRYPTION_KEEP)) {
+    if (req->rekey == REPL_REKEY_SLOT &&
+        (req->encryption == REPL_ENCRYPTION_NONE || req->encryption == REPL_ENCRYPTION_KEEP)) {
         replErrorSet(err, VIR_ERR_INVALID_ARG, "%s",
                      _("Value 'slot' of attribute 'rekey' of <replication:replicate> needs a new key: "
                        "encryption 'default' or 'target'"));
@@ -328,9 +324,8 @@ replRequestReadTarget(const xmlNode *root, ReplRequest *req, GError **err)
 ReplRequest *
 replRequestRead(const xmlNode *node, const xmlNode *root, GError **err)
 {
-    static const char *const attrs[] = {"async",  "start",       "snapshots", "encryption",
-                                        "rekey",  "fast-create", "token",     "image",
-                                        "bundle", "verify",      NULL};
+    static const char *const attrs[] = {"async", "start", "snapshots", "encryption", "rekey", "fast-create",
+                                        "token", "image", "bundle",    "verify",     NULL};
     static const char *const children[] = {"description", "bandwidth", NULL};
     static const char *const many[] = {"have", NULL};
     static const ReplShape shape = {.attrs = attrs, .children = children, .many = many};
@@ -339,8 +334,7 @@ replRequestRead(const xmlNode *node, const xmlNode *root, GError **err)
 
     if (replElementCheck(node, &shape, err) < 0 || replRequestReadAttrs(node, req, err) < 0 ||
         replRequestReadChildren(node, req, err) < 0 || replRequestReadTarget(root, req, err) < 0 ||
-        replRequestSettleBundle(req, err) < 0 ||
-        replSchemaCheck(REPL_SCHEMA_REPLICATE, node, err) < 0)
+        replRequestSettleBundle(req, err) < 0 || replSchemaCheck(REPL_SCHEMA_REPLICATE, node, err) < 0)
         return NULL;
     req->name = replVolumeName(root, &badName);
     if (badName) {

@@ -16,8 +16,8 @@
 #include "xml/xml.h"
 
 static const char *const replSchemaTexts[REPL_SCHEMA_LAST] = {
-    replSchemaRegion, replSchemaUsage, replSchemaReplicate,
-    replSchemaUpdate, replSchemaImage, replSchemaOverview, replSchemaRegionpool,
+    replSchemaRegion, replSchemaUsage,    replSchemaReplicate,  replSchemaUpdate,
+    replSchemaImage,  replSchemaOverview, replSchemaRegionpool,
 };
 
 /* Set once by replSchemaLoad, then constant; kept until the process ends. */
@@ -106,6 +106,7 @@ replSchemaCheck(ReplSchema schema, const xmlNode *node, GError **err)
     if (ret == 0)
         return 0;
     replErrorSet(err, VIR_ERR_XML_ERROR, _("<%s%s> does not follow its schema: %s"),
-                 replDocIsOurs(node) ? REPL_PREFIX ":" : "", (const char *)node->name, message ? message : "?");
+                 replDocIsOurs(node) ? REPL_PREFIX ":" : "", (const char *)node->name,
+                 message ? message : "?");
     return -1;
 }

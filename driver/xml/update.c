@@ -72,23 +72,20 @@ replUpdateSettleShare(const ReplUpdate *update, GError **err)
     if (isAnswer == (update->shareImage != NULL)) {
         if (isAnswer || update->share->project)
             return 0;
-        replErrorSet(err, VIR_ERR_XML_ERROR,
-                     _("<%s:share state='%s'> needs the attribute 'project'"), REPL_PREFIX,
-                     replShareStateToString(state));
+        replErrorSet(err, VIR_ERR_XML_ERROR, _("<%s:share state='%s'> needs the attribute 'project'"),
+                     REPL_PREFIX, replShareStateToString(state));
         return -1;
     }
     if (isAnswer)
-        replErrorSet(
-            err, VIR_ERR_XML_ERROR,
-            _("<%s:share state='%s'> needs the attribute 'image', the id of the image that is "
-              "offered"),
-            REPL_PREFIX, replShareStateToString(state));
+        replErrorSet(err, VIR_ERR_XML_ERROR,
+                     _("<%s:share state='%s'> needs the attribute 'image', the id of the image that is "
+                       "offered"),
+                     REPL_PREFIX, replShareStateToString(state));
     else
-        replErrorSet(
-            err, VIR_ERR_XML_ERROR,
-            _("<%s:share state='%s'> is the owner's: it names its volume in <name> and has no "
-              "attribute 'image'"),
-            REPL_PREFIX, replShareStateToString(state));
+        replErrorSet(err, VIR_ERR_XML_ERROR,
+                     _("<%s:share state='%s'> is the owner's: it names its volume in <name> and has no "
+                       "attribute 'image'"),
+                     REPL_PREFIX, replShareStateToString(state));
     return -1;
 }
 
@@ -101,8 +98,7 @@ replUpdateReadShare(const xmlNode *node, ReplUpdate *update, GError **err)
     g_autofree char *state = NULL;
     int value = REPL_SHARE_OFFERED;
 
-    if (replElementCheck(node, &shape, err) < 0 ||
-        !(state = replElementNeedAttr(node, "state", err)) ||
+    if (replElementCheck(node, &shape, err) < 0 || !(state = replElementNeedAttr(node, "state", err)) ||
         replElementLabel(node, "project", &project, err) < 0 ||
         replElementUuid(node, "image", &update->shareImage, err) < 0 ||
         replElementWord(node, "state", replShareStateFromString, &value, err) < 0)
@@ -118,14 +114,12 @@ replUpdateReadMember(const xmlNode *node, ReplUpdate *update, GError **err)
     static const ReplShape shape = {.attrs = attrs};
     g_autofree char *volume = NULL;
 
-    if (replElementCheck(node, &shape, err) < 0 ||
-        !(volume = replElementNeedAttr(node, "volume", err)) ||
+    if (replElementCheck(node, &shape, err) < 0 || !(volume = replElementNeedAttr(node, "volume", err)) ||
         replElementVolume(node, "volume", &volume, err) < 0)
         return -1;
     if (g_strcmp0(volume, update->volume) == 0 ||
         g_ptr_array_find_with_equal_func(update->members, volume, g_str_equal, NULL)) {
-        replErrorSet(err, VIR_ERR_INVALID_ARG, _("Volume '%s' is more than once in a full machine"),
-                     volume);
+        replErrorSet(err, VIR_ERR_INVALID_ARG, _("Volume '%s' is more than once in a full machine"), volume);
         return -1;
     }
     if (update->members->len >= REPL_MEMBERS_MAX) {
@@ -162,8 +156,7 @@ replUpdateReadJob(const xmlNode *node, ReplUpdate *update, GError **err)
     g_autofree char *action = NULL;
     int verb = REPL_VERB_NONE;
 
-    if (replElementCheck(node, &shape, err) < 0 ||
-        !(action = replElementNeedAttr(node, "action", err)) ||
+    if (replElementCheck(node, &shape, err) < 0 || !(action = replElementNeedAttr(node, "action", err)) ||
         replElementWord(node, "action", replVerbFromString, &verb, err) < 0)
         return -1;
     update->verb = verb;
@@ -182,8 +175,7 @@ replUpdateReadChildren(const xmlNode *node, ReplUpdate *update, GError **err)
         return -1;
     if ((child = replElementChild(node, "share")) && replUpdateReadShare(child, update, err) < 0)
         return -1;
-    if ((child = replElementChild(node, "members")) &&
-        replUpdateReadMembers(child, update, err) < 0)
+    if ((child = replElementChild(node, "members")) && replUpdateReadMembers(child, update, err) < 0)
         return -1;
     if ((child = replElementChild(node, "job")) && replUpdateReadJob(child, update, err) < 0)
         return -1;
@@ -211,10 +203,9 @@ replUpdateCheckAnswer(const xmlNode *node, GError **err)
 {
     if (!replUpdateIsAnswer(node) || xmlChildElementCount((xmlNode *)node) == 1)
         return 0;
-    replErrorSet(
-        err, VIR_ERR_XML_ERROR,
-        _("<%s:share image=''> stands alone in <%s:update>: the image is another project's"),
-        REPL_PREFIX, REPL_PREFIX);
+    replErrorSet(err, VIR_ERR_XML_ERROR,
+                 _("<%s:share image=''> stands alone in <%s:update>: the image is another project's"),
+                 REPL_PREFIX, REPL_PREFIX);
     return -1;
 }
 
@@ -255,8 +246,7 @@ replUpdateRead(const xmlNode *node, const xmlNode *root, GError **err)
     g_autoptr(ReplUpdate) update = g_new0(ReplUpdate, 1);
 
     update->bandwidth_bytesPerSec = -1;
-    if (replElementCheck(node, &shape, err) < 0 ||
-        replUpdateReadVolume(node, root, update, err) < 0 ||
+    if (replElementCheck(node, &shape, err) < 0 || replUpdateReadVolume(node, root, update, err) < 0 ||
         replUpdateReadChildren(node, update, err) < 0 || replUpdateCheckAnswer(node, err) < 0 ||
         replSchemaCheck(REPL_SCHEMA_UPDATE, node, err) < 0)
         return NULL;

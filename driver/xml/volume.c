@@ -32,13 +32,13 @@ replVolReadElement(ReplVolXml *xml, const xmlNode *node, const xmlNode *root, GE
     if (g_str_equal(name, "image"))
         return 0;
     if (!isRequest && !g_str_equal(name, "update")) {
-        replErrorSet(err, VIR_ERR_XML_ERROR,
-                     _("Unknown element <%s:%s> in the <metadata> of a <volume>"), REPL_PREFIX, name);
+        replErrorSet(err, VIR_ERR_XML_ERROR, _("Unknown element <%s:%s> in the <metadata> of a <volume>"),
+                     REPL_PREFIX, name);
         return -1;
     }
     if (isRequest ? xml->request != NULL : xml->update != NULL) {
-        replErrorSet(err, VIR_ERR_XML_ERROR, _("<%s:%s> stands more than once in a <volume>"),
-                     REPL_PREFIX, name);
+        replErrorSet(err, VIR_ERR_XML_ERROR, _("<%s:%s> stands more than once in a <volume>"), REPL_PREFIX,
+                     name);
         return -1;
     }
     if (xml->request || xml->update) {
@@ -59,8 +59,7 @@ replVolReadOurs(ReplVolXml *xml, const ReplDocOurs *ours, xmlDoc *doc, GError **
     guint i;
 
     for (i = 0; i < ours->elements->len; i++) {
-        if (replVolReadElement(xml, g_ptr_array_index(ours->elements, i), xmlDocGetRootElement(doc),
-                               err) < 0)
+        if (replVolReadElement(xml, g_ptr_array_index(ours->elements, i), xmlDocGetRootElement(doc), err) < 0)
             return -1;
     }
     return 0;

@@ -44,12 +44,12 @@ gboolean
 replXmlInit(GError **err);
 
 typedef struct {
-    char *stock;       /* for the stock driver: our elements taken out, and a <metadata> that
+    char *stock; /* for the stock driver: our elements taken out, and a <metadata> that
                           is empty then; the caller's text when there was nothing of ours */
     gboolean hasOurs;
     gboolean hasMetadata; /* a <metadata>, ours in it or not: without one, a label that is there stays */
-    ReplLabel *label;  /* NULL: none */
-    char *name;        /* these four as libvirt reads them; NULL: absent, or the XML is malformed */
+    ReplLabel *label;     /* NULL: none */
+    char *name;           /* these four as libvirt reads them; NULL: absent, or the XML is malformed */
     char *uuid;
     char *type;
     char *targetPath;
@@ -110,11 +110,13 @@ replVolXmlComplete(const ReplVolXml *xml, const char *volumeName, GError **err);
 
 /* The <metadata> of a region pool, two spaces deep and with a line break at the end. @usage and
  * @overview (of replFormatOverview) NULL: not shown. Parsing it again gives an equal label. */
-char *replFormatLabel(const ReplLabel *label, const ReplAmounts *usage, const char *overview);
+char *
+replFormatLabel(const ReplLabel *label, const ReplAmounts *usage, const char *overview);
 
 /* The elements of @overview, for replFormatLabel. With images, only part overview->part of them,
  * and the others stand in the first part alone. */
-char *replFormatOverview(const ReplOverview *overview);
+char *
+replFormatOverview(const ReplOverview *overview);
 
 /* The <metadata> of a volume of a region pool. @project and @displayName stand where the image has none
  * of its own; @snapshotVolumes are the layers below it, nearest first, NULL-terminated, NULL: none.

@@ -6,35 +6,35 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #ifndef LIBVIRT_REPLICATION_COPY_H
-# define LIBVIRT_REPLICATION_COPY_H
+#define LIBVIRT_REPLICATION_COPY_H
 
-# ifndef LIBVIRT_REPLICATION_H
-#  error "Include <libvirt-replication/libvirt-replication.h> instead"
-# endif
+#ifndef LIBVIRT_REPLICATION_H
+#error "Include <libvirt-replication/libvirt-replication.h> instead"
+#endif
 
-# ifdef __cplusplus
+#ifdef __cplusplus
 extern "C" {
-# endif
+#endif
 
 /* Parameters of all functions of this file. An unknown one, or one of another type, is VIR_ERR_INVALID_ARG. */
-# define VIRT_REPLICATION_COPY_NAME "name"               /* string: volume name. Since: 1.0.0 */
-# define VIRT_REPLICATION_COPY_DESCRIPTION "description" /* string. Since: 1.0.0 */
-# define VIRT_REPLICATION_COPY_FORMAT "format"           /* string: "qcow2" or "raw". Since: 1.0.0 */
-# define VIRT_REPLICATION_COPY_SNAPSHOTS "snapshots"     /* string: keep, flatten. Since: 1.0.0 */
-# define VIRT_REPLICATION_COPY_ENCRYPTION "encryption"   /* string: keep, none, default. Since: 1.0.0 */
+#define VIRT_REPLICATION_COPY_NAME "name"               /* string: volume name. Since: 1.0.0 */
+#define VIRT_REPLICATION_COPY_DESCRIPTION "description" /* string. Since: 1.0.0 */
+#define VIRT_REPLICATION_COPY_FORMAT "format"           /* string: "qcow2" or "raw". Since: 1.0.0 */
+#define VIRT_REPLICATION_COPY_SNAPSHOTS "snapshots"     /* string: keep, flatten. Since: 1.0.0 */
+#define VIRT_REPLICATION_COPY_ENCRYPTION "encryption"   /* string: keep, none, default. Since: 1.0.0 */
 /* string: UUID or usage name of the secret to encrypt with; excludes "encryption". Since: 1.0.0 */
-# define VIRT_REPLICATION_COPY_KEY "key"
-# define VIRT_REPLICATION_COPY_REKEY "rekey"             /* string: full, slot. Since: 1.0.0 */
-# define VIRT_REPLICATION_COPY_FAST_CREATE "fast-create" /* boolean. Since: 1.0.0 */
-# define VIRT_REPLICATION_COPY_BANDWIDTH "bandwidth"     /* ullong: bytes per second. Since: 1.0.0 */
+#define VIRT_REPLICATION_COPY_KEY "key"
+#define VIRT_REPLICATION_COPY_REKEY "rekey"             /* string: full, slot. Since: 1.0.0 */
+#define VIRT_REPLICATION_COPY_FAST_CREATE "fast-create" /* boolean. Since: 1.0.0 */
+#define VIRT_REPLICATION_COPY_BANDWIDTH "bandwidth"     /* ullong: bytes per second. Since: 1.0.0 */
 /* string: the same token returns the same replica. Given to several pairs, each gets one of its own, made of
  * the token, the image's id and the target pool's UUID. Since: 1.0.0 */
-# define VIRT_REPLICATION_COPY_TOKEN "token"
+#define VIRT_REPLICATION_COPY_TOKEN "token"
 /* uint: how many images virtReplicationCopyMany() takes, VIRT_REPLICATION_MAX_IMAGES if absent. Since: 1.0.0 */
-# define VIRT_REPLICATION_COPY_MAX_IMAGES "max-images"
+#define VIRT_REPLICATION_COPY_MAX_IMAGES "max-images"
 
 /** How many images are replicated by one call unless asked otherwise. Since: 1.0.0 */
-# define VIRT_REPLICATION_MAX_IMAGES 5
+#define VIRT_REPLICATION_MAX_IMAGES 5
 
 /**
  * virtReplicationCopyFlags:
@@ -60,8 +60,9 @@ typedef enum {
  *
  * Since: 1.0.0
  */
-virStorageVolPtr virtReplicationCopy(virStorageVolPtr source, virStoragePoolPtr target, virTypedParameterPtr params,
-                                     int nparams, unsigned int flags);
+virStorageVolPtr
+virtReplicationCopy(virStorageVolPtr source, virStoragePoolPtr target, virTypedParameterPtr params,
+                    int nparams, unsigned int flags);
 
 /**
  * virtReplicationCopyByID:
@@ -75,8 +76,9 @@ virStorageVolPtr virtReplicationCopy(virStorageVolPtr source, virStoragePoolPtr 
  *
  * Since: 1.0.0
  */
-virStorageVolPtr virtReplicationCopyByID(const char *id, virStoragePoolPtr target, virTypedParameterPtr params,
-                                         int nparams, unsigned int flags);
+virStorageVolPtr
+virtReplicationCopyByID(const char *id, virStoragePoolPtr target, virTypedParameterPtr params, int nparams,
+                        unsigned int flags);
 
 /**
  * virtReplicationResult:
@@ -111,9 +113,10 @@ struct _virtReplicationResult {
  *
  * Since: 1.0.0
  */
-int virtReplicationCopyMany(virStorageVolPtr *sources, size_t nsources, virStoragePoolPtr *targets, size_t ntargets,
-                            virTypedParameterPtr params, int nparams, unsigned int flags,
-                            virtReplicationResult **results);
+int
+virtReplicationCopyMany(virStorageVolPtr *sources, size_t nsources, virStoragePoolPtr *targets,
+                        size_t ntargets, virTypedParameterPtr params, int nparams, unsigned int flags,
+                        virtReplicationResult **results);
 
 /**
  * virtReplicationResultsFree:
@@ -122,7 +125,8 @@ int virtReplicationCopyMany(virStorageVolPtr *sources, size_t nsources, virStora
  *
  * Since: 1.0.0
  */
-void virtReplicationResultsFree(virtReplicationResult *results, size_t nresults);
+void
+virtReplicationResultsFree(virtReplicationResult *results, size_t nresults);
 
 /**
  * virtReplicationExport:
@@ -139,8 +143,9 @@ void virtReplicationResultsFree(virtReplicationResult *results, size_t nresults)
  *
  * Since: 1.0.0
  */
-virStorageVolPtr virtReplicationExport(virStorageVolPtr source, virStoragePoolPtr target, const char *name,
-                                       virStorageVolPtr *have, size_t nhave, unsigned int flags);
+virStorageVolPtr
+virtReplicationExport(virStorageVolPtr source, virStoragePoolPtr target, const char *name,
+                      virStorageVolPtr *have, size_t nhave, unsigned int flags);
 
 /**
  * virtReplicationExportInventory:
@@ -155,8 +160,9 @@ virStorageVolPtr virtReplicationExport(virStorageVolPtr source, virStoragePoolPt
  *
  * Since: 1.0.0
  */
-virStorageVolPtr virtReplicationExportInventory(virStorageVolPtr image, virStoragePoolPtr target, const char *name,
-                                                unsigned int flags);
+virStorageVolPtr
+virtReplicationExportInventory(virStorageVolPtr image, virStoragePoolPtr target, const char *name,
+                               unsigned int flags);
 
 /**
  * virtReplicationImport:
@@ -170,11 +176,12 @@ virStorageVolPtr virtReplicationExportInventory(virStorageVolPtr image, virStora
  *
  * Since: 1.0.0
  */
-virStorageVolPtr virtReplicationImport(virStorageVolPtr bundle, virStoragePoolPtr target, virTypedParameterPtr params,
-                                       int nparams, unsigned int flags);
+virStorageVolPtr
+virtReplicationImport(virStorageVolPtr bundle, virStoragePoolPtr target, virTypedParameterPtr params,
+                      int nparams, unsigned int flags);
 
-# ifdef __cplusplus
+#ifdef __cplusplus
 }
-# endif
+#endif
 
 #endif /* LIBVIRT_REPLICATION_COPY_H */

@@ -6,15 +6,15 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #ifndef LIBVIRT_REPLICATION_IMAGE_H
-# define LIBVIRT_REPLICATION_IMAGE_H
+#define LIBVIRT_REPLICATION_IMAGE_H
 
-# ifndef LIBVIRT_REPLICATION_H
-#  error "Include <libvirt-replication/libvirt-replication.h> instead"
-# endif
+#ifndef LIBVIRT_REPLICATION_H
+#error "Include <libvirt-replication/libvirt-replication.h> instead"
+#endif
 
-# ifdef __cplusplus
+#ifdef __cplusplus
 extern "C" {
-# endif
+#endif
 
 /**
  * virtReplicationAmount:
@@ -39,10 +39,10 @@ struct _virtReplicationAmount {
  */
 typedef struct _virtReplicationStep virtReplicationStep;
 struct _virtReplicationStep {
-    char *layer;  /* volume in the source pool */
-    char *volume; /* volume in the target pool */
-    char *action; /* VIRT_REPLICATION_STEP_COPY, … */
-    char *state;  /* VIRT_REPLICATION_STEP_WAITING, … */
+    char *layer;                /* volume in the source pool */
+    char *volume;               /* volume in the target pool */
+    char *action;               /* VIRT_REPLICATION_STEP_COPY, … */
+    char *state;                /* VIRT_REPLICATION_STEP_WAITING, … */
     unsigned long long bytes;   /* to move for this step */
     unsigned int snapshotsLost; /* internal snapshots that the result will not have */
     unsigned int bitmapsLost;   /* the same of persistent dirty bitmaps */
@@ -58,24 +58,24 @@ struct _virtReplicationStep {
 typedef struct _virtReplicationJob virtReplicationJob;
 struct _virtReplicationJob {
     char *id;
-    char *pool;      /* where the replica is */
-    char *region;    /* region of that pool, or NULL */
-    char *volume;    /* the replica */
-    int state;       /* virtReplicationJobState, -1: a word that this version does not know */
-    char *stateName; /* the word itself */
-    char *peer;      /* that a waiting job waits for, or NULL */
-    char *error;     /* why it failed, or NULL */
-    unsigned int progress; /* percent, never goes back */
-    unsigned int place;    /* in the queue, 1 is next; 0: not queued */
+    char *pool;                   /* where the replica is */
+    char *region;                 /* region of that pool, or NULL */
+    char *volume;                 /* the replica */
+    int state;                    /* virtReplicationJobState, -1: a word that this version does not know */
+    char *stateName;              /* the word itself */
+    char *peer;                   /* that a waiting job waits for, or NULL */
+    char *error;                  /* why it failed, or NULL */
+    unsigned int progress;        /* percent, never goes back */
+    unsigned int place;           /* in the queue, 1 is next; 0: not queued */
     unsigned long long processed; /* bytes */
     unsigned long long total;     /* bytes */
     unsigned long long remaining; /* bytes */
     unsigned long long rate;      /* bytes per second */
     unsigned long long bandwidth; /* limit in bytes per second, 0: none */
     unsigned long long peakSpace; /* bytes that the job needs in the target pool */
-    long long eta;     /* seconds, -1: not known */
-    long long started; /* UNIX time, 0: not yet */
-    long long ended;   /* UNIX time, 0: not yet */
+    long long eta;                /* seconds, -1: not known */
+    long long started;            /* UNIX time, 0: not yet */
+    long long ended;              /* UNIX time, 0: not yet */
     virtReplicationAmount usageAfter; /* of the target pool, once the job is done; only in plans */
     size_t nsteps;                    /* 0 in lists: only virtReplicationImageGet() knows the steps */
     virtReplicationStep *steps;
@@ -111,9 +111,9 @@ struct _virtReplicationImage {
     char *poolUUID; /* of libvirt */
     char *region;
     char *project;
-    char *status; /* VIRT_REPLICATION_STATUS_AVAILABLE, … */
-    char *type;   /* VIRT_REPLICATION_TYPE_SYSTEM_DISK, …, or NULL while nobody has looked */
-    int isLayer;  /* 1: another volume needs it as backing */
+    char *status;             /* VIRT_REPLICATION_STATUS_AVAILABLE, … */
+    char *type;               /* VIRT_REPLICATION_TYPE_SYSTEM_DISK, …, or NULL while nobody has looked */
+    int isLayer;              /* 1: another volume needs it as backing */
     unsigned long long bytes; /* allocated */
     char *backing;            /* volume that it needs, or NULL: none, or not known in a list */
     char *sourceID;           /* image that it was copied from, or NULL: none, or not known in a list */
@@ -134,10 +134,10 @@ struct _virtReplicationImage {
     size_t nshares;
     virtReplicationShare *shares;
     size_t nmembers;
-    char **members; /* volumes of the other disks of a full machine */
-    virtReplicationJob *job; /* the newest, also after its end; NULL: none */
-    long long verified;      /* UNIX time of the last verification, 0: never */
-    char *verifiedState;     /* what it found: "good", "changed", "damaged"; NULL: never */
+    char **members;                   /* volumes of the other disks of a full machine */
+    virtReplicationJob *job;          /* the newest, also after its end; NULL: none */
+    long long verified;               /* UNIX time of the last verification, 0: never */
+    char *verifiedState;              /* what it found: "good", "changed", "damaged"; NULL: never */
     unsigned long long damagedBlocks; /* of 64 KiB */
 };
 
@@ -153,7 +153,8 @@ struct _virtReplicationImage {
  *
  * Since: 1.0.0
  */
-virtReplicationImage *virtReplicationImageGet(virStorageVolPtr vol, unsigned int flags);
+virtReplicationImage *
+virtReplicationImageGet(virStorageVolPtr vol, unsigned int flags);
 
 /**
  * virtReplicationImageFree:
@@ -161,7 +162,8 @@ virtReplicationImage *virtReplicationImageGet(virStorageVolPtr vol, unsigned int
  *
  * Since: 1.0.0
  */
-void virtReplicationImageFree(virtReplicationImage *image);
+void
+virtReplicationImageFree(virtReplicationImage *image);
 
 /**
  * virtReplicationImageGetVolume:
@@ -172,7 +174,8 @@ void virtReplicationImageFree(virtReplicationImage *image);
  *
  * Since: 1.0.0
  */
-virStorageVolPtr virtReplicationImageGetVolume(virConnectPtr conn, const virtReplicationImage *image);
+virStorageVolPtr
+virtReplicationImageGetVolume(virConnectPtr conn, const virtReplicationImage *image);
 
 /**
  * virtReplicationLookupByID:
@@ -185,7 +188,8 @@ virStorageVolPtr virtReplicationImageGetVolume(virConnectPtr conn, const virtRep
  *
  * Since: 1.0.0
  */
-virStorageVolPtr virtReplicationLookupByID(virConnectPtr conn, const char *id);
+virStorageVolPtr
+virtReplicationLookupByID(virConnectPtr conn, const char *id);
 
 /**
  * virtReplicationLookup:
@@ -200,15 +204,17 @@ virStorageVolPtr virtReplicationLookupByID(virConnectPtr conn, const char *id);
  *
  * Since: 1.0.0
  */
-virStorageVolPtr virtReplicationLookup(virConnectPtr conn, const char *name);
+virStorageVolPtr
+virtReplicationLookup(virConnectPtr conn, const char *name);
 
 /* Parameters of virtReplicationImageUpdate(). */
-# define VIRT_REPLICATION_UPDATE_NAME "name"               /* string. Since: 1.0.0 */
-# define VIRT_REPLICATION_UPDATE_DESCRIPTION "description" /* string. Since: 1.0.0 */
-# define VIRT_REPLICATION_UPDATE_TYPE "type"               /* string. Since: 1.0.0 */
+#define VIRT_REPLICATION_UPDATE_NAME "name"               /* string. Since: 1.0.0 */
+#define VIRT_REPLICATION_UPDATE_DESCRIPTION "description" /* string. Since: 1.0.0 */
+#define VIRT_REPLICATION_UPDATE_TYPE "type"               /* string. Since: 1.0.0 */
 /* string, once for each disk of a full machine but the first: the whole list anew. Since: 1.0.0 */
-# define VIRT_REPLICATION_UPDATE_MEMBER "member"
-# define VIRT_REPLICATION_UPDATE_BANDWIDTH "bandwidth" /* ullong, bytes per second, 0: no limit. Since: 1.0.0 */
+#define VIRT_REPLICATION_UPDATE_MEMBER "member"
+#define VIRT_REPLICATION_UPDATE_BANDWIDTH                                                                    \
+    "bandwidth" /* ullong, bytes per second, 0: no limit. Since: 1.0.0 */
 
 /**
  * virtReplicationImageUpdate:
@@ -223,7 +229,9 @@ virStorageVolPtr virtReplicationLookup(virConnectPtr conn, const char *name);
  *
  * Since: 1.0.0
  */
-int virtReplicationImageUpdate(virStorageVolPtr vol, virTypedParameterPtr params, int nparams, unsigned int flags);
+int
+virtReplicationImageUpdate(virStorageVolPtr vol, virTypedParameterPtr params, int nparams,
+                           unsigned int flags);
 
 /**
  * virtReplicationShareOffer:
@@ -234,7 +242,8 @@ int virtReplicationImageUpdate(virStorageVolPtr vol, virTypedParameterPtr params
  *
  * Since: 1.0.0
  */
-int virtReplicationShareOffer(virStorageVolPtr vol, const char *project);
+int
+virtReplicationShareOffer(virStorageVolPtr vol, const char *project);
 
 /**
  * virtReplicationShareRevoke:
@@ -245,7 +254,8 @@ int virtReplicationShareOffer(virStorageVolPtr vol, const char *project);
  *
  * Since: 1.0.0
  */
-int virtReplicationShareRevoke(virStorageVolPtr vol, const char *project);
+int
+virtReplicationShareRevoke(virStorageVolPtr vol, const char *project);
 
 /**
  * virtReplicationShareAccept:
@@ -258,7 +268,8 @@ int virtReplicationShareRevoke(virStorageVolPtr vol, const char *project);
  *
  * Since: 1.0.0
  */
-int virtReplicationShareAccept(virStoragePoolPtr pool, const char *id);
+int
+virtReplicationShareAccept(virStoragePoolPtr pool, const char *id);
 
 /**
  * virtReplicationShareReject:
@@ -269,10 +280,11 @@ int virtReplicationShareAccept(virStoragePoolPtr pool, const char *id);
  *
  * Since: 1.0.0
  */
-int virtReplicationShareReject(virStoragePoolPtr pool, const char *id);
+int
+virtReplicationShareReject(virStoragePoolPtr pool, const char *id);
 
-# ifdef __cplusplus
+#ifdef __cplusplus
 }
-# endif
+#endif
 
 #endif /* LIBVIRT_REPLICATION_IMAGE_H */

@@ -7,15 +7,15 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #ifndef LIBVIRT_REPLICATION_JOB_H
-# define LIBVIRT_REPLICATION_JOB_H
+#define LIBVIRT_REPLICATION_JOB_H
 
-# ifndef LIBVIRT_REPLICATION_H
-#  error "Include <libvirt-replication/libvirt-replication.h> instead"
-# endif
+#ifndef LIBVIRT_REPLICATION_H
+#error "Include <libvirt-replication/libvirt-replication.h> instead"
+#endif
 
-# ifdef __cplusplus
+#ifdef __cplusplus
 extern "C" {
-# endif
+#endif
 
 /**
  * virtReplicationJobGet:
@@ -26,7 +26,8 @@ extern "C" {
  *
  * Since: 1.0.0
  */
-virtReplicationJob *virtReplicationJobGet(virStorageVolPtr vol);
+virtReplicationJob *
+virtReplicationJobGet(virStorageVolPtr vol);
 
 /**
  * virtReplicationJobFree:
@@ -34,7 +35,8 @@ virtReplicationJob *virtReplicationJobGet(virStorageVolPtr vol);
  *
  * Since: 1.0.0
  */
-void virtReplicationJobFree(virtReplicationJob *job);
+void
+virtReplicationJobFree(virtReplicationJob *job);
 
 /**
  * virtReplicationJobLookup:
@@ -48,7 +50,8 @@ void virtReplicationJobFree(virtReplicationJob *job);
  *
  * Since: 1.0.0
  */
-virStorageVolPtr virtReplicationJobLookup(virConnectPtr conn, const char *id);
+virStorageVolPtr
+virtReplicationJobLookup(virConnectPtr conn, const char *id);
 
 /**
  * virtReplicationJobStart:
@@ -58,7 +61,8 @@ virStorageVolPtr virtReplicationJobLookup(virConnectPtr conn, const char *id);
  *
  * Since: 1.0.0
  */
-int virtReplicationJobStart(virStorageVolPtr vol);
+int
+virtReplicationJobStart(virStorageVolPtr vol);
 
 /**
  * virtReplicationJobCancel:
@@ -68,7 +72,8 @@ int virtReplicationJobStart(virStorageVolPtr vol);
  *
  * Since: 1.0.0
  */
-int virtReplicationJobCancel(virStorageVolPtr vol);
+int
+virtReplicationJobCancel(virStorageVolPtr vol);
 
 /**
  * virtReplicationJobPause:
@@ -78,7 +83,8 @@ int virtReplicationJobCancel(virStorageVolPtr vol);
  *
  * Since: 1.0.0
  */
-int virtReplicationJobPause(virStorageVolPtr vol);
+int
+virtReplicationJobPause(virStorageVolPtr vol);
 
 /**
  * virtReplicationJobResume:
@@ -88,7 +94,8 @@ int virtReplicationJobPause(virStorageVolPtr vol);
  *
  * Since: 1.0.0
  */
-int virtReplicationJobResume(virStorageVolPtr vol);
+int
+virtReplicationJobResume(virStorageVolPtr vol);
 
 /**
  * virtReplicationJobRetry:
@@ -98,7 +105,8 @@ int virtReplicationJobResume(virStorageVolPtr vol);
  *
  * Since: 1.0.0
  */
-int virtReplicationJobRetry(virStorageVolPtr vol);
+int
+virtReplicationJobRetry(virStorageVolPtr vol);
 
 /**
  * virtReplicationVerify:
@@ -110,7 +118,8 @@ int virtReplicationJobRetry(virStorageVolPtr vol);
  *
  * Since: 1.0.0
  */
-int virtReplicationVerify(virStorageVolPtr vol);
+int
+virtReplicationVerify(virStorageVolPtr vol);
 
 /**
  * virtReplicationHeal:
@@ -122,7 +131,8 @@ int virtReplicationVerify(virStorageVolPtr vol);
  *
  * Since: 1.0.0
  */
-int virtReplicationHeal(virStorageVolPtr vol);
+int
+virtReplicationHeal(virStorageVolPtr vol);
 
 /**
  * virtReplicationProgressFunc:
@@ -153,11 +163,12 @@ typedef int (*virtReplicationProgressFunc)(size_t index, const virtReplicationJo
  *
  * Since: 1.0.0
  */
-int virtReplicationJobWait(virStorageVolPtr *vols, size_t nvols, virtReplicationProgressFunc progress, void *opaque,
-                           int timeout_ms);
+int
+virtReplicationJobWait(virStorageVolPtr *vols, size_t nvols, virtReplicationProgressFunc progress,
+                       void *opaque, int timeout_ms);
 
-# ifdef __cplusplus
+#ifdef __cplusplus
 }
-# endif
+#endif
 
 #endif /* LIBVIRT_REPLICATION_JOB_H */

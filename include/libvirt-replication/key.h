@@ -6,15 +6,15 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #ifndef LIBVIRT_REPLICATION_KEY_H
-# define LIBVIRT_REPLICATION_KEY_H
+#define LIBVIRT_REPLICATION_KEY_H
 
-# ifndef LIBVIRT_REPLICATION_H
-#  error "Include <libvirt-replication/libvirt-replication.h> instead"
-# endif
+#ifndef LIBVIRT_REPLICATION_H
+#error "Include <libvirt-replication/libvirt-replication.h> instead"
+#endif
 
-# ifdef __cplusplus
+#ifdef __cplusplus
 extern "C" {
-# endif
+#endif
 
 /**
  * virtReplicationKey:
@@ -39,7 +39,8 @@ struct _virtReplicationKey {
  *
  * Since: 1.0.0
  */
-int virtReplicationKeyList(virConnectPtr conn, virtReplicationKey ***keys);
+int
+virtReplicationKeyList(virConnectPtr conn, virtReplicationKey ***keys);
 
 /**
  * virtReplicationKeyFree:
@@ -47,7 +48,8 @@ int virtReplicationKeyList(virConnectPtr conn, virtReplicationKey ***keys);
  *
  * Since: 1.0.0
  */
-void virtReplicationKeyFree(virtReplicationKey *key);
+void
+virtReplicationKeyFree(virtReplicationKey *key);
 
 /**
  * virtReplicationKeyCreate:
@@ -63,8 +65,9 @@ void virtReplicationKeyFree(virtReplicationKey *key);
  *
  * Since: 1.0.0
  */
-virtReplicationKey *virtReplicationKeyCreate(virConnectPtr conn, const char *usage, const char *description,
-                                             const unsigned char *value, size_t size, unsigned int flags);
+virtReplicationKey *
+virtReplicationKeyCreate(virConnectPtr conn, const char *usage, const char *description,
+                         const unsigned char *value, size_t size, unsigned int flags);
 
 /**
  * virtReplicationKeyBind:
@@ -77,10 +80,11 @@ virtReplicationKey *virtReplicationKeyCreate(virConnectPtr conn, const char *usa
  *
  * Since: 1.0.0
  */
-int virtReplicationKeyBind(virStorageVolPtr vol, const char *key);
+int
+virtReplicationKeyBind(virStorageVolPtr vol, const char *key);
 
-# ifdef __cplusplus
+#ifdef __cplusplus
 }
-# endif
+#endif
 
 #endif /* LIBVIRT_REPLICATION_KEY_H */

@@ -21,21 +21,21 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #ifndef LIBVIRT_REPLICATION_H
-# define LIBVIRT_REPLICATION_H
+#define LIBVIRT_REPLICATION_H
 
-# include <libvirt/libvirt.h>
-# include <libvirt/virterror.h>
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
 
-# include <libvirt-replication/virt-replication.h>
-# include <libvirt-replication/image.h>
-# include <libvirt-replication/region.h>
-# include <libvirt-replication/copy.h>
-# include <libvirt-replication/job.h>
-# include <libvirt-replication/key.h>
+#include <libvirt-replication/virt-replication.h>
+#include <libvirt-replication/image.h>
+#include <libvirt-replication/region.h>
+#include <libvirt-replication/copy.h>
+#include <libvirt-replication/job.h>
+#include <libvirt-replication/key.h>
 
-# ifdef __cplusplus
+#ifdef __cplusplus
 extern "C" {
-# endif
+#endif
 
 /**
  * virtReplicationGetVersion:
@@ -45,7 +45,8 @@ extern "C" {
  *
  * Since: 1.0.0
  */
-unsigned long virtReplicationGetVersion(void);
+unsigned long
+virtReplicationGetVersion(void);
 
 /**
  * virtReplicationGetLastError:
@@ -63,7 +64,8 @@ unsigned long virtReplicationGetVersion(void);
  *
  * Since: 1.0.0
  */
-virErrorPtr virtReplicationGetLastError(void);
+virErrorPtr
+virtReplicationGetLastError(void);
 
 /**
  * virtReplicationGetLastErrorMessage:
@@ -72,10 +74,11 @@ virErrorPtr virtReplicationGetLastError(void);
  *
  * Since: 1.0.0
  */
-const char *virtReplicationGetLastErrorMessage(void);
+const char *
+virtReplicationGetLastErrorMessage(void);
 
-# ifdef __cplusplus
+#ifdef __cplusplus
 }
-# endif
+#endif
 
 #endif /* LIBVIRT_REPLICATION_H */

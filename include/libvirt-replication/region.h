@@ -6,15 +6,15 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #ifndef LIBVIRT_REPLICATION_REGION_H
-# define LIBVIRT_REPLICATION_REGION_H
+#define LIBVIRT_REPLICATION_REGION_H
 
-# ifndef LIBVIRT_REPLICATION_H
-#  error "Include <libvirt-replication/libvirt-replication.h> instead"
-# endif
+#ifndef LIBVIRT_REPLICATION_H
+#error "Include <libvirt-replication/libvirt-replication.h> instead"
+#endif
 
-# ifdef __cplusplus
+#ifdef __cplusplus
 extern "C" {
-# endif
+#endif
 
 /**
  * virtReplicationOffer:
@@ -90,7 +90,8 @@ typedef enum {
  *
  * Since: 1.0.0
  */
-int virtReplicationListRegions(virConnectPtr conn, virtReplicationRegion ***regions, unsigned int flags);
+int
+virtReplicationListRegions(virConnectPtr conn, virtReplicationRegion ***regions, unsigned int flags);
 
 /**
  * virtReplicationRegionGet:
@@ -102,7 +103,8 @@ int virtReplicationListRegions(virConnectPtr conn, virtReplicationRegion ***regi
  *
  * Since: 1.0.0
  */
-virtReplicationRegion *virtReplicationRegionGet(virStoragePoolPtr pool, unsigned int flags);
+virtReplicationRegion *
+virtReplicationRegionGet(virStoragePoolPtr pool, unsigned int flags);
 
 /**
  * virtReplicationRegionFree:
@@ -110,7 +112,8 @@ virtReplicationRegion *virtReplicationRegionGet(virStoragePoolPtr pool, unsigned
  *
  * Since: 1.0.0
  */
-void virtReplicationRegionFree(virtReplicationRegion *region);
+void
+virtReplicationRegionFree(virtReplicationRegion *region);
 
 /**
  * virtReplicationListImages:
@@ -124,7 +127,8 @@ void virtReplicationRegionFree(virtReplicationRegion *region);
  *
  * Since: 1.0.0
  */
-int virtReplicationListImages(virConnectPtr conn, virtReplicationImage ***images, unsigned int flags);
+int
+virtReplicationListImages(virConnectPtr conn, virtReplicationImage ***images, unsigned int flags);
 
 /**
  * virtReplicationListJobs:
@@ -136,13 +140,14 @@ int virtReplicationListImages(virConnectPtr conn, virtReplicationImage ***images
  *
  * Since: 1.0.0
  */
-int virtReplicationListJobs(virConnectPtr conn, virtReplicationJob ***jobs, unsigned int flags);
+int
+virtReplicationListJobs(virConnectPtr conn, virtReplicationJob ***jobs, unsigned int flags);
 
 /* Parameters of virtReplicationRegionSetLabel(). What is absent stays as it is, in a new label it is not set. */
-# define VIRT_REPLICATION_LABEL_PROJECT "project"                 /* string. Since: 1.0.0 */
-# define VIRT_REPLICATION_LABEL_QUOTA_IMAGES "quota-images"       /* llong, -1: no limit. Since: 1.0.0 */
-# define VIRT_REPLICATION_LABEL_QUOTA_SNAPSHOTS "quota-snapshots" /* llong, -1: no limit. Since: 1.0.0 */
-# define VIRT_REPLICATION_LABEL_QUOTA_BYTES "quota-bytes"         /* llong, -1: no limit. Since: 1.0.0 */
+#define VIRT_REPLICATION_LABEL_PROJECT "project"                 /* string. Since: 1.0.0 */
+#define VIRT_REPLICATION_LABEL_QUOTA_IMAGES "quota-images"       /* llong, -1: no limit. Since: 1.0.0 */
+#define VIRT_REPLICATION_LABEL_QUOTA_SNAPSHOTS "quota-snapshots" /* llong, -1: no limit. Since: 1.0.0 */
+#define VIRT_REPLICATION_LABEL_QUOTA_BYTES "quota-bytes"         /* llong, -1: no limit. Since: 1.0.0 */
 
 /**
  * virtReplicationRegionSetLabel:
@@ -158,8 +163,9 @@ int virtReplicationListJobs(virConnectPtr conn, virtReplicationJob ***jobs, unsi
  *
  * Since: 1.0.0
  */
-int virtReplicationRegionSetLabel(virStoragePoolPtr pool, const char *region, virTypedParameterPtr params,
-                                  int nparams, unsigned int flags);
+int
+virtReplicationRegionSetLabel(virStoragePoolPtr pool, const char *region, virTypedParameterPtr params,
+                              int nparams, unsigned int flags);
 
 /**
  * virtReplicationRegionRemoveLabel:
@@ -171,7 +177,8 @@ int virtReplicationRegionSetLabel(virStoragePoolPtr pool, const char *region, vi
  *
  * Since: 1.0.0
  */
-int virtReplicationRegionRemoveLabel(virStoragePoolPtr pool);
+int
+virtReplicationRegionRemoveLabel(virStoragePoolPtr pool);
 
 /**
  * virtReplicationPeerAdd:
@@ -188,11 +195,12 @@ int virtReplicationRegionRemoveLabel(virStoragePoolPtr pool);
  *
  * Since: 1.0.0
  */
-virStoragePoolPtr virtReplicationPeerAdd(virConnectPtr conn, const char *name, const char *uri, const char *pool,
-                                         const char *region, unsigned int flags);
+virStoragePoolPtr
+virtReplicationPeerAdd(virConnectPtr conn, const char *name, const char *uri, const char *pool,
+                       const char *region, unsigned int flags);
 
-# ifdef __cplusplus
+#ifdef __cplusplus
 }
-# endif
+#endif
 
 #endif /* LIBVIRT_REPLICATION_REGION_H */

@@ -23,20 +23,21 @@ typedef enum {
 
 typedef struct {
     /* fixed before the job is submitted */
-    FakeCall blockAt;    /* waits there until it is opened, or the job is to stop */
-    FakeCall failAt;     /* fails there until it is mended */
-    gboolean deaf;       /* does not ask whether it is to stop while it waits */
-    guint blocks;        /* what run moves */
+    FakeCall blockAt; /* waits there until it is opened, or the job is to stop */
+    FakeCall failAt;  /* fails there until it is mended */
+    gboolean deaf;    /* does not ask whether it is to stop while it waits */
+    guint blocks;     /* what run moves */
     guint64 block_bytes;
-    guint pace_us;       /* time a block takes */
+    guint pace_us; /* time a block takes */
     void (*inRun)(ReplJob *job);
     GString *starts; /* of a test: the first letter of the id is added as run begins */
 
     ReplLock monitor;
 
     /* guarded by monitor */
-    GString *calls;  /* FakeCalls */
-    GString *states; /* first letters of the recorded states, u for publishing, s for paused, x for cancelled */
+    GString *calls; /* FakeCalls */
+    GString
+        *states; /* first letters of the recorded states, u for publishing, s for paused, x for cancelled */
     gboolean arrived, open, mended;
     gboolean stuck;    /* cannot be undone */
     ReplJobState told; /* by ended */
@@ -100,12 +101,10 @@ static int
 fakePrepare(ReplJob *job, void *opaque, GError **err)
 {
     Fake *fake = opaque;
-    g_autoptr(GPtrArray) steps =
-        g_ptr_array_new_with_free_func((GDestroyNotify)replStepFree);
+    g_autoptr(GPtrArray) steps = g_ptr_array_new_with_free_func((GDestroyNotify)replStepFree);
 
     g_ptr_array_add(steps, replStepNew("base", "base", REPL_STEP_REUSE, 0));
-    g_ptr_array_add(steps, replStepNew("web", "web", REPL_STEP_COPY,
-                                       fake->blocks * fake->block_bytes));
+    g_ptr_array_add(steps, replStepNew("web", "web", REPL_STEP_COPY, fake->blocks * fake->block_bytes));
     replJobSetSteps(job, steps, 4711);
     replJobSetProcessed(job, 0);
     return fakePhase(job, fake, FAKE_PREPARE, err);

@@ -12,16 +12,7 @@
 #include "copy/reader.h"
 #include "copy/writer.h"
 
-typedef enum {
-    MEM_DATA,
-    MEM_READ,
-    MEM_RESIZE,
-    MEM_WRITE,
-    MEM_FLUSH,
-    MEM_HAVE,
-    MEM_ZERO,
-    MEM_OPS
-} MemOp;
+typedef enum { MEM_DATA, MEM_READ, MEM_RESIZE, MEM_WRITE, MEM_FLUSH, MEM_HAVE, MEM_ZERO, MEM_OPS } MemOp;
 
 typedef enum {
     MEM_FINE,
@@ -40,17 +31,17 @@ typedef struct {
     ReplLock lock; /* guards everything below; woken by memFileGoOn and cancel */
     GByteArray *bytes;
     GByteArray *stable;
-    GArray *runs;     /* of MemRun: where the data is, for data */
-    GArray *has;      /* of MemRun: what have says yes to */
-    MemFault fault;   /* met by call number @faultCall of @faultOp */
+    GArray *runs;   /* of MemRun: where the data is, for data */
+    GArray *has;    /* of MemRun: what have says yes to */
+    MemFault fault; /* met by call number @faultCall of @faultOp */
     MemOp faultOp;
     guint faultCall;
     guint calls[MEM_OPS];
     gboolean gone;
     gboolean goOn;
     gboolean cancelled;
-    guint stalled;    /* calls that wait now */
-    guint64 read;     /* bytes, in all */
+    guint stalled; /* calls that wait now */
+    guint64 read;  /* bytes, in all */
     guint64 written;
     guint64 passed;
     guint64 zeroed;

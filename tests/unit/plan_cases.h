@@ -34,8 +34,9 @@ typedef struct {
     const char *message;
 } Case;
 
-#define TWO "copy base.raw 200M > base.raw raw\n"                                                  \
-            "copy web.qcow2 100M > web.qcow2 qcow2 on base.raw raw\n"
+#define TWO                                                                                                  \
+    "copy base.raw 200M > base.raw raw\n"                                                                    \
+    "copy web.qcow2 100M > web.qcow2 qcow2 on base.raw raw\n"
 #define TWO_SUM "web.qcow2: 1 images 1 snapshots 300M bytes, 300M moved, 300M peak\n"
 
 static const ReplShare accepted = {(char *)"other", REPL_SHARE_ACCEPTED};
@@ -335,8 +336,9 @@ static const Case cases[] = {
      .free_bytes = 300 * MIB - 1,
      .refusal = REPL_REFUSE_SPACE,
      .code = VIR_ERR_OPERATION_FAILED,
-     .message = "has no space for volume 'web.qcow2': 300 MiB (314572800 bytes) are needed, 300 MiB (314572799 "
-                "bytes) are free"},
+     .message =
+         "has no space for volume 'web.qcow2': 300 MiB (314572800 bytes) are needed, 300 MiB (314572799 "
+         "bytes) are free"},
     {.name = "sizes-that-overflow",
      .layers = {{.volume = "web.qcow2", .format = Q, .allocated_bytes = G_MAXUINT64 - 1},
                 {.volume = "base.raw", .format = R, .allocated_bytes = G_MAXUINT64 - 1}},

@@ -5,7 +5,7 @@
  */
 
 #ifndef MORE
-# define MORE 0
+#define MORE 0
 #endif
 
 static int

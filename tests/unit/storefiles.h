@@ -119,12 +119,8 @@ fileExists(int dirFd, const char *name)
 
 /* A valid text, but for what @change did to its keys; @version > 0 replaces the version. */
 static inline void
-textChange(int dirFd,
-           const char *name,
-           const char *kind,
-           void (*change)(GKeyFile *keys, gconstpointer opaque),
-           gconstpointer opaque,
-           int version)
+textChange(int dirFd, const char *name, const char *kind,
+           void (*change)(GKeyFile *keys, gconstpointer opaque), gconstpointer opaque, int version)
 {
     g_autoptr(GError) err = NULL;
     g_autoptr(GKeyFile) keys = NULL;

@@ -130,8 +130,7 @@ testBarLineFits(void)
         g_assert_cmpint(replTermWidth(line), <, width);
         g_assert_nonnull(strstr(line, "we"));
         g_assert_nonnull(strstr(line, "47 %"));
-        g_assert_cmpint(strstr(line, "[") != NULL && strstr(line, "MiB/s") == NULL && !term.color,
-                        ==, false);
+        g_assert_cmpint(strstr(line, "[") != NULL && strstr(line, "MiB/s") == NULL && !term.color, ==, false);
     }
 }
 
@@ -140,11 +139,8 @@ testBarTotal(void)
 {
     virtReplicationJob one = {
         .state = VIRT_REPLICATION_JOB_COMPLETED, .total = 100, .processed = 100, .eta = -1};
-    virtReplicationJob two = {.state = VIRT_REPLICATION_JOB_RUNNING,
-                              .total = 300,
-                              .processed = 100,
-                              .rate = 1024,
-                              .eta = 9};
+    virtReplicationJob two = {
+        .state = VIRT_REPLICATION_JOB_RUNNING, .total = 300, .processed = 100, .rate = 1024, .eta = 9};
     virtReplicationJob *jobs[] = {&one, &two};
     ReplTerm term = {.width = 100};
     g_autofree char *line = replBarTotal(&term, 10, jobs, 2);

@@ -22,7 +22,7 @@ testForeignChain(TestPools *t, gconstpointer unused)
         g_assert_cmpint(c.results[0].way, ==, REPL_CONVERT_BY_QEMU_IMG);
         /* Its own data alone, not that of the base. */
         testRun("qemu-img map --output=json b/copy_north_top | grep -q '\"depth\": 1.*\"data\": true'");
-                testConvertClear(&c);
+        testConvertClear(&c);
         testRun("rm -f a/* b/*");
     }
 }
@@ -37,10 +37,11 @@ testForeignSizes(TestPools *t, gconstpointer unused)
     for (i = 0; i < G_N_ELEMENTS(sizes); i++) {
         TestConvert c = {.pools = t, .volume = "top"};
 
-        testRun("cd a && qemu-img create -q -f qed base %s && qemu-io -f qed -c 'write -q -P 1 0 900k' base && "
-                "qemu-img create -q -f qed -b base -F qed top %s && "
-                "qemu-io -f qed -c 'write -q -P 2 1900k 150k' -c 'write -q -z 100k 100k' top",
-                sizes[i][0], sizes[i][1]);
+        testRun(
+            "cd a && qemu-img create -q -f qed base %s && qemu-io -f qed -c 'write -q -P 1 0 900k' base && "
+            "qemu-img create -q -f qed -b base -F qed top %s && "
+            "qemu-io -f qed -c 'write -q -P 2 1900k 150k' -c 'write -q -z 100k 100k' top",
+            sizes[i][0], sizes[i][1]);
         testConvertGood(&c);
         testConvertClear(&c);
         testRun("rm -f a/* b/*");
@@ -57,9 +58,10 @@ testForeignOnOthers(TestPools *t, gconstpointer unused)
     for (i = 0; i < G_N_ELEMENTS(bases); i++) {
         TestConvert c = {.pools = t, .volume = "top"};
 
-        testRun("cd a && qemu-img create -q -f %s base 4M && qemu-io -f %s -c 'write -q -P 1 0 3M' base && "
-                "qemu-img create -q -f qed -b base -F %s top && qemu-io -f qed -c 'write -q -P 2 1M 5000' top",
-                bases[i], bases[i], bases[i]);
+        testRun(
+            "cd a && qemu-img create -q -f %s base 4M && qemu-io -f %s -c 'write -q -P 1 0 3M' base && "
+            "qemu-img create -q -f qed -b base -F %s top && qemu-io -f qed -c 'write -q -P 2 1M 5000' top",
+            bases[i], bases[i], bases[i]);
         testConvertGood(&c);
         testRun("cmp a/base b/base");
         testConvertClear(&c);
@@ -70,8 +72,15 @@ testForeignOnOthers(TestPools *t, gconstpointer unused)
 static void
 testFlatFormats(TestPools *t, gconstpointer unused)
 {
-    static const char *const formats[] = {"vmdk", "vmdk -o subformat=streamOptimized", "vdi", "vdi -o static=on",
-                                          "vhdx", "vpc", "vpc -o force_size=on", "qed", "qcow"};
+    static const char *const formats[] = {"vmdk",
+                                          "vmdk -o subformat=streamOptimized",
+                                          "vdi",
+                                          "vdi -o static=on",
+                                          "vhdx",
+                                          "vpc",
+                                          "vpc -o force_size=on",
+                                          "qed",
+                                          "qcow"};
     guint i;
 
     testRun("cd a && truncate -s 12345856 src && qemu-io -f raw -c 'write -q -P 1 0 3M' "
@@ -85,7 +94,8 @@ testFlatFormats(TestPools *t, gconstpointer unused)
         g_assert_cmpuint(replChainLayer(c.chain, 0)->virtualSize_bytes, >=, 12345856);
         g_assert_cmpuint(c.plan->total_bytes, >, 3 << 20);
         /* Blocks of up to 8 MiB count as a whole. */
-        g_assert_cmpuint(c.plan->total_bytes, <, (formats[i][1] == 'h' || formats[i][1] == 'p' ? 14 : 5) << 20);
+        g_assert_cmpuint(c.plan->total_bytes, <,
+                         (formats[i][1] == 'h' || formats[i][1] == 'p' ? 14 : 5) << 20);
         testConvertClear(&c);
         testRun("rm -f a/img b/*");
     }
@@ -104,7 +114,8 @@ testRawToQcow2(TestPools *t, gconstpointer unused)
 static void
 testToRaw(TestPools *t, gconstpointer unused)
 {
-    TestConvert c = {.pools = t, .volume = "top.qcow2",
+    TestConvert c = {.pools = t,
+                     .volume = "top.qcow2",
                      .request = {.format = (char *)"raw", .snapshots = REPL_SNAPSHOTS_FLATTEN}};
 
     testMakeChain();
@@ -141,9 +152,10 @@ testFastCreate(TestPools *t, gconstpointer unused)
     testRun("cd a && qemu-img convert -c -O qcow2 mid.qcow2 m2 && mv m2 mid.qcow2");
     testConvertGood(&c);
     g_assert_cmpuint(c.plan->steps->len, ==, 1);
-    testRun("qemu-img map --output=json b/copy_north_top.qcow2 > map && "
-            "python3 -c 'import json; m = json.load(open(\"map\")); d = m[0][\"offset\"]; assert d < 1 << 20; "
-            "assert all(e[\"offset\"] == e[\"start\"] + d for e in m if \"offset\" in e and e[\"data\"]), m'");
+    testRun(
+        "qemu-img map --output=json b/copy_north_top.qcow2 > map && "
+        "python3 -c 'import json; m = json.load(open(\"map\")); d = m[0][\"offset\"]; assert d < 1 << 20; "
+        "assert all(e[\"offset\"] == e[\"start\"] + d for e in m if \"offset\" in e and e[\"data\"]), m'");
     testConvertClear(&c);
 }
 

@@ -5,7 +5,8 @@
  */
 #include "test_convert_util.h"
 
-#define LUKS(secret) "--object secret,id=s,data=" secret " -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10"
+#define LUKS(secret)                                                                                         \
+    "--object secret,id=s,data=" secret " -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10"
 
 static const ReplRequest encrypt = {.encryption = REPL_ENCRYPTION_TARGET};
 static const ReplRequest decrypt = {.encryption = REPL_ENCRYPTION_NONE};
@@ -18,7 +19,8 @@ makeKind(const char *options)
 {
     g_autofree char *name = g_compute_checksum_for_string(G_CHECKSUM_MD5, options, -1);
 
-    testRun("k=%s/%s; [ -e $k ] || retry qemu-img create -q -f qcow2 %s $k 6M; cp $k a/new", kinds, name, options);
+    testRun("k=%s/%s; [ -e $k ] || retry qemu-img create -q -f qcow2 %s $k 6M; cp $k a/new", kinds, name,
+            options);
 }
 
 /* Two qcow2 layers, the upper one encrypted with the options @top, the lower one with @base (NULL: plain). */
@@ -34,12 +36,13 @@ makeTwo(const char *base, const char *top)
     testRun("mv a/new a/t");
     fd = testOpen("a/t", O_RDWR);
     g_assert_cmpint(replQcow2SetBacking(fd, "b", "qcow2", "t", NULL), ==, 0);
-    testRun("cd a && qemu-io --object secret,id=s,data=old -c 'write -q -P 1 0 3M' -c 'write -q -P 2 5000k 7k' "
-            "--image-opts driver=qcow2,file.filename=b%s && "
-            "qemu-io --object secret,id=s,data=old -c 'write -q -P 3 1M 100k' -c 'write -q -P 4 4000k 5000' "
-            "-c 'write -q -z 2M 64k' --image-opts driver=qcow2,file.filename=t%s%s",
-            base ? ",encrypt.key-secret=s" : "", top ? ",encrypt.key-secret=s" : "",
-            base ? ",backing.encrypt.key-secret=s" : "");
+    testRun(
+        "cd a && qemu-io --object secret,id=s,data=old -c 'write -q -P 1 0 3M' -c 'write -q -P 2 5000k 7k' "
+        "--image-opts driver=qcow2,file.filename=b%s && "
+        "qemu-io --object secret,id=s,data=old -c 'write -q -P 3 1M 100k' -c 'write -q -P 4 4000k 5000' "
+        "-c 'write -q -z 2M 64k' --image-opts driver=qcow2,file.filename=t%s%s",
+        base ? ",encrypt.key-secret=s" : "", top ? ",encrypt.key-secret=s" : "",
+        base ? ",backing.encrypt.key-secret=s" : "");
 }
 
 typedef struct {
@@ -56,12 +59,17 @@ typedef struct {
 static const ReplRequest slot = {.encryption = REPL_ENCRYPTION_TARGET, .rekey = REPL_REKEY_SLOT};
 static const ReplRequest flat = {.snapshots = REPL_SNAPSHOTS_FLATTEN};
 static const ReplRequest fastEncrypt = {.fastCreate = TRUE, .encryption = REPL_ENCRYPTION_TARGET};
-static const ReplRequest twofish = {.encryption = REPL_ENCRYPTION_TARGET, .cipherName = (char *)"twofish",
-                                    .cipherSize_bits = 256, .cipherMode = (char *)"cbc",
-                                    .cipherHash = (char *)"sha512", .ivgenName = (char *)"essiv",
+static const ReplRequest twofish = {.encryption = REPL_ENCRYPTION_TARGET,
+                                    .cipherName = (char *)"twofish",
+                                    .cipherSize_bits = 256,
+                                    .cipherMode = (char *)"cbc",
+                                    .cipherHash = (char *)"sha512",
+                                    .ivgenName = (char *)"essiv",
                                     .ivgenHash = (char *)"sha256"};
-static const ReplRequest aes128 = {.encryption = REPL_ENCRYPTION_TARGET, .cipherName = (char *)"aes",
-                                   .cipherSize_bits = 128, .cipherMode = (char *)"xts"};
+static const ReplRequest aes128 = {.encryption = REPL_ENCRYPTION_TARGET,
+                                   .cipherName = (char *)"aes",
+                                   .cipherSize_bits = 128,
+                                   .cipherMode = (char *)"xts"};
 
 #define ENGINE REPL_CONVERT_BY_ENGINE
 #define QEMU REPL_CONVERT_BY_QEMU_IMG
@@ -87,7 +95,10 @@ static void
 testRow(TestPools *t, gconstpointer opaque)
 {
     const Row *row = opaque;
-    TestConvert c = {.pools = t, .volume = "t", .request = *row->request, .sourceSecret = "old",
+    TestConvert c = {.pools = t,
+                     .volume = "t",
+                     .request = *row->request,
+                     .sourceSecret = "old",
                      .targetSecret = row->request == &flat ? "old" : "new words"};
 
     makeTwo(row->base, row->top);
@@ -107,10 +118,12 @@ testRaw(TestPools *t, gconstpointer unused)
     } ways[] = {
         {"raw", {.encryption = REPL_ENCRYPTION_TARGET}},
         {"raw", {.encryption = REPL_ENCRYPTION_TARGET, .format = (char *)"raw"}},
-        {"luks --object secret,id=s,data=old -o key-secret=s,iter-time=10", {.encryption = REPL_ENCRYPTION_NONE}},
+        {"luks --object secret,id=s,data=old -o key-secret=s,iter-time=10",
+         {.encryption = REPL_ENCRYPTION_NONE}},
         {"luks --object secret,id=s,data=old -o key-secret=s,iter-time=10",
          {.encryption = REPL_ENCRYPTION_TARGET, .format = (char *)"qcow2"}},
-        {"luks --object secret,id=s,data=old -o key-secret=s,iter-time=10", {.encryption = REPL_ENCRYPTION_TARGET}},
+        {"luks --object secret,id=s,data=old -o key-secret=s,iter-time=10",
+         {.encryption = REPL_ENCRYPTION_TARGET}},
         {"luks --object secret,id=s,data=old -o key-secret=s,iter-time=10,cipher-mode=cbc",
          {.encryption = REPL_ENCRYPTION_TARGET, .format = (char *)"qcow2"}},
         {"luks --object secret,id=s,data=old -o key-secret=s,iter-time=10",
@@ -120,7 +133,10 @@ testRaw(TestPools *t, gconstpointer unused)
 
     testRun("cd a && truncate -s 5M src && qemu-io -f raw -c 'write -q -P 1 0 3M' src");
     for (i = 0; i < G_N_ELEMENTS(ways); i++) {
-        TestConvert c = {.pools = t, .volume = "img", .request = ways[i].request, .sourceSecret = "old",
+        TestConvert c = {.pools = t,
+                         .volume = "img",
+                         .request = ways[i].request,
+                         .sourceSecret = "old",
                          .targetSecret = "new"};
 
         g_test_message("%s", ways[i].options);
@@ -184,19 +200,44 @@ static const Bad bads[] = {
     {"missing", OLD, {.encryption = REPL_ENCRYPTION_NONE}, NULL, NULL, VIR_ERR_INVALID_SECRET, ""},
     {"wrong-qemu", CBC, {.encryption = REPL_ENCRYPTION_NONE}, "wrong", NULL, VIR_ERR_AUTH_FAILED, "'t'"},
     {"missing-qemu", CBC, {.encryption = REPL_ENCRYPTION_NONE}, NULL, NULL, VIR_ERR_INVALID_SECRET, "'t'"},
-    {"target-missing-qemu", CBC, {.encryption = REPL_ENCRYPTION_TARGET}, "old", NULL, VIR_ERR_INVALID_SECRET, "'b' is to be encrypted"},
-    {"no-text", CBC, {.encryption = REPL_ENCRYPTION_TARGET}, "old", "\xff\xfe", VIR_ERR_INVALID_SECRET, "UTF-8"},
-    {"cipher", OLD, {.encryption = REPL_ENCRYPTION_TARGET, .cipherName = (char *)"rot13"}, "old", "new",
-     VIR_ERR_NO_SUPPORT, "'rot13-256'"},
-    {"options", OLD, {.encryption = REPL_ENCRYPTION_TARGET, .cipherMode = (char *)"xts,backing_file=/etc/passwd"},
-     "old", "new", VIR_ERR_NO_SUPPORT, "cipher mode"},
+    {"target-missing-qemu",
+     CBC,
+     {.encryption = REPL_ENCRYPTION_TARGET},
+     "old",
+     NULL,
+     VIR_ERR_INVALID_SECRET,
+     "'b' is to be encrypted"},
+    {"no-text",
+     CBC,
+     {.encryption = REPL_ENCRYPTION_TARGET},
+     "old",
+     "\xff\xfe",
+     VIR_ERR_INVALID_SECRET,
+     "UTF-8"},
+    {"cipher",
+     OLD,
+     {.encryption = REPL_ENCRYPTION_TARGET, .cipherName = (char *)"rot13"},
+     "old",
+     "new",
+     VIR_ERR_NO_SUPPORT,
+     "'rot13-256'"},
+    {"options",
+     OLD,
+     {.encryption = REPL_ENCRYPTION_TARGET, .cipherMode = (char *)"xts,backing_file=/etc/passwd"},
+     "old",
+     "new",
+     VIR_ERR_NO_SUPPORT,
+     "cipher mode"},
 };
 
 static void
 testBad(TestPools *t, gconstpointer opaque)
 {
     const Bad *bad = opaque;
-    TestConvert c = {.pools = t, .volume = "t", .request = bad->request, .sourceSecret = bad->source,
+    TestConvert c = {.pools = t,
+                     .volume = "t",
+                     .request = bad->request,
+                     .sourceSecret = bad->source,
                      .targetSecret = bad->target};
     g_autoptr(GError) err = NULL;
 
@@ -217,15 +258,20 @@ testUnlock(TestPools *t, gconstpointer unused)
         const ReplRequest *request;
         gboolean engine, hasKey, refuses;
     } ways[] = {
-        {OLD, &decrypt, TRUE, TRUE, TRUE},   {OLD, &slot, TRUE, TRUE, TRUE},  {OLD, &encrypt, TRUE, TRUE, TRUE},
-        {CBC, &decrypt, FALSE, TRUE, TRUE},  {CBC, &slot, TRUE, TRUE, TRUE},
-        {AES, &decrypt, FALSE, FALSE, FALSE},
+        {OLD, &decrypt, TRUE, TRUE, TRUE}, {OLD, &slot, TRUE, TRUE, TRUE},
+        {OLD, &encrypt, TRUE, TRUE, TRUE}, {CBC, &decrypt, FALSE, TRUE, TRUE},
+        {CBC, &slot, TRUE, TRUE, TRUE},    {AES, &decrypt, FALSE, FALSE, FALSE},
     };
     guint i;
 
     for (i = 0; i < G_N_ELEMENTS(ways); i++) {
-        TestConvert c = {.pools = t, .volume = "t", .request = *ways[i].request, .sourceSecret = "old",
-                         .targetSecret = "new words", .unlock = TRUE, .keyIsEnough = ways[i].engine};
+        TestConvert c = {.pools = t,
+                         .volume = "t",
+                         .request = *ways[i].request,
+                         .sourceSecret = "old",
+                         .targetSecret = "new words",
+                         .unlock = TRUE,
+                         .keyIsEnough = ways[i].engine};
         g_autoptr(ReplSecretBuf) wrong = testSecretBuf("wrong");
         g_autoptr(ReplSecretBuf) right = testSecretBuf("old");
         g_autoptr(ReplSecretBuf) key = NULL;
@@ -255,8 +301,13 @@ testUnlockedBefore(TestPools *t, gconstpointer unused)
     guint i;
 
     for (i = 0; i < G_N_ELEMENTS(requests); i++) {
-        TestConvert c = {.pools = t, .volume = "t", .request = *requests[i], .sourceSecret = "old",
-                         .targetSecret = "new words", .unlock = TRUE, .foreignKey = TRUE};
+        TestConvert c = {.pools = t,
+                         .volume = "t",
+                         .request = *requests[i],
+                         .sourceSecret = "old",
+                         .targetSecret = "new words",
+                         .unlock = TRUE,
+                         .foreignKey = TRUE};
 
         makeTwo(OLD, OLD);
         testConvertGood(&c);
@@ -274,8 +325,9 @@ testUnlockLuks2(TestPools *t, gconstpointer unused)
     g_autoptr(ReplChain) chain = NULL;
     g_autoptr(GError) err = NULL;
 
-    testRun("PATH=$PATH:/sbin:/usr/sbin; cd a && truncate -s 32M two && printf old | cryptsetup luksFormat -q "
-            "--type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file=- two");
+    testRun(
+        "PATH=$PATH:/sbin:/usr/sbin; cd a && truncate -s 32M two && printf old | cryptsetup luksFormat -q "
+        "--type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file=- two");
     g_assert_nonnull(chain = replChainOpen(t->set, t->a, "two", &err));
     g_assert_cmpint(replConvertUnlock(replChainLayer(chain, 0), right, &testLimits, &key, &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_OPERATION_INVALID);

@@ -31,9 +31,8 @@ copyOk(int src, int dst, ReplCopyJob job, const TestTune *tune)
 static void
 testSizes(void)
 {
-    static const guint64 sizes[] = {0,           1,       511,         4095,
-                                    4096,        4097,    64 * KIB,    MIB + 1,
-                                    8 * MIB - 1, 8 * MIB, 8 * MIB + 1, 9 * MIB + 4095};
+    static const guint64 sizes[] = {0,        1,       511,         4095,    4096,        4097,
+                                    64 * KIB, MIB + 1, 8 * MIB - 1, 8 * MIB, 8 * MIB + 1, 9 * MIB + 4095};
 
     for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++) {
         for (gsize j = 0; j < G_N_ELEMENTS(tunes); j++) {
@@ -99,8 +98,7 @@ testHoleBlind(void)
     copyOk(src, dst, (ReplCopyJob){0}, &tune);
     assertSameContent(dir, "src", "dst");
     /* Zeros are found in runs of 64 KiB. */
-    g_assert_cmpuint(allocatedBytes(dst), <=,
-                     allocatedBytes(src) + G_N_ELEMENTS(holey) * 128 * KIB);
+    g_assert_cmpuint(allocatedBytes(dst), <=, allocatedBytes(src) + G_N_ELEMENTS(holey) * 128 * KIB);
 }
 
 /* A watch that counts, checks and stops. */
@@ -178,10 +176,8 @@ static ReplCopyWatch
 watchOf(Watch *watch)
 {
     watch->caller = pthread_self();
-    return (ReplCopyWatch){.admit = watchAdmit,
-                           .advance = watchAdvance,
-                           .checkpoint = watchCheckpoint,
-                           .opaque = watch};
+    return (ReplCopyWatch){
+        .admit = watchAdmit, .advance = watchAdvance, .checkpoint = watchCheckpoint, .opaque = watch};
 }
 
 /* Makes "resumed" what an interrupted copy may leave: all below @start, some of what lies above. */

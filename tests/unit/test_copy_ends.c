@@ -200,8 +200,8 @@ testStallCancelled(void)
 
         memFileFault(stalling, ops[i], 0, MEM_STALL);
         thread = g_thread_new("canceller", cancelLater, &canceller);
-        g_assert_cmpint(replCopyRunTuned(reader, writer, &(ReplCopyJob){.size_bytes = SIZE}, &small, &err), ==,
-                        -1);
+        g_assert_cmpint(replCopyRunTuned(reader, writer, &(ReplCopyJob){.size_bytes = SIZE}, &small, &err),
+                        ==, -1);
         g_assert_error(err, REPL_ERROR, VIR_ERR_OPERATION_ABORTED);
         g_thread_join(thread);
     }
@@ -300,7 +300,8 @@ yieldExtent(void *opaque, ReplExtent *extent, GError **err)
     guint *n = opaque;
 
     (void)err;
-    *extent = (ReplExtent){.srcOffset_bytes = *n * 128 * KIB, .dstOffset_bytes = MIB + *n * 256 * KIB,
+    *extent = (ReplExtent){.srcOffset_bytes = *n * 128 * KIB,
+                           .dstOffset_bytes = MIB + *n * 256 * KIB,
                            .length_bytes = 128 * KIB};
     return (*n)++ < 8;
 }
@@ -351,9 +352,9 @@ testOverwriteFile(void)
         g_auto(ReplFd) src = newSparse(dir, "src", 6 * MIB, runs, 2);
         g_auto(ReplFd) dst = newSparse(dir, "dst", 8 * MIB, &all, 1);
 
-        g_assert_cmpint(copyTuned(src, dst, &(ReplCopyJob){.size_bytes = 6 * MIB, .overwrite = TRUE}, &tunes[i],
-                                  &err),
-                        ==, 0);
+        g_assert_cmpint(
+            copyTuned(src, dst, &(ReplCopyJob){.size_bytes = 6 * MIB, .overwrite = TRUE}, &tunes[i], &err),
+            ==, 0);
         if (i == 0)
             assertSameLayout(src, dst);
         assertSameContent(dir, "src", "dst");

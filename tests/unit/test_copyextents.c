@@ -182,10 +182,8 @@ testLead(void)
     Slow slow = {0};
     ReplTransform transform = {.apply = slowApply, .opaque = &slow};
     ReplCopyWatch watch = {.admit = slowAdmit, .checkpoint = slowCheckpoint, .opaque = &slow};
-    ReplCopyJob job = {.transform = &transform,
-                       .watch = &watch,
-                       .size_bytes = 4 * MIB,
-                       .checkpoint_bytes = 512 * KIB};
+    ReplCopyJob job = {
+        .transform = &transform, .watch = &watch, .size_bytes = 4 * MIB, .checkpoint_bytes = 512 * KIB};
 
     g_assert_cmpint(copyTuned(src, dst, &job, &tune, &err), ==, 0);
     g_assert_no_error(err);
@@ -212,8 +210,7 @@ scatter(guint64 cluster, const TestTune *how)
     ReplExtentSource source = {.next = listNext, .opaque = &list};
     Flip flip = {.lock = &lock};
     ReplTransform transform = {.apply = flipApply, .opaque = &flip};
-    ReplCopyJob job = {
-        .extents = &source, .transform = &transform, .size_bytes = (N + 1) * cluster};
+    ReplCopyJob job = {.extents = &source, .transform = &transform, .size_bytes = (N + 1) * cluster};
     guint64 wrong = 0;
 
     for (gsize i = 0; i < N; i++) {

@@ -56,8 +56,7 @@ mountLoop(Mounted *m, guint64 size, const char *mkfs, const char *option)
     m->path = g_build_filename(m->dir, "m", NULL);
     image = g_build_filename(m->dir, "image", NULL);
     fd = newFile(m->dir, "image");
-    return ftruncate(fd, size) == 0 && g_mkdir(m->path, 0700) == 0 &&
-           runs(mkfs, "-q", image, option, NULL) &&
+    return ftruncate(fd, size) == 0 && g_mkdir(m->path, 0700) == 0 && runs(mkfs, "-q", image, option, NULL) &&
            runs("mount", "-o", "loop", image, m->path, NULL);
 }
 
@@ -222,8 +221,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    isPrivate =
-        unshare(CLONE_NEWNS) == 0 && mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0;
+    isPrivate = unshare(CLONE_NEWNS) == 0 && mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0;
     g_test_add_func("/copy/no-space/tmpfs", testNoSpaceTmpfs);
     g_test_add_func("/copy/no-space/ext4", testNoSpaceExt4);
     g_test_add_func("/copy/tmpfs", testTmpfs);

@@ -20,8 +20,8 @@ assertRefused(ReplPins *pins, const char *volume, const char *head, const char *
     g_assert_true(g_str_has_prefix(err->message, head));
     if (middle)
         g_assert_nonnull(strstr(err->message, middle));
-    g_assert_true(g_regex_match_simple("since \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d$",
-                                       err->message, 0, 0));
+    g_assert_true(
+        g_regex_match_simple("since \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d$", err->message, 0, 0));
 }
 
 static void
@@ -35,13 +35,11 @@ testSentences(void)
     replPinsAdd(pins, POOL, "beijing", "l", "J", REPL_PIN_LAYER, "t");
     replPinsAdd(pins, POOL, "beijing", "100%s", "J", REPL_PIN_REUSE, "%n");
     assertRefused(pins, "web.qcow2",
-                  "Volume 'web.qcow2' of pool 'beijing' is being read by replication job J since",
-                  NULL);
+                  "Volume 'web.qcow2' of pool 'beijing' is being read by replication job J since", NULL);
     assertRefused(pins, "base.qcow2",
                   "Volume 'base.qcow2' of pool 'beijing' is being read by replication job J",
                   "as base of 'web.qcow2' since");
-    assertRefused(pins, "t", "Volume 't' of pool 'beijing' is being written by replication job J",
-                  NULL);
+    assertRefused(pins, "t", "Volume 't' of pool 'beijing' is being written by replication job J", NULL);
     assertRefused(pins, "l", "Volume 'l' of pool 'beijing' is being written by replication job J",
                   "as base of 't' since");
     assertRefused(pins, "100%s", "Volume '100%s' of pool 'beijing' is needed by replication job J",
@@ -59,11 +57,9 @@ testShared(void)
     replPinsAdd(pins, POOL, "p", "base", "J1", REPL_PIN_BASE, "a");
     replPinsAdd(pins, POOL, "p", "base", "J1", REPL_PIN_BASE, "a");
     replPinsAdd(pins, POOL, "p", "base", "J2", REPL_PIN_BASE, "b");
-    assertRefused(pins, "base", "Volume 'base' of pool 'p' is being read by replication job J1",
-                  NULL);
+    assertRefused(pins, "base", "Volume 'base' of pool 'p' is being read by replication job J1", NULL);
     replPinsDropJob(pins, "J1");
-    assertRefused(pins, "base", "Volume 'base' of pool 'p' is being read by replication job J2",
-                  NULL);
+    assertRefused(pins, "base", "Volume 'base' of pool 'p' is being read by replication job J2", NULL);
     replPinsDropJob(pins, "J3");
     replPinsDropJob(pins, "J2");
     g_assert_cmpint(replPinsCheck(pins, POOL, "base", NULL), ==, 0);

@@ -42,8 +42,7 @@ testMoves(void)
 
     for (from = -1; from <= REPL_JOB_STATE_LAST; from++) {
         for (to = -1; to <= REPL_JOB_STATE_LAST; to++) {
-            gboolean inside =
-                from >= 0 && from < REPL_JOB_STATE_LAST && to >= 0 && to < REPL_JOB_STATE_LAST;
+            gboolean inside = from >= 0 && from < REPL_JOB_STATE_LAST && to >= 0 && to < REPL_JOB_STATE_LAST;
             gboolean want = inside && moves[from][to] == 'x';
 
             g_assert_cmpint(replJobMayMove(from, to), ==, want);
@@ -81,8 +80,7 @@ testNoDeadEnds(void)
     for (state = 0; state < REPL_JOB_STATE_LAST; state++) {
         if (state == REPL_JOB_COMPLETED || state == REPL_JOB_CANCELLED)
             continue;
-        g_assert_true(replJobMayMove(state, REPL_JOB_CANCELLED) ||
-                      replJobMayMove(state, REPL_JOB_FAILED));
+        g_assert_true(replJobMayMove(state, REPL_JOB_CANCELLED) || replJobMayMove(state, REPL_JOB_FAILED));
     }
     g_assert_true(replJobStateIsEnded(REPL_JOB_FAILED));
     g_assert_false(replJobStateIsEnded(REPL_JOB_PAUSED));

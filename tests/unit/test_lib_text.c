@@ -19,34 +19,27 @@ testRequest(void)
     int count = 0, max = 0;
     g_autofree char *xml = NULL;
 
-    g_assert_cmpint(
-        virTypedParamsAddString(&params, &count, &max, VIRT_REPLICATION_COPY_NAME, "a<b"), ==, 0);
-    g_assert_cmpint(
-        virTypedParamsAddString(&params, &count, &max, VIRT_REPLICATION_COPY_DESCRIPTION, "'&'"),
-        ==, 0);
-    g_assert_cmpint(
-        virTypedParamsAddString(&params, &count, &max, VIRT_REPLICATION_COPY_KEY, "ims/web"), ==,
-        0);
-    g_assert_cmpint(
-        virTypedParamsAddString(&params, &count, &max, VIRT_REPLICATION_COPY_TOKEN, "t"), ==, 0);
-    g_assert_cmpint(
-        virTypedParamsAddULLong(&params, &count, &max, VIRT_REPLICATION_COPY_BANDWIDTH, 1024), ==,
-        0);
-    g_assert_cmpint(
-        virTypedParamsAddBoolean(&params, &count, &max, VIRT_REPLICATION_COPY_FAST_CREATE, 1), ==,
-        0);
+    g_assert_cmpint(virTypedParamsAddString(&params, &count, &max, VIRT_REPLICATION_COPY_NAME, "a<b"), ==, 0);
+    g_assert_cmpint(virTypedParamsAddString(&params, &count, &max, VIRT_REPLICATION_COPY_DESCRIPTION, "'&'"),
+                    ==, 0);
+    g_assert_cmpint(virTypedParamsAddString(&params, &count, &max, VIRT_REPLICATION_COPY_KEY, "ims/web"), ==,
+                    0);
+    g_assert_cmpint(virTypedParamsAddString(&params, &count, &max, VIRT_REPLICATION_COPY_TOKEN, "t"), ==, 0);
+    g_assert_cmpint(virTypedParamsAddULLong(&params, &count, &max, VIRT_REPLICATION_COPY_BANDWIDTH, 1024), ==,
+                    0);
+    g_assert_cmpint(virTypedParamsAddBoolean(&params, &count, &max, VIRT_REPLICATION_COPY_FAST_CREATE, 1), ==,
+                    0);
     g_assert_cmpint(replWriteCheck(params, count), ==, 0);
-    xml = replWriteReplicate(&request, params, count,
-                             VIRT_REPLICATION_COPY_ASYNC | VIRT_REPLICATION_COPY_PLAN);
-    g_assert_cmpstr(
-        xml, ==,
-        "<volume><name>a&lt;b</name><target><encryption format='luks'><secret type='passphrase' "
-        "usage='ims/web'/></encryption></target><metadata><replication:replicate " XMLNS
-        " async='yes' start='no' fast-create='yes' "
-        "token='t/a/b'><replication:description>&apos;&amp;&apos;"
-        "</replication:description><replication:bandwidth "
-        "unit='bytes/s'>1024</replication:bandwidth>"
-        "</replication:replicate></metadata></volume>");
+    xml =
+        replWriteReplicate(&request, params, count, VIRT_REPLICATION_COPY_ASYNC | VIRT_REPLICATION_COPY_PLAN);
+    g_assert_cmpstr(xml, ==,
+                    "<volume><name>a&lt;b</name><target><encryption format='luks'><secret type='passphrase' "
+                    "usage='ims/web'/></encryption></target><metadata><replication:replicate " XMLNS
+                    " async='yes' start='no' fast-create='yes' "
+                    "token='t/a/b'><replication:description>&apos;&amp;&apos;"
+                    "</replication:description><replication:bandwidth "
+                    "unit='bytes/s'>1024</replication:bandwidth>"
+                    "</replication:replicate></metadata></volume>");
     virTypedParamsFree(params, count);
 }
 
@@ -64,16 +57,13 @@ testParameters(void)
     virTypedParamsFree(params, count);
     params = NULL;
     count = max = 0;
-    g_assert_cmpint(virTypedParamsAddInt(&params, &count, &max, VIRT_REPLICATION_COPY_BANDWIDTH, 1),
-                    ==, 0);
+    g_assert_cmpint(virTypedParamsAddInt(&params, &count, &max, VIRT_REPLICATION_COPY_BANDWIDTH, 1), ==, 0);
     g_assert_cmpint(replWriteCheck(params, count), ==, -1);
     virTypedParamsFree(params, count);
     params = NULL;
     count = max = 0;
-    g_assert_cmpint(virTypedParamsAddString(&params, &count, &max, VIRT_REPLICATION_COPY_NAME, "x"),
-                    ==, 0);
-    g_assert_cmpint(virTypedParamsAddString(&params, &count, &max, VIRT_REPLICATION_COPY_NAME, "y"),
-                    ==, 0);
+    g_assert_cmpint(virTypedParamsAddString(&params, &count, &max, VIRT_REPLICATION_COPY_NAME, "x"), ==, 0);
+    g_assert_cmpint(virTypedParamsAddString(&params, &count, &max, VIRT_REPLICATION_COPY_NAME, "y"), ==, 0);
     g_assert_cmpint(replWriteCheck(params, count), ==, -1);
     virTypedParamsFree(params, count);
 }
@@ -89,8 +79,7 @@ testLongToken(void)
     g_autofree char *one = NULL;
     g_autofree char *two = NULL;
 
-    g_assert_cmpint(
-        virTypedParamsAddString(&params, &count, &max, VIRT_REPLICATION_COPY_TOKEN, "t"), ==, 0);
+    g_assert_cmpint(virTypedParamsAddString(&params, &count, &max, VIRT_REPLICATION_COPY_TOKEN, "t"), ==, 0);
     one = replWriteReplicate(&request, params, count, 0);
     suffix[199] = 'y';
     two = replWriteReplicate(&request, params, count, 0);
@@ -117,8 +106,7 @@ testRegion(void)
 {
     g_autoptr(xmlDoc) doc = replNodeParse(testPool);
     g_autoptr(virtReplicationRegion) region = replReadRegion(replNodeRoot(doc, "pool"));
-    g_autoptr(GPtrArray) images =
-        g_ptr_array_new_with_free_func((GDestroyNotify)virtReplicationImageFree);
+    g_autoptr(GPtrArray) images = g_ptr_array_new_with_free_func((GDestroyNotify)virtReplicationImageFree);
     virtReplicationImage *image;
 
     g_assert_nonnull(region);

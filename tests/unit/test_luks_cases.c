@@ -43,12 +43,14 @@ testOverlay(void)
 static void
 testFromQemu(void)
 {
-    testRun("retry qemu-img create -q -f qcow2 " TEST_SECRETS " -o encrypt.format=luks,encrypt.key-secret=abc,"
-            "encrypt.iter-time=10 q.luks 16M && qemu-io " TEST_SECRETS " -c 'write -q -P 7 1M 1M' --image-opts "
-            "driver=qcow2,file.filename=q.luks,encrypt.key-secret=abc");
+    testRun(
+        "retry qemu-img create -q -f qcow2 " TEST_SECRETS " -o encrypt.format=luks,encrypt.key-secret=abc,"
+        "encrypt.iter-time=10 q.luks 16M && qemu-io " TEST_SECRETS " -c 'write -q -P 7 1M 1M' --image-opts "
+        "driver=qcow2,file.filename=q.luks,encrypt.key-secret=abc");
     testConvert("q.luks", "abc", "q2.luks", "xyz");
     testConvert("q.luks", "abc", "q.plain", NULL);
-    testRun("retry qemu-img create -q -f qcow2 " TEST_SECRETS " -o encrypt.format=luks,encrypt.key-secret=abc,"
+    testRun("retry qemu-img create -q -f qcow2 " TEST_SECRETS
+            " -o encrypt.format=luks,encrypt.key-secret=abc,"
             "encrypt.iter-time=10,encrypt.cipher-alg=aes-128,preallocation=metadata q.luks 4M && "
             "qemu-io " TEST_SECRETS " -c 'write -q -P 7 1M 1M' --image-opts "
             "driver=qcow2,file.filename=q.luks,encrypt.key-secret=abc");
@@ -96,8 +98,9 @@ testVmState(void)
 static void
 testUnclean(void)
 {
-    testRun("qemu-img create -q -f qcow2 -o lazy_refcounts=on dirty.qcow2 8M; "
-            "qemu-io -c 'write -q -P 9 0 300k' -c 'write -q -P 8 1M 64k' -c 'sigraise 9' dirty.qcow2 || true");
+    testRun(
+        "qemu-img create -q -f qcow2 -o lazy_refcounts=on dirty.qcow2 8M; "
+        "qemu-io -c 'write -q -P 9 0 300k' -c 'write -q -P 8 1M 64k' -c 'sigraise 9' dirty.qcow2 || true");
     testRun("cp dirty.qcow2 repaired.qcow2 && qemu-img check -q -r all repaired.qcow2; true");
     {
         g_autoptr(GError) err = NULL;
@@ -136,7 +139,8 @@ testRefusals(void)
     testRun("test -e cbc.qcow2 && exit; "
             "qemu-img create -q -f qcow2 p.qcow2 1M && retry qemu-img create -q -f qcow2 " TEST_SECRETS
             " -o encrypt.format=luks,encrypt.key-secret=abc,encrypt.iter-time=10 l.qcow2 1M && "
-            "retry qemu-img create -q -f qcow2 " TEST_SECRETS " -o encrypt.format=luks,encrypt.key-secret=abc,"
+            "retry qemu-img create -q -f qcow2 " TEST_SECRETS
+            " -o encrypt.format=luks,encrypt.key-secret=abc,"
             "encrypt.iter-time=10,encrypt.cipher-mode=cbc,encrypt.ivgen-alg=plain64 cbc.qcow2 1M");
     g_assert_cmpint(testTryConvert("l.qcow2", "xyz", "t", NULL, &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_AUTH_FAILED);
@@ -175,17 +179,22 @@ testVerdicts(void)
     testRun("qemu-img snapshot -c s " TEST_SECRETS " --image-opts "
             "driver=qcow2,file.filename=cbc.qcow2,encrypt.key-secret=abc");
     testVerdict("cbc.qcow2", TRUE, REPL_LUKS_BY_QEMU_IMG, TRUE);
-    testRun("qemu-img create -q -f qcow2 -u -o cluster_size=512 -b $(head -c 375 /dev/zero | tr '\\0' x) -F raw "
-            "tight.qcow2 1M");
+    testRun(
+        "qemu-img create -q -f qcow2 -u -o cluster_size=512 -b $(head -c 375 /dev/zero | tr '\\0' x) -F raw "
+        "tight.qcow2 1M");
     testVerdict("tight.qcow2", TRUE, REPL_LUKS_BY_QEMU_IMG, FALSE);
 }
 
 int
 main(int argc, char **argv)
 {
-    static const char *const compressed[] = {"compression_type=zlib", "compression_type=zstd",
-                                             "compat=0.10", "cluster_size=512", "cluster_size=2M",
-                                             "extended_l2=on", "compression_type=zstd,cluster_size=4k"};
+    static const char *const compressed[] = {"compression_type=zlib",
+                                             "compression_type=zstd",
+                                             "compat=0.10",
+                                             "cluster_size=512",
+                                             "cluster_size=2M",
+                                             "extended_l2=on",
+                                             "compression_type=zstd,cluster_size=4k"};
     gsize i;
     int ret;
 

@@ -14,8 +14,7 @@ testTryRaw(const char *from, ReplFormat fromFormat, const char *fromSecret, cons
     g_auto(ReplFd) dst = testOpen(to, O_RDWR | O_CREAT | O_TRUNC);
     g_autoptr(ReplSecretBuf) source = testSecret(fromSecret);
     g_autoptr(ReplSecretBuf) target = testSecret(toSecret);
-    ReplLuksConvert params = {
-        .what = from, .source = source, .target = target, .kdf = REPL_LUKS_KDF_RANDOM};
+    ReplLuksConvert params = {.what = from, .source = source, .target = target, .kdf = REPL_LUKS_KDF_RANDOM};
 
     g_autoptr(ReplWriter) writer = replFileWriterNew(dst, NULL, err);
 
@@ -26,15 +25,15 @@ static char *
 testRawOpts(const char *name, ReplFormat format, const char *secret)
 {
     return g_strdup_printf("driver=%s,file.filename=%s%s%s", replFormatToString(format), name,
-                           !secret                        ? ""
+                           !secret                       ? ""
                            : format == REPL_FORMAT_QCOW2 ? ",encrypt.key-secret="
-                                                          : ",key-secret=",
+                                                         : ",key-secret=",
                            secret ? secret : "");
 }
 
 static void
-testRaw(const char *from, ReplFormat fromFormat, const char *fromSecret, const char *to,
-        ReplFormat toFormat, const char *toSecret)
+testRaw(const char *from, ReplFormat fromFormat, const char *fromSecret, const char *to, ReplFormat toFormat,
+        const char *toSecret)
 {
     g_autoptr(GError) err = NULL;
     g_autofree char *a = testRawOpts(from, fromFormat, fromSecret);
@@ -68,8 +67,9 @@ testWays(const char *raw)
 static void
 testSparse(void)
 {
-    testRun("truncate -s 64M s.raw && head -c 100000 /dev/urandom | dd of=s.raw bs=1 seek=5000000 conv=notrunc "
-            "2>/dev/null; head -c 5M /dev/urandom | dd of=s.raw bs=1M seek=30 conv=notrunc 2>/dev/null");
+    testRun(
+        "truncate -s 64M s.raw && head -c 100000 /dev/urandom | dd of=s.raw bs=1 seek=5000000 conv=notrunc "
+        "2>/dev/null; head -c 5M /dev/urandom | dd of=s.raw bs=1M seek=30 conv=notrunc 2>/dev/null");
     testWays("s.raw");
     /* Holes stay holes where they can. */
     testRun("test $(stat -c %%b a.lq) -lt 20000");
@@ -103,8 +103,8 @@ testEmpty(void)
     {
         g_autoptr(GError) err = NULL;
 
-        g_assert_cmpint(testTryRaw("empty.raw", REPL_FORMAT_RAW, NULL, "e.lq", REPL_FORMAT_QCOW2, "abc", &err),
-                        ==, 0);
+        g_assert_cmpint(
+            testTryRaw("empty.raw", REPL_FORMAT_RAW, NULL, "e.lq", REPL_FORMAT_QCOW2, "abc", &err), ==, 0);
         g_assert_no_error(err);
     }
     testRun("qemu-img check -q " TEST_SECRETS
@@ -115,11 +115,13 @@ testEmpty(void)
 static void
 testForeign(void)
 {
-    testRun("truncate -s 12M c.luks && PATH=$PATH:/sbin:/usr/sbin; printf abc | cryptsetup luksFormat -q --type luks1 "
+    testRun("truncate -s 12M c.luks && PATH=$PATH:/sbin:/usr/sbin; printf abc | cryptsetup luksFormat -q "
+            "--type luks1 "
             "--pbkdf-force-iterations 1000 --key-file - c.luks");
     testRaw("c.luks", REPL_FORMAT_LUKS, "abc", "c.lq", REPL_FORMAT_QCOW2, "xyz");
     testRaw("c.luks", REPL_FORMAT_LUKS, "abc", "c.raw", REPL_FORMAT_RAW, NULL);
-    testRun("head -c 5000000 /dev/urandom > p.raw; retry qemu-img convert " TEST_SECRETS " -O luks -o key-secret=abc,"
+    testRun("head -c 5000000 /dev/urandom > p.raw; retry qemu-img convert " TEST_SECRETS
+            " -O luks -o key-secret=abc,"
             "iter-time=10,cipher-alg=aes-128 p.raw q.luks");
     testRaw("q.luks", REPL_FORMAT_LUKS, "abc", "q.lq", REPL_FORMAT_QCOW2, "xyz");
     testRaw("q.luks", REPL_FORMAT_LUKS, "abc", "q2.luks", REPL_FORMAT_LUKS, "xyz");
@@ -225,7 +227,8 @@ testWriter(void)
             "qemu-io -c 'write -q -P 5 0 1500k' wr.qcow2");
     src = testOpen("wr.qcow2", O_RDONLY);
     raw = testOpen("wr.raw", O_RDONLY);
-    g_assert_cmpint(replLuksConvertRaw(raw, REPL_FORMAT_RAW, toDisk, REPL_FORMAT_QCOW2, &params, &err), ==, 0);
+    g_assert_cmpint(replLuksConvertRaw(raw, REPL_FORMAT_RAW, toDisk, REPL_FORMAT_QCOW2, &params, &err), ==,
+                    0);
     params.setBacking = TRUE;
     params.backing = "moved.raw";
     params.backingFormat = "raw";

@@ -272,7 +272,8 @@ testSlot(const char *name, const char *from, const char *to, GError **err)
     g_auto(ReplFd) fd = testOpen(name, O_RDWR);
     g_autoptr(ReplSecretBuf) old = testSecret(from);
     g_autoptr(ReplSecretBuf) fresh = testSecret(to);
-    const ReplLuksConvert params = {.what = name, .source = old, .target = fresh, .kdf = REPL_LUKS_KDF_RANDOM};
+    const ReplLuksConvert params = {
+        .what = name, .source = old, .target = fresh, .kdf = REPL_LUKS_KDF_RANDOM};
 
     return replLuksRekeySlot(fd, &params, err);
 }
@@ -355,8 +356,9 @@ testSlotCompressed(void)
 int
 main(int argc, char **argv)
 {
-    static const char *const options[] = {"compat=1.1",       "compat=0.10",           "cluster_size=4k",
-                                          "extended_l2=on",   "preallocation=metadata", "cluster_size=2M"};
+    static const char *const options[] = {
+        "compat=1.1",     "compat=0.10", "cluster_size=4k", "extended_l2=on", "preallocation=metadata",
+        "cluster_size=2M"};
     gsize i;
     int ret;
 

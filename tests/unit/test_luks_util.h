@@ -42,15 +42,13 @@ testConvertFile(int src, int dst, const ReplLuksConvert *params, GError **err)
 
 /* Converts @from into @to; returns the result, *err as set. */
 static G_GNUC_UNUSED int
-testTryConvert(const char *from, const char *fromSecret, const char *to, const char *toSecret,
-               GError **err)
+testTryConvert(const char *from, const char *fromSecret, const char *to, const char *toSecret, GError **err)
 {
     g_auto(ReplFd) src = testOpen(from, O_RDONLY);
     g_auto(ReplFd) dst = testOpen(to, O_RDWR | O_CREAT | O_TRUNC);
     g_autoptr(ReplSecretBuf) source = testSecret(fromSecret);
     g_autoptr(ReplSecretBuf) target = testSecret(toSecret);
-    ReplLuksConvert params = {
-        .what = from, .source = source, .target = target, .kdf = REPL_LUKS_KDF_RANDOM};
+    ReplLuksConvert params = {.what = from, .source = source, .target = target, .kdf = REPL_LUKS_KDF_RANDOM};
 
     return testConvertFile(src, dst, &params, err);
 }
@@ -77,7 +75,8 @@ testJudge(const char *from, const char *fromSecret, const char *to, const char *
                 snaps[i], a, snaps[i], b);
     }
     testRun("qemu-img info " TEST_SECRETS " --image-opts %s | sed -n '/bitmaps:/,/refcount/p' > ba; "
-            "qemu-img info " TEST_SECRETS " --image-opts %s | sed -n '/bitmaps:/,/refcount/p' > bb; cmp ba bb",
+            "qemu-img info " TEST_SECRETS
+            " --image-opts %s | sed -n '/bitmaps:/,/refcount/p' > bb; cmp ba bb",
             a, b);
 }
 
@@ -102,7 +101,8 @@ testCircle(const char *name)
     testJudge(name, NULL, "back.qcow2", NULL);
     testRun("qemu-img info back.qcow2 | grep -q encrypted && exit 1; true");
     /* Still a working image: it can be written and stays consistent. */
-    testRun("qemu-io " TEST_SECRETS " -c 'write -q -P 0x77 1M 300k' -c 'read -q -P 0x77 1M 300k' --image-opts "
+    testRun("qemu-io " TEST_SECRETS
+            " -c 'write -q -P 0x77 1M 300k' -c 'read -q -P 0x77 1M 300k' --image-opts "
             "driver=qcow2,file.filename=luks2.qcow2,encrypt.key-secret=xyz && "
             "qemu-img check -q " TEST_SECRETS " --image-opts "
             "driver=qcow2,file.filename=luks2.qcow2,encrypt.key-secret=xyz");

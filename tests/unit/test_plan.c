@@ -54,8 +54,8 @@ setup(Setup *s, const Case *c)
     setupLayers(s, c);
     s->source = replLabelNew("north", "default");
     s->target = replLabelNew(c->inRegion ? "north" : "east", c->project ? c->project : "default");
-    s->target->quota = (ReplAmounts){limit(c->quota.images), limit(c->quota.snapshots),
-                                     limit(c->quota.bytes)};
+    s->target->quota =
+        (ReplAmounts){limit(c->quota.images), limit(c->quota.snapshots), limit(c->quota.bytes)};
     s->image = c->image;
     s->image.id = (char *)"image-uuid";
     /* The table has room for one share, not for an array. */
@@ -127,23 +127,19 @@ show(const ReplPlan *plan, const ReplPlanFacts *facts)
         const ReplPlanStep *step = g_ptr_array_index(plan->steps, i);
 
         g_string_append_printf(text, "%s %s %" G_GUINT64_FORMAT "M > %s %s",
-                               replStepActionToString(step->action),
-                               facts->layers[step->layer].volume, step->bytes / MIB, step->volume,
-                               replFormatToString(step->format));
+                               replStepActionToString(step->action), facts->layers[step->layer].volume,
+                               step->bytes / MIB, step->volume, replFormatToString(step->format));
         if (step->backing)
-            g_string_append_printf(text, " on %s %s", step->backing,
-                                   replFormatToString(step->backingFormat));
+            g_string_append_printf(text, " on %s %s", step->backing, replFormatToString(step->backingFormat));
         if (step->action == REPL_STEP_CONVERT)
             showConvert(text, &step->convert);
         g_string_append(text, "\n");
     }
     g_string_append_printf(text,
-                           "%s: %" G_GINT64_FORMAT " images %" G_GINT64_FORMAT
-                           " snapshots %" G_GINT64_FORMAT "M bytes, %" G_GUINT64_FORMAT
-                           "M moved, %" G_GUINT64_FORMAT "M peak\n",
-                           plan->volume, plan->adds.images, plan->adds.snapshots,
-                           plan->adds.bytes / MIB, plan->total_bytes / MIB,
-                           plan->peakSpace_bytes / MIB);
+                           "%s: %" G_GINT64_FORMAT " images %" G_GINT64_FORMAT " snapshots %" G_GINT64_FORMAT
+                           "M bytes, %" G_GUINT64_FORMAT "M moved, %" G_GUINT64_FORMAT "M peak\n",
+                           plan->volume, plan->adds.images, plan->adds.snapshots, plan->adds.bytes / MIB,
+                           plan->total_bytes / MIB, plan->peakSpace_bytes / MIB);
     return hideDigits(g_string_free(text, FALSE));
 }
 

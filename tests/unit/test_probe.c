@@ -71,8 +71,9 @@ testWalk(TestPools *t, gconstpointer unused)
 static void
 testNames(TestPools *t, gconstpointer unused)
 {
-    static const char *const ways[] = {"b.qcow2", "./b.qcow2", "../a/b.qcow2", "%s/a/b.qcow2",
-                                       "%s/a/../a//b.qcow2", "%s/link/b.qcow2", "../link/b.qcow2"};
+    static const char *const ways[] = {"b.qcow2",        "./b.qcow2",          "../a/b.qcow2",
+                                       "%s/a/b.qcow2",   "%s/a/../a//b.qcow2", "%s/link/b.qcow2",
+                                       "../link/b.qcow2"};
     guint i;
 
     testRun("qemu-img create -q -f qcow2 a/b.qcow2 1M && qemu-img create -q -f qcow2 b/b.qcow2 1M && "
@@ -101,7 +102,8 @@ testLinkedPool(TestPools *t, gconstpointer unused)
     testRun("mkdir out/real && ln -s out/real link");
     linked = testPool(t->set, "linked", "link", "north");
     testRun("cd link && qemu-img create -q -f qcow2 b.qcow2 1M && "
-            "qemu-img create -q -f qcow2 -b %s/out/real/b.qcow2 -F qcow2 t.qcow2", testDir);
+            "qemu-img create -q -f qcow2 -b %s/out/real/b.qcow2 -F qcow2 t.qcow2",
+            testDir);
     chain = replChainOpen(t->set, linked, "t.qcow2", &err);
     g_assert_no_error(err);
     g_assert_cmpint(chain->layers->len, ==, 2);
@@ -121,19 +123,18 @@ static const Refused refused[] = {
     {"passwd", OVER("/etc/passwd", "raw"), VIR_ERR_OPERATION_INVALID,
      "'/etc/passwd' of volume 't.qcow2' in storage pool 'a' is outside of the pools of its region"},
     {"no-such-directory", OVER("/no/such/place/x", "raw"), VIR_ERR_OPERATION_INVALID, "is outside of"},
-    {"up-and-out", "touch out/x && " OVER("../out/x", "raw"), VIR_ERR_OPERATION_INVALID,
-     "is outside of"},
+    {"up-and-out", "touch out/x && " OVER("../out/x", "raw"), VIR_ERR_OPERATION_INVALID, "is outside of"},
     {"other-region", "touch c/x && " OVER("../c/x", "raw"), VIR_ERR_OPERATION_INVALID,
      "is in storage pool 'c', which is not in the region of storage pool 'a'"},
-    {"subdirectory", "mkdir a/sub && touch a/sub/x && " OVER("sub/x", "raw"),
-     VIR_ERR_OPERATION_INVALID, "is outside of"},
-    {"staging-file", "touch a/.replication/x && " OVER(".replication/x", "raw"),
-     VIR_ERR_OPERATION_INVALID, "is outside of"},
+    {"subdirectory", "mkdir a/sub && touch a/sub/x && " OVER("sub/x", "raw"), VIR_ERR_OPERATION_INVALID,
+     "is outside of"},
+    {"staging-file", "touch a/.replication/x && " OVER(".replication/x", "raw"), VIR_ERR_OPERATION_INVALID,
+     "is outside of"},
     {"staging", OVER(".replication", "raw"), VIR_ERR_OPERATION_INVALID, "is not a volume"},
     {"directory-itself", OVER("../a/.", "raw"), VIR_ERR_OPERATION_INVALID, "is not a volume"},
     {"slash", OVER("../a/", "raw"), VIR_ERR_OPERATION_INVALID, "is not a volume"},
-    {"json", OVER("json:{\"driver\":\"raw\",\"file.filename\":\"/etc/passwd\"}", "raw"),
-     VIR_ERR_NO_SUPPORT, "is not a file of a storage pool"},
+    {"json", OVER("json:{\"driver\":\"raw\",\"file.filename\":\"/etc/passwd\"}", "raw"), VIR_ERR_NO_SUPPORT,
+     "is not a file of a storage pool"},
     {"nbd", OVER("nbd:localhost:10809", "raw"), VIR_ERR_NO_SUPPORT, "'nbd:localhost:10809'"},
     {"file", OVER("file:b.raw", "raw"), VIR_ERR_NO_SUPPORT, "'file:b.raw'"},
     {"missing", OVER("gone.qcow2", "qcow2"), VIR_ERR_NO_STORAGE_VOL,
@@ -143,15 +144,14 @@ static const Refused refused[] = {
      VIR_ERR_NO_STORAGE_VOL, "'b.qcow2'"},
     {"itself", OVER("t.qcow2", "qcow2"), VIR_ERR_OPERATION_INVALID,
      "is a loop: volume 't.qcow2' is a backing file of itself"},
-    {"loop",
-     OVER("u.qcow2", "qcow2") " && qemu-img create -q -f qcow2 -u -b t.qcow2 -F qcow2 a/u.qcow2 1M",
+    {"loop", OVER("u.qcow2", "qcow2") " && qemu-img create -q -f qcow2 -u -b t.qcow2 -F qcow2 a/u.qcow2 1M",
      VIR_ERR_OPERATION_INVALID, "is a loop"},
     {"loop-below",
      OVER("u.qcow2", "qcow2") " && qemu-img create -q -f qcow2 -u -b v.qcow2 -F qcow2 a/u.qcow2 1M && "
-     "qemu-img create -q -f qcow2 -u -b u.qcow2 -F qcow2 a/v.qcow2 1M",
+                              "qemu-img create -q -f qcow2 -u -b u.qcow2 -F qcow2 a/v.qcow2 1M",
      VIR_ERR_OPERATION_INVALID, "is a loop: volume 'u.qcow2'"},
-    {"loop-by-hard-link",
-     OVER("u.qcow2", "qcow2") " && ln a/t.qcow2 a/u.qcow2", VIR_ERR_OPERATION_INVALID, "is a loop"},
+    {"loop-by-hard-link", OVER("u.qcow2", "qcow2") " && ln a/t.qcow2 a/u.qcow2", VIR_ERR_OPERATION_INVALID,
+     "is a loop"},
     {"link-out", "ln -s /etc/passwd a/l && " OVER("l", "raw"), VIR_ERR_OPERATION_INVALID,
      "'l' of storage pool 'a' is a symbolic link"},
     {"link-in", "qemu-img create -q -f qcow2 a/b.qcow2 1M && ln -s b.qcow2 a/l && " OVER("l", "qcow2"),
@@ -161,13 +161,12 @@ static const Refused refused[] = {
     {"top-is-missing", "true", VIR_ERR_NO_STORAGE_VOL, "There is no volume 't.qcow2'"},
     {"top-is-a-directory", "mkdir a/t.qcow2", VIR_ERR_OPERATION_INVALID, "is not a regular file"},
     {"fifo", "mkfifo a/f && " OVER("f", "raw"), VIR_ERR_OPERATION_INVALID, "is not a regular file"},
-    {"device", "mknod a/z c 1 5 && " OVER("z", "raw"), VIR_ERR_OPERATION_INVALID,
-     "is not a regular file"},
+    {"device", "mknod a/z c 1 5 && " OVER("z", "raw"), VIR_ERR_OPERATION_INVALID, "is not a regular file"},
     {"data-file", "qemu-img create -q -f qcow2 -o data_file=a/d.raw a/t.qcow2 1M", VIR_ERR_NO_SUPPORT,
      "has an external data file"},
     {"data-file-below",
-     "qemu-img create -q -f qcow2 -o data_file=a/d.raw,data_file_raw=on a/b.qcow2 1M && "
-     OVER("b.qcow2", "qcow2"),
+     "qemu-img create -q -f qcow2 -o data_file=a/d.raw,data_file_raw=on a/b.qcow2 1M && " OVER("b.qcow2",
+                                                                                               "qcow2"),
      VIR_ERR_NO_SUPPORT, "Volume 'b.qcow2' of storage pool 'a' has an external data file"},
     {"truncated", "qemu-img create -q -f qcow2 a/t.qcow2 1M && truncate -s 90 a/t.qcow2",
      VIR_ERR_OPERATION_INVALID, "'t.qcow2'"},
@@ -180,8 +179,8 @@ static const Refused refused[] = {
      VIR_ERR_NO_SUPPORT, "of format 'cloop', which is not supported"},
     /* In these the statement of the format is taken out again. */
     {"guessed-chain",
-     "qemu-img create -q -f raw a/r 1M && qemu-img create -q -f qcow2 -b r -F raw a/b.qcow2 && "
-     OVER("b.qcow2", "qcow2"),
+     "qemu-img create -q -f raw a/r 1M && qemu-img create -q -f qcow2 -b r -F raw a/b.qcow2 && " OVER(
+         "b.qcow2", "qcow2"),
      VIR_ERR_OPERATION_INVALID, "does not say the format of its backing file 'b.qcow2'"},
     {"guessed-vmdk", "qemu-img create -q -f vmdk a/b.vmdk 1M && " OVER("b.vmdk", "vmdk"),
      VIR_ERR_OPERATION_INVALID, "looks like 'vmdk' but may be raw"},
@@ -281,7 +280,8 @@ makeDeep(guint layers)
 
     testRun("cd a && rm -f d* && qemu-img create -q -f qcow2 -u -b base -F qcow2 d2 1M && "
             "qemu-img create -q -f qcow2 d1 1M && i=3 && "
-            "while [ $i -le %u ]; do cp d2 d$i || exit 1; i=$((i+1)); done", layers);
+            "while [ $i -le %u ]; do cp d2 d$i || exit 1; i=$((i+1)); done",
+            layers);
     for (i = 2; i <= layers; i++) {
         g_autofree char *name = g_strdup_printf("a/d%u", i);
         g_autofree char *below = g_strdup_printf("d%u", i - 1);
@@ -316,9 +316,9 @@ testBadNames(TestPools *t, gconstpointer unused)
 static void
 testChanged(TestPools *t, gconstpointer unused)
 {
-    static const char *const changes[] = {
-        "printf x | dd of=a/base.raw bs=1 seek=5M conv=notrunc status=none", "chmod 600 a/base.raw",
-        "truncate -s 9M a/base.raw", "touch -d 2020-01-01 a/base.raw", "rm a/base.raw"};
+    static const char *const changes[] = {"printf x | dd of=a/base.raw bs=1 seek=5M conv=notrunc status=none",
+                                          "chmod 600 a/base.raw", "truncate -s 9M a/base.raw",
+                                          "touch -d 2020-01-01 a/base.raw", "rm a/base.raw"};
     guint i;
 
     for (i = 0; i < G_N_ELEMENTS(changes); i++) {

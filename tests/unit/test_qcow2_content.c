@@ -317,12 +317,16 @@ testSameRaw(void)
 int
 main(int argc, char **argv)
 {
-    static const char *const astray[] = {"l2-loop", "l2-is-l1", "data-outside", "l2-outside",
-                                         "data-unaligned", "data-is-header", "compressed-outside",
-                                         "compressed-is-l1", "refblock-twice"};
-    static const char *const compressed[] = {"compression_type=zlib", "compression_type=zstd",
-                                             "compat=0.10", "cluster_size=512", "cluster_size=2M",
-                                             "extended_l2=on", "compression_type=zstd,cluster_size=4k"};
+    static const char *const astray[] = {
+        "l2-loop",        "l2-is-l1",           "data-outside",     "l2-outside",    "data-unaligned",
+        "data-is-header", "compressed-outside", "compressed-is-l1", "refblock-twice"};
+    static const char *const compressed[] = {"compression_type=zlib",
+                                             "compression_type=zstd",
+                                             "compat=0.10",
+                                             "cluster_size=512",
+                                             "cluster_size=2M",
+                                             "extended_l2=on",
+                                             "compression_type=zstd,cluster_size=4k"};
     gsize i;
     int ret;
 

@@ -256,9 +256,8 @@ testFormats(void)
         ReplFormat format;
 
         testRun("retry qemu-img create -q -f %s %s probe 4M", formats[i],
-                g_str_equal(formats[i], "luks")
-                    ? "--object secret,id=s,data=a -o key-secret=s,iter-time=10"
-                    : "");
+                g_str_equal(formats[i], "luks") ? "--object secret,id=s,data=a -o key-secret=s,iter-time=10"
+                                                : "");
         fd = testOpen("probe", O_RDONLY);
         g_assert_cmpint(replFormatProbe(fd, "probe", &format, &err), ==, 0);
         g_assert_cmpstr(replFormatToString(format), ==, formats[i]);

@@ -116,7 +116,8 @@ testReal(gconstpointer opaque)
         {"parted", "parted -s disk mklabel gpt mkpart data 1MiB 100%", REPL_IMAGE_TYPE_DATA_DISK},
         {"genisoimage", "mkdir -p d && genisoimage -quiet -o disk d && rmdir d", REPL_IMAGE_TYPE_ISO},
         /* It writes nothing when there is nothing to write. */
-        {"xorriso", "mkdir -p d && touch d/x && xorriso -as mkisofs -quiet -o disk d && rm -r d", REPL_IMAGE_TYPE_ISO},
+        {"xorriso", "mkdir -p d && touch d/x && xorriso -as mkisofs -quiet -o disk d && rm -r d",
+         REPL_IMAGE_TYPE_ISO},
     };
     gsize i;
     int tried = 0;

@@ -31,7 +31,8 @@ expect(ReplQemuCommand *command, const char *want, guint inputs)
     replQemuCommandFree(command);
 }
 
-#define NODE(driver, n) "\"driver\":\"" driver "\",\"file\":{\"driver\":\"file\",\"filename\":\"/dev/fd/" n "\"}"
+#define NODE(driver, n)                                                                                      \
+    "\"driver\":\"" driver "\",\"file\":{\"driver\":\"file\",\"filename\":\"/dev/fd/" n "\"}"
 
 static void
 testFlat(void)
@@ -45,16 +46,19 @@ testFlat(void)
 
     expect(replQemuArgvConvert(&chain, &plain, FALSE),
            "qemu-img convert -p -m 16 -W -O qcow2 -o compat=1.1 "
-           "json:{" NODE("qcow2", "3") ",\"backing\":{" NODE("raw", "4") "}} /dev/fd/5", 3);
+           "json:{" NODE("qcow2", "3") ",\"backing\":{" NODE("raw", "4") "}} /dev/fd/5",
+           3);
     /* What the image says of a backing file is not followed. */
     expect(replQemuArgvConvert(&one, &plain, TRUE),
            "qemu-img convert -p -m 16 -W -O qcow2 --bitmaps -o compat=1.1 "
-           "json:{" NODE("qcow2", "3") ",\"backing\":null} /dev/fd/4", 2);
+           "json:{" NODE("qcow2", "3") ",\"backing\":null} /dev/fd/4",
+           2);
     expect(replQemuArgvConvert(&raw, &toRaw, FALSE),
            "qemu-img convert -p -m 16 -W -O raw json:{" NODE("raw", "3") "} /dev/fd/4", 2);
     expect(replQemuArgvConvert(&raw, &fast, FALSE),
            "qemu-img convert -p -m 16 -W -O qcow2 -o compat=1.1,preallocation=metadata "
-           "json:{" NODE("raw", "3") "} /dev/fd/4", 2);
+           "json:{" NODE("raw", "3") "} /dev/fd/4",
+           2);
 }
 
 static void
@@ -63,18 +67,24 @@ testLayer(void)
     const ReplQemuFile files[] = {{.fd = 20, .format = REPL_FORMAT_VMDK},
                                   {.fd = 21, .format = REPL_FORMAT_VMDK}};
     const ReplQemuChain chain = {files, 2};
-    const ReplQemuTarget target = {.fd = 30, .format = REPL_FORMAT_QCOW2, .clusterBits = 16,
-                                   .refcountOrder = 4, .lazyRefcounts = TRUE, .extendedL2 = TRUE,
+    const ReplQemuTarget target = {.fd = 30,
+                                   .format = REPL_FORMAT_QCOW2,
+                                   .clusterBits = 16,
+                                   .refcountOrder = 4,
+                                   .lazyRefcounts = TRUE,
+                                   .extendedL2 = TRUE,
                                    .zstd = TRUE};
 
     expect(replQemuArgvCreate(&target, 1 << 20),
            "qemu-img create -q -f qcow2 -o compat=1.1,cluster_size=65536,refcount_bits=16,"
-           "lazy_refcounts=on,extended_l2=on,compression_type=zstd /dev/fd/3 1048576", 1);
+           "lazy_refcounts=on,extended_l2=on,compression_type=zstd /dev/fd/3 1048576",
+           1);
     expect(replQemuArgvConvertLayer(&chain, &target),
            "qemu-img convert -p -m 16 -W -n -B below -F raw --target-image-opts "
            "json:{" NODE("vmdk", "3") ",\"backing\":{\"driver\":\"vmdk\",\"node-name\":\"below\",\"file\":"
-           "{\"driver\":\"file\",\"filename\":\"/dev/fd/4\"},\"backing\":null}} "
-           "driver=qcow2,file.driver=file,file.filename=/dev/fd/5,backing=below", 3);
+                                      "{\"driver\":\"file\",\"filename\":\"/dev/fd/4\"},\"backing\":null}} "
+                                      "driver=qcow2,file.driver=file,file.filename=/dev/fd/5,backing=below",
+           3);
 }
 
 /* Passphrases are inputs, and no byte of one is in the command line. */
@@ -82,25 +92,32 @@ static void
 testSecrets(void)
 {
     g_autoptr(ReplSecretBuf) old = secret("hunter2"), fresh = secret("correct horse");
-    const ReplQemuFile files[] = {
-        {.fd = 20, .format = REPL_FORMAT_QCOW2, .secret = old, .legacyAes = TRUE},
-        {.fd = 21, .format = REPL_FORMAT_LUKS, .secret = old}};
+    const ReplQemuFile files[] = {{.fd = 20, .format = REPL_FORMAT_QCOW2, .secret = old, .legacyAes = TRUE},
+                                  {.fd = 21, .format = REPL_FORMAT_LUKS, .secret = old}};
     const ReplQemuChain chain = {files, 2}, raw = {files + 1, 1};
-    const ReplQemuTarget inside = {.fd = 30, .format = REPL_FORMAT_QCOW2,
-                                   .luks = {.secret = fresh, .cipher = "aes-256", .mode = "xts",
-                                            .ivgen = "plain64", .hash = "sha256", .iterTime_ms = 10}};
+    const ReplQemuTarget inside = {.fd = 30,
+                                   .format = REPL_FORMAT_QCOW2,
+                                   .luks = {.secret = fresh,
+                                            .cipher = "aes-256",
+                                            .mode = "xts",
+                                            .ivgen = "plain64",
+                                            .hash = "sha256",
+                                            .iterTime_ms = 10}};
     const ReplQemuTarget outside = {.fd = 30, .format = REPL_FORMAT_LUKS, .luks = {.secret = fresh}};
     g_autoptr(ReplQemuCommand) command = replQemuArgvConvertLayer(&chain, &inside);
 
     expect(replQemuArgvConvert(&raw, &outside, FALSE),
            "qemu-img convert --object secret,id=s3,file=/dev/fd/3 -p -m 16 -W -O luks "
            "--object secret,id=s5,file=/dev/fd/5 -o key-secret=s5 "
-           "json:{\"driver\":\"luks\",\"key-secret\":\"s3\",\"file\":{\"driver\":\"file\",\"filename\":\"/dev/fd/4\"}} "
-           "/dev/fd/6", 4);
+           "json:{\"driver\":\"luks\",\"key-secret\":\"s3\",\"file\":{\"driver\":\"file\",\"filename\":\"/"
+           "dev/fd/4\"}} "
+           "/dev/fd/6",
+           4);
     expect(replQemuArgvCreate(&inside, 512),
            "qemu-img create -q -f qcow2 --object secret,id=s3,file=/dev/fd/3 -o compat=1.1,"
            "encrypt.format=luks,encrypt.key-secret=s3,encrypt.cipher-alg=aes-256,encrypt.cipher-mode=xts,"
-           "encrypt.ivgen-alg=plain64,encrypt.hash-alg=sha256,encrypt.iter-time=10 /dev/fd/4 512", 2);
+           "encrypt.ivgen-alg=plain64,encrypt.hash-alg=sha256,encrypt.iter-time=10 /dev/fd/4 512",
+           2);
     g_assert_true(g_array_index(command->inputs, ReplQemuInput, 0).secret == old);
     g_assert_cmpint(g_array_index(command->inputs, ReplQemuInput, 1).fd, ==, 20);
     g_ptr_array_add(command->argv, NULL);
@@ -144,7 +161,9 @@ testNumber(void)
     g_assert_cmpuint(value, ==, 1048576);
     /* Of an inner object, or inside a string. */
     g_assert_cmpint(replQemuNumber("{\n        \"virtual-size\": 5,\n}\n", "virtual-size", &value), ==, -1);
-    g_assert_cmpint(replQemuNumber("{\n    \"f\": \"\\n    \\\"virtual-size\\\": 5\"\n}", "virtual-size", &value), ==, -1);
+    g_assert_cmpint(
+        replQemuNumber("{\n    \"f\": \"\\n    \\\"virtual-size\\\": 5\"\n}", "virtual-size", &value), ==,
+        -1);
     g_assert_cmpint(replQemuNumber("{\n    \"n\": 99999999999999999999\n}", "n", &value), ==, -1);
     g_assert_cmpint(replQemuNumber("{\n    \"n\": \"1\"\n}", "n", &value), ==, -1);
 }

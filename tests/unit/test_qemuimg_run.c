@@ -83,9 +83,11 @@ testWorld(void)
     g_setenv("SECRET_OF_OURS", "1", TRUE);
     standIn("cd /proc/$$/fd; for i in {0..99}; do [ -e $i ] && echo -n \"$i \"; done; readlink 0 3; "
             "env | grep -c SECRET; echo $LC_ALL; grep SigBlk /proc/self/status; ulimit -v; ulimit -c");
-    g_assert_cmpint(runAny(&(ReplQemuRun){.meterFd = -1, .memory_bytes = 1 << 30}, &output, NULL, &err), ==, 0);
+    g_assert_cmpint(runAny(&(ReplQemuRun){.meterFd = -1, .memory_bytes = 1 << 30}, &output, NULL, &err), ==,
+                    0);
     g_assert_no_error(err);
-    g_assert_cmpstr(output, ==, "0 1 2 3 /dev/null\n/dev/null\n0\nC\nSigBlk:\t0000000000000000\n1048576\n0\n");
+    g_assert_cmpstr(output, ==,
+                    "0 1 2 3 /dev/null\n/dev/null\n0\nC\nSigBlk:\t0000000000000000\n1048576\n0\n");
     replFdClose(leak);
 }
 
@@ -116,7 +118,9 @@ typedef struct {
 } Bad;
 
 static const Bad bads[] = {
-    {"message", "echo -e 'qemu-img: no\\x01way' >&2; exit 1", {.meterFd = -1},
+    {"message",
+     "echo -e 'qemu-img: no\\x01way' >&2; exit 1",
+     {.meterFd = -1},
      "failed with status 1 at volume 'vol': qemu-img: no?way"},
     {"signal", "kill -SEGV $$", {.meterFd = -1}, "ended by signal 11"},
     {"long message", "yes talk | head -c 1000000 >&2; exit 1", {.meterFd = -1}, "talk talk"},
@@ -233,8 +237,8 @@ testPause(void)
     Seen seen = {.wait_us = 300000};
     const ReplCopyWatch watch = {.admit = seenAdmit, .advance = seenAdvance, .opaque = &seen};
     g_autofree char *file = g_build_filename(dir, "grows", NULL);
-    g_autofree char *script = g_strdup_printf(
-        "for i in {1..400}; do printf x >> %s; read -t 0.005 < <(sleep 1); done; true", file);
+    g_autofree char *script =
+        g_strdup_printf("for i in {1..400}; do printf x >> %s; read -t 0.005 < <(sleep 1); done; true", file);
     const ReplQemuRun run = {.watch = &watch, .meterFd = -1, .total_bytes = 1};
     g_autoptr(GError) err = NULL;
     gint64 start = g_get_monotonic_time();

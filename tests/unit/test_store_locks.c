@@ -38,8 +38,7 @@ childStart(Child *child, const char *const *argv)
     g_autoptr(GError) err = NULL;
 
     g_spawn_async_with_pipes(NULL, (char **)argv, NULL,
-                             G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD |
-                                 G_SPAWN_STDERR_TO_DEV_NULL,
+                             G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL,
                              NULL, NULL, &child->pid, &child->in, &child->out, NULL, &err);
     g_assert_no_error(err);
 }
@@ -89,8 +88,8 @@ run(const char *a, const char *b, const char *c, const char *d, const char *e)
     int status;
 
     g_spawn_sync(NULL, (char **)argv, NULL,
-                 G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL,
-                 NULL, NULL, NULL, NULL, &status, &err);
+                 G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL,
+                 NULL, NULL, &status, &err);
     g_assert_no_error(err);
     return WEXITSTATUS(status);
 }

@@ -254,8 +254,7 @@ testPartialRefused(Pool *pool, gconstpointer data)
     g_assert_error(err, REPL_ERROR, VIR_ERR_INVALID_ARG);
     g_clear_error(&err);
     fileWrite(pool->fd, "victim", "x", 1);
-    g_assert_cmpint(linkat(pool->fd, "victim", pool->fd, ".replication/partial/" JOB ".0", 0), ==,
-                    0);
+    g_assert_cmpint(linkat(pool->fd, "victim", pool->fd, ".replication/partial/" JOB ".0", 0), ==, 0);
     g_assert_cmpint(replPartialOpen(pool->staging, JOB, 0, NULL, &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_OPERATION_DENIED);
     g_clear_error(&err);
@@ -407,10 +406,8 @@ testSweepRace(Pool *pool, gconstpointer data)
     g_assert_cmpuint(opened, >, 0);
 }
 
-#define ADD(name, func)                                                                            \
-    g_test_add("/store/staging/" name, Pool, NULL, poolSetUp, func, poolTearDown)
-#define BARE(name, func)                                                                           \
-    g_test_add("/store/staging/" name, Pool, NULL, bareSetUp, func, poolTearDown)
+#define ADD(name, func) g_test_add("/store/staging/" name, Pool, NULL, poolSetUp, func, poolTearDown)
+#define BARE(name, func) g_test_add("/store/staging/" name, Pool, NULL, bareSetUp, func, poolTearDown)
 
 int
 main(int argc, char **argv)

@@ -16,22 +16,14 @@ static const struct {
     const char *trusted;
     ReplVersionVerdict verdict;
 } decisions[] = {
-    {8010000, "", REPL_VERSION_OLDER},
-    {8010999, "99.0", REPL_VERSION_OLDER},
-    {9000000, "", REPL_VERSION_CHECKED},
-    {9000000, "12.8", REPL_VERSION_CHECKED},
-    {10005000, "", REPL_VERSION_CHECKED},
-    {11003000, "", REPL_VERSION_CHECKED},
-    {11003002, "", REPL_VERSION_CHECKED},
-    {11004000, "", REPL_VERSION_NEWER},
-    {11004000, "11.3", REPL_VERSION_NEWER},
-    {11004000, "11.4", REPL_VERSION_TRUSTED},
-    {11004002, "11.4", REPL_VERSION_TRUSTED},
-    {11004002, "11.4.1", REPL_VERSION_NEWER},
-    {12008000, "12.8.0", REPL_VERSION_TRUSTED},
-    {12008000, "13.0", REPL_VERSION_TRUSTED},
-    {12009000, "12.8", REPL_VERSION_NEWER},
-    {12008000, "12", REPL_VERSION_NEWER}, /* no version */
+    {8010000, "", REPL_VERSION_OLDER},          {8010999, "99.0", REPL_VERSION_OLDER},
+    {9000000, "", REPL_VERSION_CHECKED},        {9000000, "12.8", REPL_VERSION_CHECKED},
+    {10005000, "", REPL_VERSION_CHECKED},       {11003000, "", REPL_VERSION_CHECKED},
+    {11003002, "", REPL_VERSION_CHECKED},       {11004000, "", REPL_VERSION_NEWER},
+    {11004000, "11.3", REPL_VERSION_NEWER},     {11004000, "11.4", REPL_VERSION_TRUSTED},
+    {11004002, "11.4", REPL_VERSION_TRUSTED},   {11004002, "11.4.1", REPL_VERSION_NEWER},
+    {12008000, "12.8.0", REPL_VERSION_TRUSTED}, {12008000, "13.0", REPL_VERSION_TRUSTED},
+    {12009000, "12.8", REPL_VERSION_NEWER},     {12008000, "12", REPL_VERSION_NEWER}, /* no version */
     {12008000, "yes", REPL_VERSION_NEWER},
 };
 
@@ -50,9 +42,9 @@ testJudge(void)
 static void
 testParse(void)
 {
-    static const char *const bad[] = {"",      "12",     "12.",   ".8",      "12.8.",   "12.8.0.1",
-                                      "12.-8", "12.8 ",  "a.b",   "12.1000", "1000.0",  "+12.8",
-                                      "12..8", "0x1.2",  "12,8",  "12.8-1",  "12.8.1000"};
+    static const char *const bad[] = {"",      "12",    "12.",  ".8",      "12.8.",    "12.8.0.1",
+                                      "12.-8", "12.8 ", "a.b",  "12.1000", "1000.0",   "+12.8",
+                                      "12..8", "0x1.2", "12,8", "12.8-1",  "12.8.1000"};
     gsize i;
 
     g_assert_cmpuint(replVersionParse("12.8"), ==, 12008999);

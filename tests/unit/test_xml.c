@@ -11,16 +11,15 @@
 #define NS "xmlns:r='" REPL_NAMESPACE "'"
 
 /* A pool, or a volume, with this in its <metadata>. */
-#define POOL(inner)                                                                                \
-    "<pool type='dir'>\n  <name>beijing</name>\n  <uuid>7c7a4b4c-6f4e-4f7e-9f5e-0d5f8d1b2c3a</uuid>\n" \
-    "  <target>\n    <path>/srv/b</path>\n  </target>\n  <metadata>\n    " inner                   \
+#define POOL(inner)                                                                                          \
+    "<pool type='dir'>\n  <name>beijing</name>\n  <uuid>7c7a4b4c-6f4e-4f7e-9f5e-0d5f8d1b2c3a</uuid>\n"       \
+    "  <target>\n    <path>/srv/b</path>\n  </target>\n  <metadata>\n    " inner                             \
     "\n  </metadata>\n</pool>\n"
 #define VOLUME(inner) "<volume><name>web.qcow2</name><metadata>" inner "</metadata></volume>"
 #define REQUEST(attrs, inner) VOLUME("<r:replicate " NS " " attrs ">" inner "</r:replicate>")
 #define UPDATE(inner) VOLUME("<r:update " NS ">" inner "</r:update>")
-#define TARGET(encryption, attrs)                                                                  \
-    "<volume><target>" encryption "</target><metadata><r:replicate " NS " " attrs                  \
-    "/></metadata></volume>"
+#define TARGET(encryption, attrs)                                                                            \
+    "<volume><target>" encryption "</target><metadata><r:replicate " NS " " attrs "/></metadata></volume>"
 #define LUKS(inner) "<encryption format='luks'>" inner "</encryption>"
 #define SECRET "<secret type='passphrase' usage='ims/web'/>"
 
@@ -141,7 +140,8 @@ testLabel(void)
 static void
 testLabelDefaults(void)
 {
-    g_autoptr(ReplPoolXml) xml = replPoolXmlParse(POOL("<region xmlns='" REPL_NAMESPACE "' name='a'/>"), NULL);
+    g_autoptr(ReplPoolXml) xml =
+        replPoolXmlParse(POOL("<region xmlns='" REPL_NAMESPACE "' name='a'/>"), NULL);
 
     g_assert_cmpstr(xml->label->project, ==, "default");
     g_assert_cmpint(xml->label->quota.images, ==, -1);
@@ -348,8 +348,8 @@ testLimits(void)
 {
     g_autofree char *name = g_strnfill(255, 'n');
     g_autofree char *text = g_strnfill(4096, 't');
-    g_autofree char *good = g_strdup_printf(UPDATE("<r:name>%s</r:name><r:description>%s</r:description>"),
-                                            name, text);
+    g_autofree char *good =
+        g_strdup_printf(UPDATE("<r:name>%s</r:name><r:description>%s</r:description>"), name, text);
     g_autofree char *longName = g_strdup_printf(UPDATE("<r:name>%sx</r:name>"), name);
     g_autofree char *longText = g_strdup_printf(REQUEST("", "<r:description>%sx</r:description>"), text);
     g_autoptr(ReplVolXml) xml = replVolXmlParse(good, NULL);
@@ -370,8 +370,8 @@ testHuge(void)
 {
     g_autofree char *blanks = g_strnfill(REPL_XML_MAX_bytes, ' ');
     g_autofree char *foreign = g_strdup_printf("<volume>%s</volume>", blanks);
-    g_autofree char *ours = g_strdup_printf("<volume>%s<metadata><r:replicate " NS "/></metadata></volume>",
-                                            blanks);
+    g_autofree char *ours =
+        g_strdup_printf("<volume>%s<metadata><r:replicate " NS "/></metadata></volume>", blanks);
     g_autoptr(ReplVolXml) xml = replVolXmlParse(foreign, NULL);
     g_autoptr(GError) err = NULL;
 

@@ -12,16 +12,15 @@
 #define NS "xmlns:r='" REPL_NAMESPACE "'"
 
 /* A pool, or a volume, with this in its <metadata>. */
-#define POOL(inner)                                                                                \
-    "<pool type='dir'>\n  <name>beijing</name>\n  <uuid>7c7a4b4c-6f4e-4f7e-9f5e-0d5f8d1b2c3a</uuid>\n" \
-    "  <target>\n    <path>/srv/b</path>\n  </target>\n  <metadata>\n    " inner                   \
+#define POOL(inner)                                                                                          \
+    "<pool type='dir'>\n  <name>beijing</name>\n  <uuid>7c7a4b4c-6f4e-4f7e-9f5e-0d5f8d1b2c3a</uuid>\n"       \
+    "  <target>\n    <path>/srv/b</path>\n  </target>\n  <metadata>\n    " inner                             \
     "\n  </metadata>\n</pool>\n"
 #define VOLUME(inner) "<volume><name>web.qcow2</name><metadata>" inner "</metadata></volume>"
 #define REQUEST(attrs, inner) VOLUME("<r:replicate " NS " " attrs ">" inner "</r:replicate>")
 #define UPDATE(inner) VOLUME("<r:update " NS ">" inner "</r:update>")
-#define TARGET(encryption, attrs)                                                                  \
-    "<volume><target>" encryption "</target><metadata><r:replicate " NS " " attrs                  \
-    "/></metadata></volume>"
+#define TARGET(encryption, attrs)                                                                            \
+    "<volume><target>" encryption "</target><metadata><r:replicate " NS " " attrs "/></metadata></volume>"
 #define LUKS(inner) "<encryption format='luks'>" inner "</encryption>"
 #define SECRET "<secret type='passphrase' usage='ims/web'/>"
 
@@ -351,8 +350,8 @@ checkAgreement(const Bad *bads, gsize count, const char *rng)
         g_assert_true(g_file_set_contents(g_ptr_array_index(argv, argv->len - 1), bads[i].xml, -1, NULL));
     }
     g_ptr_array_add(argv, NULL);
-    g_assert_true(g_spawn_sync(NULL, (char **)argv->pdata, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL,
-                               &said, NULL, NULL));
+    g_assert_true(g_spawn_sync(NULL, (char **)argv->pdata, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, &said,
+                               NULL, NULL));
     for (i = 0; i < count; i++) {
         g_autofree char *valid = g_strdup_printf("/%s.xml validates\n", bads[i].name);
 

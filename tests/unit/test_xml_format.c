@@ -69,8 +69,7 @@ testLabel(void)
 static void
 testLabelRoundTrip(void)
 {
-    static const ReplAmounts quotas[] = {
-        {-1, -1, -1}, {0, 0, 0}, {1, -1, G_MAXINT64}, {G_MAXINT64, 400, -1}};
+    static const ReplAmounts quotas[] = {{-1, -1, -1}, {0, 0, 0}, {1, -1, G_MAXINT64}, {G_MAXINT64, 400, -1}};
     static const char stock[] = "<pool type=\"dir\">\n  <name>a&lt;b</name>\n  <target>\n"
                                 "    <path>/srv/a</path>\n  </target>\n</pool>\n";
     const ReplAmounts usage = {1, 2, 3};
@@ -170,8 +169,8 @@ testImage(void)
         "      <replication:encryption>\n"
         "        <secret type='passphrase' uuid='" SECRET "'/>\n"
         "        <replication:conversion time='1795182000' action='encrypt' to='" SECRET "'/>\n"
-        "        <replication:conversion time='1795182001' action='rekey-slot' from='" SECRET
-        "' to='" SECRET "'/>\n"
+        "        <replication:conversion time='1795182001' action='rekey-slot' from='" SECRET "' to='" SECRET
+        "'/>\n"
         "      </replication:encryption>\n"
         "      <replication:share project='p2' state='accepted'/>\n"
         "      <replication:job id='" JOB "' state='running' progress='42' processed='42' total='100'"
@@ -271,8 +270,8 @@ testEscaping(void)
         xmlNode *element = xmlFirstElementChild(xmlDocGetRootElement(doc));
         xmlNode *name = xmlFirstElementChild(element);
         xmlChar *text = xmlNodeGetContent(name);
-        xmlChar *volume = xmlGetNoNsProp(xmlFirstElementChild(xmlNextElementSibling(name)),
-                                         (const xmlChar *)"volume");
+        xmlChar *volume =
+            xmlGetNoNsProp(xmlFirstElementChild(xmlNextElementSibling(name)), (const xmlChar *)"volume");
 
         g_assert_cmpstr((const char *)text, ==, cases[i].read);
         g_assert_cmpstr((const char *)volume, ==, cases[i].read);
@@ -388,8 +387,8 @@ isValid(const char *text, const char *schema, char **said)
     g_close(fd, NULL);
     g_assert_true(g_file_set_contents(path, text, -1, NULL));
     argv[5] = path;
-    g_assert_true(g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, said,
-                               &status, NULL));
+    g_assert_true(
+        g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, said, &status, NULL));
     g_unlink(path);
     return status == 0;
 }

@@ -22,8 +22,7 @@ static void
 testShareOffer(void)
 {
     g_autoptr(GError) err = NULL;
-    g_autoptr(ReplVolXml) xml =
-        replVolXmlParse(UPDATE(WEB, "<r:share project='p2' state='offered'/>"), &err);
+    g_autoptr(ReplVolXml) xml = replVolXmlParse(UPDATE(WEB, "<r:share project='p2' state='offered'/>"), &err);
 
     g_assert_no_error(err);
     g_assert_cmpstr(xml->update->volume, ==, "web.qcow2");
@@ -39,10 +38,9 @@ testShareAnswer(void)
     gsize i;
 
     for (i = 0; i < G_N_ELEMENTS(names); i++) {
-        g_autofree char *text =
-            g_strdup_printf("<volume>%s<metadata><r:update " NS "><r:share image='" ID1
-                            "' state='accepted'/></r:update></metadata></volume>",
-                            names[i]);
+        g_autofree char *text = g_strdup_printf("<volume>%s<metadata><r:update " NS "><r:share image='" ID1
+                                                "' state='accepted'/></r:update></metadata></volume>",
+                                                names[i]);
         g_autoptr(GError) err = NULL;
         g_autoptr(ReplVolXml) xml = replVolXmlParse(text, &err);
 
@@ -96,26 +94,24 @@ static const struct {
     int code;
     const char *message;
 } bad[] = {
-    {"share-accept-project", UPDATE(WEB, "<r:share project='p2' state='accepted'/>"),
-     VIR_ERR_XML_ERROR, "needs the attribute 'image'"},
-    {"share-offer-image", UPDATE(WEB, "<r:share image='" ID1 "' state='offered'/>"),
-     VIR_ERR_XML_ERROR, "is the owner's"},
+    {"share-accept-project", UPDATE(WEB, "<r:share project='p2' state='accepted'/>"), VIR_ERR_XML_ERROR,
+     "needs the attribute 'image'"},
+    {"share-offer-image", UPDATE(WEB, "<r:share image='" ID1 "' state='offered'/>"), VIR_ERR_XML_ERROR,
+     "is the owner's"},
     {"share-offer-nobody", UPDATE(WEB, "<r:share state='offered'/>"), VIR_ERR_XML_ERROR,
      "needs the attribute 'project'"},
     {"share-bad-id", UPDATE("", "<r:share image='web' state='accepted'/>"), VIR_ERR_INVALID_ARG,
      "Value 'web' of attribute 'image'"},
-    {"share-and-more",
-     UPDATE("", "<r:share image='" ID1 "' state='accepted'/><r:name>mine</r:name>"),
+    {"share-and-more", UPDATE("", "<r:share image='" ID1 "' state='accepted'/><r:name>mine</r:name>"),
      VIR_ERR_XML_ERROR, "stands alone"},
     {"share-no-name", UPDATE("", "<r:share project='p2' state='offered'/>"), VIR_ERR_XML_ERROR,
      "needs the <name>"},
-    {"member-twice",
-     UPDATE(WEB, "<r:members><r:member volume='a'/><r:member volume='a'/></r:members>"),
+    {"member-twice", UPDATE(WEB, "<r:members><r:member volume='a'/><r:member volume='a'/></r:members>"),
      VIR_ERR_INVALID_ARG, "more than once"},
     {"member-itself", UPDATE(WEB, "<r:members><r:member volume='web.qcow2'/></r:members>"),
      VIR_ERR_INVALID_ARG, "more than once"},
-    {"member-path", UPDATE(WEB, "<r:members><r:member volume='../a'/></r:members>"),
-     VIR_ERR_INVALID_ARG, "Value '../a'"},
+    {"member-path", UPDATE(WEB, "<r:members><r:member volume='../a'/></r:members>"), VIR_ERR_INVALID_ARG,
+     "Value '../a'"},
     {"member-other", UPDATE(WEB, "<r:members><r:disk volume='a'/></r:members>"), VIR_ERR_XML_ERROR,
      "Unknown element"},
     {"bundle-word", REQUEST("bundle='tar'", ""), VIR_ERR_INVALID_ARG, "Value 'tar'"},
@@ -125,16 +121,14 @@ static const struct {
      "attribute 'encryption'"},
     {"bundle-fast", REQUEST("bundle='inventory' fast-create='yes'", ""), VIR_ERR_INVALID_ARG,
      "attribute 'fast-create'"},
-    {"have-alone", REQUEST("", "<r:have pool='p' volume='v'/>"), VIR_ERR_INVALID_ARG,
+    {"have-alone", REQUEST("", "<r:have pool='p' volume='v'/>"), VIR_ERR_INVALID_ARG, "needs bundle='yes'"},
+    {"have-inventory", REQUEST("bundle='inventory'", "<r:have pool='p' volume='v'/>"), VIR_ERR_INVALID_ARG,
      "needs bundle='yes'"},
-    {"have-inventory", REQUEST("bundle='inventory'", "<r:have pool='p' volume='v'/>"),
-     VIR_ERR_INVALID_ARG, "needs bundle='yes'"},
     {"have-pool", REQUEST("bundle='yes'", "<r:have volume='v'/>"), VIR_ERR_XML_ERROR,
      "needs the attribute 'pool'"},
     {"have-path", REQUEST("bundle='yes'", "<r:have pool='p' volume='a/b'/>"), VIR_ERR_INVALID_ARG,
      "Value 'a/b'"},
-    {"image-id", REQUEST("image='web'", ""), VIR_ERR_INVALID_ARG,
-     "Value 'web' of attribute 'image'"},
+    {"image-id", REQUEST("image='web'", ""), VIR_ERR_INVALID_ARG, "Value 'web' of attribute 'image'"},
 };
 
 static void
@@ -202,13 +196,12 @@ testOverview(void)
     addJob(overview, 1, "web.qcow2");
     addShared(overview, "Web & more");
     text = replFormatOverview(overview);
-    g_assert_cmpstr(
-        text, ==,
-        "      <replication:counts jobs='1' shared='1'/>\n"
-        "      <replication:job id='3b0f6b8e-6d7e-4d3f-9c37-000000000001' volume='web.qcow2' "
-        "state='running' progress='42' rate='1000' eta='3'/>\n"
-        "      <replication:shared image='" ID1
-        "' name='Web &amp; more' project='p1' region='cn-north-1' state='offered'/>\n");
+    g_assert_cmpstr(text, ==,
+                    "      <replication:counts jobs='1' shared='1'/>\n"
+                    "      <replication:job id='3b0f6b8e-6d7e-4d3f-9c37-000000000001' volume='web.qcow2' "
+                    "state='running' progress='42' rate='1000' eta='3'/>\n"
+                    "      <replication:shared image='" ID1
+                    "' name='Web &amp; more' project='p1' region='cn-north-1' state='offered'/>\n");
 }
 
 /* Each element as the schema has it, and the whole label is taken back. */
@@ -278,8 +271,7 @@ testParts(void)
         }
         text = replFormatOverview(overview);
         g_assert_cmpuint(strlen(text), <, 3 * 1024 * 1024);
-        g_assert_cmpuint(count(text, "<replication:counts jobs='1500' shared='1500'/>"), ==,
-                         part == 0);
+        g_assert_cmpuint(count(text, "<replication:counts jobs='1500' shared='1500'/>"), ==, part == 0);
         g_assert_nonnull(strstr(text, "<replication:images count='5000'"));
         total += count(text, "<replication:image id=");
         if (!strstr(text, " next='"))
