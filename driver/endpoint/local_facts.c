@@ -15,6 +15,7 @@
 #include "service/service.h"
 #include "store/partial.h"
 #include "store/record.h"
+#include "virt/access.h"
 
 /* Copies of the journal's layers that are the job's in the pool: held names and files in place. */
 static GPtrArray *
@@ -114,6 +115,7 @@ typedef struct {
     const ReplPresentLook *look;
     const GPtrArray *own;
     gboolean *closely;
+    ReplConn *conn; /* access control asks on it; opened when there is something to ask, a reference */
 } ReplLocalAsk;
 
 static ReplImage *
@@ -124,6 +126,21 @@ replLocalAskRecord(void *opaque, const char *volume)
     return replRecordLoad(ask->target->staging, volume, NULL);
 }
 
+/* A plan must not tell whether a volume that the requester may not read has the same content as one that he may. */
+static gboolean
+replLocalAskMayRead(ReplLocalAsk *ask, const char *volume)
+{
+    gboolean may;
+
+    if (!ask->conn)
+        ask->conn = replVirt.GetConnectStorage();
+    may = ask->conn && replAccessVol(ask->conn, ask->target->region->uuid, volume,
+                                     replVirt.StorageVolDownloadEnsureACL) == 0;
+    if (!may)
+        virResetLastError();
+    return may;
+}
+
 /* What this job has put in place itself is made by its own step again (openLayer finds it done), so that a plan does not
  * change with how far the attempt before it came. */
 static gboolean
@@ -132,7 +149,7 @@ replLocalAskUsable(void *opaque, const char *volume)
     ReplLocalAsk *ask = opaque;
     g_autoptr(ReplJob) job = replMakersFind(ask->target->region->uuidstr, volume, NULL);
 
-    return !job && !replLocalIsOwn(ask->target, ask->own, volume);
+    return !job && !replLocalIsOwn(ask->target, ask->own, volume) && replLocalAskMayRead(ask, volume);
 }
 
 static int
@@ -208,15 +225,19 @@ replLocalPresent(ReplTarget *base, ReplSource *source, const ReplPresentLook *lo
     ReplLocalTarget *target = (ReplLocalTarget *)base;
     const ReplChain *chain = replSourceChain(source);
     g_autoptr(GPtrArray) own = replLocalOwn(target);
-    ReplLocalAsk ask = {target, look, own, closely};
+    ReplLocalAsk ask = {target, look, own, closely, NULL};
     guint count = chain ? chain->layers->len : 0;
+    int rc;
 
     *closely = FALSE;
     if (count < 2)
         return 0;
     if (replLocalTargetOpen(target, err) < 0)
         return -1;
-    if (replLocalFindPresent(&ask, chain, present, err) < 0 ||
+    rc = replLocalFindPresent(&ask, chain, present, err);
+    if (ask.conn)
+        replVirt.ObjectUnref(ask.conn);
+    if (rc < 0 ||
         (present[count - 1].volume && replLocalPresentAreImages(target, present, count, err) < 0)) {
         replPresentClear(present, count);
         return -1;

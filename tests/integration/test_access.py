@@ -6,6 +6,7 @@ libvirt's rights on storage but those named.
 """
 
 import os
+import shutil
 import time
 
 import pytest
@@ -22,6 +23,7 @@ LACKS = {
             "storage-pool.format", "storage-pool.start"],
     "uucp": ["connect.write"],
     "lp": ["storage-vol.getattr", "storage-pool.getattr"],
+    "news": [],  # but for the data of hidden.qcow2
 }
 DENIED = "access denied"
 
@@ -33,6 +35,9 @@ def rules():
             '    if (action.id.indexOf("org.libvirt.api.") != 0 || !(subject.user in lacks))\n'
             "        return polkit.Result.NOT_HANDLED;\n"
             '    var name = action.id.substr("org.libvirt.api.".length);\n'
+            '    if (subject.user == "news" && name == "storage-vol.data-read" &&\n'
+            '        action.lookup("vol_name") == "hidden.qcow2")\n'
+            "        return polkit.Result.NO;\n"
             "    return lacks[subject.user].indexOf(name) >= 0 ? polkit.Result.NO : polkit.Result.YES;\n"
             "});\n")
 
@@ -180,3 +185,14 @@ def test_plain_pools_are_as_stock(host, new_pool):
     assert as_user(host, "daemon", "vol-delete", "base.qcow2", pool.name).returncode == 0
 
 
+@pytest.mark.parametrize("user, reused", [("daemon", True), ("news", False)])
+def test_layers_that_one_may_not_read_are_not_looked_at(host, chained, user, reused):
+    """Whether another's volume has the same content must not show in what is reused."""
+    source, target = chained
+    shutil.copyfile(source.file("base.qcow2"), target.file("hidden.qcow2"))
+    target.refresh()
+    result = replicate_as(host, user, source, target)
+    assert result.returncode == 0, result.stderr
+    xml = host.ok("vol-dumpxml", "web.qcow2", target.name)
+    assert ("volume='hidden.qcow2' action='reuse'" in xml) == reused, xml
+    images.assert_faithful(source.file("web.qcow2"), target.file("web.qcow2"))
