@@ -142,6 +142,24 @@ replLocalFinishLayer(ReplTarget *base, guint index, ReplWriter *writer, GError *
     return save ? replJournalSave(journal, err) : 0;
 }
 
+/* The image is named by no layer above, so libvirt will look for its format: it has to find that of the plan, whatever
+ * another host has sent. */
+static int
+replLocalVerifyFormat(const ReplPlanStep *step, int fd, GError **err)
+{
+    ReplFormat format;
+
+    if (step->layer > 0)
+        return 0;
+    if (replFormatProbe(fd, step->volume, &format, err) < 0)
+        return -1;
+    if (format == step->format)
+        return 0;
+    replErrorSet(err, VIR_ERR_OPERATION_FAILED, _("The copy of '%s' has the format %s instead of %s"),
+                 step->volume, replFormatToString(format), replFormatToString(step->format));
+    return -1;
+}
+
 /* What can be told without reading it all again: size, and that a qcow2 header is a good one which names the planned
  * layer below. (Every write was checked when it was made.) */
 static int
@@ -160,10 +178,18 @@ replLocalVerifyFile(const ReplPlanStep *step, const ReplPlanLayer *source, int f
                      (unsigned long long)st.st_size, (unsigned long long)source->size_bytes);
         return -1;
     }
+    if (step->action != REPL_STEP_CONVERT && replLocalVerifyFormat(step, fd, err) < 0)
+        return -1;
     if (step->format != REPL_FORMAT_QCOW2)
         return 0;
     if (!(header = replQcow2HeaderRead(fd, step->volume, err)))
         return -1;
+    if (header->hasDataFile || header->dataFile ||
+        (step->action != REPL_STEP_CONVERT && header->virtualSize_bytes != source->virtualSize_bytes)) {
+        replErrorSet(err, VIR_ERR_OPERATION_FAILED,
+                     _("The copy of layer '%s' is not what its source was said to be"), source->volume);
+        return -1;
+    }
     if (g_strcmp0(header->backing, step->backing) != 0) {
         replErrorSet(err, VIR_ERR_OPERATION_FAILED,
                      _("The copy of layer '%s' has the backing file '%s' instead of '%s'"), source->volume,

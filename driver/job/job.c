@@ -54,6 +54,7 @@ replJobUnref(ReplJob *job)
     replLockClear(&job->order);
     replLockClear(&job->monitor);
     replJobInfoFree(job->info);
+    g_free(job->waitsFor);
     g_ptr_array_unref(job->keys);
     g_free(job->lane);
     g_free(job->id);
@@ -162,9 +163,26 @@ replJobSnapshot(ReplJob *job)
 ReplJobInfo *
 replJobInfo(ReplJob *job)
 {
+    ReplJobInfo *info;
     REPL_GUARD(&job->monitor);
 
-    return replJobSnapshot(job);
+    info = replJobSnapshot(job);
+    if (job->waitsFor && info->state == REPL_JOB_RUNNING) {
+        info->state = REPL_JOB_WAITING;
+        info->peer = g_strdup(job->waitsFor);
+    }
+    return info;
+}
+
+void
+replJobSetWaiting(ReplJob *job, const char *peer)
+{
+    REPL_GUARD(&job->monitor);
+
+    if (g_strcmp0(job->waitsFor, peer) == 0)
+        return;
+    g_free(job->waitsFor);
+    job->waitsFor = g_strdup(peer);
 }
 
 /* --- the one transition function --- */

@@ -154,6 +154,10 @@ replJobSetSteps(ReplJob *job, const GPtrArray *steps, guint64 peakSpace_bytes);
 void
 replJobSetStepState(ReplJob *job, guint index, ReplStepState state);
 
+/* Shows the running job as waiting for the host @peer; NULL: it goes on. */
+void
+replJobSetWaiting(ReplJob *job, const char *peer);
+
 /* So many bytes of the total are there already, from an earlier attempt. */
 void
 replJobSetProcessed(ReplJob *job, guint64 bytes);

@@ -47,6 +47,7 @@ struct _ReplJob {
     gboolean attempt;       /* a thread works on the job: from the grant of a turn to clean */
     gboolean settling;      /* the phases of the attempt are over, abort or clean is under way */
     gboolean hasTurn;       /* of the queue, for the attempt */
+    char *waitsFor;         /* another host, by name; NULL: none */
 };
 
 /* --- job.c --- */

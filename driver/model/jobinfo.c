@@ -8,7 +8,7 @@
 #include "base/words.h"
 
 REPL_WORDS(replJobState, ReplJobState, "planned", "queued", "running", "verifying", "publishing",
-           "paused", "completed", "failed", "cancelled")
+           "paused", "completed", "failed", "cancelled", "waiting")
 REPL_WORDS(replStepAction, ReplStepAction, "copy", "clone", "reuse", "convert", "verify")
 REPL_WORDS(replStepState, ReplStepState, "waiting", "running", "done", "failed")
 
@@ -69,6 +69,7 @@ replJobInfoCopy(const ReplJobInfo *info)
 
     copy->id = g_strdup(info->id);
     copy->error = g_strdup(info->error);
+    copy->peer = g_strdup(info->peer);
     copy->steps = g_ptr_array_copy(info->steps, replStepCopyOf, NULL);
     g_ptr_array_set_free_func(copy->steps, (GDestroyNotify)replStepFree);
     return copy;
@@ -81,6 +82,7 @@ replJobInfoFree(ReplJobInfo *info)
         return;
     g_free(info->id);
     g_free(info->error);
+    g_free(info->peer);
     g_ptr_array_unref(info->steps);
     g_free(info);
 }

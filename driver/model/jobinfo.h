@@ -28,6 +28,8 @@ typedef enum {
     REPL_JOB_FAILED,
     REPL_JOB_CANCELLED,
     REPL_JOB_STATE_LAST,
+    /* No state of its own, only shown: a running job that waits for another host. */
+    REPL_JOB_WAITING = REPL_JOB_STATE_LAST,
 } ReplJobState;
 
 typedef enum {
@@ -73,6 +75,7 @@ typedef struct {
     GPtrArray *steps;       /* of ReplStep, bases first */
     int errorCode;          /* virErrorNumber */
     char *error;            /* NULL: none */
+    char *peer;             /* that a waiting job waits for; NULL: none */
 } ReplJobInfo;
 
 ReplJobInfo *

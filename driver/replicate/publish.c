@@ -51,7 +51,8 @@ replPublishRecord(const ReplReplication *replication, const ReplPlanStep *step)
         g_autofree char *secret = replKeysOfLayer(source->poolUuid, source->volume);
 
         replSecretsBind(image, secret);
-        image->hasOrigin = TRUE;
+        /* What another host says of its files is not to be believed later. */
+        image->hasOrigin = replSourceChain(prepared->source) != NULL;
         image->originPool = g_strdup(source->poolUuid);
         image->origin = source->identity;
     }

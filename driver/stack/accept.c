@@ -35,6 +35,13 @@ replSubmissionCheckMaking(const ReplSubmission *r, const ReplPlan *plan)
         g_autofree char *xml =
             g_markup_printf_escaped("<volume><name>%s</name><capacity>0</capacity></volume>", step->volume);
 
+        if (r->distant && step->action == REPL_STEP_CONVERT) {
+            replReportError(VIR_ERR_NO_SUPPORT,
+                            _("Image '%s' is on another host and cannot be converted on its way: replicate "
+                              "it as it is, then convert the replica"),
+                            r->volume);
+            return -1;
+        }
         if (step->layer > 0 && step->action != REPL_STEP_REUSE &&
             replAccessNewVol(r->conn, r->target->uuid, xml, FALSE, replVirt.StorageVolCreateXMLEnsureACL) < 0)
             return -1;
@@ -48,7 +55,7 @@ replSubmissionCheckLayers(const ReplSubmission *r, const ReplSourceFacts *source
 {
     guint i;
 
-    if (r->shared)
+    if (r->shared || r->distant)
         return 0;
     for (i = 1; i < source->layerCount; i++) {
         const ReplPlanLayer *layer = &source->layers[i];
@@ -91,7 +98,7 @@ replSubmissionImage(const ReplSubmission *r, const char *id)
 static ReplJobRecord *
 replSubmissionRecord(const ReplSubmission *r, const char *imageId)
 {
-    g_autofree char *id = g_uuid_string_random();
+    g_autofree char *id = r->jobId ? g_strdup(r->jobId) : g_uuid_string_random();
     ReplJobRecord *record = replJobRecordNew(id);
 
     record->token = g_strdup(r->request->token);
@@ -131,8 +138,10 @@ replSubmissionKeepId(ReplImage **image, void *opaque, GError **err)
 static int
 replSubmissionKeepSource(const ReplSubmission *r, GError **err)
 {
-    g_autoptr(ReplStaging) staging = replRegionStaging(r->source, TRUE, err);
+    g_autoptr(ReplStaging) staging = r->distant ? NULL : replRegionStaging(r->source, TRUE, err);
 
+    if (r->distant)
+        return 0;
     return staging ? replRecordUpdate(staging, r->volume, replSubmissionKeepId, (void *)r, err) : -1;
 }
 

@@ -10,6 +10,7 @@
 #include "image/guard.h"
 #include "region/region.h"
 #include "stack/byid.h"
+#include "stack/distant.h"
 #include "stack/stockmake.h"
 #include "stack/submission.h"
 #include "stack/update.h"
@@ -91,16 +92,13 @@ replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int f
 
 /* One of the two is on another host. */
 static virStorageVolPtr
-replCreateOpsFromRemote(virStoragePoolPtr pool, const ReplVolXml *xml, virStorageVolPtr source,
+replCreateOpsFromRemote(virStoragePoolPtr pool, const char *desc, const ReplVolXml *xml, virStorageVolPtr source,
                         unsigned int flags)
 {
     const ReplVirtStorageDriver *below = replBelowPool(pool);
 
-    if (xml->request) {
-        replReportError(VIR_ERR_NO_SUPPORT, "%s",
-                        _("Replicating to or from another host is not supported by this version"));
-        return NULL;
-    }
+    if (xml->request)
+        return replDistantSubmit(pool, desc, xml, source, flags);
     return (below != &replNext ? below : replBelowVol(source))
         ->storageVolCreateXMLFrom(pool, xml->stock, source, flags);
 }
@@ -126,7 +124,7 @@ replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorage
         return NULL;
     }
     if (replBelowVol(source) != &replNext || replBelowPool(pool) != &replNext)
-        return replCreateOpsFromRemote(pool, xml, source, flags);
+        return replCreateOpsFromRemote(pool, desc, xml, source, flags);
     sourceRegion = replRegionOfVol(source);
     if (sourceRegion && g_str_equal(virStorageVolGetName(source), REPL_STAGING_NAME)) {
         replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching name '%s'"),

@@ -14,11 +14,13 @@
 #include "stack/stockmake.h"
 #include "service/makers.h"
 #include "service/pending.h"
+#include "stack/called.h"
 #include "store/record.h"
 #include "virt/access.h"
 #include "virt/below.h"
 #include "virt/report.h"
 #include "virt/secrets.h"
+#include "wire/wire.h"
 #include "xml/xml.h"
 
 /* RPC builds volume handles without a look-up: refuse one of the staging folder. */
@@ -142,6 +144,12 @@ replStorageVolDownload(virStorageVolPtr vol, virStreamPtr stream, unsigned long 
     const char *volume = virStorageVolGetName(vol);
     g_autoptr(GError) err = NULL;
 
+    if (flags & REPL_WIRE_STREAM_FLAG) {
+        if (flags == REPL_WIRE_STREAM_FLAG && offset == 0 && length == 0)
+            return replCalledOpen(vol, stream);
+        replReportError(VIR_ERR_INVALID_ARG, _("A session between hosts has no range and no other flags (0x%x)"), flags);
+        return -1;
+    }
     if (region) {
         if (replVolOpsCheckName(region, volume) < 0 ||
             replAccessVol(virStorageVolGetConnect(vol), region->uuid, volume,

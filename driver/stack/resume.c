@@ -7,16 +7,20 @@
 
 #include "base/lock.h"
 #include "endpoint/open.h"
+#include "endpoint/pushed_source.h"
 #include "region/home.h"
 #include "region/lease.h"
 #include "region/region.h"
 #include "replicate/life.h"
 #include "replicate/pinning.h"
+#include "replicate/push.h"
 #include "replicate/undo.h"
 #include "service/makers.h"
 #include "service/service.h"
 #include "store/partial.h"
 #include "store/record.h"
+#include "virt/access.h"
+#include "virt/below.h"
 #include "virt/report.h"
 
 static gboolean
@@ -72,7 +76,17 @@ replResumeImage(ReplStaging *staging, const ReplJobRecord *record)
 static void
 replResumeHoldSource(const ReplReplication *replication)
 {
+    const ReplJobRecord *record = replication->journal->record;
     g_autoptr(ReplRegion) source = replRegionOfUuidString(replication->sourceUuidstr);
+    unsigned char uuid[VIR_UUID_BUFLEN];
+
+    /* On another host: the attempt waits for that one. */
+    if (replPushedIs(record)) {
+        replPushedExpect(record->id, record->sourcePool);
+        return;
+    }
+    if (replUuidParse(replication->sourceUuidstr, uuid) && replBelowUuid(uuid) != &replNext)
+        return;
 
     if (!source || !source->dir)
         replQueueHold(replServiceQueue(), replication->sourceUuidstr);
@@ -320,6 +334,21 @@ replResumeVisit(const unsigned char *uuid, const ReplLabel *label, gboolean pers
         replResumeRegion(region);
 }
 
+/* The other host knows how far it is. @record is taken. */
+static void
+replResumePush(ReplJobRecord *record)
+{
+    g_autoptr(ReplJob) job = NULL;
+    g_autoptr(GError) err = NULL;
+
+    if (record->info->state == REPL_JOB_PLANNED && record->request->start)
+        record->info->state = REPL_JOB_QUEUED;
+    job = replPushJobNew(record, TRUE);
+    replJobRestore(job, record->info);
+    if (replQueueSubmit(replServiceQueue(), job, FALSE, &err) < 0)
+        replWarn("Replication job %s does not go on: %s", replJobId(job), err->message);
+}
+
 /* Jobs whose targets are on other hosts. */
 static void
 replResumeOwn(void)
@@ -336,6 +365,8 @@ replResumeOwn(void)
         g_autoptr(ReplRegion) target = replRegionOfUuidString(record->targetPoolUuid);
         g_autoptr(ReplJob) known = replQueueFind(replServiceQueue(), record->id);
 
+        if (!target && !known && record->request && record->requestXml && replResumeIsOpen(record))
+            replResumePush(replJobRecordCopy(record));
         if (target && !known && record->request && replResumeIsOpen(record))
             replResumeJob(target, home, replJobRecordCopy(record));
     }

@@ -9,6 +9,7 @@
 #include "region/home.h"
 #include "region/region.h"
 #include "service/service.h"
+#include "stack/distant.h"
 #include "stack/peers.h"
 #include "stack/resume.h"
 #include "virt/events.h"
@@ -60,6 +61,7 @@ replStateInitialize(bool privileged, const char *root, bool monolithic, ReplVirt
         replError("Region labels and requests cannot be read: %s", xmlErr->message);
     replServiceStart(config, callback, opaque);
     replStackPeersStart(labels, run, jobs);
+    replDistantStart(jobs);
     replResumeAll();
     return REPL_VIRT_STATE_COMPLETE;
 }
@@ -77,6 +79,7 @@ replStateReload(void)
 static int
 replStateShutdownPrepare(void)
 {
+    replDistantStop();
     replServiceInterrupt();
     replPeersStop();
     return 0;

@@ -59,7 +59,7 @@ replSubmissionCheckAccess(const ReplSubmission *r, virStorageVolPtr source, unsi
         replAccessNewVol(r->conn, uuid, r->placeholder, flags & VIR_STORAGE_VOL_CREATE_VALIDATE,
                          replVirt.StorageVolCreateXMLFromEnsureACL) < 0)
         return -1;
-    if (r->shared)
+    if (r->shared || r->distant)
         return 0;
     if (!(sourcePool = replPoolOfVol(source))) {
         replReportError(VIR_ERR_NO_STORAGE_POOL, _("There is no storage pool for source volume '%s'"),
@@ -281,4 +281,75 @@ replSubmit(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *x
         return NULL;
     }
     return replSubmissionRun(&r);
+}
+
+/* The source's place as a region, though no pool of this host is behind it. */
+static ReplRegion *
+replSubmissionPlace(const ReplSubmitFrom *from)
+{
+    ReplRegion *place = g_new0(ReplRegion, 1);
+
+    g_strlcpy(place->uuidstr, from->placeUuid, sizeof(place->uuidstr));
+    replUuidParse(from->placeUuid, place->uuid);
+    place->name = g_strdup(from->facts->pool);
+    place->label = replLabelCopy(from->facts->label);
+    return place;
+}
+
+/* As the head of replSubmit. 0, or -1 with the error reported. */
+static int
+replSubmissionBegin(ReplSubmission *r, const ReplVolXml *xml, const ReplSubmitFrom *from, unsigned int flags)
+{
+    gboolean inRegion = r->target && g_str_equal(r->target->label->name, r->source->label->name);
+    g_autoptr(GError) err = NULL;
+
+    r->volume = g_strdup(from->facts->volume);
+    r->image = replImageCopy(from->facts->image);
+    r->replica = xml->request->name ? g_strdup(xml->request->name)
+                                    : replPlanDefaultName(r->source->label->name, r->volume, inRegion);
+    if (!(r->placeholder = replVolXmlComplete(xml, r->replica, &err))) {
+        replReport(g_steal_pointer(&err));
+        return -1;
+    }
+    if (replSubmissionCheckFlags(flags) < 0 || replSubmissionCheckAccess(r, NULL, flags) < 0 ||
+        replSubmissionCheckRegion(virStoragePoolGetName(r->pool), r->target, _("target")) < 0)
+        return -1;
+    if (!(r->staging = replRegionStaging(r->target, TRUE, &err)) ||
+        !(r->home = replHomeOf(r->target, TRUE, &err))) {
+        replReport(g_steal_pointer(&err));
+        return -1;
+    }
+    return 0;
+}
+
+virStorageVolPtr
+replSubmitDistant(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *xml,
+                  const ReplSubmitFrom *from, ReplJob **job, unsigned int flags)
+{
+    g_autoptr(ReplRegion) place = replSubmissionPlace(from);
+    g_auto(ReplSubmission) r = {.pool = pool,
+                                .conn = virStoragePoolGetConnect(pool),
+                                .target = region,
+                                .source = place,
+                                .request = xml->request,
+                                .jobId = from->jobId,
+                                .distant = TRUE};
+    virStorageVolPtr vol = NULL;
+    int rc = replSubmissionBegin(&r, xml, from, flags);
+
+    /* The job opens it for itself. */
+    replSourceFree(from->source);
+    if (rc < 0 || (!job && replSubmissionByToken(&r, &vol)))
+        return vol;
+    if (r.image->status != REPL_IMAGE_AVAILABLE) {
+        replReportError(VIR_ERR_OPERATION_INVALID,
+                        _("Image '%s' of pool '%s' cannot be replicated: its status is %s"), r.volume,
+                        place->name, replImageStatusToString(r.image->status));
+        return NULL;
+    }
+    if (!job)
+        return replSubmissionRun(&r);
+    if ((*job = replSubmissionQueue(&r)))
+        vol = replSubmissionVol(&r, r.replica);
+    return vol;
 }

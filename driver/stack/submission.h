@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "endpoint/source.h"
+#include "job/job.h"
 #include "region/region.h"
 #include "xml/xml.h"
 
@@ -14,3 +16,17 @@
 virStorageVolPtr
 replSubmit(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *xml, virStorageVolPtr source,
            const ReplRegion *sourceRegion, unsigned int flags);
+
+/* A source on another host, which has been described and whose rules have been asked there. */
+typedef struct {
+    const ReplSourceFacts *facts;
+    const char *placeUuid; /* what endpoint/open.h finds the source by */
+    const char *jobId;     /* NULL: a new one */
+    ReplSource *source;    /* of the facts: freed as soon as they are not needed any more */
+} ReplSubmitFrom;
+
+/* The same for a source on another host. @job: if not NULL, nothing is waited for: *job is the job, a reference, or NULL
+ * with the error reported. */
+virStorageVolPtr
+replSubmitDistant(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *xml,
+                  const ReplSubmitFrom *from, ReplJob **job, unsigned int flags);

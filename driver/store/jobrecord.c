@@ -52,6 +52,8 @@ replJobRecordCopy(const ReplJobRecord *record)
     copy->sourceId = g_strdup(record->sourceId);
     copy->targetRegion = g_strdup(record->targetRegion);
     copy->targetPoolUuid = g_strdup(record->targetPoolUuid);
+    copy->targetPool = g_strdup(record->targetPool);
+    copy->requestXml = g_strdup(record->requestXml);
     copy->volume = g_strdup(record->volume);
     copy->imageId = g_strdup(record->imageId);
     copy->capacity_bytes = record->capacity_bytes;
@@ -78,6 +80,8 @@ replJobRecordFree(ReplJobRecord *record)
     g_free(record->sourceId);
     g_free(record->targetRegion);
     g_free(record->targetPoolUuid);
+    g_free(record->targetPool);
+    g_free(record->requestXml);
     g_free(record->volume);
     g_free(record->imageId);
     g_free(record->format);
@@ -174,6 +178,8 @@ replJobRecordToText(const ReplJobRecord *record)
     replTextPut(keys, group, "source-id", record->sourceId);
     replTextPut(keys, group, "target-region", record->targetRegion);
     replTextPut(keys, group, "target-pool-uuid", record->targetPoolUuid);
+    replTextPut(keys, group, "target-pool", record->targetPool);
+    replTextPut(keys, group, "request-xml", record->requestXml);
     replTextPut(keys, group, "volume", record->volume);
     replTextPut(keys, group, "image-id", record->imageId);
     g_key_file_set_uint64(keys, group, "capacity", record->capacity_bytes);
@@ -207,6 +213,8 @@ replJobRecordFill(ReplTextReader *r, ReplJobRecord *record)
     record->sourceId = replTextUuid(r, group, "source-id");
     record->targetRegion = replTextString(r, group, "target-region");
     record->targetPoolUuid = replTextUuid(r, group, "target-pool-uuid");
+    record->targetPool = replTextString(r, group, "target-pool");
+    record->requestXml = replTextString(r, group, "request-xml");
     record->volume = replTextNeed(r, replTextName(r, group, "volume"), group, "volume");
     record->imageId = replTextUuid(r, group, "image-id");
     record->capacity_bytes = replTextUint(r, group, "capacity", G_MAXUINT64);

@@ -48,6 +48,8 @@ typedef struct {
     char *sourceVolume;
     char *sourceId; /* of the source image */
     char *targetRegion;
+    char *targetPool;          /* name, of a pool on another host; NULL else */
+    char *requestXml;          /* the same: the request as it came, for that host */
     char *targetPoolUuid;      /* NULL: the pool in whose staging folder the record lies */
     char *volume;              /* the replica's name in this pool */
     char *imageId;             /* of the replica */

@@ -125,6 +125,8 @@ replFormatJobAttrs(GString *out, const ReplJobInfo *job)
     replFormatAttrNumber(out, "rate", job->rate_bytesPerSec);
     if (job->eta_s >= 0 && !replFormatJobHasEnded(job))
         replFormatAttrNumber(out, "eta", job->eta_s);
+    if (job->peer)
+        replFormatAttr(out, "peer", job->peer);
     if (job->place > 0)
         replFormatAttrNumber(out, "place", job->place);
     if (job->bandwidth_bytesPerSec > 0)

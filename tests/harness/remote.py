@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Pools of type region: pools of one host that are pools of another one."""
 
+import os
 import re
 import time
 
@@ -51,3 +52,10 @@ def uri(link, transport="tcp", end=0):
     """The URI of the host at that end of the link."""
     user = "root@" if transport == "ssh" else ""
     return f"storage+{transport}://{user}{link.hosts[end].name}/system"
+
+
+def serving(host, extra=""):
+    """Lets other hosts replicate to and from this one, which is not yet started."""
+    with open(os.path.join(host.dir, "etc/storage-replication.conf"), "w") as f:
+        f.write("serve_hosts = 1\n" + extra)
+    return host

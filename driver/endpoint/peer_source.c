@@ -1,0 +1,174 @@
+/*
+ * peer_source.c: a source on another host that has the module
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "endpoint/peer_source.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "copy/reader.h"
+#include "endpoint/peersourcepriv.h"
+#include "wire/messages.h"
+
+/* --- the table --- */
+
+static void
+replPeerSourceFacts(ReplPeerSource *self)
+{
+    const ReplWireChain *chain = self->chain;
+    guint count = chain->layers->len;
+
+    self->layers = g_new0(ReplPlanLayer, count);
+    for (guint i = 0; i < count; i++) {
+        const ReplWireLayer *wire = replPeerSourceLayerOf(chain, i);
+
+        self->layers[i] = (ReplPlanLayer){
+            .volume = wire->volume,
+            .pool = wire->pool,
+            .poolUuid = self->poolUuid,
+            .identity = wire->identity,
+            .format = wire->format,
+            .encrypted = wire->encrypted,
+            .compressed = wire->compressed,
+            .snapshotCount = wire->snapshotCount,
+            .bitmapCount = wire->bitmapCount,
+            .size_bytes = wire->identity.size_bytes,
+            .allocated_bytes = wire->allocated_bytes,
+            .virtualSize_bytes = wire->virtualSize_bytes,
+            .byQemu = TRUE,
+        };
+    }
+    self->label = (ReplLabel){.name = chain->region,
+                              .project = chain->project ? chain->project : (char *)"default",
+                              .quota = {-1, -1, -1}};
+    self->facts = (ReplSourceFacts){self->pool ? self->pool : chain->pool,
+                                    self->poolUuid,
+                                    &self->label,
+                                    self->layers[0].volume,
+                                    chain->image,
+                                    self->layers,
+                                    count};
+}
+
+static int
+replPeerSourceDescribe(ReplSource *source, const ReplRequest *request, const ReplSourceFacts **facts,
+                       GError **err)
+{
+    ReplPeerSource *self = (ReplPeerSource *)source;
+
+    (void)request;
+    if (replPeerSourceSession(self, err) == 0)
+        return -1;
+    if (!self->layers)
+        replPeerSourceFacts(self);
+    *facts = &self->facts;
+    return 0;
+}
+
+static int
+replPeerSourceHold(ReplSource *source, GError **err)
+{
+    ReplPeerSource *self = (ReplPeerSource *)source;
+    g_auto(ReplWireFrame) answer = {0};
+
+    if (replPeerSourceAsk(self, REPL_WIRE_HOLD, NULL, REPL_WIRE_OK, &answer, err) < 0)
+        return -1;
+    REPL_GUARD(&self->lock);
+    self->held = TRUE;
+    return 0;
+}
+
+static int
+replPeerSourceUnchanged(ReplSource *source, GError **err)
+{
+    g_auto(ReplWireFrame) answer = {0};
+
+    return replPeerSourceAsk((ReplPeerSource *)source, REPL_WIRE_CHECK, NULL, REPL_WIRE_OK, &answer, err);
+}
+
+static gssize
+replPeerSourceDigests(ReplSource *source, guint layer, ReplDigestLevel level, guint64 first, guint count,
+                      guint8 *digests, GError **err)
+{
+    ReplPeerSource *self = (ReplPeerSource *)source;
+    guint done = 0;
+
+    if (level != REPL_DIGEST_BLOCKS)
+        return 0;
+    while (done < count) {
+        ReplWireRange range = {layer, (first + done) * REPL_WIRE_BLOCK_BYTES,
+                               MIN(count - done, REPL_WIRE_DIGESTS_MAX)};
+        g_autoptr(GByteArray) payload = replWireRangeBytes(&range);
+        g_auto(ReplWireFrame) answer = {0};
+        const guint8 *got;
+        guint part;
+
+        if (replPeerSourceAsk(self, REPL_WIRE_DIGESTS, payload, REPL_WIRE_DIGEST_LIST, &answer, err) < 0 ||
+            !(got = replWireDigestsRead(answer.payload, &part, err)))
+            return -1;
+        if (part > range.length_bytes) {
+            replErrorSet(err, VIR_ERR_RPC, _("Host '%s' sent %u digests where %u were asked for"), self->host,
+                         part, range.length_bytes);
+            return -1;
+        }
+        memcpy(digests + (gsize)done * REPL_WIRE_DIGEST_BYTES, got, (gsize)part * REPL_WIRE_DIGEST_BYTES);
+        done += part;
+        if (part < range.length_bytes)
+            break;
+    }
+    return done;
+}
+
+static void
+replPeerSourceCancel(ReplSource *source)
+{
+    replTalkCancel(((ReplPeerSource *)source)->talk);
+}
+
+static void
+replPeerSourceFree(ReplSource *source)
+{
+    ReplPeerSource *self = (ReplPeerSource *)source;
+
+    if (self->caller) {
+        replCallerStop(self->caller);
+        replCallerUnref(self->caller);
+    }
+    replTalkUnref(self->talk);
+    g_clear_pointer(&self->chain, replWireChainFree);
+    g_free(self->layers);
+    g_free(self->pool);
+    g_free(self->poolUuid);
+    g_free(self->host);
+    replLockClear(&self->lock);
+    g_free(self);
+}
+
+ReplSource *
+replPeerSourceNew(ReplTalk *talk, const char *pool, const char *poolUuid, const char *host,
+                  ReplCaller *caller)
+{
+    static const ReplSourceOps ops = {
+        .describe = replPeerSourceDescribe,
+        .hold = replPeerSourceHold,
+        .unchanged = replPeerSourceUnchanged,
+        .openLayer = replPeerReaderNew,
+        .digests = replPeerSourceDigests,
+        .cancel = replPeerSourceCancel,
+        .free = replPeerSourceFree,
+    };
+    ReplPeerSource *self = g_new0(ReplPeerSource, 1);
+
+    self->source.ops = &ops;
+    self->talk = replTalkRef(talk);
+    self->pool = g_strdup(pool);
+    self->poolUuid = g_strdup(poolUuid);
+    self->host = g_strdup(host);
+    self->caller = caller;
+    replLockInit(&self->lock);
+    replTalkReopen(talk);
+    return &self->source;
+}

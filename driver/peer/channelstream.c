@@ -1,0 +1,334 @@
+/*
+ * channelstream.c: a road for bytes through a stream of libvirt's own, to another daemon with the module
+ *
+ * A download stream is full duplex: the daemon takes data on any stream, and sends on those of downloads.
+ *
+ * One thread makes all calls on the connection. libvirt before 10.0.0 leaves an event source behind when a thread that waits
+ * in a connection is woken by another one's call (or by keepalive messages), and the next call runs it on a stack that is
+ * gone: the daemon would die. So a thread of the channel's own sends what is queued and takes what has come, libvirt's event
+ * loop tells it by a flag that something has, there are no keepalive messages (sessions say something twice a second), and
+ * a channel is aborted by telling its thread. When the network swallows everything that thread stays in its call until TCP
+ * gives up; nobody waits for it.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "peer/channelstream.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "base/thread.h"
+#include "virt/virt.h"
+#include "wire/wire.h"
+
+/* libvirt's messages carry so much of a stream at once. */
+#define REPL_STREAM_PART_BYTES (256u << 10)
+
+/* What was taken and not yet received waits up to this; then it waits in libvirt, whose queue the credits bound. */
+#define REPL_STREAM_TAKEN_BYTES (4u << 20)
+#define REPL_STREAM_QUEUED_BYTES (1u << 20)
+
+typedef struct {
+    gatomicrefcount refs; /* the channel's, its thread's, and the callback's */
+
+    /* The thread's alone. */
+    ReplLink *link;
+    virStreamPtr stream;
+
+    ReplLock lock;      /* guards the rest */
+    GByteArray *queued; /* to be sent */
+    GByteArray *taken;  /* received, from taken_bytes on not yet handed on */
+    gsize taken_bytes;
+    gboolean readable; /* something may have come */
+    gboolean end;      /* of what comes */
+    gboolean aborted;
+    GError *error; /* what libvirt said; NULL: nothing */
+} ReplStreamRoad;
+
+typedef struct {
+    ReplChannel channel;
+    ReplStreamRoad *road;
+} ReplStreamChannel;
+
+static void
+replStreamUnref(void *opaque)
+{
+    ReplStreamRoad *road = opaque;
+
+    if (!g_atomic_ref_count_dec(&road->refs))
+        return;
+    g_byte_array_unref(road->queued);
+    g_byte_array_unref(road->taken);
+    g_clear_error(&road->error);
+    replLockClear(&road->lock);
+    g_free(road);
+}
+
+/* --- the channel's side --- */
+
+static gssize
+replStreamReceive(ReplChannel *channel, guint8 *bytes, gsize max, GError **err)
+{
+    ReplStreamRoad *road = ((ReplStreamChannel *)channel)->road;
+    gsize left;
+    REPL_GUARD(&road->lock);
+
+    while (road->taken->len == road->taken_bytes && !road->end && !road->error && !road->aborted)
+        replLockWait(&road->lock);
+    left = MIN(road->taken->len - road->taken_bytes, max);
+    if (left == 0) {
+        if (road->error)
+            g_propagate_error(err, g_error_copy(road->error));
+        return road->error ? -1 : 0;
+    }
+    memcpy(bytes, road->taken->data + road->taken_bytes, left);
+    road->taken_bytes += left;
+    if (road->taken_bytes == road->taken->len) {
+        g_byte_array_set_size(road->taken, 0);
+        road->taken_bytes = 0;
+        /* There is room again for what waits in libvirt. */
+        road->readable = TRUE;
+        replLockWake(&road->lock);
+    }
+    return left;
+}
+
+static int
+replStreamSend(ReplChannel *channel, const guint8 *bytes, gsize length, GError **err)
+{
+    ReplStreamRoad *road = ((ReplStreamChannel *)channel)->road;
+    REPL_GUARD(&road->lock);
+
+    while (road->queued->len >= REPL_STREAM_QUEUED_BYTES && !road->error && !road->aborted)
+        replLockWait(&road->lock);
+    if (road->error || road->aborted) {
+        if (road->error)
+            g_propagate_error(err, g_error_copy(road->error));
+        else
+            replErrorSet(err, VIR_ERR_OPERATION_ABORTED, _("The session was ended"));
+        return -1;
+    }
+    g_byte_array_append(road->queued, bytes, length);
+    replLockWake(&road->lock);
+    return 0;
+}
+
+static void
+replStreamAbort(ReplChannel *channel)
+{
+    ReplStreamRoad *road = ((ReplStreamChannel *)channel)->road;
+    REPL_GUARD(&road->lock);
+
+    road->aborted = TRUE;
+    replLockWake(&road->lock);
+}
+
+static void
+replStreamFree(ReplChannel *channel)
+{
+    replStreamAbort(channel);
+    replStreamUnref(((ReplStreamChannel *)channel)->road);
+    g_free(channel);
+}
+
+/* --- the thread that alone calls libvirt --- */
+
+/* In libvirt's event loop. It would be called again and again until the thread has taken what came: so it is told not to be. */
+static void
+replStreamEvent(virStreamPtr stream, int events, void *opaque)
+{
+    ReplStreamRoad *road = opaque;
+
+    (void)events;
+    virStreamEventUpdateCallback(stream, 0);
+    REPL_GUARD(&road->lock);
+    road->readable = TRUE;
+    replLockWake(&road->lock);
+}
+
+static void
+replStreamFail(ReplStreamRoad *road)
+{
+    GError *error = NULL;
+
+    replLinkTakeError(road->link->uri, road->link->transport, FALSE, &error);
+    REPL_GUARD(&road->lock);
+    if (road->error)
+        g_error_free(error);
+    else
+        road->error = error;
+    replLockWake(&road->lock);
+}
+
+/* Waits for something to do: what is to be sent, and whether something may have come. FALSE: the end. */
+static gboolean
+replStreamNext(ReplStreamRoad *road, GByteArray **send, gboolean *take)
+{
+    REPL_GUARD(&road->lock);
+
+    for (;;) {
+        *take = road->readable && !road->end && road->taken->len < REPL_STREAM_TAKEN_BYTES;
+        if (road->error || road->aborted)
+            return FALSE;
+        if (*take || road->queued->len > 0)
+            break;
+        replLockWait(&road->lock);
+    }
+    *send = NULL;
+    if (road->queued->len > 0) {
+        *send = road->queued;
+        road->queued = g_byte_array_new();
+        replLockWake(&road->lock);
+    }
+    if (*take)
+        road->readable = FALSE;
+    return TRUE;
+}
+
+static int
+replStreamSendAll(ReplStreamRoad *road, const GByteArray *bytes)
+{
+    for (gsize at = 0; at < bytes->len;) {
+        int sent = virStreamSend(road->stream, (const char *)bytes->data + at,
+                                 MIN(bytes->len - at, REPL_STREAM_PART_BYTES));
+
+        if (sent == -2) {
+            g_usleep(1000); /* libvirt itself waits where it has to */
+            continue;
+        }
+        if (sent < 0)
+            return -1;
+        at += sent;
+    }
+    return 0;
+}
+
+/* Takes what has come, as far as there is room. */
+static int
+replStreamTake(ReplStreamRoad *road, char *buffer)
+{
+    for (;;) {
+        int got = virStreamRecv(road->stream, buffer, REPL_STREAM_PART_BYTES);
+
+        if (got == -2)
+            return virStreamEventUpdateCallback(road->stream, VIR_STREAM_EVENT_READABLE);
+        if (got < 0)
+            return -1;
+        REPL_GUARD(&road->lock);
+        road->end = got == 0;
+        g_byte_array_append(road->taken, (const guint8 *)buffer, got);
+        replLockWake(&road->lock);
+        if (road->end)
+            return 0;
+        if (road->taken->len >= REPL_STREAM_TAKEN_BYTES) {
+            road->readable = road->taken_bytes == road->taken->len;
+            return 0;
+        }
+    }
+}
+
+static void *
+replStreamRun(void *opaque)
+{
+    ReplStreamRoad *road = opaque;
+    g_autofree char *buffer = g_malloc(REPL_STREAM_PART_BYTES);
+    GByteArray *next;
+    gboolean take;
+    int rc = 0;
+
+    while (rc == 0 && replStreamNext(road, &next, &take)) {
+        g_autoptr(GByteArray) send = next;
+
+        if ((send && replStreamSendAll(road, send) < 0) || (take && replStreamTake(road, buffer) < 0)) {
+            replStreamFail(road);
+            rc = -1;
+        }
+    }
+    virStreamEventRemoveCallback(road->stream);
+    virStreamAbort(road->stream);
+    virStreamFree(road->stream);
+    virResetLastError();
+    replLinkUnref(road->link);
+    replStreamUnref(road);
+    return NULL;
+}
+
+/* --- opening --- */
+
+static virStreamPtr
+replStreamOpen(ReplLink *link, virStoragePoolPtr pool, const char *volume, GError **err)
+{
+    /* Of a push, the volume is not there yet; the other end looks for itself what this handle is good for. */
+    virStorageVolPtr vol =
+        replVirt.GetStorageVol(link->conn, virStoragePoolGetName(pool), volume, volume, NULL, NULL);
+    virStreamPtr stream = vol ? virStreamNew(link->conn, VIR_STREAM_NONBLOCK) : NULL;
+
+    if (!stream || virStorageVolDownload(vol, stream, 0, 0, REPL_WIRE_STREAM_FLAG) < 0) {
+        replLinkTakeError(link->uri, link->transport, FALSE, err);
+        if (stream)
+            virStreamFree(stream);
+        stream = NULL;
+    }
+    if (vol)
+        virStorageVolFree(vol);
+    virResetLastError();
+    return stream;
+}
+
+/* Takes over @link and @stream. */
+static ReplStreamRoad *
+replStreamRoadNew(ReplLink *link, virStreamPtr stream, GError **err)
+{
+    ReplStreamRoad *road = g_new0(ReplStreamRoad, 1);
+    GThread *thread;
+
+    g_atomic_ref_count_init(&road->refs);
+    replLockInit(&road->lock);
+    road->link = link;
+    road->stream = stream;
+    road->queued = g_byte_array_new();
+    road->taken = g_byte_array_new();
+    g_atomic_ref_count_inc(&road->refs); /* the callback's */
+    if (virStreamEventAddCallback(stream, VIR_STREAM_EVENT_READABLE, replStreamEvent, road, replStreamUnref) <
+        0) {
+        replLinkTakeError(link->uri, link->transport, FALSE, err);
+        replStreamUnref(road);
+    } else {
+        g_atomic_ref_count_inc(&road->refs); /* the thread's */
+        if ((thread = replThreadNew("repl-stream", replStreamRun, road, err))) {
+            g_thread_unref(thread);
+            return road;
+        }
+        replStreamUnref(road);
+        virStreamEventRemoveCallback(stream);
+    }
+    virStreamFree(stream);
+    replLinkUnref(link);
+    replStreamUnref(road);
+    return NULL;
+}
+
+ReplChannel *
+replChannelOfLink(ReplLink *link, const char *pool, const char *volume, GError **err)
+{
+    static const ReplChannelOps ops = {replStreamReceive, replStreamSend, replStreamAbort, replStreamFree};
+    virStoragePoolPtr there = replLinkPool(link, pool, err);
+    ReplStreamChannel *self;
+    ReplStreamRoad *road;
+    virStreamPtr stream;
+
+    stream = there ? replStreamOpen(link, there, volume, err) : NULL;
+    if (there)
+        virStoragePoolFree(there);
+    if (!stream) {
+        replLinkUnref(link);
+        return NULL;
+    }
+    if (!(road = replStreamRoadNew(link, stream, err)))
+        return NULL;
+    self = g_new0(ReplStreamChannel, 1);
+    self->channel.ops = &ops;
+    self->road = road;
+    return &self->channel;
+}

@@ -1,0 +1,374 @@
+/*
+ * session.c: frames over a channel, in both directions at once
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "peer/session.h"
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "base/thread.h"
+
+/* Whoever sends data waits while this much is queued; answers in flight are bounded by the maker's window anyway. */
+#define REPL_SESSION_QUEUE_BYTES (4u << 20)
+
+/* So much queued means that the network is the slow part: packing pays. */
+#define REPL_SESSION_BACKED_BYTES (1u << 20)
+
+#define REPL_SESSION_LEVEL 1
+#define REPL_SESSION_PING_us (G_USEC_PER_SEC / 2)
+
+struct _ReplSession {
+    gatomicrefcount refs;
+
+    /* fixed after creation */
+    ReplChannel *channel;
+    const ReplSessionOps *ops;
+    void *opaque;
+
+    ReplLock lock; /* guards the rest */
+    GQueue queue;  /* of GByteArray: whole frames */
+    gsize queued_bytes;
+    gboolean over;     /* nothing is sent any more */
+    gboolean byeing;   /* BYE is the last one in the queue */
+    gboolean heardBye; /* of the other end */
+    GError *why;
+    gint64 heard_us; /* when something came last */
+    guint64 sent_bytes;
+    guint64 received_bytes;
+};
+
+ReplSession *
+replSessionNew(ReplChannel *channel, const ReplSessionOps *ops, void *opaque)
+{
+    ReplSession *session = g_new0(ReplSession, 1);
+
+    g_atomic_ref_count_init(&session->refs);
+    session->channel = channel;
+    session->ops = ops;
+    session->opaque = opaque;
+    replLockInit(&session->lock);
+    g_queue_init(&session->queue);
+    session->heard_us = g_get_monotonic_time();
+    return session;
+}
+
+ReplSession *
+replSessionRef(ReplSession *session)
+{
+    g_atomic_ref_count_inc(&session->refs);
+    return session;
+}
+
+void
+replSessionUnref(ReplSession *session)
+{
+    if (!g_atomic_ref_count_dec(&session->refs))
+        return;
+    session->ops->release(session->opaque);
+    replChannelFree(session->channel);
+    g_queue_clear_full(&session->queue, (GDestroyNotify)g_byte_array_unref);
+    g_clear_error(&session->why);
+    replLockClear(&session->lock);
+    g_free(session);
+}
+
+void
+replSessionEnd(ReplSession *session, const GError *why)
+{
+    {
+        REPL_GUARD(&session->lock);
+        if (session->over)
+            return;
+        session->over = TRUE;
+        session->why = why ? g_error_copy(why) : NULL;
+        replLockWake(&session->lock);
+    }
+    session->channel->ops->abort(session->channel);
+}
+
+gboolean
+replSessionIsOver(ReplSession *session)
+{
+    REPL_GUARD(&session->lock);
+
+    return session->over;
+}
+
+gint64
+replSessionSilent_us(ReplSession *session)
+{
+    REPL_GUARD(&session->lock);
+
+    return g_get_monotonic_time() - session->heard_us;
+}
+
+guint64
+replSessionSent_bytes(ReplSession *session)
+{
+    REPL_GUARD(&session->lock);
+
+    return session->sent_bytes;
+}
+
+guint64
+replSessionReceived_bytes(ReplSession *session)
+{
+    REPL_GUARD(&session->lock);
+
+    return session->received_bytes;
+}
+
+/* --- sending --- */
+
+/* With the lock held. */
+static void
+replSessionPush(ReplSession *session, GByteArray *frame)
+{
+    session->queued_bytes += frame->len;
+    g_queue_push_tail(&session->queue, frame);
+    replLockWake(&session->lock);
+}
+
+gboolean
+replSessionSend(ReplSession *session, ReplWireType type, guint32 id, const GByteArray *payload,
+                gboolean urgent)
+{
+    GByteArray *frame;
+    gboolean backed;
+
+    {
+        REPL_GUARD(&session->lock);
+        while (!urgent && !session->over && session->queued_bytes >= REPL_SESSION_QUEUE_BYTES)
+            replLockWait(&session->lock);
+        if (session->over || session->byeing)
+            return FALSE;
+        backed = session->queued_bytes >= REPL_SESSION_BACKED_BYTES;
+    }
+    frame = replWireFrameMake(type, id, payload, type == REPL_WIRE_DATA && backed ? REPL_SESSION_LEVEL : 0);
+    {
+        REPL_GUARD(&session->lock);
+        if (!session->over && !session->byeing) {
+            replSessionPush(session, frame);
+            return TRUE;
+        }
+    }
+    g_byte_array_unref(frame);
+    return FALSE;
+}
+
+/* The next frame to send, a PING when there has been none for a while; NULL at the end. */
+static GByteArray *
+replSessionNext(ReplSession *session)
+{
+    gint64 until = g_get_monotonic_time() + REPL_SESSION_PING_us;
+
+    REPL_GUARD(&session->lock);
+    while (!session->over && g_queue_is_empty(&session->queue)) {
+        if (!replLockWaitUntil(&session->lock, until) && g_get_monotonic_time() >= until)
+            break;
+    }
+    if (session->over)
+        return NULL;
+    if (g_queue_is_empty(&session->queue))
+        return session->byeing ? NULL : replWireFrameMake(REPL_WIRE_PING, 0, NULL, 0);
+    return g_queue_pop_head(&session->queue);
+}
+
+static void
+replSessionNoteSent(ReplSession *session, gsize length)
+{
+    REPL_GUARD(&session->lock);
+
+    session->sent_bytes += length;
+    session->queued_bytes -= MIN(length, session->queued_bytes);
+    replLockWake(&session->lock);
+}
+
+static gboolean
+replSessionHeardBye(ReplSession *session)
+{
+    REPL_GUARD(&session->lock);
+
+    return session->heardBye;
+}
+
+static void *
+replSessionSender(void *opaque)
+{
+    g_autoptr(ReplSession) session = opaque;
+    GByteArray *next;
+
+    while ((next = replSessionNext(session))) {
+        g_autoptr(GByteArray) frame = next;
+        g_autoptr(GError) err = NULL;
+
+        if (session->channel->ops->send(session->channel, frame->data, frame->len, &err) < 0) {
+            replSessionEnd(session, err);
+            break;
+        }
+        replSessionNoteSent(session, frame->len);
+    }
+    if (replSessionHeardBye(session))
+        replSessionEnd(session, NULL);
+    return NULL;
+}
+
+/* --- receiving --- */
+
+static gboolean
+replSessionIsFull(ReplSession *session)
+{
+    REPL_GUARD(&session->lock);
+
+    return session->queued_bytes >= REPL_SESSION_QUEUE_BYTES;
+}
+
+static int
+replSessionHandle(ReplSession *session, ReplWireFrame *frame, gboolean *bye, GError **err)
+{
+    switch ((guint)frame->type) {
+    case REPL_WIRE_PING:
+        /* Not to one who asks without end and does not read. */
+        if (!replSessionIsFull(session))
+            replSessionSend(session, REPL_WIRE_PONG, 0, NULL, TRUE);
+        return 0;
+    case REPL_WIRE_PONG:
+        return 0;
+    case REPL_WIRE_BYE:
+        *bye = TRUE;
+        return 0;
+    default:
+        return session->ops->frame(session, frame, session->opaque, err);
+    }
+}
+
+/* Receives what makes up one frame. 1 with it handled, 0 at the end, -1 with @err set. */
+static int
+replSessionReceiveFrame(ReplSession *session, ReplWireInput *input, GError **err)
+{
+    for (;;) {
+        g_auto(ReplWireFrame) frame = {0};
+        gboolean bye = FALSE;
+        gsize room;
+        guint8 *to = replWireInputRoom(input, &room);
+        gssize got = session->channel->ops->receive(session->channel, to, room, err);
+        int rc;
+
+        if (got < 0)
+            return -1;
+        if (got == 0) {
+            replErrorSet(err, VIR_ERR_NO_CONNECT,
+                         _("The other host has closed the session without a goodbye"));
+            return -1;
+        }
+        {
+            REPL_GUARD(&session->lock);
+            session->heard_us = g_get_monotonic_time();
+            session->received_bytes += got;
+        }
+        if ((rc = replWireInputTake(input, got, &frame, err)) < 0)
+            return -1;
+        if (rc > 0)
+            return replSessionHandle(session, &frame, &bye, err) < 0 ? -1 : bye ? 0 : 1;
+    }
+}
+
+/* Both ends say goodbye, so that neither takes the end for a loss. Returns whether ours was said before; else the sender
+ * says it and ends the session. */
+static gboolean
+replSessionAnswerBye(ReplSession *session)
+{
+    gboolean said;
+    REPL_GUARD(&session->lock);
+
+    said = session->byeing || session->over;
+    session->heardBye = TRUE;
+    if (!said)
+        replSessionPush(session, replWireFrameMake(REPL_WIRE_BYE, 0, NULL, 0));
+    session->byeing = TRUE;
+    return said;
+}
+
+static void *
+replSessionReceiver(void *opaque)
+{
+    g_autoptr(ReplSession) session = opaque;
+    g_auto(ReplWireInput) input = {0};
+    g_autoptr(GError) err = NULL;
+    int rc = 1;
+
+    while (rc > 0 && !replSessionIsOver(session))
+        rc = replSessionReceiveFrame(session, &input, &err);
+    if (rc != 0 || replSessionAnswerBye(session))
+        replSessionEnd(session, err);
+    session->ops->ended(session, session->why, session->opaque);
+    return NULL;
+}
+
+int
+replSessionStart(ReplSession *session, GError **err)
+{
+    GThread *thread = replThreadNew("repl-receive", replSessionReceiver, replSessionRef(session), err);
+
+    if (!thread) {
+        replSessionUnref(session);
+        return -1;
+    }
+    g_thread_unref(thread);
+    if ((thread = replThreadNew("repl-send", replSessionSender, replSessionRef(session), err))) {
+        g_thread_unref(thread);
+        return 0;
+    }
+    replSessionUnref(session);
+    replSessionEnd(session, err ? *err : NULL);
+    return -1;
+}
+
+/* --- the end --- */
+
+typedef struct {
+    ReplSession *session;
+    guint grace_ms;
+} ReplSessionGrace;
+
+/* Waits for the receiver to see the end. */
+static void *
+replSessionWatchEnd(void *opaque)
+{
+    g_autofree ReplSessionGrace *grace = opaque;
+    g_autoptr(ReplSession) session = grace->session;
+    gint64 until = g_get_monotonic_time() + grace->grace_ms * G_GINT64_CONSTANT(1000);
+
+    {
+        REPL_GUARD(&session->lock);
+        while (!session->over && g_get_monotonic_time() < until)
+            replLockWaitUntil(&session->lock, until);
+    }
+    replSessionEnd(session, NULL);
+    return NULL;
+}
+
+void
+replSessionBye(ReplSession *session, guint grace_ms)
+{
+    ReplSessionGrace *grace;
+    GThread *thread;
+
+    {
+        REPL_GUARD(&session->lock);
+        if (session->over || session->byeing)
+            return;
+        replSessionPush(session, replWireFrameMake(REPL_WIRE_BYE, 0, NULL, 0));
+        session->byeing = TRUE;
+    }
+    grace = g_new0(ReplSessionGrace, 1);
+    *grace = (ReplSessionGrace){replSessionRef(session), grace_ms};
+    if ((thread = replThreadNew("repl-bye", replSessionWatchEnd, grace, NULL))) {
+        g_thread_unref(thread);
+        return;
+    }
+    replSessionUnref(session);
+    g_free(grace);
+    replSessionEnd(session, NULL);
+}

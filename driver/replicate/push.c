@@ -1,0 +1,480 @@
+/*
+ * push.c: a replica that another host makes of an image that this one reads
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "replicate/push.h"
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "endpoint/open.h"
+#include "peer/pools.h"
+#include "region/home.h"
+#include "replicate/pushlink.h"
+#include "service/service.h"
+#include "virt/access.h"
+#include "virt/events.h"
+
+/* How often the job is asked whether to go on. */
+#define REPL_PUSH_TICK_ms 100
+
+/* The other host undoes what it has when a push is cancelled. */
+#define REPL_PUSH_CANCEL_us (15 * G_USEC_PER_SEC)
+
+typedef struct {
+    /* fixed */
+    gboolean resumed;
+    char *region; /* lane of the queue */
+
+    ReplLock lock; /* guards these */
+    ReplJobRecord *record;
+    ReplPushLink *link; /* NULL: no attempt */
+    gboolean listed;    /* the other host has made the replica's name */
+
+    /* The attempt's thread alone. */
+    ReplJob *job;
+    ReplSource *source;
+    ReplServe *serve;
+} ReplPush;
+
+/* All pushes that have not ended, so that what is done to the volume there finds them. */
+static struct {
+    ReplLock lock;
+    GPtrArray *jobs; /* of ReplJob, references */
+} replPushes = {.lock = REPL_LOCK_INIT};
+
+/* --- both ends --- */
+
+static ReplPeerPoolEntry *
+replPushPool(const ReplPush *push, GError **err)
+{
+    g_autoptr(ReplPeerPoolEntry) entry = NULL;
+    unsigned char uuid[VIR_UUID_BUFLEN];
+
+    if (!replUuidParse(push->record->targetPoolUuid, uuid) || !(entry = replPeerPoolsFind(uuid))) {
+        replErrorSet(err, VIR_ERR_NO_STORAGE_POOL,
+                     _("There is no pool of type 'region' with UUID '%s' any more"),
+                     push->record->targetPoolUuid);
+        return NULL;
+    }
+    if (!entry->active) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"),
+                     entry->pool->def->name);
+        return NULL;
+    }
+    return g_steal_pointer(&entry);
+}
+
+static int
+replPushAdmit(void *opaque, guint64 bytes, GError **err)
+{
+    return replJobAdmit(opaque, bytes, err);
+}
+
+static void
+replPushPin(const ReplPush *push, const ReplSourceFacts *facts)
+{
+    for (guint i = 0; i < facts->layerCount; i++)
+        replPinsAdd(replServicePins(), facts->layers[i].poolUuid, facts->layers[i].pool,
+                    facts->layers[i].volume, push->record->id, i == 0 ? REPL_PIN_SOURCE : REPL_PIN_BASE,
+                    i == 0 ? NULL : facts->volume);
+}
+
+static int
+replPushOpen(ReplPush *push, ReplJob *job, GError **err)
+{
+    const ReplJobRecord *record = push->record;
+    g_autoptr(ReplPeerPoolEntry) entry = replPushPool(push, err);
+    ReplPushLink *link;
+
+    if (!entry || replPinsClaim(replServicePins(), record->id, record->sourcePoolUuid, record->sourceVolume,
+                                record->targetRegion, err) < 0)
+        return -1;
+    push->source = replEndpointSource(record->sourcePoolUuid, record->sourceVolume);
+    if (!(push->serve = replServeNew(push->source, NULL, NULL, err)))
+        return -1;
+    replServeAdmit(push->serve, replPushAdmit, job);
+    if (replServeHold(push->serve, err) < 0)
+        return -1;
+    replPushPin(push, replServeFacts(push->serve));
+    if (!(link = replPushLinkNew(record, entry->pool->uri, entry->pool->def->source, push->serve, err)))
+        return -1;
+    REPL_GUARD(&push->lock);
+    push->link = link;
+    return 0;
+}
+
+static ReplPushLink *
+replPushTakeLink(ReplPush *push)
+{
+    REPL_GUARD(&push->lock);
+
+    return g_steal_pointer(&push->link);
+}
+
+/* --- following the job there --- */
+
+/* Whether it makes sense to wait on. */
+static int
+replPushCheckNews(const ReplPush *push, const ReplPushNews *news, GError **err)
+{
+    g_autoptr(ReplConfig) config = replServiceConfig();
+    guint wait_s = news->ever || push->resumed ? config->peerGone_s : config->peerWait_s;
+
+    if (news->attached || (!news->refused && news->away_us < wait_s * G_USEC_PER_SEC))
+        return 0;
+    if (news->why && (news->refused || !news->ever))
+        g_propagate_error(err, g_error_copy(news->why));
+    else
+        replErrorSet(err, VIR_ERR_NO_CONNECT, _("The other host has not come back for %u seconds: %s"),
+                     wait_s, news->why ? news->why->message : _("nothing answers"));
+    return -1;
+}
+
+/* What a status says of the job as a whole: 1 it is done, 0 it goes on, -1 with @err set. */
+static int
+replPushJudge(const ReplWireStatus *status, GError **err)
+{
+    const ReplJobInfo *info = status->info;
+
+    if (!info || !status->over)
+        return 0;
+    if (info->state == REPL_JOB_COMPLETED)
+        return 1;
+    if (info->state == REPL_JOB_CANCELLED)
+        replErrorSet(err, VIR_ERR_OPERATION_ABORTED, _("The replication was cancelled on the other host"));
+    else
+        replErrorSet(err, info->errorCode != 0 ? info->errorCode : VIR_ERR_OPERATION_FAILED, "%s",
+                     info->error ? info->error : _("The replication has failed on the other host"));
+    return -1;
+}
+
+static void
+replPushNoteVolume(ReplPush *push, const char *volume)
+{
+    REPL_GUARD(&push->lock);
+
+    push->listed = push->listed || volume;
+    if (!volume || g_str_equal(volume, push->record->volume))
+        return;
+    g_free(push->record->volume);
+    push->record->volume = g_strdup(volume);
+}
+
+static void
+replPushShow(ReplPush *push, ReplJob *job, const ReplWireStatus *status)
+{
+    const ReplJobInfo *info = status->info;
+
+    if (!info)
+        return;
+    replPushNoteVolume(push, status->volume);
+    for (guint i = 0; i < info->steps->len; i++)
+        replJobSetStepState(job, i, ((const ReplStep *)g_ptr_array_index(info->steps, i))->state);
+    replJobSetProcessed(job, info->processed_bytes);
+}
+
+static gboolean
+replPushHasPlan(const ReplPushNews *news)
+{
+    return news->status.info && (news->status.over || news->status.info->steps->len > 0);
+}
+
+/* Until the other host has a plan. */
+static int
+replPushPrepare(ReplJob *job, void *opaque, GError **err)
+{
+    ReplPush *push = opaque;
+
+    push->job = job;
+    if (replPushOpen(push, job, err) < 0)
+        return -1;
+    for (;;) {
+        g_auto(ReplPushNews) news = {0};
+
+        replPushLinkWait(push->link, REPL_PUSH_TICK_ms, &news);
+        if (replPushHasPlan(&news)) {
+            if (replPushJudge(&news.status, err) < 0)
+                return -1;
+            replJobSetSteps(job, news.status.info->steps, news.status.info->peakSpace_bytes);
+            replPushShow(push, job, &news.status);
+            return 0;
+        }
+        if (replJobCheck(job, err) < 0 || replPushCheckNews(push, &news, err) < 0)
+            return -1;
+    }
+}
+
+static int
+replPushRun(ReplJob *job, void *opaque, GError **err)
+{
+    ReplPush *push = opaque;
+    gboolean started = FALSE;
+
+    for (;;) {
+        g_auto(ReplPushNews) news = {0};
+        int rc;
+
+        replPushLinkWait(push->link, REPL_PUSH_TICK_ms, &news);
+        replPushShow(push, job, &news.status);
+        replJobSetWaiting(job, news.attached ? NULL : push->record->targetPool);
+        if ((rc = replPushJudge(&news.status, err)) != 0)
+            return rc > 0 ? 0 : -1;
+        if (!started && news.status.info && news.status.info->state == REPL_JOB_PLANNED)
+            started = replPushLinkControl(push->link, REPL_WIRE_START, 0);
+        if (replJobCheck(job, err) < 0 || replPushCheckNews(push, &news, err) < 0)
+            return -1;
+    }
+}
+
+/* --- the end --- */
+
+/* Has the other host undo what it has. 0, or -1 with @err set when it could not be told: it lets go by itself, later. */
+static int
+replPushCancelThere(ReplPush *push, ReplPushLink *link, GError **err)
+{
+    gint64 until = g_get_monotonic_time() + REPL_PUSH_CANCEL_us;
+    gboolean told = FALSE;
+
+    while (g_get_monotonic_time() < until) {
+        g_auto(ReplPushNews) news = {0};
+
+        replPushLinkWait(link, REPL_PUSH_TICK_ms, &news);
+        if (news.status.info && news.status.over)
+            return 0;
+        if (replPushCheckNews(push, &news, err) < 0)
+            return news.refused ? 0 : -1;
+        told = news.attached && (told || replPushLinkControl(link, REPL_WIRE_CANCEL, 0));
+    }
+    replErrorSet(err, VIR_ERR_NO_CONNECT, _("The other host does not say that it has cancelled job %s"),
+                 push->record->id);
+    return -1;
+}
+
+/* Without an attempt there is no link. */
+static int
+replPushCancelAlone(ReplPush *push, GError **err)
+{
+    g_autoptr(ReplPeerPoolEntry) entry = replPushPool(push, NULL);
+    ReplPushLink *link;
+    int rc;
+
+    if (!entry)
+        return 0;
+    if (!(link = replPushLinkNew(push->record, entry->pool->uri, entry->pool->def->source, NULL, err)))
+        return -1;
+    rc = replPushCancelThere(push, link, err);
+    replPushLinkStop(link);
+    return rc;
+}
+
+static int
+replPushAbort(ReplJob *job, void *opaque, const GError *why, gboolean keepPartials, GError **err)
+{
+    ReplPush *push = opaque;
+    g_autoptr(GError) local = NULL;
+    gboolean stays = push->resumed || push->record->request->async;
+    ReplPushLink *link;
+
+    (void)why;
+    if (keepPartials && (replJobIsInterrupted(job) || stays))
+        return 0;
+    link = replPushTakeLink(push);
+    if ((link ? replPushCancelThere(push, link, &local) : replPushCancelAlone(push, &local)) < 0)
+        replWarn("Job %s: %s", push->record->id, local->message);
+    if (link)
+        replPushLinkStop(link);
+    (void)err;
+    return 0;
+}
+
+static void
+replPushStop(ReplJob *job, void *opaque)
+{
+    ReplPush *push = opaque;
+    REPL_GUARD(&push->lock);
+
+    (void)job;
+    if (push->link)
+        replPushLinkWake(push->link);
+}
+
+static void
+replPushClean(ReplJob *job, void *opaque)
+{
+    ReplPush *push = opaque;
+    ReplPushLink *link = replPushTakeLink(push);
+
+    replJobSetWaiting(job, NULL);
+    if (link)
+        replPushLinkStop(link);
+    if (push->source)
+        replSourceCancel(push->source);
+    g_clear_pointer(&push->serve, replServeFree);
+    g_clear_pointer(&push->source, replSourceFree);
+    replPinsDropJob(replServicePins(), push->record->id);
+    push->job = NULL;
+}
+
+/* --- the record --- */
+
+static int
+replPushSaveRecord(ReplPush *push, GError **err)
+{
+    g_autoptr(ReplStaging) home = replHomeOwn(TRUE, err);
+    g_autoptr(ReplJobRecord) copy = NULL;
+
+    if (!home)
+        return -1;
+    {
+        REPL_GUARD(&push->lock);
+        copy = replJobRecordCopy(push->record);
+    }
+    return replJobRecordSave(home, copy, err);
+}
+
+int
+replPushSave(ReplJob *job, GError **err)
+{
+    return replPushSaveRecord(replJobOpaque(job), err);
+}
+
+static void
+replPushRecord(ReplJob *job, const ReplJobInfo *info, void *opaque)
+{
+    ReplPush *push = opaque;
+    g_autoptr(GError) err = NULL;
+
+    (void)job;
+    {
+        REPL_GUARD(&push->lock);
+        replJobInfoFree(push->record->info);
+        push->record->info = replJobInfoCopy(info);
+        push->record->holdsPlaceholder =
+            info->state == REPL_JOB_FAILED && (push->resumed || push->record->request->async);
+    }
+    if (replPushSaveRecord(push, &err) < 0)
+        replWarn("The record of job %s cannot be written: %s", push->record->id, err->message);
+}
+
+void
+replPushForget(ReplJob *job)
+{
+    gboolean was;
+
+    {
+        REPL_GUARD(&replPushes.lock);
+        was = replPushes.jobs && g_ptr_array_remove_fast(replPushes.jobs, job);
+    }
+    if (was)
+        replJobUnref(job);
+}
+
+static void
+replPushEnded(ReplJob *job, const ReplJobInfo *info, void *opaque)
+{
+    ReplPush *push = opaque;
+    g_autoptr(ReplPeerPoolEntry) entry = replPushPool(push, NULL);
+
+    if (info->state != REPL_JOB_FAILED)
+        replPushForget(job);
+    if (entry)
+        replEventsRefresh(entry->pool->def->name, entry->pool->uuid);
+}
+
+static char *
+replPushDescribe(ReplJob *job, void *opaque)
+{
+    ReplPush *push = opaque;
+    REPL_GUARD(&push->lock);
+
+    (void)job;
+    return g_strdup_printf("image '%s' of pool '%s' to volume '%s' of pool '%s' on another host",
+                           push->record->sourceVolume, push->record->sourcePool, push->record->volume,
+                           push->record->targetPool);
+}
+
+static void
+replPushRelease(void *opaque)
+{
+    ReplPush *push = opaque;
+
+    replJobRecordFree(push->record);
+    replLockClear(&push->lock);
+    g_free(push);
+}
+
+static const ReplJobOps replPushOps = {
+    .prepare = replPushPrepare,
+    .run = replPushRun,
+    .abort = replPushAbort,
+    .stop = replPushStop,
+    .clean = replPushClean,
+    .record = replPushRecord,
+    .ended = replPushEnded,
+    .describe = replPushDescribe,
+    .release = replPushRelease,
+};
+
+ReplJob *
+replPushJobNew(ReplJobRecord *record, gboolean resumed)
+{
+    ReplPush *push = g_new0(ReplPush, 1);
+    ReplJob *job;
+
+    replLockInit(&push->lock);
+    push->record = record;
+    push->resumed = resumed;
+    job = replJobNew(record->id, record->targetRegion, &replPushOps, push,
+                     record->request->bandwidth_bytesPerSec);
+    replJobAddKey(job, record->targetPoolUuid);
+    replJobAddKey(job, record->sourcePoolUuid);
+    REPL_GUARD(&replPushes.lock);
+    if (!replPushes.jobs)
+        replPushes.jobs = g_ptr_array_new();
+    g_ptr_array_add(replPushes.jobs, replJobRef(job));
+    return job;
+}
+
+gboolean
+replPushIsListed(ReplJob *job)
+{
+    ReplPush *push = replJobOpaque(job);
+    REPL_GUARD(&push->lock);
+
+    return push->listed;
+}
+
+char *
+replPushVolume(ReplJob *job)
+{
+    ReplPush *push = replJobOpaque(job);
+    REPL_GUARD(&push->lock);
+
+    return g_strdup(push->record->volume);
+}
+
+static gboolean
+replPushIsOf(ReplJob *job, const char *targetPoolUuid, const char *volume)
+{
+    ReplPush *push = replJobOpaque(job);
+    REPL_GUARD(&push->lock);
+
+    return g_str_equal(push->record->targetPoolUuid, targetPoolUuid) &&
+           g_str_equal(push->record->volume, volume);
+}
+
+ReplJob *
+replPushFind(const char *targetPoolUuid, const char *volume)
+{
+    REPL_GUARD(&replPushes.lock);
+
+    for (guint i = 0; replPushes.jobs && i < replPushes.jobs->len; i++) {
+        ReplJob *job = g_ptr_array_index(replPushes.jobs, i);
+
+        if (replPushIsOf(job, targetPoolUuid, volume))
+            return replJobRef(job);
+    }
+    return NULL;
+}

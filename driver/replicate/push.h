@@ -1,0 +1,42 @@
+/*
+ * push.h: a replica that another host makes of an image that this one reads
+ *
+ * In:    a record of what is asked for, with the request's XML as it came.
+ * Out:   a job for the queue. Its attempt holds and serves the source, and follows the job of the same id that the other host
+ *        makes of the request: plan, rules, names, quota, partial files, publishing and undoing are that one's.
+ * Owner: the job owns the push, the push its record.
+ * Lock:  lock guards the record's info, and link.
+ *
+ * A push that is interrupted, here or there, goes on with the same id: the other host knows how far it is.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "job/job.h"
+#include "store/jobrecord.h"
+
+/* A job that makes what @record (taken over) says: it has targetPoolUuid, of a pool of type region, and requestXml.
+ * @resumed: from an earlier life of the daemon, when no client waits. Not yet queued. */
+ReplJob *
+replPushJobNew(ReplJobRecord *record, gboolean resumed);
+
+/* Writes its record to this host's own home. Returns 0, or -1 with @err set. */
+int
+replPushSave(ReplJob *job, GError **err);
+
+/* The job of this host that pushes to @volume of that pool, a reference, or NULL. */
+ReplJob *
+replPushFind(const char *targetPoolUuid, const char *volume);
+
+/* Whether the other host has it: its pool lists the replica. */
+gboolean
+replPushIsListed(ReplJob *job);
+
+/* Nobody is going to try a failed one again. */
+void
+replPushForget(ReplJob *job);
+
+/* The replica's name, as the other host has settled it; else as it was asked for. */
+char *
+replPushVolume(ReplJob *job);

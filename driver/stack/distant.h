@@ -1,0 +1,23 @@
+/*
+ * distant.h: replications with an end on another host
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "region/region.h"
+#include "xml/xml.h"
+
+/* Sources and sessions of other hosts, from here on. @ownDir: this host's own folder. */
+void
+replDistantStart(const char *ownDir);
+
+/* The daemon stops. */
+void
+replDistantStop(void);
+
+/* vol-create-from with <replication:replicate> where @pool, @source or both are on another host. @desc: the XML as it came.
+ * As replSubmit. */
+virStorageVolPtr
+replDistantSubmit(virStoragePoolPtr pool, const char *desc, const ReplVolXml *xml, virStorageVolPtr source,
+                  unsigned int flags);

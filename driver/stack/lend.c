@@ -1,0 +1,229 @@
+/*
+ * lend.c: images of this host that a job on another host reads
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "stack/lend.h"
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "endpoint/local_source.h"
+#include "job/pins.h"
+#include "service/service.h"
+
+struct _ReplLent {
+    /* fixed */
+    char *job;
+    char *hostId;
+    char *host;
+    char *poolUuid;
+    char *pool;
+    char *volume;
+    char *pinId; /* of its pins: no job of this host has such an id */
+    ReplSource *source;
+    ReplServe *serve;
+
+    /* Guarded by the table's lock. */
+    guint64 epoch;
+    ReplSession *session; /* the newest; a reference */
+    guint users;          /* sessions' threads that know it: the last one frees it */
+};
+
+static struct {
+    ReplLock lock;    /* guards the rest */
+    GHashTable *jobs; /* id -> ReplLent, NULL: none yet */
+    gboolean stop;
+} replLend = {.lock = REPL_LOCK_INIT};
+
+static void
+replLentFree(ReplLent *lent)
+{
+    if (!lent)
+        return;
+    replServeFree(lent->serve);
+    replSourceFree(lent->source);
+    if (lent->pinId)
+        replPinsDropJob(replServicePins(), lent->pinId);
+    g_free(lent->pinId);
+    g_clear_pointer(&lent->session, replSessionUnref);
+    g_free(lent->job);
+    g_free(lent->hostId);
+    g_free(lent->host);
+    g_free(lent->poolUuid);
+    g_free(lent->pool);
+    g_free(lent->volume);
+    g_free(lent);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplLent, replLentFree)
+
+/* Opens and holds; the layers are pinned by replLentPin once the chain is known. */
+static ReplLent *
+replLentNew(const ReplRegion *region, const char *volume, const ReplWireHello *hello, ReplServeMay may,
+            void *opaque, GError **err)
+{
+    g_autoptr(ReplLent) lent = g_new0(ReplLent, 1);
+
+    lent->job = g_strdup(hello->job);
+    lent->hostId = g_strdup(hello->hostId);
+    lent->host = g_strdup(hello->host);
+    lent->poolUuid = g_strdup(region->uuidstr);
+    lent->pool = g_strdup(region->name);
+    lent->volume = g_strdup(volume);
+    lent->epoch = hello->epoch;
+    lent->users = 1;
+    lent->source = replLocalSourceNew(region->uuidstr, volume);
+    if (!(lent->serve = replServeNew(lent->source, may, opaque, err)) || replServeHold(lent->serve, err) < 0)
+        return NULL;
+    return g_steal_pointer(&lent);
+}
+
+static void
+replLentPin(ReplLent *lent)
+{
+    const ReplSourceFacts *facts = replServeFacts(lent->serve);
+
+    lent->pinId = g_strdup_printf("%s of host %s", lent->job, lent->host);
+
+    for (guint i = 0; i < facts->layerCount; i++)
+        replPinsAdd(replServicePins(), facts->layers[i].poolUuid, facts->layers[i].pool,
+                    facts->layers[i].volume, lent->pinId, i == 0 ? REPL_PIN_SOURCE : REPL_PIN_BASE,
+                    i == 0 ? NULL : lent->volume);
+}
+
+static void
+replLentDrop(ReplLent *lent)
+{
+    gboolean last;
+
+    {
+        REPL_GUARD(&replLend.lock);
+        last = --lent->users == 0;
+    }
+    if (last)
+        replLentFree(lent);
+}
+
+/* With the lock held: what is lent to the job, if @hello may have it. 1 with *lent set, 0: nothing is, -1 with @err set. */
+static int
+replLendFind(const ReplRegion *region, const char *volume, const ReplWireHello *hello, ReplLent **lent,
+             GError **err)
+{
+    if (!replLend.jobs || !(*lent = g_hash_table_lookup(replLend.jobs, hello->job)))
+        return 0;
+    if (!g_str_equal((*lent)->hostId, hello->hostId) || !g_str_equal((*lent)->poolUuid, region->uuidstr) ||
+        !g_str_equal((*lent)->volume, volume)) {
+        replErrorSet(err, VIR_ERR_OPERATION_DENIED,
+                     _("Job %s is one of another host, and reads another image"), hello->job);
+        return -1;
+    }
+    if (hello->epoch > (*lent)->epoch)
+        return 1;
+    replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Job %s has opened a newer session already"), hello->job);
+    return -1;
+}
+
+/* Takes over what is lent to the job already; @may is asked before the session that has it is ended. 1, 0 or -1, as above. */
+static int
+replLendAgain(const ReplRegion *region, const char *volume, const ReplWireHello *hello, ReplSession *session,
+              ReplServeMay may, void *opaque, ReplLent **lent, GError **err)
+{
+    g_autoptr(ReplSession) before = NULL;
+    ReplLent *now = NULL;
+    int rc;
+
+    {
+        REPL_GUARD(&replLend.lock);
+        if ((rc = replLendFind(region, volume, hello, lent, err)) <= 0)
+            return rc;
+        (*lent)->users++;
+    }
+    if (may && may(opaque, replServeFacts((*lent)->serve), err) < 0) {
+        replLentDrop(*lent);
+        return -1;
+    }
+    {
+        REPL_GUARD(&replLend.lock);
+        if ((rc = replLendFind(region, volume, hello, &now, err)) > 0 && now == *lent) {
+            before = (*lent)->session;
+            (*lent)->session = replSessionRef(session);
+            (*lent)->epoch = hello->epoch;
+            replLockWake(&replLend.lock);
+        } else if (rc >= 0) {
+            replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Job %s has opened a newer session already"),
+                         hello->job);
+            rc = -1;
+        }
+    }
+    if (before)
+        replSessionEnd(before, NULL);
+    if (rc < 0)
+        replLentDrop(*lent);
+    return rc;
+}
+
+ReplLent *
+replLendTake(const ReplRegion *region, const char *volume, const ReplWireHello *hello, ReplSession *session,
+             ReplServeMay may, void *opaque, GError **err)
+{
+    g_autoptr(ReplLent) fresh = NULL;
+    ReplLent *lent = NULL;
+    int rc = replLendAgain(region, volume, hello, session, may, opaque, &lent, err);
+
+    if (rc != 0)
+        return rc > 0 ? lent : NULL;
+    if (!(fresh = replLentNew(region, volume, hello, may, opaque, err)))
+        return NULL;
+    fresh->session = replSessionRef(session);
+    {
+        REPL_GUARD(&replLend.lock);
+        if (!replLend.jobs)
+            replLend.jobs = g_hash_table_new(g_str_hash, g_str_equal);
+        if (replLend.stop || g_hash_table_contains(replLend.jobs, fresh->job)) {
+            replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Job %s has opened a newer session already"),
+                         hello->job);
+            return NULL;
+        }
+        g_hash_table_insert(replLend.jobs, fresh->job, fresh);
+    }
+    lent = g_steal_pointer(&fresh);
+    replLentPin(lent);
+    replInfo("Job %s of host '%s' reads image '%s' of pool '%s'", lent->job, lent->host, lent->volume,
+             lent->pool);
+    return lent;
+}
+
+ReplServe *
+replLentServe(ReplLent *lent)
+{
+    return lent->serve;
+}
+
+void
+replLendReturn(ReplLent *lent, ReplSession *session, gboolean goodbye, guint wait_s)
+{
+    gint64 until = g_get_monotonic_time() + wait_s * G_USEC_PER_SEC;
+
+    {
+        REPL_GUARD(&replLend.lock);
+        while (!goodbye && !replLend.stop && lent->session == session && g_get_monotonic_time() < until)
+            replLockWaitUntil(&replLend.lock, until);
+        /* Else another session has it. */
+        if (lent->session == session) {
+            g_hash_table_remove(replLend.jobs, lent->job);
+            replInfo("Image '%s' of pool '%s' is not read by job %s of host '%s' any more%s", lent->volume,
+                     lent->pool, lent->job, lent->host, goodbye ? "" : ", which has not come back");
+        }
+    }
+    replLentDrop(lent);
+}
+
+void
+replLendStop(void)
+{
+    REPL_GUARD(&replLend.lock);
+
+    replLend.stop = TRUE;
+    replLockWake(&replLend.lock);
+}

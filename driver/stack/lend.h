@@ -1,0 +1,41 @@
+/*
+ * lend.h: images of this host that a job on another host reads
+ *
+ * In:    a pull: which job, in which session, of which volume.
+ * Out:   the image, described, held and served (endpoint/serve.h), from one session of the job to the next.
+ * Owner: the table in here. A session borrows what is lent to its job while it is the newest of that job.
+ * Lock:  one, inside; disks are not waited for under it.
+ *
+ * A lent image is pinned and held as for a job of this host. When the session of the job is lost it stays lent for the
+ * configured time, so that the job can go on; when the session says goodbye, or nobody has come back by then, it is let
+ * go of.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "endpoint/serve.h"
+#include "region/region.h"
+#include "wire/messages.h"
+
+typedef struct _ReplLent ReplLent;
+
+/* Lends @volume of @region to the job of @hello, over @session. @may is asked about the chain before anything of it leaves.
+ * What was lent to this job before is taken over: its session is ended first. NULL with @err set
+ * (VIR_ERR_OPERATION_INVALID: a newer session of this job is there). */
+ReplLent *
+replLendTake(const ReplRegion *region, const char *volume, const ReplWireHello *hello, ReplSession *session,
+             ReplServeMay may, void *opaque, GError **err);
+
+/* Answers questions of the session that took it. */
+ReplServe *
+replLentServe(ReplLent *lent);
+
+/* @session is over. @goodbye: the job needs it no more. Waits for the job to come back in another session as long as it may
+ * (@wait_s), and lets go. The thread of the session. */
+void
+replLendReturn(ReplLent *lent, ReplSession *session, gboolean goodbye, guint wait_s);
+
+/* The daemon stops: nobody waits any more. */
+void
+replLendStop(void);
