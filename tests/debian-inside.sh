@@ -29,24 +29,27 @@ start() {
     LIBVIRT_DEFAULT_URI=storage:///system
 }
 
+# Defines a pool with a label, or gives one to a pool that is there.
 region() {
     mkdir -p "/srv/$1"
+    uuid=$(virsh pool-uuid "$1" 2>/dev/null | grep . || cat /proc/sys/kernel/random/uuid)
     cat >"/tmp/$1.xml" <<XML
 <pool type='dir'>
   <name>$1</name>
+  <uuid>$uuid</uuid>
   <target><path>/srv/$1</path></target>
   <metadata><replication:region xmlns:replication='urn:libvirt-replication:1.0' name='$2'/></metadata>
 </pool>
 XML
     virsh pool-define "/tmp/$1.xml"
     virsh pool-autostart "$1"
-    virsh pool-start "$1"
+    virsh pool-list --name | grep -x "$1" || virsh pool-start "$1"
 }
 
 use() {
     start
     grep "is stacked on the stock storage driver" "$log"
-    if ! virsh pool-info beijing; then
+    if ! virsh pool-dumpxml beijing | grep "replication:region"; then # the first time, and after a purge
         region beijing cn-north-1
         region shanghai cn-east-2
     fi

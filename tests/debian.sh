@@ -72,7 +72,7 @@ inside() {
     ' sh "$root" "$@"
 }
 
-# The same with the network, for apt, and among this machine's processes: systemctl knows a chroot by these, and does nothing.
+# The same with the network, for apt. There is no systemd: systemctl is told so, and does nothing.
 inside_net() {
     # shellcheck disable=SC2016
     unshare -m --propagation private sh -c '
@@ -82,7 +82,7 @@ inside_net() {
         mount --rbind /dev "$root/dev"
         mount -t tmpfs -o mode=0755 none "$root/run"
         exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-            HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
+            HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1 "$@"
     ' sh "$root" "$@" </dev/null
 }
 

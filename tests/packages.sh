@@ -2,7 +2,7 @@
 # shellcheck shell=sh disable=SC2034
 # What the build, the demo and the tests need from Debian: the one list. To be sourced.
 
-packages_build="gcc libc6-dev meson ninja-build pkg-config gettext libvirt-dev libglib2.0-dev libxml2-dev
+packages_build="gcc libc6-dev dpkg-dev meson ninja-build pkg-config gettext libvirt-dev libglib2.0-dev libxml2-dev
 zlib1g-dev libzstd-dev libxxhash-dev libgcrypt20-dev libcryptsetup-dev libjson-glib-dev
 python3-docutils"
 
