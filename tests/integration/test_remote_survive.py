@@ -76,3 +76,85 @@ def test_network_down_for_good(places, pair, direction):
     assert wait_until(lambda: nothing_left(there, volume), 30), there.staging()
     # the source is free again
     assert wait_until(lambda: here.host.virsh("vol-delete", "--pool", here.name, volume).rc == 0, 30)
+
+
+def test_peer_away_at_once(places, pair):
+    """Nothing is begun with a peer that is away, and it does not take long."""
+    near, far, behind = places
+    volume = near.chain()
+    pair[2].swallow()
+    try:
+        began = time.monotonic()
+        assert far.try_replicate(near, volume, timeout_s=60).rc != 0
+        assert near.try_replicate(far, "any.qcow2", timeout_s=60).rc != 0
+        assert time.monotonic() - began < 40
+    finally:
+        pair[2].deliver()
+    assert near.image(volume).status == "available"
+
+
+def test_quota_of_the_peer(pair):
+    here, there, link = pair
+    n = next(_count)
+    near = Pool(here, f"near{n}", region="cn-north-1")
+    behind = Pool(there, f"behind{n}", region="cn-east-2", quota={"images": 0})
+    far = RemotePool(here, f"far{n}", behind.name, uri=uri(link))
+    volume = near.chain()
+    result = far.try_replicate(near, volume)
+    assert result.rc != 0 and "quota" in result.err.lower(), result.err
+    assert nothing_left(behind, volume)
+
+
+def test_name_taken_there(places):
+    near, far, behind = places
+    volume = near.chain()
+    images.create(behind.file(volume), size="1M")
+    behind.refresh()
+    before = images.file_digest(behind.file(volume))
+    result = far.try_replicate(near, volume)
+    assert result.rc != 0 and volume in result.err
+    assert images.file_digest(behind.file(volume)) == before
+
+
+def test_source_changed_during_pull(places, pair):
+    near, far, behind = places
+    volume = big_image(behind)
+    pair[2].shape("100mbit")
+    thread, results = background(near, far, volume)
+    time.sleep(2)
+    with open(behind.file(volume), "r+b") as f:  # by someone who knows no locks
+        f.seek(MIB)
+        f.write(b"other bytes")
+    thread.join(120)
+    assert results[0].rc != 0 and "chang" in results[0].err, results[0].err
+    assert nothing_left(near, volume)
+
+
+def test_peers_pool_stopped(places, pair):
+    near, far, behind = places
+    volume = near.chain()
+    behind.host.ok("pool-destroy", behind.name)
+    result = far.try_replicate(near, volume)
+    assert result.rc != 0 and behind.name in result.err or "active" in result.err, result.err
+    behind.host.ok("pool-start", behind.name)
+    assert far.replicate(near, volume) == volume
+
+
+def test_two_hosts_one_target(new_host, pair, places):
+    """Of two hosts that push an image of one name to one pool, one makes it and the other one is told."""
+    here, there, link = pair
+    near, far, behind = places
+    third = new_host().start()
+    side = net.Link(there, third)
+    theirs = Pool(third, "near", region="cn-west-9")
+    beyond = RemotePool(third, "far", behind.name, uri=uri(side))
+    volume = big_image(near, mib=8)
+    assert big_image(theirs, mib=8) == volume
+    link.shape("100mbit")
+    side.shape("100mbit")
+    threads = [background(far, near, volume), background(beyond, theirs, volume)]
+    for thread, _ in threads:
+        thread.join(120)
+    outcomes = sorted(results[0].rc == 0 for _, results in threads)
+    assert outcomes == [False, True], [results[0].err for _, results in threads]
+    images.assert_faithful(near.file(volume), behind.file(volume))
