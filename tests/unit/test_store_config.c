@@ -74,10 +74,10 @@ shipped(void)
 static void
 testShipped(Pool *pool, gconstpointer data)
 {
-    static const char *const keys[] = {"max_jobs",         "max_waiting",         "max_size_gib",
-                                       "default_key",      "bandwidth_mib_per_s", "checkpoint_mib",
-                                       "serve_hosts", "peer_gone_seconds", "qemu_img_seconds", "qemu_img_memory_mib", "trusted_libvirt", "peer_seconds",
-                                       "max_peer_waiting", "peer_uris"};
+    static const char *const keys[] = {
+        "max_jobs",        "max_waiting",  "max_size_gib",      "default_key",      "bandwidth_mib_per_s",
+        "checkpoint_mib",  "serve_hosts",  "peer_gone_seconds", "qemu_img_seconds", "qemu_img_memory_mib",
+        "trusted_libvirt", "peer_seconds", "max_peer_waiting",  "peer_uris"};
     g_autofree char *text = shipped();
     g_autoptr(GRegex) regex = g_regex_new("^#([a-z_]+ = )", G_REGEX_MULTILINE, 0, NULL);
     g_autofree char *inForce = g_regex_replace(regex, text, -1, 0, "\\1", 0, NULL);
@@ -110,20 +110,23 @@ testMissing(Pool *pool, gconstpointer data)
 static void
 testValues(Pool *pool, gconstpointer data)
 {
-    static const char text[] = "# comment\n"
-                               "\n"
-                               "max_jobs = 64\n"
-                               "  max_waiting=0   # behind\r\n"
-                               "max_size_gib = \"1\" # quoted\n"
-                               "default_key = 'a # b = \"c\"'\n"
-                               "\tbandwidth_mib_per_s\t=\t1048576\t\n"
-                               "checkpoint_mib = 1\n"
-                               "qemu_img_seconds = 3600\n"
-                               "trusted_libvirt = \"12.8\"\n"
-                               "qemu_img_memory_mib = 256\n"
-                               "peer_seconds = 60\n"
-                               "max_peer_waiting = 1\n"
-                               "peer_uris = 'storage+unix:///system?socket=/run/a qemu+ssh://b/system?netcat=c'";
+    static const char text[] =
+        "# comment\n"
+        "\n"
+        "max_jobs = 64\n"
+        "  max_waiting=0   # behind\r\n"
+        "max_size_gib = \"1\" # quoted\n"
+        "default_key = 'a # b = \"c\"'\n"
+        "\tbandwidth_mib_per_s\t=\t1048576\t\n"
+        "checkpoint_mib = 1\n"
+        "serve_hosts = 1\n"
+        "peer_gone_seconds = 10\n"
+        "qemu_img_seconds = 3600\n"
+        "trusted_libvirt = \"12.8\"\n"
+        "qemu_img_memory_mib = 256\n"
+        "peer_seconds = 60\n"
+        "max_peer_waiting = 1\n"
+        "peer_uris = 'storage+unix:///system?socket=/run/a qemu+ssh://b/system?netcat=c'";
     static const ReplConfig expected = {
         .maxJobs = 64,
         .maxWaiting = 0,
@@ -131,6 +134,8 @@ testValues(Pool *pool, gconstpointer data)
         .defaultKey = (char *)"a # b = \"c\"",
         .bandwidth_bytesPerSec = 1048576 * MIB,
         .checkpoint_bytes = MIB,
+        .serveHosts = 1,
+        .peerGone_s = 10,
         .helperTime_s = 3600,
         .helperMemory_bytes = 256 * MIB,
         .trustedLibvirt = (char *)"12.8",
