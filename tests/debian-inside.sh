@@ -43,7 +43,7 @@ region() {
 XML
     virsh pool-define "/tmp/$1.xml"
     virsh pool-autostart "$1"
-    virsh pool-list --name | grep -x "$1" || virsh pool-start "$1"
+    virsh pool-info "$1" | grep "State: *running" || virsh pool-start "$1"
 }
 
 use() {
