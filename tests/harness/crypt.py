@@ -204,8 +204,8 @@ def bitmap(chain, name, granularity=65536):
 
 
 def calibrated(*args):
-    """qemu-img that makes a key slot: on a busy machine its measuring of the CPU fails now and then."""
-    for _ in range(5):
+    """qemu-img that makes a key slot: its measuring of the CPU fails in three of ten calls."""
+    for _ in range(images.CALIBRATIONS):
         proc = images.qemu_img(*args, check=False)
         if "accurate CPU usage" not in proc.stderr:
             break
@@ -214,7 +214,7 @@ def calibrated(*args):
 
 def stock_create(host, pool, xml_file):
     """vol-create of an encrypted volume by stock libvirt, whose qemu-img fails in the same way."""
-    for _ in range(5):
+    for _ in range(images.CALIBRATIONS):
         result = host.virsh("vol-create", pool, xml_file)
         if "accurate CPU usage" not in result.err:
             break
