@@ -237,8 +237,7 @@ replLocalPresent(ReplTarget *base, ReplSource *source, const ReplPresentLook *lo
     rc = replLocalFindPresent(&ask, chain, present, err);
     if (ask.conn)
         replVirt.ObjectUnref(ask.conn);
-    if (rc < 0 ||
-        (present[count - 1].volume && replLocalPresentAreImages(target, present, count, err) < 0)) {
+    if (rc < 0 || (present[count - 1].volume && replLocalPresentAreImages(target, present, count, err) < 0)) {
         replPresentClear(present, count);
         return -1;
     }

@@ -231,7 +231,8 @@ replLocalCheckReplica(ReplLocalTarget *target, struct stat *like, GError **err)
     if (ours)
         return 0;
     replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                 _("Volume '%s' of pool '%s' is not the placeholder of the replica any more: another file has its name"),
+                 _("Volume '%s' of pool '%s' is not the placeholder of the replica any more: another file "
+                   "has its name"),
                  replica, target->region->name);
     return -1;
 }
@@ -239,7 +240,8 @@ replLocalCheckReplica(ReplLocalTarget *target, struct stat *like, GError **err)
 /* *left: it failed, but has left an empty file that was not there before and that is ours to remove: what makes it could
  * not remove it either. */
 static int
-replLocalMake(ReplLocalTarget *target, const char *volume, const struct stat *like, gboolean *left, GError **err)
+replLocalMake(ReplLocalTarget *target, const char *volume, const struct stat *like, gboolean *left,
+              GError **err)
 {
     g_autoptr(GError) why = NULL;
     struct stat st;
@@ -248,7 +250,8 @@ replLocalMake(ReplLocalTarget *target, const char *volume, const struct stat *li
     if (replPlaceholderMake(target->region, volume, like, &why) == 0)
         return 0;
     *left = !existed && !g_error_matches(why, REPL_ERROR, VIR_ERR_STORAGE_VOL_EXIST) &&
-            fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_size == 0;
+            fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+            st.st_size == 0;
     g_propagate_error(err, g_steal_pointer(&why));
     return -1;
 }

@@ -10,10 +10,7 @@
 #include "job/jobpriv.h"
 
 ReplJob *
-replJobNew(const char *id,
-           const char *lane,
-           const ReplJobOps *ops,
-           void *opaque,
+replJobNew(const char *id, const char *lane, const ReplJobOps *ops, void *opaque,
            guint64 bandwidth_bytesPerSec)
 {
     ReplJob *job = g_new0(ReplJob, 1);
@@ -258,14 +255,13 @@ replJobLog(ReplJob *job, ReplJobState from, const ReplJobInfo *info)
                   replJobStateToString(info->state));
     else if (info->started_s == 0)
         replInfo("replication job %s (%s): %s before it ran%s%s", job->id, what,
-                 replJobStateToString(info->state), info->error ? ": " : "",
-                 info->error ? info->error : "");
+                 replJobStateToString(info->state), info->error ? ": " : "", info->error ? info->error : "");
     else
         replInfo("replication job %s (%s): %s, %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
                  " bytes in %" G_GINT64_FORMAT " s, %" G_GUINT64_FORMAT " bytes/s%s%s",
-                 job->id, what, replJobStateToString(info->state), info->processed_bytes,
-                 info->total_bytes, took_s, info->processed_bytes / (guint64)MAX(took_s, 1),
-                 info->error ? ": " : "", info->error ? info->error : "");
+                 job->id, what, replJobStateToString(info->state), info->processed_bytes, info->total_bytes,
+                 took_s, info->processed_bytes / (guint64)MAX(took_s, 1), info->error ? ": " : "",
+                 info->error ? info->error : "");
 }
 
 gboolean

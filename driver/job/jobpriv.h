@@ -14,7 +14,7 @@
 
 /* What a job tells its queue; called with no lock held, by any thread. */
 typedef struct {
-    void (*changed)(ReplJob *job, void *opaque);  /* its state has changed, or an attempt has begun or ended */
+    void (*changed)(ReplJob *job, void *opaque); /* its state has changed, or an attempt has begun or ended */
     void (*turnFree)(ReplJob *job, void *opaque); /* the job gave its turn back */
 } ReplJobHost;
 
@@ -34,20 +34,20 @@ struct _ReplJob {
     ReplLock monitor; /* signalled at every change that a thread may wait for */
 
     /* guarded by monitor */
-    ReplJobInfo *info;      /* processed_bytes is the highest ever shown */
-    guint64 actual_bytes;   /* what this attempt has, may be behind what was shown */
-    guint shown_percent;    /* the highest ever shown */
+    ReplJobInfo *info;    /* processed_bytes is the highest ever shown */
+    guint64 actual_bytes; /* what this attempt has, may be behind what was shown */
+    guint shown_percent;  /* the highest ever shown */
     ReplMeter meter;
     ReplLimit limit;
-    ReplLimiter *shared;    /* of the daemon, NULL: none */
+    ReplLimiter *shared;     /* of the daemon, NULL: none */
     const ReplJobHost *host; /* NULL: not in a queue */
     void *hostOpaque;
-    gboolean cancel;        /* asked for; taken back only when undoing the job failed */
-    gboolean interrupt;     /* the daemon shuts down, never taken back */
-    gboolean attempt;       /* a thread works on the job: from the grant of a turn to clean */
-    gboolean settling;      /* the phases of the attempt are over, abort or clean is under way */
-    gboolean hasTurn;       /* of the queue, for the attempt */
-    char *waitsFor;         /* another host, by name; NULL: none */
+    gboolean cancel;    /* asked for; taken back only when undoing the job failed */
+    gboolean interrupt; /* the daemon shuts down, never taken back */
+    gboolean attempt;   /* a thread works on the job: from the grant of a turn to clean */
+    gboolean settling;  /* the phases of the attempt are over, abort or clean is under way */
+    gboolean hasTurn;   /* of the queue, for the attempt */
+    char *waitsFor;     /* another host, by name; NULL: none */
 };
 
 /* --- job.c --- */

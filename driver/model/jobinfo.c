@@ -7,8 +7,8 @@
 
 #include "base/words.h"
 
-REPL_WORDS(replJobState, ReplJobState, "planned", "queued", "running", "verifying", "publishing",
-           "paused", "completed", "failed", "cancelled", "waiting")
+REPL_WORDS(replJobState, ReplJobState, "planned", "queued", "running", "verifying", "publishing", "paused",
+           "completed", "failed", "cancelled", "waiting")
 REPL_WORDS(replStepAction, ReplStepAction, "copy", "clone", "reuse", "convert", "verify")
 REPL_WORDS(replStepState, ReplStepState, "waiting", "running", "done", "failed")
 

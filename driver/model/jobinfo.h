@@ -52,7 +52,7 @@ typedef struct {
     char *volume; /* volume in the target pool */
     ReplStepAction action;
     ReplStepState state;
-    guint64 bytes; /* data to move; 0 for reuse and clone */
+    guint64 bytes;       /* data to move; 0 for reuse and clone */
     guint snapshotsLost; /* internal snapshots that the new form cannot keep */
     guint bitmapsLost;   /* persistent dirty bitmaps, the same */
 } ReplStep;
@@ -64,18 +64,18 @@ typedef struct {
     guint64 processed_bytes;
     guint64 total_bytes;
     guint64 rate_bytesPerSec;
-    gint64 eta_s;           /* -1: unknown */
-    guint place;            /* in the queue, 1 is next; 0: not waiting */
-    gint64 started_s;       /* UNIX time, 0: not yet */
-    gint64 ended_s;         /* UNIX time, 0: not yet */
-    guint64 bandwidth_bytesPerSec;  /* 0: no limit */
-    guint64 peakSpace_bytes;        /* what the plan needs at most on the target */
+    gint64 eta_s;                  /* -1: unknown */
+    guint place;                   /* in the queue, 1 is next; 0: not waiting */
+    gint64 started_s;              /* UNIX time, 0: not yet */
+    gint64 ended_s;                /* UNIX time, 0: not yet */
+    guint64 bandwidth_bytesPerSec; /* 0: no limit */
+    guint64 peakSpace_bytes;       /* what the plan needs at most on the target */
     gboolean hasAfter;
-    ReplAmounts after;      /* usage of the target once the job is completed; of a planned job */
-    GPtrArray *steps;       /* of ReplStep, bases first */
-    int errorCode;          /* virErrorNumber */
-    char *error;            /* NULL: none */
-    char *peer;             /* that a waiting job waits for; NULL: none */
+    ReplAmounts after; /* usage of the target once the job is completed; of a planned job */
+    GPtrArray *steps;  /* of ReplStep, bases first */
+    int errorCode;     /* virErrorNumber */
+    char *error;       /* NULL: none */
+    char *peer;        /* that a waiting job waits for; NULL: none */
 } ReplJobInfo;
 
 ReplJobInfo *

@@ -196,8 +196,8 @@ replPeerTableShown(const char *volume, void *opaque)
 {
     const ReplPeerTableViewer *viewer = opaque;
     g_autoptr(ReplPeerAclVol) vol = replPeerPoolAclVol(viewer->entry->pool, volume);
-    gboolean shown =
-        vol && replVirt.StoragePoolListAllVolumesCheckACL(viewer->conn, viewer->entry->pool->aclDef, vol->def);
+    gboolean shown = vol && replVirt.StoragePoolListAllVolumesCheckACL(viewer->conn,
+                                                                       viewer->entry->pool->aclDef, vol->def);
 
     virResetLastError();
     return shown;

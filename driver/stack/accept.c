@@ -127,7 +127,8 @@ replSubmissionKeepId(ReplImage **image, void *opaque, GError **err)
     if (*image)
         return FALSE;
     if (fstatat(r->source->dir->dirFd, r->volume, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot look at volume '%s' of pool '%s'"), r->volume, r->source->name);
+        replErrorSetSystem(err, errno, _("Cannot look at volume '%s' of pool '%s'"), r->volume,
+                           r->source->name);
         return FALSE;
     }
     *image = replImageNew(r->image->id);

@@ -92,8 +92,8 @@ replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int f
 
 /* One of the two is on another host. */
 static virStorageVolPtr
-replCreateOpsFromRemote(virStoragePoolPtr pool, const char *desc, const ReplVolXml *xml, virStorageVolPtr source,
-                        unsigned int flags)
+replCreateOpsFromRemote(virStoragePoolPtr pool, const char *desc, const ReplVolXml *xml,
+                        virStorageVolPtr source, unsigned int flags)
 {
     const ReplVirtStorageDriver *below = replBelowPool(pool);
 

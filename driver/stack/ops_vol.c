@@ -147,7 +147,8 @@ replStorageVolDownload(virStorageVolPtr vol, virStreamPtr stream, unsigned long 
     if (flags & REPL_WIRE_STREAM_FLAG) {
         if (flags == REPL_WIRE_STREAM_FLAG && offset == 0 && length == 0)
             return replCalledOpen(vol, stream);
-        replReportError(VIR_ERR_INVALID_ARG, _("A session between hosts has no range and no other flags (0x%x)"), flags);
+        replReportError(VIR_ERR_INVALID_ARG,
+                        _("A session between hosts has no range and no other flags (0x%x)"), flags);
         return -1;
     }
     if (region) {

@@ -274,7 +274,8 @@ replResumeStaging(const ReplRegion *region, ReplStaging *staging)
         return -1;
     }
     replStagingSweep(staging);
-    if (!replResumeAnyOpen(records) && replPartialsCount(staging) == 0 && !replLeasesIsLeft(region->uuidstr, staging))
+    if (!replResumeAnyOpen(records) && replPartialsCount(staging) == 0 &&
+        !replLeasesIsLeft(region->uuidstr, staging))
         return ret;
     if (!replResumeMay(region, staging))
         return -1;

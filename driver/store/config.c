@@ -31,14 +31,14 @@ typedef struct {
     const char *initialString;
 } ReplConfigKey;
 
-#define REPL_CONFIG_NUMBER(key, member, initial, min, max, unit)                                   \
-    {                                                                                              \
-        key, G_STRUCT_OFFSET(ReplConfig, member), sizeof(((ReplConfig *)0)->member), initial, min, \
-            max, unit, NULL                                                                        \
+#define REPL_CONFIG_NUMBER(key, member, initial, min, max, unit)                                             \
+    {                                                                                                        \
+        key, G_STRUCT_OFFSET(ReplConfig, member), sizeof(((ReplConfig *)0)->member), initial, min, max,      \
+            unit, NULL                                                                                       \
     }
-#define REPL_CONFIG_STRING(key, member, initial)                                                   \
-    {                                                                                              \
-        key, G_STRUCT_OFFSET(ReplConfig, member), 0, 0, 0, 0, 0, initial                           \
+#define REPL_CONFIG_STRING(key, member, initial)                                                             \
+    {                                                                                                        \
+        key, G_STRUCT_OFFSET(ReplConfig, member), 0, 0, 0, 0, 0, initial                                     \
     }
 
 /* max_waiting: half of the 20 workers that a daemon has by default. max_size_gib: up to what a file
@@ -164,8 +164,7 @@ replConfigValue(char *text)
 
 /* A @value of NULL is one that could not be read. */
 static void
-replConfigApply(
-    ReplConfig *config, const ReplConfigKey *key, const char *value, const char *path, guint line)
+replConfigApply(ReplConfig *config, const ReplConfigKey *key, const char *value, const char *path, guint line)
 {
     guint64 number;
 

@@ -92,9 +92,7 @@ replJobRecordFree(ReplJobRecord *record)
 }
 
 ReplJobLayer *
-replJobLayerNew(const char *sourceVolume,
-                const char *sourcePoolUuid,
-                const char *volume,
+replJobLayerNew(const char *sourceVolume, const char *sourcePoolUuid, const char *volume,
                 ReplStepAction action)
 {
     ReplJobLayer *layer = g_new0(ReplJobLayer, 1);
@@ -146,8 +144,7 @@ replJobLayerFromText(ReplTextReader *r, guint index)
     if (action < 0)
         replTextFault(r, group, "action", _("the value is missing"));
     layer->action = action;
-    layer->sourceVolume =
-        replTextNeed(r, replTextName(r, group, "source-volume"), group, "source-volume");
+    layer->sourceVolume = replTextNeed(r, replTextName(r, group, "source-volume"), group, "source-volume");
     layer->sourcePoolUuid = replTextUuid(r, group, "source-pool");
     layer->volume = replTextNeed(r, replTextName(r, group, "volume"), group, "volume");
     layer->placeholder = replTextFlag(r, group, "placeholder");
@@ -306,8 +303,7 @@ replJobRecordCollect(const char *file, gconstpointer record, void *records)
 GPtrArray *
 replJobRecordList(ReplStaging *staging, guint *unread, GError **err)
 {
-    g_autoptr(GPtrArray) records =
-        g_ptr_array_new_with_free_func((GDestroyNotify)replJobRecordFree);
+    g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)replJobRecordFree);
 
     if (replShelfEach(staging->jobs, replJobRecordCollect, records, unread, err) < 0)
         return NULL;
@@ -361,8 +357,8 @@ static gboolean
 replJobRecordCollectEnd(const char *file, gconstpointer opaque, void *ends)
 {
     const ReplJobRecord *record = opaque;
-    ReplJobEnd end = {.ended_s = record->info->ended_s, .sequence = record->sequence,
-                      .plain = record->token == NULL};
+    ReplJobEnd end = {
+        .ended_s = record->info->ended_s, .sequence = record->sequence, .plain = record->token == NULL};
 
     /* The record is all that says whose placeholder it is. */
     if (replJobStateIsEnded(record->info->state) && !record->holdsPlaceholder) {
@@ -431,8 +427,7 @@ replJobRecordsRefuseUnfinished(ReplStaging *staging, GError **err)
     }
     if (unread) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("The staging folder cannot be removed: %u records of jobs cannot be read"),
-                     unread);
+                     _("The staging folder cannot be removed: %u records of jobs cannot be read"), unread);
         return -1;
     }
     return 0;

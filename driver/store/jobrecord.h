@@ -33,8 +33,8 @@ typedef struct {
     gboolean done;            /* written and synced */
     ReplFileIdentity source;  /* the source's file when it was planned */
     guint partial;            /* number of its partial file */
-    guint64 ino;    /* inode of the partial file, before and after it is in place; 0: none yet */
-    guint64 holder; /* inode of the empty file that holds the name; 0: not known */
+    guint64 ino;              /* inode of the partial file, before and after it is in place; 0: none yet */
+    guint64 holder;           /* inode of the empty file that holds the name; 0: not known */
     guint64 checkpoint_bytes; /* everything below is on disk */
 } ReplJobLayer;
 
@@ -76,9 +76,7 @@ replJobRecordFree(ReplJobRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplJobRecord, replJobRecordFree)
 
 ReplJobLayer *
-replJobLayerNew(const char *sourceVolume,
-                const char *sourcePoolUuid,
-                const char *volume,
+replJobLayerNew(const char *sourceVolume, const char *sourcePoolUuid, const char *volume,
                 ReplStepAction action);
 
 void

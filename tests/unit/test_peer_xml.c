@@ -189,7 +189,8 @@ testPeerPool(void)
         "<r:region " NS " name='cn-east-2' project='p'><r:quota images='3'/><r:usage images='1'/>"
         "<r:job id='x' token='secret'/></r:region></metadata></pool>",
         NULL, NULL, &err);
-    g_autoptr(ReplPeerPoolXml) stock = replPeerPoolXmlParse("<pool type='fs'><name>i</name></pool>", NULL, NULL, NULL);
+    g_autoptr(ReplPeerPoolXml) stock =
+        replPeerPoolXmlParse("<pool type='fs'><name>i</name></pool>", NULL, NULL, NULL);
 
     g_assert_no_error(err);
     g_assert_cmpstr(xml->type, ==, "dir");
