@@ -11,6 +11,7 @@
 #include "base/lock.h"
 #include "base/thread.h"
 #include "copy/reader.h"
+#include "endpoint/window.h"
 #include "wire/messages.h"
 
 /* READs of a window of small blocks, and a little more. */
@@ -41,6 +42,7 @@ struct _ReplServe {
     const ReplSourceFacts *facts;              /* NULL: not yet described */
     ReplReader *readers[REPL_WIRE_LAYERS_MAX]; /* NULL: not yet opened */
     guint64 sizes[REPL_WIRE_LAYERS_MAX];
+    ReplWindowSeat *seat; /* NULL: not yet described; then it stays */
 
     ReplLock lock; /* guards these */
     GQueue questions;
@@ -82,6 +84,7 @@ replServeDescribed(ReplServe *serve, GError **err)
     }
     for (guint i = 0; i < serve->facts->layerCount; i++)
         serve->sizes[i] = serve->facts->layers[i].size_bytes;
+    serve->seat = replWindowJoin(serve->facts);
     return 0;
 }
 
@@ -210,19 +213,37 @@ replServeDigests(ReplServe *serve, const GByteArray *question, GError **err)
 
 /* --- without it --- */
 
+typedef struct {
+    ReplReader *reader;
+    guint8 *buffer;
+} ReplServeBlock;
+
 /* Read into memory that a disk can write to directly, then into the frame. */
+static GByteArray *
+replServeMake(void *opaque, const ReplWireRange *range, GError **err)
+{
+    const ReplServeBlock *block = opaque;
+    GByteArray *data;
+
+    if (replReaderRead(block->reader, block->buffer, range->length_bytes, range->offset_bytes, err) < 0)
+        return NULL;
+    data = replWireDataNew(range);
+    memcpy(data->data + REPL_WIRE_DATA_HEAD_BYTES, block->buffer, range->length_bytes);
+    replWireDataSeal(data);
+    return data;
+}
+
 static GByteArray *
 replServeRead(ReplServe *serve, const GByteArray *question, guint8 *buffer, GError **err)
 {
+    ReplServeBlock block = {.buffer = buffer};
     ReplWireRange range;
-    ReplReader *reader;
-    GByteArray *data;
 
     if (replWireRangeRead(question, &range, err) < 0)
         return NULL;
     {
         REPL_GUARD(&serve->sourceLock);
-        if (!(reader = replServeReader(serve, range.layer, err)))
+        if (!(block.reader = replServeReader(serve, range.layer, err)))
             return NULL;
     }
     if (range.offset_bytes + range.length_bytes > serve->sizes[range.layer] || range.length_bytes == 0) {
@@ -234,12 +255,7 @@ replServeRead(ReplServe *serve, const GByteArray *question, guint8 *buffer, GErr
     }
     if (serve->admit && serve->admit(serve->admitOpaque, range.length_bytes, NULL) < 0)
         return NULL;
-    if (replReaderRead(reader, buffer, range.length_bytes, range.offset_bytes, err) < 0)
-        return NULL;
-    data = replWireDataNew(&range);
-    memcpy(data->data + REPL_WIRE_DATA_HEAD_BYTES, buffer, range.length_bytes);
-    replWireDataSeal(data);
-    return data;
+    return replWindowRead(serve->seat, &range, replServeMake, &block, err);
 }
 
 static const struct {
@@ -401,6 +417,7 @@ replServeFree(ReplServe *serve)
     g_queue_clear_full(&serve->questions, (GDestroyNotify)replQuestionFree);
     for (guint i = 0; i < REPL_WIRE_LAYERS_MAX; i++)
         replReaderFree(serve->readers[i]);
+    replWindowLeave(serve->seat);
     replLockClear(&serve->lock);
     replLockClear(&serve->sourceLock);
     g_free(serve);

@@ -322,6 +322,11 @@ class Host:
         with open(f"/proc/{self.pid}/status") as f:
             return int(re.search(rf"^{key}:\s+(\d+) kB", f.read(), re.M).group(1))
 
+    def read_bytes(self):
+        """What the daemon has read so far, by calls of the system: of files, cached or not, and of sockets."""
+        with open(f"/proc/{self.pid}/io", encoding="ascii") as f:
+            return int(dict(line.split(": ") for line in f)["rchar"])
+
     def cpu_s(self):
         with open(f"/proc/{self.pid}/stat") as f:
             fields = f.read().rsplit(")", 1)[1].split()
