@@ -124,15 +124,21 @@ replOverviewAddShared(const ReplRegion *region, ReplOverview *overview)
 
 /* --- images --- */
 
+typedef struct {
+    const ReplRegion *region;
+    ReplGraph *graph;
+    ReplOverview *overview;
+} ReplOverviewListing;
+
 static void
-replOverviewAddImage(const ReplRegion *region, ReplGraph *graph, const char *volume, ReplOverview *overview)
+replOverviewAddImage(const char *volume, const ReplImage *shown, void *opaque)
 {
-    g_autoptr(ReplImage) shown = replViewImageQuick(region, volume, NULL);
-    const ReplGraphNode *node = replGraphFind(graph, region->dir, volume);
-    g_auto(GStrv) below = NULL;
+    const ReplOverviewListing *listing = opaque;
+    ReplGraph *graph = listing->graph;
+    const ReplGraphNode *node = replGraphFind(graph, listing->region->dir, volume);
     ReplOverviewImage *image;
 
-    if (!shown)
+    if (g_str_equal(volume, REPL_STAGING_NAME))
         return;
     image = g_new0(ReplOverviewImage, 1);
     image->id = g_strdup(shown->id);
@@ -142,10 +148,9 @@ replOverviewAddImage(const ReplRegion *region, ReplGraph *graph, const char *vol
     image->type = shown->type;
     image->isLayer = node && replGraphIsLayer(graph, node);
     image->bytes = node ? replGraphNodeBytes(node) : 0;
-    below = replGraphBackingChain(graph, region->dir, volume);
-    image->backing = below ? g_strdup(below[0]) : NULL;
+    image->backing = node ? g_strdup(replGraphNearest(graph, node)) : NULL;
     image->source = g_strdup(shown->source.id);
-    g_ptr_array_add(overview->images, image);
+    g_ptr_array_add(listing->overview->images, image);
 }
 
 static int
@@ -157,29 +162,39 @@ replOverviewCompareImages(gconstpointer a, gconstpointer b)
     return strcmp(x->volume, y->volume);
 }
 
-/* The stock list is what the caller may see. */
+/* The names of the volumes that the caller may see: the stock list. NULL with an error reported. */
+static char **
+replOverviewVolumes(virStoragePoolPtr pool)
+{
+    const ReplVirtStorageDriver *below = replBelowPool(pool);
+    int count = below->storagePoolNumOfVolumes(pool);
+    char **names;
+
+    if (count < 0)
+        return NULL;
+    names = g_new0(char *, (gsize)count + 1);
+    if (below->storagePoolListVolumes(pool, names, count) >= 0)
+        return names;
+    g_free(names); /* the stock driver has freed what was in it */
+    return NULL;
+}
+
 static int
 replOverviewAddImages(virStoragePoolPtr pool, const ReplRegion *region, ReplOverview *overview)
 {
     g_autoptr(ReplPoolSet) set = replRegionsSet();
     g_autoptr(GError) err = NULL;
     g_autoptr(ReplGraph) graph = replGraphScan(replServiceCache(), set, region->dir, &err);
-    virStorageVolPtr *vols = NULL;
-    int count;
-    int i;
+    ReplOverviewListing listing = {region, graph, overview};
+    g_auto(GStrv) volumes = NULL;
 
     if (!graph) {
         replReport(g_steal_pointer(&err));
         return -1;
     }
-    if ((count = replBelowPool(pool)->storagePoolListAllVolumes(pool, &vols, 0)) < 0)
+    if (!(volumes = replOverviewVolumes(pool)))
         return -1;
-    for (i = 0; i < count; i++) {
-        if (!g_str_equal(virStorageVolGetName(vols[i]), REPL_STAGING_NAME))
-            replOverviewAddImage(region, graph, virStorageVolGetName(vols[i]), overview);
-        replVolUnref(vols[i]);
-    }
-    free(vols);
+    replViewImages(region, volumes, replOverviewAddImage, &listing);
     g_ptr_array_sort(overview->images, replOverviewCompareImages);
     return 0;
 }

@@ -108,15 +108,29 @@ replStandingUse(const ReplRegion *region, const char *volume, ReplStanding *stan
 }
 
 void
-replStandingFind(const ReplRegion *region, const char *volume, const struct statx *st, ReplStanding *standing)
+replStandingRecordsOpen(const ReplRegion *region, ReplStandingRecords *records)
 {
     g_autoptr(GError) err = NULL;
-    g_autoptr(ReplStaging) staging = replRegionStaging(region, FALSE, &err);
+
+    records->staging = replRegionStaging(region, FALSE, &err);
+    /* A folder that is not ours holds no records of ours. */
+    records->doubt = err && !g_error_matches(err, REPL_ERROR, VIR_ERR_OPERATION_DENIED);
+}
+
+void
+replStandingRecordsClear(ReplStandingRecords *records)
+{
+    g_clear_pointer(&records->staging, replStagingUnref);
+}
+
+void
+replStandingFind(const ReplRegion *region, const ReplStandingRecords *records, const char *volume,
+                 const struct statx *st, ReplStanding *standing)
+{
+    ReplStaging *staging = records->staging;
     ReplDisk disk = replStandingDisk(st);
     ReplUse use = replStandingUse(region, volume, standing);
-    /* A folder that is not ours holds no records of ours. */
-    gboolean doubt = err && !g_error_matches(err, REPL_ERROR, VIR_ERR_OPERATION_DENIED);
-    ReplSays says = doubt ? REPL_SAYS_UNREADABLE : REPL_SAYS_NOTHING;
+    ReplSays says = records->doubt ? REPL_SAYS_UNREADABLE : REPL_SAYS_NOTHING;
     gboolean unread = FALSE;
 
     if (staging)
@@ -136,12 +150,15 @@ replStandingFind(const ReplRegion *region, const char *volume, const struct stat
 void
 replStandingOf(const ReplRegion *region, const char *volume, ReplStanding *standing)
 {
+    g_auto(ReplStandingRecords) records = {0};
     struct statx st;
 
     /* One that cannot be looked at is not there for us; stock calls say what is wrong with it. */
     if (region->dir &&
-        statx(region->dir->dirFd, volume, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_SIZE, &st) == 0)
-        replStandingFind(region, volume, &st, standing);
-    else
+        statx(region->dir->dirFd, volume, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_SIZE, &st) == 0) {
+        replStandingRecordsOpen(region, &records);
+        replStandingFind(region, &records, volume, &st, standing);
+    } else {
         standing->state = replStateOf(REPL_DISK_NONE, REPL_USE_NOTHING, REPL_SAYS_NOTHING);
+    }
 }

@@ -20,10 +20,24 @@ typedef struct {
     ReplJobInfo *info;    /* of the job, or of one on record that this daemon has not taken up; NULL: none */
 } ReplStanding;
 
+/* Where the records of a pool are. Opened once for a look at one volume or at many. */
+typedef struct {
+    ReplStaging *staging; /* a reference; NULL: there are none to be read */
+    gboolean doubt;       /* there may be some all the same */
+} ReplStandingRecords;
+
+void
+replStandingRecordsOpen(const ReplRegion *region, ReplStandingRecords *records);
+
+void
+replStandingRecordsClear(ReplStandingRecords *records);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplStandingRecords, replStandingRecordsClear)
+
 /* Of a volume whose file is as @st says (mode and size are looked at). Cleared with replStandingClear(). */
 void
-replStandingFind(const ReplRegion *region, const char *volume, const struct statx *st,
-                 ReplStanding *standing);
+replStandingFind(const ReplRegion *region, const ReplStandingRecords *records, const char *volume,
+                 const struct statx *st, ReplStanding *standing);
 
 /* The same, looking at the file itself. */
 void

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,16 +30,38 @@
 
 /* Guards the table. */
 static ReplLock replViewLock = REPL_LOCK_INIT;
-static GHashTable *replViewKinds; /* identity as text -> ReplImageType */
+static GHashTable *replViewKinds; /* ReplViewFile -> ReplImageType */
 
-static char *
-replViewKey(const struct statx *st)
+/* A file as it was looked at. */
+typedef struct {
+    guint64 inode, size_bytes;
+    gint64 mtime_s, ctime_s;
+    guint32 major, minor, mtime_ns, ctime_ns;
+} ReplViewFile;
+
+static ReplViewFile
+replViewFileOf(const struct statx *st)
 {
-    return g_strdup_printf("%u:%u:%llu:%llu:%lld.%u:%lld.%u", st->stx_dev_major, st->stx_dev_minor,
-                           (unsigned long long)st->stx_ino, (unsigned long long)st->stx_size,
-                           (long long)st->stx_mtime.tv_sec, st->stx_mtime.tv_nsec,
-                           (long long)st->stx_ctime.tv_sec, st->stx_ctime.tv_nsec);
+    return (ReplViewFile){st->stx_ino,       st->stx_size,      st->stx_mtime.tv_sec,  st->stx_ctime.tv_sec,
+                          st->stx_dev_major, st->stx_dev_minor, st->stx_mtime.tv_nsec, st->stx_ctime.tv_nsec};
 }
+
+static guint
+replViewFileHash(gconstpointer key)
+{
+    const ReplViewFile *file = key;
+
+    return (guint)(file->inode * 31 + file->ctime_ns) ^ (guint)file->ctime_s;
+}
+
+static gboolean
+replViewFileEqual(gconstpointer a, gconstpointer b)
+{
+    /* There is no padding: three fields of 16 bytes and one of 16. */
+    return memcmp(a, b, sizeof(ReplViewFile)) == 0;
+}
+
+G_STATIC_ASSERT(sizeof(ReplViewFile) == 4 * 8 + 4 * 4);
 
 static ReplImageType
 replViewLook(const ReplRegion *region, const char *volume)
@@ -57,15 +80,15 @@ replViewLook(const ReplRegion *region, const char *volume)
 static ReplImageType
 replViewKind(const ReplRegion *region, const char *volume, const struct statx *st, gboolean look)
 {
-    g_autofree char *key = replViewKey(st);
+    ReplViewFile file = replViewFileOf(st);
     ReplImageType type;
     gpointer known;
     gboolean found;
 
     replLockTake(&replViewLock);
     if (!replViewKinds)
-        replViewKinds = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    found = g_hash_table_lookup_extended(replViewKinds, key, NULL, &known);
+        replViewKinds = g_hash_table_new_full(replViewFileHash, replViewFileEqual, g_free, NULL);
+    found = g_hash_table_lookup_extended(replViewKinds, &file, NULL, &known);
     replLockDrop(&replViewLock);
     if (found)
         return GPOINTER_TO_INT(known);
@@ -76,7 +99,7 @@ replViewKind(const ReplRegion *region, const char *volume, const struct statx *s
     replLockTake(&replViewLock);
     if (g_hash_table_size(replViewKinds) >= REPL_VIEW_KINDS_MAX)
         g_hash_table_remove_all(replViewKinds);
-    g_hash_table_insert(replViewKinds, g_steal_pointer(&key), GINT_TO_POINTER(type));
+    g_hash_table_insert(replViewKinds, g_memdup2(&file, sizeof(file)), GINT_TO_POINTER(type));
     replLockDrop(&replViewLock);
     return type;
 }
@@ -160,7 +183,8 @@ replViewCheck(const ReplRegion *region, const char *volume)
 }
 
 static ReplImage *
-replViewMake(const ReplRegion *region, const char *volume, gboolean look, GError **err)
+replViewMake(const ReplRegion *region, const ReplStandingRecords *records, const char *volume, gboolean look,
+             GError **err)
 {
     g_auto(ReplStanding) standing = {0};
     g_autoptr(ReplImage) image = NULL;
@@ -181,7 +205,7 @@ replViewMake(const ReplRegion *region, const char *volume, gboolean look, GError
         return NULL;
     }
     check = replViewCheck(region, volume);
-    replStandingFind(region, volume, &st, &standing);
+    replStandingFind(region, records, volume, &st, &standing);
     if (!(image = g_steal_pointer(&standing.record)))
         image = replViewDerive(region, volume, &st);
     image->status = standing.state.status;
@@ -202,13 +226,33 @@ replViewMake(const ReplRegion *region, const char *volume, gboolean look, GError
 ReplImage *
 replViewImage(const ReplRegion *region, const char *volume, GError **err)
 {
-    return replViewMake(region, volume, TRUE, err);
+    g_auto(ReplStandingRecords) records = {0};
+
+    replStandingRecordsOpen(region, &records);
+    return replViewMake(region, &records, volume, TRUE, err);
 }
 
 ReplImage *
 replViewImageQuick(const ReplRegion *region, const char *volume, GError **err)
 {
-    return replViewMake(region, volume, FALSE, err);
+    g_auto(ReplStandingRecords) records = {0};
+
+    replStandingRecordsOpen(region, &records);
+    return replViewMake(region, &records, volume, FALSE, err);
+}
+
+void
+replViewImages(const ReplRegion *region, char **volumes, ReplViewTake take, void *opaque)
+{
+    g_auto(ReplStandingRecords) records = {0};
+
+    replStandingRecordsOpen(region, &records);
+    for (; *volumes; volumes++) {
+        g_autoptr(ReplImage) image = replViewMake(region, &records, *volumes, FALSE, NULL);
+
+        if (image)
+            take(*volumes, image, opaque);
+    }
 }
 
 /* The layers below: as they are, or as the job will make them. */

@@ -25,6 +25,12 @@ replViewImage(const ReplRegion *region, const char *volume, GError **err);
 ReplImage *
 replViewImageQuick(const ReplRegion *region, const char *volume, GError **err);
 
+/* The same of many volumes: shows each that is there. */
+typedef void (*ReplViewTake)(const char *volume, const ReplImage *image, void *opaque);
+
+void
+replViewImages(const ReplRegion *region, char **volumes, ReplViewTake take, void *opaque);
+
 /* The id that @volume has as long as it has no record; NULL: there is no such volume. */
 char *
 replViewDerivedId(const ReplRegion *region, const char *volume);

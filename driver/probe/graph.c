@@ -365,6 +365,14 @@ replGraphNames(const GPtrArray *nodes, const ReplPoolDir *pool)
     return g_string_free(text, FALSE);
 }
 
+const char *
+replGraphNearest(const ReplGraph *graph, const ReplGraphNode *node)
+{
+    const ReplGraphNode *layer = replGraphBacking(graph, node);
+
+    return layer && layer->file != node->file ? layer->volume : NULL;
+}
+
 char **
 replGraphBackingChain(const ReplGraph *graph, const ReplPoolDir *pool, const char *volume)
 {

@@ -63,6 +63,10 @@ replGraphDependents(const ReplGraph *graph, const ReplPoolDir *pool, const char 
 char *
 replGraphNames(const GPtrArray *nodes, const ReplPoolDir *pool);
 
+/* The volume that @node needs as its backing file, in any pool; borrowed, NULL: none. */
+const char *
+replGraphNearest(const ReplGraph *graph, const ReplGraphNode *node);
+
 /* The volumes below @volume, the nearest first, NULL-terminated; ends where the chain leaves the set. */
 char **
 replGraphBackingChain(const ReplGraph *graph, const ReplPoolDir *pool, const char *volume);

@@ -47,10 +47,13 @@ replChecksRemove(const char *poolUuid, const char *volume, const ReplJob *mine)
 ReplJob *
 replChecksFind(const char *poolUuid, const char *volume)
 {
-    g_autofree char *key = replChecksKey(poolUuid, volume);
+    g_autofree char *key = NULL;
     ReplJob *job;
 
     REPL_GUARD(&replChecksLock);
-    job = replChecks ? g_hash_table_lookup(replChecks, key) : NULL;
+    if (!replChecks || g_hash_table_size(replChecks) == 0)
+        return NULL;
+    key = replChecksKey(poolUuid, volume);
+    job = g_hash_table_lookup(replChecks, key);
     return job ? replJobRef(job) : NULL;
 }

@@ -379,6 +379,25 @@ replRecordEach(ReplStaging *staging, void (*visit)(const char *volume, const Rep
     return replShelfEach(staging->images, replRecordVisit, &visitor, NULL, err);
 }
 
+/* A UUID as text. By hand: a list of 10,000 images makes as many. */
+static char *
+replRecordHex(const guint8 *bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *text = g_malloc(37);
+    char *at = text;
+    gsize i;
+
+    for (i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *at++ = '-';
+        *at++ = digits[bytes[i] >> 4];
+        *at++ = digits[bytes[i] & 0x0f];
+    }
+    *at = '\0';
+    return text;
+}
+
 char *
 replImageDerivedId(const unsigned char *poolUuid, const char *volume, guint64 ino, gint64 btime_ns)
 {
@@ -394,7 +413,5 @@ replImageDerivedId(const unsigned char *poolUuid, const char *volume, guint64 in
     g_checksum_get_digest(sum, d, &len);
     d[6] = (d[6] & 0x0f) | 0x50;
     d[8] = (d[8] & 0x3f) | 0x80;
-    return g_strdup_printf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", d[0], d[1],
-                           d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11], d[12], d[13], d[14],
-                           d[15]);
+    return replRecordHex(d);
 }

@@ -90,7 +90,9 @@ replFormatAttr(GString *out, const char *name, const char *value)
 {
     if (!value)
         return;
-    g_string_append_printf(out, " %s='", name);
+    g_string_append_c(out, ' ');
+    g_string_append(out, name);
+    g_string_append_len(out, "='", 2);
     replFormatText(out, value);
     g_string_append_c(out, '\'');
 }
@@ -98,7 +100,10 @@ replFormatAttr(GString *out, const char *name, const char *value)
 void
 replFormatAttrNumber(GString *out, const char *name, guint64 value)
 {
-    g_string_append_printf(out, " %s='%" G_GUINT64_FORMAT "'", name, value);
+    char text[24];
+
+    g_snprintf(text, sizeof(text), "%" G_GUINT64_FORMAT, value);
+    replFormatAttr(out, name, text);
 }
 
 void

@@ -25,6 +25,18 @@ replCompleteAdd(const ReplComplete *complete, const char *word)
 }
 
 static void
+replCompleteAddPair(const ReplComplete *complete, const char *place, const char *mark, const char *name)
+{
+    g_autofree char *word = NULL;
+
+    if (!g_str_has_prefix(complete->prefix,
+                          place)) /* most images are elsewhere, and make no text for nothing */
+        return;
+    word = g_strconcat(place, mark, name, NULL);
+    replCompleteAdd(complete, word);
+}
+
+static void
 replCompleteRegions(ReplClient *client, const ReplComplete *complete)
 {
     virtReplicationRegion **regions = NULL;
@@ -43,15 +55,12 @@ replCompleteRegions(ReplClient *client, const ReplComplete *complete)
 static void
 replCompleteImage(const ReplComplete *complete, const virtReplicationImage *image)
 {
-    g_autofree char *path = g_strdup_printf("%s/%s", image->pool, image->volume);
-    g_autofree char *named = g_strdup_printf("%s:%s", image->region, image->name);
-
     if (!image->isLayer)
         replCompleteAdd(complete, image->name);
     if (strchr(complete->prefix, '/'))
-        replCompleteAdd(complete, path);
+        replCompleteAddPair(complete, image->pool, "/", image->volume);
     if (strchr(complete->prefix, ':') && !image->isLayer)
-        replCompleteAdd(complete, named);
+        replCompleteAddPair(complete, image->region, ":", image->name);
     if (strlen(complete->prefix) >= 4)
         replCompleteAdd(complete, image->id);
 }
