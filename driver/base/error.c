@@ -9,38 +9,38 @@
 
 /* These three, and the names that the macro makes, are as GLib wants them. */
 static void
-repl_error_private_init(ReplErrorPlace *place)
+repl_error_private_init(ReplErrorOrigin *origin)
 {
-    *place = (ReplErrorPlace){0};
+    *origin = (ReplErrorOrigin){0};
 }
 
 static void
-repl_error_private_copy(const ReplErrorPlace *from, ReplErrorPlace *to)
+repl_error_private_copy(const ReplErrorOrigin *from, ReplErrorOrigin *to)
 {
     *to = *from;
 }
 
 static void
-repl_error_private_clear(ReplErrorPlace *place)
+repl_error_private_clear(ReplErrorOrigin *origin)
 {
-    *place = (ReplErrorPlace){0};
+    *origin = (ReplErrorOrigin){0};
 }
 
-typedef ReplErrorPlace ReplErrorPrivate;
+typedef ReplErrorOrigin ReplErrorPrivate;
 
 G_DEFINE_EXTENDED_ERROR(ReplError, repl_error)
 
 static void
-errorSet(GError **err, const ReplErrorPlace *place, int code, const char *message)
+errorSet(GError **err, const ReplErrorOrigin *origin, int code, const char *message)
 {
     GError *error = g_error_new_literal(REPL_ERROR, code, message);
 
-    *repl_error_get_private(error) = *place;
+    *repl_error_get_private(error) = *origin;
     g_propagate_error(err, error);
 }
 
 void
-replErrorSetAt(GError **err, const ReplErrorPlace *place, virErrorNumber code, const char *fmt, ...)
+replErrorSetAt(GError **err, const ReplErrorOrigin *origin, virErrorNumber code, const char *fmt, ...)
 {
     g_autofree char *text = NULL;
     va_list ap;
@@ -50,11 +50,11 @@ replErrorSetAt(GError **err, const ReplErrorPlace *place, virErrorNumber code, c
     va_start(ap, fmt);
     text = g_strdup_vprintf(fmt, ap);
     va_end(ap);
-    errorSet(err, place, code, text);
+    errorSet(err, origin, code, text);
 }
 
 void
-replErrorSetSystemAt(GError **err, const ReplErrorPlace *place, int errnum, const char *fmt, ...)
+replErrorSetSystemAt(GError **err, const ReplErrorOrigin *origin, int errnum, const char *fmt, ...)
 {
     g_autofree char *text = NULL;
     g_autofree char *whole = NULL;
@@ -66,11 +66,11 @@ replErrorSetSystemAt(GError **err, const ReplErrorPlace *place, int errnum, cons
     text = g_strdup_vprintf(fmt, ap);
     va_end(ap);
     whole = g_strdup_printf("%s: %s", text, g_strerror(errnum));
-    errorSet(err, place, VIR_ERR_SYSTEM_ERROR, whole);
+    errorSet(err, origin, VIR_ERR_SYSTEM_ERROR, whole);
 }
 
-ReplErrorPlace
-replErrorPlace(const GError *err)
+ReplErrorOrigin
+replErrorOrigin(const GError *err)
 {
-    return err && err->domain == REPL_ERROR ? *repl_error_get_private(err) : (ReplErrorPlace){0};
+    return err && err->domain == REPL_ERROR ? *repl_error_get_private(err) : (ReplErrorOrigin){0};
 }

@@ -25,24 +25,24 @@ typedef struct {
     const char *file; /* constant texts; NULL: not known */
     const char *func;
     int line;
-} ReplErrorPlace;
+} ReplErrorOrigin;
 
 /* Sets *err (which may be NULL) to @code, a virErrorNumber, and the formatted message; @...: format and arguments. */
 #define replErrorSet(err, code, ...)                                                                         \
-    replErrorSetAt(err, &(const ReplErrorPlace){__FILE__, __func__, __LINE__}, code, __VA_ARGS__)
+    replErrorSetAt(err, &(const ReplErrorOrigin){__FILE__, __func__, __LINE__}, code, __VA_ARGS__)
 
 /* The same with code VIR_ERR_SYSTEM_ERROR and ": " strerror(@errnum) behind the message. */
 #define replErrorSetSystem(err, errnum, ...)                                                                 \
-    replErrorSetSystemAt(err, &(const ReplErrorPlace){__FILE__, __func__, __LINE__}, errnum, __VA_ARGS__)
+    replErrorSetSystemAt(err, &(const ReplErrorOrigin){__FILE__, __func__, __LINE__}, errnum, __VA_ARGS__)
 
 void
-replErrorSetAt(GError **err, const ReplErrorPlace *place, virErrorNumber code, const char *fmt, ...)
+replErrorSetAt(GError **err, const ReplErrorOrigin *origin, virErrorNumber code, const char *fmt, ...)
     G_GNUC_PRINTF(4, 5);
 
 void
-replErrorSetSystemAt(GError **err, const ReplErrorPlace *place, int errnum, const char *fmt, ...)
+replErrorSetSystemAt(GError **err, const ReplErrorOrigin *origin, int errnum, const char *fmt, ...)
     G_GNUC_PRINTF(4, 5);
 
 /* Where @err was set, its copies included; of an error of another domain nothing is known. */
-ReplErrorPlace
-replErrorPlace(const GError *err);
+ReplErrorOrigin
+replErrorOrigin(const GError *err);

@@ -1,5 +1,5 @@
 /*
- * printable.h: text from untrusted places, fit for messages
+ * printable.h: text from untrusted sources, fit for messages
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

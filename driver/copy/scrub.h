@@ -13,7 +13,7 @@
 #include "copy/copy.h"
 #include "store/digests.h"
 
-/* Places that are told one by one; of more damage only the blocks are counted. */
+/* Damaged ranges that are told one by one; of more damage only the blocks are counted. */
 #define REPL_SCRUB_PLACES_MAX 1024
 
 typedef struct {

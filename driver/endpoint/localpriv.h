@@ -88,7 +88,7 @@ replLocalVerify(ReplTarget *base, guint index, GError **err);
 guint64
 replLocalWritten(ReplTarget *base);
 
-/* local_place.c */
+/* local_publish.c */
 int
 replLocalPublish(ReplTarget *base, ReplImage *const *records, GError **err);
 

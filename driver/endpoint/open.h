@@ -1,7 +1,7 @@
 /*
  * open.h: the source and the target of a replication, of every kind
  *
- * Each kind of place that is not a pool of this host registers itself at start; what no kind calls its own is a
+ * Each kind of endpoint that is not a pool of this host registers itself at start; what no kind calls its own is a
  * region pool of this host.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -23,7 +23,7 @@ typedef struct {
 void
 replEndpointRegister(const ReplEndpointKind *kind);
 
-/* Never NULL; what is wrong with the place is found by the first operation. */
+/* Never NULL; what is wrong with the pool is found by the first operation. */
 ReplSource *
 replEndpointSource(const char *poolUuid, const char *volume);
 ReplTarget *

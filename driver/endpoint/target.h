@@ -3,7 +3,7 @@
  *
  * In:    a table of operations (ReplTargetOps) for one replica of one job: in a pool on this host (local_target.h), on a
  *        peer with the module, on a stock peer, in a bundle, in memory for tests.
- * Out:   plain facts about the place, a writer for each layer, and the replica in its place, whole or not at all.
+ * Out:   plain facts about the target, a writer for each layer, and the replica under its name, whole or not at all.
  * Owner: the one who opened the target frees it, after all of its writers. It belongs to one replication, and to one
  *        thread at a time.
  * Lock:  none here. Writers are used by many threads (copy/writer.h); what they share with their target its
@@ -44,7 +44,7 @@
 #include "endpoint/source.h"
 #include "plan/plan.h"
 
-/* What a plan has to know of the place. Owned; cleared with replTargetFactsClear(). */
+/* What a plan has to know of the target. Owned; cleared with replTargetFactsClear(). */
 typedef struct {
     char *pool;       /* name, as this host calls it */
     char *poolUuid;   /* the same */
@@ -111,7 +111,7 @@ typedef enum {
 typedef struct _ReplTarget ReplTarget;
 
 typedef struct {
-    /* What the place is like now. Called again for the check of the quota right before publishing. @facts is cleared. Returns 0,
+    /* The facts as they are now. Called again for the check of the quota right before publishing. @facts is cleared. Returns 0,
      * or -1 with @err set. */
     int (*facts)(ReplTarget *target, ReplTargetFacts *facts, GError **err);
 

@@ -16,9 +16,9 @@ replQuotaEnter(const ReplRegion *region, const char *volume, const ReplAmounts *
 void
 replQuotaLeave(const ReplRegion *region, const ReplAmounts *adds);
 
-/* The same around the moment in which a job takes its place (it is counted with all jobs from then on): checked as above,
- * and no other request is checked until replQuotaEnd, which is called only when this has returned 0. So of two requests for the last
- * place one is refused, and none for a place that is counted twice. */
+/* The same around the moment in which a job begins to be counted among the pool's jobs: checked as above, and no other
+ * request is checked until replQuotaEnd, which is called only when this has returned 0. So of two requests for the last
+ * bytes of a quota one is refused, and no bytes are counted both as reserved and as a job's. */
 int
 replQuotaBegin(const ReplRegion *region, const char *volume, const ReplAmounts *adds, GError **err);
 

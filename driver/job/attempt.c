@@ -371,7 +371,7 @@ replJobGrantTurn(ReplJob *job)
     if (!replJobLacksTurn(job))
         return REPL_GRANT_REFUSED;
     job->hasTurn = TRUE;
-    job->info->place = 0;
+    job->info->position = 0;
     replLockWake(&job->monitor);
     if (job->attempt)
         return REPL_GRANT_RESUMED;

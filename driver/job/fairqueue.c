@@ -25,27 +25,27 @@ replLaneFree(ReplLane *lane)
 ReplFairQueue *
 replFairQueueNew(void)
 {
-    ReplFairQueue *lanes = g_new0(ReplFairQueue, 1);
+    ReplFairQueue *queue = g_new0(ReplFairQueue, 1);
 
-    g_queue_init(&lanes->ring);
-    return lanes;
+    g_queue_init(&queue->ring);
+    return queue;
 }
 
 void
-replFairQueueFree(ReplFairQueue *lanes)
+replFairQueueFree(ReplFairQueue *queue)
 {
-    if (!lanes)
+    if (!queue)
         return;
-    g_queue_clear_full(&lanes->ring, (GDestroyNotify)replLaneFree);
-    g_free(lanes);
+    g_queue_clear_full(&queue->ring, (GDestroyNotify)replLaneFree);
+    g_free(queue);
 }
 
 static GList *
-replFairQueueFind(ReplFairQueue *lanes, const char *name)
+replFairQueueFind(ReplFairQueue *queue, const char *name)
 {
     GList *link;
 
-    for (link = lanes->ring.head; link; link = link->next) {
+    for (link = queue->ring.head; link; link = link->next) {
         if (g_str_equal(((ReplLane *)link->data)->name, name))
             return link;
     }
@@ -53,17 +53,17 @@ replFairQueueFind(ReplFairQueue *lanes, const char *name)
 }
 
 void
-replFairQueuePush(ReplFairQueue *lanes, const char *name, void *item)
+replFairQueuePush(ReplFairQueue *queue, const char *name, void *item)
 {
-    GList *link = replFairQueueFind(lanes, name);
+    GList *link = replFairQueueFind(queue, name);
 
     if (!link) {
         ReplLane *lane = g_new0(ReplLane, 1);
 
         lane->name = g_strdup(name);
         g_queue_init(&lane->items);
-        g_queue_push_tail(&lanes->ring, lane);
-        link = lanes->ring.tail;
+        g_queue_push_tail(&queue->ring, lane);
+        link = queue->ring.tail;
     }
     g_queue_push_tail(&((ReplLane *)link->data)->items, item);
 }
@@ -71,44 +71,44 @@ replFairQueuePush(ReplFairQueue *lanes, const char *name, void *item)
 /* Takes @item out of the lane at @link, which goes to the end of the ring, or away when it is
  * empty. */
 static void
-replFairQueueTake(ReplFairQueue *lanes, GList *link, GList *item, gboolean turn)
+replFairQueueTake(ReplFairQueue *queue, GList *link, GList *item, gboolean turn)
 {
     ReplLane *lane = link->data;
 
     g_queue_delete_link(&lane->items, item);
     if (g_queue_is_empty(&lane->items)) {
-        g_queue_delete_link(&lanes->ring, link);
+        g_queue_delete_link(&queue->ring, link);
         replLaneFree(lane);
     } else if (turn) {
-        g_queue_unlink(&lanes->ring, link);
-        g_queue_push_tail_link(&lanes->ring, link);
+        g_queue_unlink(&queue->ring, link);
+        g_queue_push_tail_link(&queue->ring, link);
     }
 }
 
 gboolean
-replFairQueueRemove(ReplFairQueue *lanes, const char *name, void *item)
+replFairQueueRemove(ReplFairQueue *queue, const char *name, void *item)
 {
-    GList *link = replFairQueueFind(lanes, name);
+    GList *link = replFairQueueFind(queue, name);
     GList *found = link ? g_queue_find(&((ReplLane *)link->data)->items, item) : NULL;
 
     if (!found)
         return FALSE;
-    replFairQueueTake(lanes, link, found, FALSE);
+    replFairQueueTake(queue, link, found, FALSE);
     return TRUE;
 }
 
 void *
-replFairQueuePick(ReplFairQueue *lanes, ReplFairQueueEligible eligible, void *opaque)
+replFairQueuePick(ReplFairQueue *queue, ReplFairQueueEligible eligible, void *opaque)
 {
     GList *link, *item;
 
-    for (link = lanes->ring.head; link; link = link->next) {
+    for (link = queue->ring.head; link; link = link->next) {
         for (item = ((ReplLane *)link->data)->items.head; item; item = item->next) {
             void *data = item->data;
 
             if (!eligible(data, opaque))
                 continue;
-            replFairQueueTake(lanes, link, item, TRUE);
+            replFairQueueTake(queue, link, item, TRUE);
             return data;
         }
     }
@@ -118,7 +118,7 @@ replFairQueuePick(ReplFairQueue *lanes, ReplFairQueueEligible eligible, void *op
 /* The next eligible item from @item on; those passed over are visited. */
 static GList *
 replFairQueueSkip(GList *item, ReplFairQueueEligible eligible,
-                  void (*visit)(void *item, guint place, void *opaque), void *opaque)
+                  void (*visit)(void *item, guint position, void *opaque), void *opaque)
 {
     for (; item && !eligible(item->data, opaque); item = item->next)
         visit(item->data, 0, opaque);
@@ -126,23 +126,23 @@ replFairQueueSkip(GList *item, ReplFairQueueEligible eligible,
 }
 
 void
-replFairQueuePlaces(ReplFairQueue *lanes, ReplFairQueueEligible eligible,
-                    void (*visit)(void *item, guint place, void *opaque), void *opaque)
+replFairQueuePositions(ReplFairQueue *queue, ReplFairQueueEligible eligible,
+                       void (*visit)(void *item, guint position, void *opaque), void *opaque)
 {
     g_autoptr(GPtrArray) cursors = g_ptr_array_new(); /* of GList of items, one a lane */
-    guint place = 0, before, i;
+    guint position = 0, before, i;
     GList *link;
 
-    for (link = lanes->ring.head; link; link = link->next)
+    for (link = queue->ring.head; link; link = link->next)
         g_ptr_array_add(cursors, ((ReplLane *)link->data)->items.head);
     do { /* one round of the ring */
-        before = place;
+        before = position;
         for (i = 0; i < cursors->len; i++) {
             GList *item = replFairQueueSkip(cursors->pdata[i], eligible, visit, opaque);
 
             if (item)
-                visit(item->data, ++place, opaque);
+                visit(item->data, ++position, opaque);
             cursors->pdata[i] = item ? item->next : NULL;
         }
-    } while (place > before);
+    } while (position > before);
 }

@@ -19,22 +19,22 @@ ReplFairQueue *
 replFairQueueNew(void);
 
 void
-replFairQueueFree(ReplFairQueue *lanes);
+replFairQueueFree(ReplFairQueue *queue);
 
 /* At the end of @lane. */
 void
-replFairQueuePush(ReplFairQueue *lanes, const char *lane, void *item);
+replFairQueuePush(ReplFairQueue *queue, const char *lane, void *item);
 
 /* FALSE: was not there. */
 gboolean
-replFairQueueRemove(ReplFairQueue *lanes, const char *lane, void *item);
+replFairQueueRemove(ReplFairQueue *queue, const char *lane, void *item);
 
 /* Takes the next one out, NULL: none is eligible. */
 void *
-replFairQueuePick(ReplFairQueue *lanes, ReplFairQueueEligible eligible, void *opaque);
+replFairQueuePick(ReplFairQueue *queue, ReplFairQueueEligible eligible, void *opaque);
 
-/* Calls @visit for each item with its place, the 1-based order in which picks would take it if
+/* Calls @visit for each item with its position, the 1-based order in which picks would take it if
  * nothing changed; 0 for one that is not eligible. */
 void
-replFairQueuePlaces(ReplFairQueue *lanes, ReplFairQueueEligible eligible,
-                    void (*visit)(void *item, guint place, void *opaque), void *opaque);
+replFairQueuePositions(ReplFairQueue *queue, ReplFairQueueEligible eligible,
+                       void (*visit)(void *item, guint position, void *opaque), void *opaque);

@@ -76,7 +76,7 @@ replJobRestore(ReplJob *job, const ReplJobInfo *info)
         if (step->state == REPL_STEP_RUNNING)
             step->state = REPL_STEP_WAITING;
     }
-    job->info->place = 0;
+    job->info->position = 0;
     job->shown_percent = replJobInfoProgress(job->info);
     job->actual_bytes = job->info->processed_bytes;
     replLimitSetRate(&job->limit, info->bandwidth_bytesPerSec, g_get_monotonic_time());
@@ -208,7 +208,7 @@ replJobEnter(ReplJobInfo *info, ReplJobState to, const GError *why)
     info->errorCode = !why ? 0 : why->domain == REPL_ERROR ? why->code : VIR_ERR_INTERNAL_ERROR;
     g_free(info->error);
     info->error = why ? g_strdup(why->message) : NULL;
-    info->place = 0;
+    info->position = 0;
     info->rate_bytesPerSec = 0;
     info->eta_s = -1;
     info->state = to;
@@ -387,9 +387,9 @@ replJobSetHost(ReplJob *job, const ReplJobHost *host, void *opaque, ReplLimiter 
 }
 
 void
-replJobSetPlace(ReplJob *job, guint place)
+replJobSetPosition(ReplJob *job, guint position)
 {
     REPL_GUARD(&job->monitor);
 
-    job->info->place = job->info->state == REPL_JOB_QUEUED ? place : 0;
+    job->info->position = job->info->state == REPL_JOB_QUEUED ? position : 0;
 }

@@ -128,4 +128,4 @@ gboolean
 replJobSetHost(ReplJob *job, const ReplJobHost *host, void *opaque, ReplLimiter *shared);
 
 void
-replJobSetPlace(ReplJob *job, guint place);
+replJobSetPosition(ReplJob *job, guint position);

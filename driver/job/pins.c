@@ -22,7 +22,7 @@ struct _ReplPins {
 
     /* guarded by monitor */
     GHashTable *volumes; /* "poolUuid/volume" -> GPtrArray of ReplPin, never empty, oldest first */
-    GHashTable *claims;  /* "poolUuid/volume/region" -> job id */
+    GHashTable *routes;  /* "poolUuid/volume/region" -> job id */
 };
 
 static void
@@ -44,7 +44,7 @@ replPinKey(const char *poolUuid, const char *volume)
 }
 
 static char *
-replClaimKey(const char *poolUuid, const char *volume, const char *region)
+replRouteKey(const char *poolUuid, const char *volume, const char *region)
 {
     return g_strdup_printf("%s/%s/%s", poolUuid, volume, region);
 }
@@ -56,7 +56,7 @@ replPinsNew(void)
 
     replLockInit(&pins->monitor);
     pins->volumes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
-    pins->claims = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    pins->routes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     return pins;
 }
 
@@ -66,7 +66,7 @@ replPinsFree(ReplPins *pins)
     if (!pins)
         return;
     g_hash_table_unref(pins->volumes);
-    g_hash_table_unref(pins->claims);
+    g_hash_table_unref(pins->routes);
     replLockClear(&pins->monitor);
     g_free(pins);
 }
@@ -130,7 +130,7 @@ replPinsDropFrom(gpointer key, gpointer value, gpointer opaque)
 }
 
 static gboolean
-replClaimIsOf(gpointer key, gpointer value, gpointer opaque)
+replRouteIsOf(gpointer key, gpointer value, gpointer opaque)
 {
     (void)key;
     return g_str_equal(value, opaque);
@@ -143,7 +143,7 @@ replPinsDropJob(ReplPins *pins, const char *jobId)
 
     REPL_GUARD(&pins->monitor);
     g_hash_table_foreach_remove(pins->volumes, replPinsDropFrom, id);
-    g_hash_table_foreach_remove(pins->claims, replClaimIsOf, id);
+    g_hash_table_foreach_remove(pins->routes, replRouteIsOf, id);
 }
 
 /* What of a pin's words a refusal is made of: one whole sentence a kind, for the translators. */
@@ -221,16 +221,16 @@ replPinsPoolJobs(ReplPins *pins, const char *poolUuid)
 }
 
 int
-replPinsClaim(ReplPins *pins, const char *jobId, const char *srcPoolUuid, const char *volume,
-              const char *targetRegion, GError **err)
+replPinsTakeRoute(ReplPins *pins, const char *jobId, const char *srcPoolUuid, const char *volume,
+                  const char *targetRegion, GError **err)
 {
-    g_autofree char *key = replClaimKey(srcPoolUuid, volume, targetRegion);
+    g_autofree char *key = replRouteKey(srcPoolUuid, volume, targetRegion);
     const char *owner;
 
     REPL_GUARD(&pins->monitor);
-    owner = g_hash_table_lookup(pins->claims, key);
+    owner = g_hash_table_lookup(pins->routes, key);
     if (!owner) {
-        g_hash_table_insert(pins->claims, g_steal_pointer(&key), g_strdup(jobId));
+        g_hash_table_insert(pins->routes, g_steal_pointer(&key), g_strdup(jobId));
         return 0;
     }
     if (g_str_equal(owner, jobId))

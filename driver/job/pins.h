@@ -35,7 +35,7 @@ void
 replPinsAdd(ReplPins *pins, const char *poolUuid, const char *poolName, const char *volume, const char *jobId,
             ReplPinKind kind, const char *of);
 
-/* Drops the pins and the claims of a job. */
+/* Drops the pins and the route of a job. */
 void
 replPinsDropJob(ReplPins *pins, const char *jobId);
 
@@ -50,8 +50,8 @@ char **
 replPinsPoolJobs(ReplPins *pins, const char *poolUuid);
 
 /* "This image is on its way to that region": returns 0 and keeps it until replPinsDropJob, or -1 with
- * VIR_ERR_OPERATION_INVALID that names the job that claimed it before. Of two clients that race, one
+ * VIR_ERR_OPERATION_INVALID that names the job that had it before. Of two clients that race, one
  * gets it. Asking again for the same job is no error. */
 int
-replPinsClaim(ReplPins *pins, const char *jobId, const char *srcPoolUuid, const char *volume,
-              const char *targetRegion, GError **err);
+replPinsTakeRoute(ReplPins *pins, const char *jobId, const char *srcPoolUuid, const char *volume,
+                  const char *targetRegion, GError **err);

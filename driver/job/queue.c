@@ -33,9 +33,9 @@ struct _ReplQueue {
     ReplLock monitor;
 
     /* guarded by monitor */
-    GHashTable *entries;  /* id -> ReplEntry */
-    ReplFairQueue *lanes; /* of ReplEntry */
-    GHashTable *held;     /* set of char * */
+    GHashTable *entries; /* id -> ReplEntry */
+    ReplFairQueue *fair; /* of ReplEntry */
+    GHashTable *held;    /* set of char * */
     guint64 nextSeq;
     guint maxRunning;
     guint running;    /* turns in use */
@@ -72,18 +72,18 @@ replQueueIsEligible(void *item, void *opaque)
 }
 
 static void
-replQueueShowPlace(void *item, guint place, void *opaque)
+replQueueShowPosition(void *item, guint position, void *opaque)
 {
     ReplEntry *entry = item;
 
-    replJobSetPlace(entry->job, place);
+    replJobSetPosition(entry->job, position);
 }
 
 static void
 replQueueUnlist(ReplQueue *queue, ReplEntry *entry)
 {
     if (entry->listed)
-        replFairQueueRemove(queue->lanes, replJobLane(entry->job), entry);
+        replFairQueueRemove(queue->fair, replJobLane(entry->job), entry);
     entry->listed = FALSE;
 }
 
@@ -110,7 +110,7 @@ static void
 replQueueFill(ReplQueue *queue)
 {
     while (!queue->stopping && queue->running < queue->maxRunning) {
-        ReplEntry *entry = replFairQueuePick(queue->lanes, replQueueIsEligible, queue);
+        ReplEntry *entry = replFairQueuePick(queue->fair, replQueueIsEligible, queue);
         ReplJobGrant grant;
 
         if (!entry)
@@ -123,7 +123,7 @@ replQueueFill(ReplQueue *queue)
         if (grant == REPL_GRANT_START)
             replQueueStart(queue, entry->job);
     }
-    replFairQueuePlaces(queue->lanes, replQueueIsEligible, replQueueShowPlace, queue);
+    replFairQueuePositions(queue->fair, replQueueIsEligible, replQueueShowPosition, queue);
 }
 
 /* --- news; the monitor is not held --- */
@@ -182,7 +182,7 @@ replQueueUpdate(ReplQueue *queue, ReplEntry *entry)
         replQueueUnlist(queue, entry);
     } else if (!entry->listed) {
         entry->listed = TRUE;
-        replFairQueuePush(queue->lanes, replJobLane(entry->job), entry);
+        replFairQueuePush(queue->fair, replJobLane(entry->job), entry);
     }
     if ((state == REPL_JOB_COMPLETED || state == REPL_JOB_CANCELLED) && !replJobIsBusy(entry->job)) {
         replJobSetHost(entry->job, NULL, NULL, NULL);
@@ -235,7 +235,7 @@ replQueueNew(guint maxRunning, const ReplQueueHooks *hooks)
     replLockInit(&queue->monitor);
     queue->entries = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)replEntryFree);
     queue->held = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    queue->lanes = replFairQueueNew();
+    queue->fair = replFairQueueNew();
     queue->workers = replWorkersNew();
     g_queue_init(&queue->stranded);
     queue->maxRunning = MAX(maxRunning, 1);
@@ -282,7 +282,7 @@ replQueueFree(ReplQueue *queue)
     jobs = replQueueList(queue);
     for (i = 0; i < jobs->len; i++)
         replJobSetHost(g_ptr_array_index(jobs, i), NULL, NULL, NULL);
-    replFairQueueFree(queue->lanes);
+    replFairQueueFree(queue->fair);
     g_hash_table_unref(queue->entries);
     g_hash_table_unref(queue->held);
     replWorkersFree(queue->workers);
@@ -422,7 +422,7 @@ replQueueHold(ReplQueue *queue, const char *key)
     replLockTake(&queue->monitor);
     g_hash_table_add(queue->held, g_strdup(key));
     replLockDrop(&queue->monitor);
-    replQueueDispatch(queue); /* the places have changed */
+    replQueueDispatch(queue); /* the positions have changed */
 }
 
 void

@@ -2,11 +2,11 @@
  * queue.h: the jobs of a daemon: which run, which wait, and their threads
  *
  * At most so many jobs run at a time. The others wait, first come, first served within a lane (the
- * target region) and in turn between lanes; a waiting job knows its place. A running job has a
+ * target region) and in turn between lanes; a waiting job knows its position. A running job has a
  * thread of its own, with all signals blocked, made on demand and joined after its end.
  *
  * A paused job holds no turn: one that waited leaves the line; one that ran keeps its thread, parked
- * with what it has open, and others run in its place. After the resume it stands at the end of
+ * with what it has open, and others run instead. After the resume it stands at the end of
  * its lane like a new one.
  *
  * A job stays in the queue until it has completed or was cancelled; a failed one stays for a retry
@@ -68,7 +68,7 @@ gboolean
 replQueueForget(ReplQueue *queue, const char *id);
 
 /* Jobs with @key (a lane, or a key of replJobAddKey) do not start until the release, and have no
- * place meanwhile; those that run go on. Holding twice is holding once. */
+ * position meanwhile; those that run go on. Holding twice is holding once. */
 void
 replQueueHold(ReplQueue *queue, const char *key);
 

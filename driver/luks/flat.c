@@ -96,7 +96,7 @@ replFlatCount(ReplFlat *flat)
 }
 
 int
-replFlatPlace(ReplFlat *flat, const char *what, GError **err)
+replFlatAssign(ReplFlat *flat, const char *what, GError **err)
 {
     guint64 l1 = replFlatClusters(flat->virtualSize_bytes);
     guint64 data = replFlatCount(flat), fixed, total, pos;

@@ -21,7 +21,7 @@
 typedef struct {
     guint64 guest_bytes; /* multiples of the cluster size */
     guint64 length_bytes;
-    guint64 host_bytes; /* set by replFlatPlace */
+    guint64 host_bytes; /* set by replFlatAssign */
 } ReplFlatRun;
 
 typedef struct {
@@ -54,9 +54,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplFlat, replFlatFree)
 gboolean
 replFlatAdd(ReplFlat *flat, guint64 offset, guint64 length);
 
-/* Gives everything its place. Returns 0, or -1 with @err set when the disk is too large for qcow2. */
+/* Gives everything its offset in the file. Returns 0, or -1 with @err set when the disk is too large for qcow2. */
 int
-replFlatPlace(ReplFlat *flat, const char *what, GError **err);
+replFlatAssign(ReplFlat *flat, const char *what, GError **err);
 
 /* Writes everything but the header and the LUKS header into @dst. */
 int

@@ -39,7 +39,7 @@ replLuksInfoIsOurs(const ReplLuksInfo *info);
 /* A LUKS header copied into memory. */
 typedef struct ReplLuksHeader ReplLuksHeader;
 
-/* Reads @length bytes at @offset of @fd (the place that the qcow2 header gives, or 0 and as much as there is of a
+/* Reads @length bytes at @offset of @fd (the offset that the qcow2 header gives, or 0 and as much as there is of a
  * raw LUKS file). NULL with @err set: VIR_ERR_OPERATION_INVALID when it is no LUKS header. */
 ReplLuksHeader *
 replLuksHeaderRead(int fd, guint64 offset, guint64 length, const char *what, GError **err);

@@ -279,7 +279,7 @@ replLuksLayoutFind(const ReplLuksLayout *layout, guint64 descriptor)
 /* Finds the refcount blocks for all counted clusters and for the blocks and the table themselves, which lie from @base
  * on. Repeats until adding them needs no more of them. */
 static int
-replLuksPlaceRefcounts(ReplLuksLayout *l, guint64 base, GError **err)
+replLuksAssignRefcounts(ReplLuksLayout *l, guint64 base, GError **err)
 {
     guint32 bits = l->header->clusterBits;
     guint64 perBlock = (8ULL << bits) >> l->header->refcountOrder;
@@ -311,9 +311,9 @@ replLuksPlaceRefcounts(ReplLuksLayout *l, guint64 base, GError **err)
     }
 }
 
-/* Gives everything new its place behind the source. */
+/* Gives everything new its offset, behind the source. */
 static int
-replLuksPlace(ReplLuksLayout *l, GError **err)
+replLuksAssign(ReplLuksLayout *l, GError **err)
 {
     guint32 bits = l->header->clusterBits;
     guint64 next = (l->header->fileSize_bytes + (1ULL << bits) - 1) >> bits;
@@ -329,7 +329,7 @@ replLuksPlace(ReplLuksLayout *l, GError **err)
     if (replLuksCount(l, l->luksOffset, l->luksLength, 1, err) < 0)
         return -1;
     next += (l->luksLength + (1ULL << bits) - 1) >> bits;
-    if (replLuksPlaceRefcounts(l, next, err) < 0)
+    if (replLuksAssignRefcounts(l, next, err) < 0)
         return -1;
     return replLuksCount(l, next << bits, l->size_bytes - (next << bits), 1, err);
 }
@@ -353,7 +353,7 @@ replLuksLayoutMake(int src, const char *what, guint64 luksLength, gboolean markH
     /* Version 2 has no zero flag: there holes are written as what they read as. */
     if (replLuksCountTables(l, err) < 0 ||
         replLuksCountRuns(l, markHoles && l->header->version >= 3, watch, err) < 0 ||
-        replLuksMergeInflated(l, err) < 0 || replLuksPlace(l, err) < 0)
+        replLuksMergeInflated(l, err) < 0 || replLuksAssign(l, err) < 0)
         return NULL;
     return g_steal_pointer(&l);
 }

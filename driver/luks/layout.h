@@ -52,7 +52,7 @@ typedef struct {
     guint64 tableOffset;
     guint32 tableClusters;
     guint64 size_bytes; /* of the target file */
-    /* While holes are looked for: the source file has none from the last place to here. Finding the end of a
+    /* While holes are looked for: the source file has none from the last offset asked for to here. Finding the end of a
      * stretch of data costs as much as it is long, on tmpfs at least. */
     guint64 dataEnd_bytes;
 } ReplLuksLayout;

@@ -205,7 +205,7 @@ rawFindData(ReplRawRun *raw, GError **err)
 
 /* A raw target is one run behind the LUKS header; only decrypted or encrypted things come here. */
 static guint64
-rawPlaceRaw(ReplRawRun *raw)
+rawAssignRaw(ReplRawRun *raw)
 {
     ReplFlatRun run = {.length_bytes = raw->guestSize_bytes,
                        .host_bytes = raw->fresh ? replLuksHeaderLength(raw->fresh) : 0};
@@ -225,13 +225,13 @@ rawPrepare(ReplRawRun *raw, ReplFormat to, guint64 *size, GError **err)
 
     if (to == REPL_FORMAT_QCOW2) {
         raw->flat = replFlatNew(raw->guestSize_bytes, raw->fresh ? replLuksHeaderLength(raw->fresh) : 0);
-        if (rawFindData(raw, err) < 0 || replFlatPlace(raw->flat, what, err) < 0 ||
+        if (rawFindData(raw, err) < 0 || replFlatAssign(raw->flat, what, err) < 0 ||
             replWriterResize(raw->dst, raw->flat->size_bytes, err) < 0 ||
             replFlatWriteTables(raw->flat, raw->dst, err) < 0)
             return -1;
         *size = raw->flat->size_bytes;
     } else {
-        *size = rawPlaceRaw(raw);
+        *size = rawAssignRaw(raw);
         if (replWriterResize(raw->dst, *size, err) < 0)
             return -1;
     }

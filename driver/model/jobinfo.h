@@ -65,7 +65,7 @@ typedef struct {
     guint64 total_bytes;
     guint64 rate_bytesPerSec;
     gint64 eta_s;                  /* -1: unknown */
-    guint place;                   /* in the queue, 1 is next; 0: not waiting */
+    guint position;                /* in the queue, 1 is next; 0: not waiting */
     gint64 started_s;              /* UNIX time, 0: not yet */
     gint64 ended_s;                /* UNIX time, 0: not yet */
     guint64 bandwidth_bytesPerSec; /* 0: no limit */

@@ -29,7 +29,7 @@ typedef enum {
     REPL_REKEY_SLOT,
 } ReplRekeyMode;
 
-/* What a request writes: an image, or a bundle of it, or only the list of what a place has. */
+/* What a request writes: an image, or a bundle of it, or only the list of what a region has. */
 typedef enum {
     REPL_BUNDLE_NONE,
     REPL_BUNDLE_YES,

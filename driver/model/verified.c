@@ -10,12 +10,12 @@
 REPL_WORDS(replVerifiedState, ReplVerifiedState, "good", "changed", "damaged")
 
 static void
-placeFree(gpointer opaque)
+damageFree(gpointer opaque)
 {
-    ReplVerifiedPlace *place = opaque;
+    ReplVerifiedDamage *damage = opaque;
 
-    g_free(place->volume);
-    g_free(place);
+    g_free(damage->volume);
+    g_free(damage);
 }
 
 ReplVerified *
@@ -23,7 +23,7 @@ replVerifiedNew(void)
 {
     ReplVerified *verified = g_new0(ReplVerified, 1);
 
-    verified->places = g_ptr_array_new_with_free_func(placeFree);
+    verified->damages = g_ptr_array_new_with_free_func(damageFree);
     return verified;
 }
 
@@ -40,10 +40,10 @@ replVerifiedCopy(const ReplVerified *verified)
     copy->state = verified->state;
     copy->made = verified->made;
     copy->blocks = verified->blocks;
-    for (i = 0; i < verified->places->len; i++) {
-        const ReplVerifiedPlace *place = g_ptr_array_index(verified->places, i);
+    for (i = 0; i < verified->damages->len; i++) {
+        const ReplVerifiedDamage *damage = g_ptr_array_index(verified->damages, i);
 
-        replVerifiedAddPlace(copy, place->volume, place->offset_bytes, place->length_bytes);
+        replVerifiedAddDamage(copy, damage->volume, damage->offset_bytes, damage->length_bytes);
     }
     return copy;
 }
@@ -53,20 +53,20 @@ replVerifiedFree(ReplVerified *verified)
 {
     if (!verified)
         return;
-    g_ptr_array_unref(verified->places);
+    g_ptr_array_unref(verified->damages);
     g_free(verified);
 }
 
 void
-replVerifiedAddPlace(ReplVerified *verified, const char *volume, guint64 offset_bytes, guint64 length_bytes)
+replVerifiedAddDamage(ReplVerified *verified, const char *volume, guint64 offset_bytes, guint64 length_bytes)
 {
-    ReplVerifiedPlace *place;
+    ReplVerifiedDamage *damage;
 
-    if (verified->places->len >= REPL_VERIFIED_PLACES_MAX)
+    if (verified->damages->len >= REPL_VERIFIED_DAMAGES_MAX)
         return;
-    place = g_new0(ReplVerifiedPlace, 1);
-    place->volume = g_strdup(volume);
-    place->offset_bytes = offset_bytes;
-    place->length_bytes = length_bytes;
-    g_ptr_array_add(verified->places, place);
+    damage = g_new0(ReplVerifiedDamage, 1);
+    damage->volume = g_strdup(volume);
+    damage->offset_bytes = offset_bytes;
+    damage->length_bytes = length_bytes;
+    g_ptr_array_add(verified->damages, damage);
 }

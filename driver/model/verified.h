@@ -7,8 +7,8 @@
 
 #include <glib.h>
 
-/* Places of damage that a record names; of more only the blocks are counted. */
-#define REPL_VERIFIED_PLACES_MAX 16
+/* Damaged ranges that a record names; of more damage only the blocks are counted. */
+#define REPL_VERIFIED_DAMAGES_MAX 16
 
 typedef enum {
     REPL_VERIFIED_GOOD,
@@ -20,15 +20,15 @@ typedef struct {
     char *volume; /* the image or one of its layers */
     guint64 offset_bytes;
     guint64 length_bytes;
-} ReplVerifiedPlace;
+} ReplVerifiedDamage;
 
 typedef struct {
     gint64 when_s; /* UNIX time */
     ReplVerifiedState state;
     gboolean
         made; /* there were no digests of some layer: they were made then, and nothing is known of before */
-    guint64 blocks;    /* damaged blocks of 64 KiB */
-    GPtrArray *places; /* of ReplVerifiedPlace */
+    guint64 blocks;     /* damaged blocks of 64 KiB */
+    GPtrArray *damages; /* of ReplVerifiedDamage */
 } ReplVerified;
 
 ReplVerified *
@@ -42,9 +42,9 @@ replVerifiedFree(ReplVerified *verified);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplVerified, replVerifiedFree)
 
-/* No effect when there are enough places already. */
+/* No effect when there are enough of them already. */
 void
-replVerifiedAddPlace(ReplVerified *verified, const char *volume, guint64 offset_bytes, guint64 length_bytes);
+replVerifiedAddDamage(ReplVerified *verified, const char *volume, guint64 offset_bytes, guint64 length_bytes);
 
 /* "good", "changed", "damaged"; -1 for an unknown word. */
 const char *

@@ -33,7 +33,7 @@ replPeerCallsSetMax(guint max)
 }
 
 static gboolean
-replPeerTakePlace(gint *count, gint max)
+replPeerTakePermit(gint *count, gint max)
 {
     if (g_atomic_int_add(count, 1) < max)
         return TRUE;
@@ -41,34 +41,34 @@ replPeerTakePlace(gint *count, gint max)
     return FALSE;
 }
 
-/* The places that a waiting call holds. */
+/* The permits that a waiting call holds. */
 typedef struct {
     gboolean all;
     gboolean late;
-} ReplPeerPlaces;
+} ReplPeerPermits;
 
 static void
-replPeerPlacesClear(ReplPeerPlaces *places)
+replPeerPermitsClear(ReplPeerPermits *permits)
 {
-    if (places->all)
+    if (permits->all)
         g_atomic_int_add(&replPeerCallsAll, -1);
-    if (places->late)
+    if (permits->late)
         g_atomic_int_add(&replPeerCallsLate, -1);
-    *places = (ReplPeerPlaces){FALSE, FALSE};
+    *permits = (ReplPeerPermits){FALSE, FALSE};
 }
 
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplPeerPlaces, replPeerPlacesClear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplPeerPermits, replPeerPermitsClear)
 
 static int
-replPeerPlacesTake(ReplPeerPlaces *places, gboolean slow, const char *uri, GError **err)
+replPeerPermitsTake(ReplPeerPermits *permits, gboolean slow, const char *uri, GError **err)
 {
-    if (places->all)
+    if (permits->all)
         return 0;
-    places->all = replPeerTakePlace(&replPeerCallsAll, g_atomic_int_get(&replPeerCallsMax));
-    places->late = places->all && !slow && replPeerTakePlace(&replPeerCallsLate, REPL_PEER_LATE_MAX);
-    if (places->all && (slow || places->late))
+    permits->all = replPeerTakePermit(&replPeerCallsAll, g_atomic_int_get(&replPeerCallsMax));
+    permits->late = permits->all && !slow && replPeerTakePermit(&replPeerCallsLate, REPL_PEER_LATE_MAX);
+    if (permits->all && (slow || permits->late))
         return 0;
-    replPeerPlacesClear(places);
+    replPeerPermitsClear(permits);
     replErrorSet(err, VIR_ERR_NO_CONNECT,
                  _("peer '%s': it is slow to answer, and as many calls wait for peers already as may "
                    "(max_peer_waiting in "
@@ -121,7 +121,7 @@ replPeerCallNew(gsize size, int (*run)(ReplPeerCall *, GError **), void (*clear)
     return call;
 }
 
-/* Until when a quick call may wait without a place, and with one. */
+/* Until when a quick call may wait without a permit, and with one. */
 typedef struct {
     gint64 grace_us;
     gint64 deadline_us;
@@ -138,15 +138,15 @@ replPeerDidNotAnswer(ReplPeer *peer, ReplLink *link)
 
 /* The connection; waits as long as @times allow. */
 static ReplLink *
-replPeerCallLink(const ReplPeerCall *call, ReplPeerPlaces *places, const ReplPeerTimes *times, GError **err)
+replPeerCallLink(const ReplPeerCall *call, ReplPeerPermits *permits, const ReplPeerTimes *times, GError **err)
 {
     ReplPeer *peer = call->peer;
     g_autoptr(GError) cause = NULL;
     gboolean late;
-    ReplLink *link = replPeerLink(peer, places->all ? times->deadline_us : times->grace_us, &late, &cause);
+    ReplLink *link = replPeerLink(peer, permits->all ? times->deadline_us : times->grace_us, &late, &cause);
 
-    if (!link && late && !places->all && !call->brief) {
-        if (replPeerPlacesTake(places, FALSE, replPeerUri(peer)->text, err) < 0)
+    if (!link && late && !permits->all && !call->brief) {
+        if (replPeerPermitsTake(permits, FALSE, replPeerUri(peer)->text, err) < 0)
             return NULL;
         g_clear_error(&cause);
         link = replPeerLink(peer, times->deadline_us, &late, &cause);
@@ -160,17 +160,17 @@ replPeerCallLink(const ReplPeerCall *call, ReplPeerPlaces *places, const ReplPee
 
 /* Waits for a quick call that has begun. 0: it has ended; -1 with @err set: it is left to its thread. */
 static int
-replPeerAwaitQuick(ReplPeerCall *call, ReplPeerPlaces *places, const ReplPeerTimes *times, ReplLink *link,
+replPeerAwaitQuick(ReplPeerCall *call, ReplPeerPermits *permits, const ReplPeerTimes *times, ReplLink *link,
                    GError **err)
 {
     const char *uri = replPeerUri(call->peer)->text;
     ReplCallEnd end =
-        replCallsWait(link->calls, &call->task, places->all ? times->deadline_us : times->grace_us, FALSE);
+        replCallsWait(link->calls, &call->task, permits->all ? times->deadline_us : times->grace_us, FALSE);
 
     if (end != REPL_CALL_DONE && call->brief) {
         end = replCallsWait(link->calls, &call->task, 0, TRUE);
-    } else if (end != REPL_CALL_DONE && !places->all) {
-        if (replPeerPlacesTake(places, FALSE, uri, err) < 0) {
+    } else if (end != REPL_CALL_DONE && !permits->all) {
+        if (replPeerPermitsTake(permits, FALSE, uri, err) < 0) {
             replCallsWait(link->calls, &call->task, 0, TRUE);
             return -1;
         }
@@ -219,9 +219,9 @@ replPeerAwaitSlow(ReplPeerCall *call, const ReplPeerTimes *times, const ReplLink
 
 /* One try. Returns 0: made (look at call->ret), or -1 with @err set. */
 static int
-replPeerCallOnce(ReplPeerCall *call, ReplPeerPlaces *places, const ReplPeerTimes *times, GError **err)
+replPeerCallOnce(ReplPeerCall *call, ReplPeerPermits *permits, const ReplPeerTimes *times, GError **err)
 {
-    g_autoptr(ReplLink) link = replPeerCallLink(call, places, times, err);
+    g_autoptr(ReplLink) link = replPeerCallLink(call, permits, times, err);
     ReplCalls *calls;
 
     if (!link)
@@ -233,11 +233,11 @@ replPeerCallOnce(ReplPeerCall *call, ReplPeerPlaces *places, const ReplPeerTimes
     if (replCallsStart(calls, &call->task, err) < 0)
         return -1;
     return call->slow ? replPeerAwaitSlow(call, times, link, err)
-                      : replPeerAwaitQuick(call, places, times, link, err);
+                      : replPeerAwaitQuick(call, permits, times, link, err);
 }
 
 static int
-replPeerCallMake(ReplPeer *peer, ReplPeerCall *call, ReplPeerPlaces *places, GError **err)
+replPeerCallMake(ReplPeer *peer, ReplPeerCall *call, ReplPeerPermits *permits, GError **err)
 {
     gint64 now = g_get_monotonic_time();
     const ReplPeerTimes usual = {now + REPL_PEER_GRACE_us, now + replPeersWait_s() * G_USEC_PER_SEC};
@@ -247,7 +247,7 @@ replPeerCallMake(ReplPeer *peer, ReplPeerCall *call, ReplPeerPlaces *places, GEr
 
     if (!call->peer)
         call->peer = replPeerRef(peer);
-    while (replPeerCallOnce(call, places, &times, err) == 0) {
+    while (replPeerCallOnce(call, permits, &times, err) == 0) {
         if (call->ret == 0)
             return 0;
         /* The peer may have been started anew since the last call: then it is there in a moment. */
@@ -268,18 +268,18 @@ replPeerCallMake(ReplPeer *peer, ReplPeerCall *call, ReplPeerPlaces *places, GEr
 int
 replPeerCallQuick(ReplPeer *peer, ReplPeerCall *call, GError **err)
 {
-    g_auto(ReplPeerPlaces) places = {FALSE, FALSE};
+    g_auto(ReplPeerPermits) permits = {FALSE, FALSE};
 
-    return replPeerCallMake(peer, call, &places, err);
+    return replPeerCallMake(peer, call, &permits, err);
 }
 
 int
 replPeerCallSlow(ReplPeer *peer, ReplPeerCall *call, GError **err)
 {
-    g_auto(ReplPeerPlaces) places = {FALSE, FALSE};
+    g_auto(ReplPeerPermits) permits = {FALSE, FALSE};
 
     call->slow = TRUE;
-    if (replPeerPlacesTake(&places, TRUE, replPeerUri(peer)->text, err) < 0)
+    if (replPeerPermitsTake(&permits, TRUE, replPeerUri(peer)->text, err) < 0)
         return -1;
-    return replPeerCallMake(peer, call, &places, err);
+    return replPeerCallMake(peer, call, &permits, err);
 }

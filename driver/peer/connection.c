@@ -11,13 +11,13 @@
 #include "base/lock.h"
 #include "peer/dial.h"
 
-/* Between attempts while the peer is away. */
+/* Between tries while the peer is away. */
 #define REPL_PEER_RETRY_us (2 * G_USEC_PER_SEC)
 
 /* The same when it was there and refused us: only an administrator changes that. */
 #define REPL_PEER_REFUSED_us (10 * G_USEC_PER_SEC)
 
-/* An attempt that takes longer is left to itself, and another one begins beside it, while no more than so many hang. */
+/* A try that takes longer is left to itself, and another one begins beside it, while no more than so many hang. */
 #define REPL_PEER_HANG_us (10 * G_USEC_PER_SEC)
 #define REPL_PEER_HUNG_MAX 4
 
@@ -31,7 +31,7 @@ typedef struct {
     ReplPeer *peer; /* a reference */
     guint64 id;
     gboolean dial; /* look whether anything answers before libvirt is set to it */
-} ReplPeerAttempt;
+} ReplPeerTry;
 
 struct _ReplPeer {
     gatomicrefcount refs;
@@ -48,11 +48,11 @@ struct _ReplPeer {
     char *error; /* why it is not connected, NULL: not known */
     int errorCode;
     ReplLink *link;
-    guint64 attempt; /* id of the one under way, 0: none */
-    gint64 attemptBegan_us;
-    gint64 nextAttempt_us;
+    guint64 tryId; /* id of the one under way, 0: none */
+    gint64 tryBegan_us;
+    gint64 nextTry_us;
     gint64 graceUntil_us; /* a failure to connect means little before */
-    guint hung;           /* attempts that were left to themselves */
+    guint hung;           /* tries that were left to themselves */
 };
 
 static char *replPeersDaemonId; /* these two are set at start */
@@ -219,7 +219,7 @@ replPeerTakeLink(ReplPeer *peer, ReplPeerState state, const char *why)
 {
     ReplLink *link = g_steal_pointer(&peer->link);
 
-    peer->nextAttempt_us = 0;
+    peer->nextTry_us = 0;
     peer->graceUntil_us =
         state == REPL_PEER_CONNECTING ? g_get_monotonic_time() + replPeersWait_s() * G_USEC_PER_SEC : 0;
     replPeerSetState(peer, state, VIR_ERR_NO_CONNECT, why);
@@ -277,17 +277,17 @@ replPeerWatchUnref(gpointer peer)
 
 /* NULL with @err set. */
 static ReplLink *
-replPeerAttemptOpen(const ReplPeerAttempt *attempt, GError **err)
+replPeerTryOpen(const ReplPeerTry *try, GError **err)
 {
-    const ReplPeerUri *uri = attempt->peer->uri;
+    const ReplPeerUri *uri = try->peer->uri;
     const ReplLinkWatch watch = {replPeerOnClosed, replPeerOnPoolEvent, replPeerWatchRef, replPeerWatchUnref,
-                                 attempt->peer};
+                                 try->peer};
     g_autoptr(ReplLink) link = NULL;
 
-    if (attempt->dial && uri->host && uri->port &&
+    if (try->dial && uri->host && uri->port &&
         replDial(uri->host, uri->port, replPeersWait_s(), uri->text, err) < 0)
         return NULL;
-    if (!(link = replLinkOpen(uri, attempt->id, replPeersWait_s(), &watch, err)))
+    if (!(link = replLinkOpen(uri, try->id, replPeersWait_s(), &watch, err)))
         return NULL;
     if (link->daemonId && g_str_equal(link->daemonId, replPeersDaemonId)) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
@@ -300,7 +300,7 @@ replPeerAttemptOpen(const ReplPeerAttempt *attempt, GError **err)
 
 /* With the lock held. */
 static void
-replPeerAttemptFailed(ReplPeer *peer, const GError *err)
+replPeerTryFailed(ReplPeer *peer, const GError *err)
 {
     gint64 now = g_get_monotonic_time();
     gboolean absent = err->code == VIR_ERR_NO_CONNECT;
@@ -309,28 +309,28 @@ replPeerAttemptFailed(ReplPeer *peer, const GError *err)
     /* Each failure once in the log, not each try. */
     if (g_strcmp0(peer->error, err->message) != 0)
         replWarn("%s", err->message);
-    peer->nextAttempt_us = now + (again    ? REPL_PEER_AGAIN_us
-                                  : absent ? REPL_PEER_RETRY_us
-                                           : REPL_PEER_REFUSED_us);
+    peer->nextTry_us = now + (again    ? REPL_PEER_AGAIN_us
+                              : absent ? REPL_PEER_RETRY_us
+                                       : REPL_PEER_REFUSED_us);
     replPeerSetState(peer, again ? REPL_PEER_CONNECTING : REPL_PEER_AWAY, err->code, err->message);
 }
 
 static void
-replPeerAttemptMain(gpointer opaque)
+replPeerTryMain(gpointer opaque)
 {
-    g_autofree ReplPeerAttempt *attempt = opaque;
-    g_autoptr(ReplPeer) peer = attempt->peer;
+    g_autofree ReplPeerTry *try = opaque;
+    g_autoptr(ReplPeer) peer = try->peer;
     g_autoptr(GError) err = NULL;
-    g_autoptr(ReplLink) link = replPeerAttemptOpen(attempt, &err);
+    g_autoptr(ReplLink) link = replPeerTryOpen(try, &err);
     gboolean came = FALSE;
 
     replLockTake(&peer->lock);
-    if (peer->attempt != attempt->id) {
+    if (peer->tryId != try->id) {
         peer->hung--; /* too late: another one has been made beside it */
     } else {
-        peer->attempt = 0;
+        peer->tryId = 0;
         if (!link) {
-            replPeerAttemptFailed(peer, err);
+            replPeerTryFailed(peer, err);
         } else if (peer->users > 0 && !replPeersStopping()) {
             peer->link = g_steal_pointer(&link);
             replPeerSetState(peer, REPL_PEER_CONNECTED, 0, NULL);
@@ -347,21 +347,21 @@ replPeerAttemptMain(gpointer opaque)
 
 /* With the lock held. */
 static void
-replPeerBeginAttempt(ReplPeer *peer)
+replPeerBeginTry(ReplPeer *peer)
 {
-    ReplPeerAttempt *attempt = g_new0(ReplPeerAttempt, 1);
+    ReplPeerTry *try = g_new0(ReplPeerTry, 1);
 
-    attempt->peer = replPeerRef(peer);
-    attempt->id = 1 + (guint64)(guint)g_atomic_int_add(&replPeersIds, 1);
-    attempt->dial = peer->state == REPL_PEER_AWAY;
-    peer->attempt = attempt->id;
-    peer->attemptBegan_us = g_get_monotonic_time();
-    if (replCallsDetached("repl-peer-open", replPeerAttemptMain, attempt))
+    try->peer = replPeerRef(peer);
+    try->id = 1 + (guint64)(guint)g_atomic_int_add(&replPeersIds, 1);
+    try->dial = peer->state == REPL_PEER_AWAY;
+    peer->tryId = try->id;
+    peer->tryBegan_us = g_get_monotonic_time();
+    if (replCallsDetached("repl-peer-open", replPeerTryMain, try))
         return;
-    peer->attempt = 0;
-    peer->nextAttempt_us = g_get_monotonic_time() + REPL_PEER_RETRY_us;
+    peer->tryId = 0;
+    peer->nextTry_us = g_get_monotonic_time() + REPL_PEER_RETRY_us;
     g_atomic_ref_count_dec(&peer->refs); /* never the last one: the connector has its own */
-    g_free(attempt);
+    g_free(try);
 }
 
 /* With the lock held: what is to be done now, and when to look again (monotonic). */
@@ -372,10 +372,10 @@ replPeerConnectorStep(ReplPeer *peer)
 
     if (peer->link)
         return G_MAXINT64;
-    if (peer->attempt) {
-        if (now < peer->attemptBegan_us + REPL_PEER_HANG_us || peer->hung >= REPL_PEER_HUNG_MAX)
-            return MAX(now + G_USEC_PER_SEC, peer->attemptBegan_us + REPL_PEER_HANG_us);
-        peer->attempt = 0;
+    if (peer->tryId) {
+        if (now < peer->tryBegan_us + REPL_PEER_HANG_us || peer->hung >= REPL_PEER_HUNG_MAX)
+            return MAX(now + G_USEC_PER_SEC, peer->tryBegan_us + REPL_PEER_HANG_us);
+        peer->tryId = 0;
         peer->hung++;
         if (peer->state == REPL_PEER_CONNECTING) {
             g_autofree char *why = g_strdup_printf(_("peer '%s': it does not answer"), peer->uri->text);
@@ -383,9 +383,9 @@ replPeerConnectorStep(ReplPeer *peer)
             replPeerSetState(peer, REPL_PEER_AWAY, VIR_ERR_NO_CONNECT, why);
         }
     }
-    if (now < peer->nextAttempt_us)
-        return peer->nextAttempt_us;
-    replPeerBeginAttempt(peer);
+    if (now < peer->nextTry_us)
+        return peer->nextTry_us;
+    replPeerBeginTry(peer);
     return now + REPL_PEER_RETRY_us;
 }
 
@@ -418,7 +418,7 @@ replPeerUse(ReplPeer *peer)
     if (peer->users++ > 0)
         return;
     /* A call needs the peer now: try to connect at once. */
-    peer->nextAttempt_us = 0;
+    peer->nextTry_us = 0;
     if (!peer->link)
         replPeerSetState(peer, REPL_PEER_CONNECTING, 0, NULL);
     if (peer->connector)

@@ -18,17 +18,17 @@ ReplPeerStock replPoolsStock;
 
 /* Guards these two; never held over disk I/O. */
 static ReplLock replPoolsLock = REPL_LOCK_INIT;
-static GHashTable *replPoolsSlots; /* UUID -> ReplPeerSlot */
+static GHashTable *replPoolsAll; /* UUID -> ReplPeerKnown */
 static char *replPoolsAllowedUris;
 
 static void
-replPeerSlotFree(gpointer opaque)
+replPeerKnownFree(gpointer opaque)
 {
-    ReplPeerSlot *slot = opaque;
+    ReplPeerKnown *known = opaque;
 
-    replPeerPoolUnref(slot->now);
-    replPeerPoolUnref(slot->next);
-    g_free(slot);
+    replPeerPoolUnref(known->now);
+    replPeerPoolUnref(known->next);
+    g_free(known);
 }
 
 void
@@ -40,40 +40,40 @@ replPeerPoolEntryFree(ReplPeerPoolEntry *entry)
 }
 
 static ReplPeerPoolEntry *
-replPeerSlotEntry(const ReplPeerSlot *slot)
+replPeerKnownEntry(const ReplPeerKnown *known)
 {
     ReplPeerPoolEntry *entry = g_new0(ReplPeerPoolEntry, 1);
 
-    entry->pool = replPeerPoolRef(slot->now);
-    entry->active = slot->active;
-    entry->persistent = slot->persistent;
-    entry->autostart = slot->autostart;
+    entry->pool = replPeerPoolRef(known->now);
+    entry->active = known->active;
+    entry->persistent = known->persistent;
+    entry->autostart = known->autostart;
     return entry;
 }
 
 /* ---- looking; all of these take the lock themselves */
 
-ReplPeerSlot *
-replPoolsSlot(const unsigned char *uuid)
+ReplPeerKnown *
+replPoolsKnown(const unsigned char *uuid)
 {
     char uuidstr[VIR_UUID_STRING_BUFLEN];
 
     replUuidFormat(uuid, uuidstr);
-    return replPoolsSlots ? g_hash_table_lookup(replPoolsSlots, uuidstr) : NULL;
+    return replPoolsAll ? g_hash_table_lookup(replPoolsAll, uuidstr) : NULL;
 }
 
-static ReplPeerSlot *
-replPoolsSlotOfName(const char *name)
+static ReplPeerKnown *
+replPoolsKnownByName(const char *name)
 {
     GHashTableIter iter;
-    gpointer slot;
+    gpointer known;
 
-    if (!replPoolsSlots)
+    if (!replPoolsAll)
         return NULL;
-    g_hash_table_iter_init(&iter, replPoolsSlots);
-    while (g_hash_table_iter_next(&iter, NULL, &slot)) {
-        if (g_str_equal(((ReplPeerSlot *)slot)->now->def->name, name))
-            return slot;
+    g_hash_table_iter_init(&iter, replPoolsAll);
+    while (g_hash_table_iter_next(&iter, NULL, &known)) {
+        if (g_str_equal(((ReplPeerKnown *)known)->now->def->name, name))
+            return known;
     }
     return NULL;
 }
@@ -81,23 +81,23 @@ replPoolsSlotOfName(const char *name)
 ReplPeerPoolEntry *
 replPeerPoolsFind(const unsigned char *uuid)
 {
-    const ReplPeerSlot *slot;
+    const ReplPeerKnown *known;
 
-    if (!replPoolsSlots)
+    if (!replPoolsAll)
         return NULL;
     REPL_GUARD(&replPoolsLock);
-    return (slot = replPoolsSlot(uuid)) ? replPeerSlotEntry(slot) : NULL;
+    return (known = replPoolsKnown(uuid)) ? replPeerKnownEntry(known) : NULL;
 }
 
 ReplPeerPoolEntry *
 replPeerPoolsFindName(const char *name)
 {
-    const ReplPeerSlot *slot;
+    const ReplPeerKnown *known;
 
-    if (!replPoolsSlots)
+    if (!replPoolsAll)
         return NULL;
     REPL_GUARD(&replPoolsLock);
-    return (slot = replPoolsSlotOfName(name)) ? replPeerSlotEntry(slot) : NULL;
+    return (known = replPoolsKnownByName(name)) ? replPeerKnownEntry(known) : NULL;
 }
 
 static int
@@ -110,20 +110,20 @@ replPeerPoolEntryCompare(gconstpointer a, gconstpointer b)
 }
 
 static GPtrArray *
-replPoolsWhere(gboolean (*wanted)(const ReplPeerSlot *slot, gconstpointer a, gconstpointer b),
+replPoolsWhere(gboolean (*wanted)(const ReplPeerKnown *known, gconstpointer a, gconstpointer b),
                gconstpointer a, gconstpointer b)
 {
     GPtrArray *entries = g_ptr_array_new_with_free_func((GDestroyNotify)replPeerPoolEntryFree);
     GHashTableIter iter;
-    gpointer slot;
+    gpointer known;
 
-    if (!replPoolsSlots)
+    if (!replPoolsAll)
         return entries;
     replLockTake(&replPoolsLock);
-    g_hash_table_iter_init(&iter, replPoolsSlots);
-    while (g_hash_table_iter_next(&iter, NULL, &slot)) {
-        if (!wanted || wanted(slot, a, b))
-            g_ptr_array_add(entries, replPeerSlotEntry(slot));
+    g_hash_table_iter_init(&iter, replPoolsAll);
+    while (g_hash_table_iter_next(&iter, NULL, &known)) {
+        if (!wanted || wanted(known, a, b))
+            g_ptr_array_add(entries, replPeerKnownEntry(known));
     }
     replLockDrop(&replPoolsLock);
     g_ptr_array_sort(entries, replPeerPoolEntryCompare);
@@ -137,10 +137,10 @@ replPeerPoolsAll(void)
 }
 
 static gboolean
-replPoolsIsBehind(const ReplPeerSlot *slot, gconstpointer peer, gconstpointer source)
+replPoolsIsBehind(const ReplPeerKnown *known, gconstpointer peer, gconstpointer source)
 {
-    return slot->active && slot->now->peer == peer &&
-           (!source || g_str_equal(slot->now->def->source, source));
+    return known->active && known->now->peer == peer &&
+           (!source || g_str_equal(known->now->def->source, source));
 }
 
 GPtrArray *
@@ -152,20 +152,20 @@ replPeerPoolsBehind(const ReplPeer *peer, const char *source)
 ReplRegionPool *
 replPeerPoolsInactive(const unsigned char *uuid)
 {
-    const ReplPeerSlot *slot;
+    const ReplPeerKnown *known;
 
-    if (!replPoolsSlots)
+    if (!replPoolsAll)
         return NULL;
     REPL_GUARD(&replPoolsLock);
-    if (!(slot = replPoolsSlot(uuid)))
+    if (!(known = replPoolsKnown(uuid)))
         return NULL;
-    return replRegionPoolCopy(slot->next ? slot->next->def : slot->now->def);
+    return replRegionPoolCopy(known->next ? known->next->def : known->now->def);
 }
 
 char *
 replPeerPoolsAllowed(void)
 {
-    if (!replPoolsSlots)
+    if (!replPoolsAll)
         return NULL;
     REPL_GUARD(&replPoolsLock);
     return g_strdup(replPoolsAllowedUris);
@@ -174,7 +174,7 @@ replPeerPoolsAllowed(void)
 void
 replPeerPoolsAllow(const char *allowed)
 {
-    if (!replPoolsSlots)
+    if (!replPoolsAll)
         return;
     REPL_GUARD(&replPoolsLock);
     g_free(replPoolsAllowedUris);
@@ -186,17 +186,18 @@ replPeerPoolsAllow(const char *allowed)
 int
 replPoolsDuplicate(const char *name, const char *uuid, gboolean ours, GError **err)
 {
-    const ReplPeerSlot *slot;
+    const ReplPeerKnown *known;
 
-    if ((slot = replPoolsSlotOfName(name)) && (!ours || !uuid || !g_str_equal(slot->now->def->uuid, uuid))) {
+    if ((known = replPoolsKnownByName(name)) &&
+        (!ours || !uuid || !g_str_equal(known->now->def->uuid, uuid))) {
         replErrorSet(err, VIR_ERR_OPERATION_FAILED, _("pool '%s' is already defined with uuid %s"), name,
-                     slot->now->def->uuid);
+                     known->now->def->uuid);
         return -1;
     }
-    if (uuid && (slot = g_hash_table_lookup(replPoolsSlots, uuid)) &&
-        (!ours || !g_str_equal(slot->now->def->name, name))) {
+    if (uuid && (known = g_hash_table_lookup(replPoolsAll, uuid)) &&
+        (!ours || !g_str_equal(known->now->def->name, name))) {
         replErrorSet(err, VIR_ERR_OPERATION_FAILED, _("pool '%s' is already defined with uuid %s"),
-                     slot->now->def->name, uuid);
+                     known->now->def->name, uuid);
         return -1;
     }
     return 0;
@@ -226,7 +227,7 @@ replPeerPoolsUnreserve(const char *name, const unsigned char *uuid, gboolean our
 {
     char uuidstr[VIR_UUID_STRING_BUFLEN];
 
-    if (!replPoolsSlots)
+    if (!replPoolsAll)
         return;
     if (uuid)
         replUuidFormat(uuid, uuidstr);
@@ -238,7 +239,7 @@ replPeerPoolsReserve(const char *name, const unsigned char *uuid, gboolean ours,
 {
     char uuidstr[VIR_UUID_STRING_BUFLEN];
 
-    if (!replPoolsSlots)
+    if (!replPoolsAll)
         return 0;
     if (uuid)
         replUuidFormat(uuid, uuidstr);
@@ -257,64 +258,64 @@ replPeerPoolsReserve(const char *name, const unsigned char *uuid, gboolean ours,
 
 /* ---- changes; all with replPoolsChange held */
 
-/* Whether the peer of the slot's running definition is to be connected. */
+/* Whether the peer of the pool's running definition is to be connected. */
 void
-replPoolsSetActive(ReplPeerSlot *slot, gboolean active)
+replPoolsSetActive(ReplPeerKnown *known, gboolean active)
 {
-    ReplPeerPool *before = slot->now;
+    ReplPeerPool *before = known->now;
 
     replLockTake(&replPoolsLock);
-    slot->active = active;
+    known->active = active;
     /* What was defined in the meantime holds from the next start on. */
-    if (!active && slot->next)
-        slot->now = g_steal_pointer(&slot->next);
+    if (!active && known->next)
+        known->now = g_steal_pointer(&known->next);
     else
         before = NULL;
     replLockDrop(&replPoolsLock);
     if (active)
-        replPeerUse(slot->now->peer);
+        replPeerUse(known->now->peer);
     else
-        replPeerLeave(before ? before->peer : slot->now->peer);
+        replPeerLeave(before ? before->peer : known->now->peer);
     replPeerPoolUnref(before);
 }
 
-ReplPeerSlot *
+ReplPeerKnown *
 replPoolsAdd(ReplPeerPool *pool, gboolean persistent, gboolean autostart)
 {
-    ReplPeerSlot *slot = g_new0(ReplPeerSlot, 1);
+    ReplPeerKnown *known = g_new0(ReplPeerKnown, 1);
 
-    slot->now = replPeerPoolRef(pool);
-    slot->persistent = persistent;
-    slot->autostart = autostart;
+    known->now = replPeerPoolRef(pool);
+    known->persistent = persistent;
+    known->autostart = autostart;
     REPL_GUARD(&replPoolsLock);
-    g_hash_table_insert(replPoolsSlots, g_strdup(pool->def->uuid), slot);
-    return slot;
+    g_hash_table_insert(replPoolsAll, g_strdup(pool->def->uuid), known);
+    return known;
 }
 
 static void
-replPoolsDrop(ReplPeerSlot *slot)
+replPoolsDrop(ReplPeerKnown *known)
 {
-    g_autofree char *uuid = g_strdup(slot->now->def->uuid);
+    g_autofree char *uuid = g_strdup(known->now->def->uuid);
     gpointer gone = NULL;
     g_autofree char *key = NULL;
 
     replLockTake(&replPoolsLock);
-    g_hash_table_steal_extended(replPoolsSlots, uuid, (gpointer *)&key, &gone);
+    g_hash_table_steal_extended(replPoolsAll, uuid, (gpointer *)&key, &gone);
     replLockDrop(&replPoolsLock);
-    replPeerSlotFree(gone);
+    replPeerKnownFree(gone);
 }
 
 /* A new definition of a pool that is there: at once, or when it is started next. */
 static void
-replPoolsRedefine(ReplPeerSlot *slot, ReplPeerPool *pool)
+replPoolsRedefine(ReplPeerKnown *known, ReplPeerPool *pool)
 {
-    ReplPeerPool **place = slot->active ? &slot->next : &slot->now;
+    ReplPeerPool **changed = known->active ? &known->next : &known->now;
     ReplPeerPool *before;
 
     replLockTake(&replPoolsLock);
-    before = *place;
-    *place = replPeerPoolRef(pool);
-    slot->persistent = TRUE;
+    before = *changed;
+    *changed = replPeerPoolRef(pool);
+    known->persistent = TRUE;
     replLockDrop(&replPoolsLock);
     replPeerPoolUnref(before);
 }
@@ -322,135 +323,135 @@ replPoolsRedefine(ReplPeerSlot *slot, ReplPeerPool *pool)
 ReplPeerPoolEntry *
 replPeerPoolsDefine(ReplPeerPool *pool, gboolean *fresh, GError **err)
 {
-    ReplPeerSlot *slot;
+    ReplPeerKnown *known;
 
     REPL_GUARD(&replPoolsChange);
     if (replDefsCheckName(pool->def->name, err) < 0 || replDefsSave(replPoolsDefs, TRUE, pool->def, err) < 0)
         return NULL;
-    slot = replPoolsSlot(pool->uuid);
-    *fresh = !slot;
-    if (slot)
-        replPoolsRedefine(slot, pool);
+    known = replPoolsKnown(pool->uuid);
+    *fresh = !known;
+    if (known)
+        replPoolsRedefine(known, pool);
     else
-        slot = replPoolsAdd(pool, TRUE, FALSE);
-    return replPeerSlotEntry(slot);
+        known = replPoolsAdd(pool, TRUE, FALSE);
+    return replPeerKnownEntry(known);
 }
 
 ReplPeerPoolEntry *
 replPeerPoolsCreate(ReplPeerPool *pool, GError **err)
 {
-    ReplPeerSlot *slot;
+    ReplPeerKnown *known;
 
     REPL_GUARD(&replPoolsChange);
-    slot = replPoolsSlot(pool->uuid);
-    if (slot && slot->active) {
+    known = replPoolsKnown(pool->uuid);
+    if (known && known->active) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("pool is already active as '%s'"), pool->def->name);
         return NULL;
     }
     if (replDefsCheckName(pool->def->name, err) < 0 || replDefsSave(replPoolsDefs, FALSE, pool->def, err) < 0)
         return NULL;
-    if (!slot) {
-        slot = replPoolsAdd(pool, FALSE, FALSE);
+    if (!known) {
+        known = replPoolsAdd(pool, FALSE, FALSE);
     } else {
         /* It runs as it was created, and as it was defined from the next time on. */
         replLockTake(&replPoolsLock);
-        slot->next = slot->now;
-        slot->now = replPeerPoolRef(pool);
+        known->next = known->now;
+        known->now = replPeerPoolRef(pool);
         replLockDrop(&replPoolsLock);
     }
-    replPoolsSetActive(slot, TRUE);
-    return replPeerSlotEntry(slot);
+    replPoolsSetActive(known, TRUE);
+    return replPeerKnownEntry(known);
 }
 
-static ReplPeerSlot *
+static ReplPeerKnown *
 replPoolsNeed(const unsigned char *uuid, GError **err)
 {
-    ReplPeerSlot *slot = replPoolsSlot(uuid);
+    ReplPeerKnown *known = replPoolsKnown(uuid);
     char uuidstr[VIR_UUID_STRING_BUFLEN];
 
-    if (!slot) {
+    if (!known) {
         replUuidFormat(uuid, uuidstr);
         replErrorSet(err, VIR_ERR_NO_STORAGE_POOL, _("no storage pool with matching uuid '%s'"), uuidstr);
     }
-    return slot;
+    return known;
 }
 
 int
 replPeerPoolsUndefine(const unsigned char *uuid, GError **err)
 {
-    ReplPeerSlot *slot;
+    ReplPeerKnown *known;
 
     REPL_GUARD(&replPoolsChange);
-    if (!(slot = replPoolsNeed(uuid, err)))
+    if (!(known = replPoolsNeed(uuid, err)))
         return -1;
-    if (slot->active) {
+    if (known->active) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("storage pool '%s' is still active"),
-                     slot->now->def->name);
+                     known->now->def->name);
         return -1;
     }
-    if (replDefsSetAutostart(replPoolsDefs, slot->now->def->name, FALSE, err) < 0 ||
-        replDefsRemove(replPoolsDefs, TRUE, slot->now->def->name, err) < 0)
+    if (replDefsSetAutostart(replPoolsDefs, known->now->def->name, FALSE, err) < 0 ||
+        replDefsRemove(replPoolsDefs, TRUE, known->now->def->name, err) < 0)
         return -1;
-    replPoolsDrop(slot);
+    replPoolsDrop(known);
     return 0;
 }
 
 int
 replPeerPoolsActivate(const unsigned char *uuid, GError **err)
 {
-    ReplPeerSlot *slot;
+    ReplPeerKnown *known;
 
     REPL_GUARD(&replPoolsChange);
-    if (!(slot = replPoolsNeed(uuid, err)))
+    if (!(known = replPoolsNeed(uuid, err)))
         return -1;
-    if (slot->active) {
+    if (known->active) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("storage pool '%s' is already active"),
-                     slot->now->def->name);
+                     known->now->def->name);
         return -1;
     }
-    if (replDefsSave(replPoolsDefs, FALSE, slot->now->def, err) < 0)
+    if (replDefsSave(replPoolsDefs, FALSE, known->now->def, err) < 0)
         return -1;
-    replPoolsSetActive(slot, TRUE);
+    replPoolsSetActive(known, TRUE);
     return 0;
 }
 
 int
 replPeerPoolsDeactivate(const unsigned char *uuid, GError **err)
 {
-    ReplPeerSlot *slot;
+    ReplPeerKnown *known;
 
     REPL_GUARD(&replPoolsChange);
-    if (!(slot = replPoolsNeed(uuid, err)))
+    if (!(known = replPoolsNeed(uuid, err)))
         return -1;
-    if (!slot->active) {
+    if (!known->active) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("storage pool '%s' is not active"),
-                     slot->now->def->name);
+                     known->now->def->name);
         return -1;
     }
-    if (replDefsRemove(replPoolsDefs, FALSE, slot->now->def->name, err) < 0)
+    if (replDefsRemove(replPoolsDefs, FALSE, known->now->def->name, err) < 0)
         return -1;
-    replPoolsSetActive(slot, FALSE);
-    if (!slot->persistent)
-        replPoolsDrop(slot);
+    replPoolsSetActive(known, FALSE);
+    if (!known->persistent)
+        replPoolsDrop(known);
     return 0;
 }
 
 int
 replPeerPoolsSetAutostart(const unsigned char *uuid, gboolean on, GError **err)
 {
-    ReplPeerSlot *slot;
+    ReplPeerKnown *known;
 
     REPL_GUARD(&replPoolsChange);
-    if (!(slot = replPoolsNeed(uuid, err)))
+    if (!(known = replPoolsNeed(uuid, err)))
         return -1;
-    if (!slot->persistent) {
+    if (!known->persistent) {
         replErrorSet(err, VIR_ERR_INVALID_ARG, "%s", _("pool has no config file"));
         return -1;
     }
-    if (replDefsSetAutostart(replPoolsDefs, slot->now->def->name, on, err) < 0)
+    if (replDefsSetAutostart(replPoolsDefs, known->now->def->name, on, err) < 0)
         return -1;
     replLockTake(&replPoolsLock);
-    slot->autostart = on;
+    known->autostart = on;
     replLockDrop(&replPoolsLock);
     return 0;
 }
@@ -461,11 +462,11 @@ replPoolsOpen(ReplDefs *defs, const ReplPeerStock *stock, const char *allowed)
     replPoolsDefs = defs;
     replPoolsStock = *stock;
     replPoolsAllowedUris = g_strdup(allowed);
-    replPoolsSlots = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replPeerSlotFree);
+    replPoolsAll = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replPeerKnownFree);
 }
 
 gboolean
 replPoolsIsOpen(void)
 {
-    return replPoolsSlots != NULL;
+    return replPoolsAll != NULL;
 }

@@ -14,7 +14,7 @@ typedef struct {
     gboolean active;
     gboolean persistent;
     gboolean autostart;
-} ReplPeerSlot;
+} ReplPeerKnown;
 
 /* Held over a change, disk I/O included, but not while the stock driver is asked; guards the definitions on disk. Taken
  * before the lock of the table, which is never held over disk I/O: who holds this one may read the table without it. */
@@ -29,12 +29,12 @@ gboolean
 replPoolsIsOpen(void);
 
 /* All with replPoolsChange held. */
-ReplPeerSlot *
-replPoolsSlot(const unsigned char *uuid);
-ReplPeerSlot *
+ReplPeerKnown *
+replPoolsKnown(const unsigned char *uuid);
+ReplPeerKnown *
 replPoolsAdd(ReplPeerPool *pool, gboolean persistent, gboolean autostart);
 void
-replPoolsSetActive(ReplPeerSlot *slot, gboolean active);
+replPoolsSetActive(ReplPeerKnown *known, gboolean active);
 
 /* 0, or -1 with @err set when another pool of type region has the name or the UUID (NULL: none yet); @ours: it may be the one
  * that has both. */

@@ -47,7 +47,7 @@ replPoolsLoadRunning(const ReplRegionPool *def)
 {
     g_autoptr(ReplPeerPool) pool = replPoolsLoadOne(def);
     g_autoptr(GError) err = NULL;
-    ReplPeerSlot *slot;
+    ReplPeerKnown *known;
 
     if (!pool)
         return;
@@ -55,13 +55,13 @@ replPoolsLoadRunning(const ReplRegionPool *def)
         replError("Storage pool '%s' stays out: %s", def->name, err->message);
         return;
     }
-    if ((slot = replPoolsSlot(pool->uuid))) {
-        slot->next = slot->now;
-        slot->now = g_steal_pointer(&pool);
+    if ((known = replPoolsKnown(pool->uuid))) {
+        known->next = known->now;
+        known->now = g_steal_pointer(&pool);
     } else {
-        slot = replPoolsAdd(pool, FALSE, FALSE);
+        known = replPoolsAdd(pool, FALSE, FALSE);
     }
-    replPoolsSetActive(slot, TRUE);
+    replPoolsSetActive(known, TRUE);
 }
 
 static void
@@ -72,7 +72,7 @@ replPoolsAutostart(void)
 
     for (i = 0; i < entries->len; i++) {
         const ReplPeerPoolEntry *entry = g_ptr_array_index(entries, i);
-        ReplPeerSlot *slot = replPoolsSlot(entry->pool->uuid);
+        ReplPeerKnown *known = replPoolsKnown(entry->pool->uuid);
         g_autoptr(GError) err = NULL;
 
         if (!entry->autostart || entry->active)
@@ -80,7 +80,7 @@ replPoolsAutostart(void)
         if (replDefsSave(replPoolsDefs, FALSE, entry->pool->def, &err) < 0)
             replWarn("Storage pool '%s' is started, but not when the daemon restarts: %s",
                      entry->pool->def->name, err->message);
-        replPoolsSetActive(slot, TRUE);
+        replPoolsSetActive(known, TRUE);
     }
 }
 

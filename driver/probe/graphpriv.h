@@ -23,7 +23,7 @@ typedef struct ReplGraphFile ReplGraphFile;
 typedef struct {
     char *part;
     guint64 dev, ino; /* 0: nowhere */
-} ReplGraphPlace;
+} ReplGraphFolder;
 
 struct ReplGraphDir {
     guint64 dev, ino;
@@ -35,7 +35,7 @@ struct ReplGraphDir {
     GHashTable *links;       /* names of symbolic links */
     GHashTable *dirty;       /* names to be looked at */
     GHashTable *wants;       /* name -> GHashTable, a set of the nodes that want it */
-    GHashTable *places;      /* part -> ReplGraphPlace */
+    GHashTable *folders;     /* part -> ReplGraphFolder */
     GHashTable *sizes;       /* guint64 * -> GHashTable, a set of the nodes of this size */
     guint64 bytes;           /* of all nodes */
     guint layers;            /* nodes that some other one needs */

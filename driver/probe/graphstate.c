@@ -87,22 +87,22 @@ replGraphLeaveFile(ReplGraph *graph, ReplGraphNode *node)
 
 /* --- wishes --- */
 
-static ReplGraphPlace *
-replGraphPlace(ReplGraphDir *dir, const char *part)
+static ReplGraphFolder *
+replGraphFolder(ReplGraphDir *dir, const char *part)
 {
-    ReplGraphPlace *place = g_hash_table_lookup(dir->places, part);
+    ReplGraphFolder *folder = g_hash_table_lookup(dir->folders, part);
     struct stat st;
 
-    if (place)
-        return place;
-    place = g_new0(ReplGraphPlace, 1);
-    place->part = g_strdup(part);
+    if (folder)
+        return folder;
+    folder = g_new0(ReplGraphFolder, 1);
+    folder->part = g_strdup(part);
     if (fstatat(dir->pool->dirFd, part, &st, AT_NO_AUTOMOUNT) == 0 && S_ISDIR(st.st_mode)) {
-        place->dev = st.st_dev;
-        place->ino = st.st_ino;
+        folder->dev = st.st_dev;
+        folder->ino = st.st_ino;
     }
-    g_hash_table_insert(dir->places, place->part, place);
-    return place;
+    g_hash_table_insert(dir->folders, folder->part, folder);
+    return folder;
 }
 
 gboolean
@@ -111,14 +111,14 @@ replGraphPlacesHold(ReplGraphDir *dir)
     GHashTableIter iter;
     gpointer value;
 
-    g_hash_table_iter_init(&iter, dir->places);
+    g_hash_table_iter_init(&iter, dir->folders);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        const ReplGraphPlace *place = value;
+        const ReplGraphFolder *folder = value;
         struct stat st = {0};
 
-        if (fstatat(dir->pool->dirFd, place->part, &st, AT_NO_AUTOMOUNT) < 0 || !S_ISDIR(st.st_mode))
+        if (fstatat(dir->pool->dirFd, folder->part, &st, AT_NO_AUTOMOUNT) < 0 || !S_ISDIR(st.st_mode))
             st.st_dev = st.st_ino = 0;
-        if (st.st_dev != place->dev || st.st_ino != place->ino)
+        if (st.st_dev != folder->dev || st.st_ino != folder->ino)
             return FALSE;
     }
     return TRUE;
@@ -130,7 +130,7 @@ replGraphWanted(const ReplGraph *graph, ReplGraphDir *dir, const char *backing, 
 {
     const char *slash = strrchr(backing, '/');
     g_autofree char *part = NULL;
-    const ReplGraphPlace *place;
+    const ReplGraphFolder *folder;
 
     *name = slash ? slash + 1 : backing;
     if (!replIsVolumeName(*name))
@@ -138,8 +138,8 @@ replGraphWanted(const ReplGraph *graph, ReplGraphDir *dir, const char *backing, 
     if (!slash)
         return dir;
     part = slash == backing ? g_strdup("/") : g_strndup(backing, slash - backing);
-    place = replGraphPlace(dir, part);
-    return place->ino ? replGraphDirFind(graph, place->dev, place->ino) : NULL;
+    folder = replGraphFolder(dir, part);
+    return folder->ino ? replGraphDirFind(graph, folder->dev, folder->ino) : NULL;
 }
 
 /* The wish at a name has changed: so may have who is a layer. */
@@ -306,7 +306,7 @@ replGraphRelink(ReplGraph *graph)
         g_hash_table_iter_init(&iter, dir->nodes);
         while (g_hash_table_iter_next(&iter, NULL, &value))
             replGraphUnwish(graph, value);
-        g_hash_table_remove_all(dir->places);
+        g_hash_table_remove_all(dir->folders);
         g_hash_table_iter_init(&iter, dir->nodes);
         while (g_hash_table_iter_next(&iter, NULL, &value))
             replGraphWish(graph, value);
@@ -330,12 +330,12 @@ replGraphDirFind(const ReplGraph *graph, guint64 dev, guint64 ino)
 }
 
 static void
-replGraphPlaceFree(gpointer opaque)
+replGraphFolderFree(gpointer opaque)
 {
-    ReplGraphPlace *place = opaque;
+    ReplGraphFolder *folder = opaque;
 
-    g_free(place->part);
-    g_free(place);
+    g_free(folder->part);
+    g_free(folder);
 }
 
 ReplGraphDir *
@@ -353,7 +353,7 @@ replGraphDirAdd(ReplGraph *graph, const ReplPoolDir *pool)
     dir->links = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     dir->dirty = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     dir->wants = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_hash_table_unref);
-    dir->places = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, replGraphPlaceFree);
+    dir->folders = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, replGraphFolderFree);
     dir->sizes =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, (GDestroyNotify)g_hash_table_unref);
     g_ptr_array_add(graph->dirs, dir);
@@ -400,7 +400,7 @@ replGraphDirRemove(ReplGraph *graph, ReplGraphDir *dir)
     g_hash_table_unref(dir->links);
     g_hash_table_unref(dir->dirty);
     g_hash_table_unref(dir->wants);
-    g_hash_table_unref(dir->places);
+    g_hash_table_unref(dir->folders);
     g_hash_table_unref(dir->sizes);
     g_ptr_array_remove(graph->dirs, dir);
     g_free(dir);

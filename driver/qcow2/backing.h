@@ -25,7 +25,7 @@ typedef struct {
     gboolean setBacking;
     const char *backing; /* NULL: none */
     const char *format;  /* NULL: not stated */
-    gboolean setLuks;    /* place of the LUKS header and the encryption method that goes with it */
+    gboolean setLuks;    /* offset of the LUKS header and the encryption method that goes with it */
     guint64 luksOffset;
     guint64 luksLength; /* 0: not encrypted */
 } ReplQcow2Edit;

@@ -17,7 +17,7 @@
 
 #define REPL_SAME_PIECE (1U << 20)
 
-/* One of the two files. [dataStart, dataEnd) is the run of data at or behind the last place asked for. */
+/* One of the two files. [dataStart, dataEnd) is the run of data at or behind the last offset asked for. */
 typedef struct {
     int fd;
     const char *what;

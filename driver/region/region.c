@@ -22,24 +22,24 @@ typedef struct {
     char *name;
     char *path;
     gboolean active;
-} ReplRegionPlace;
+} ReplRegionSite;
 
 /* Guards the two tables, by pool UUID. Asking libvirt takes the lock of the pool's object, which a
  * refresh holds as long as it takes, so what it says is kept until something is done to the pool.
  */
 static ReplLock replRegionLock = REPL_LOCK_INIT;
 static GHashTable *replRegionStagings; /* -> ReplStaging */
-static GHashTable *replRegionPlaces;   /* -> ReplRegionPlace */
+static GHashTable *replRegionSites;    /* -> ReplRegionSite */
 static guint64 replRegionChanges;      /* counts replRegionChanged: what was asked before one is not kept */
 
 static void
-replRegionPlaceFree(gpointer opaque)
+replRegionSiteFree(gpointer opaque)
 {
-    ReplRegionPlace *place = opaque;
+    ReplRegionSite *site = opaque;
 
-    g_free(place->name);
-    g_free(place->path);
-    g_free(place);
+    g_free(site->name);
+    g_free(site->path);
+    g_free(site);
 }
 
 void
@@ -65,7 +65,7 @@ replRegionsStart(const char *configDir, const char *runDir, GError **err)
         return -1;
     replRegionStagings =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)replStagingUnref);
-    replRegionPlaces = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replRegionPlaceFree);
+    replRegionSites = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replRegionSiteFree);
     return 0;
 }
 
@@ -85,22 +85,22 @@ replRegionsLabels(void)
 }
 
 /* NULL when the pool is gone. */
-static ReplRegionPlace *
-replRegionAskPlace(const unsigned char *uuid)
+static ReplRegionSite *
+replRegionAskSite(const unsigned char *uuid)
 {
     g_auto(ReplPoolObjRef) obj = replVirt.StoragePoolObjFindPoolByUUID(uuid);
     g_autofree char *xml = NULL;
     g_autoptr(ReplPoolXml) parsed = NULL;
-    ReplRegionPlace *place;
+    ReplRegionSite *site;
 
     if (!obj || !(xml = replVirt.StoragePoolDefFormat(replVirt.StoragePoolObjGetDef(obj))) ||
         !(parsed = replPoolXmlParseStock(xml, NULL)))
         return NULL;
-    place = g_new0(ReplRegionPlace, 1);
-    place->name = g_strdup(parsed->name);
-    place->path = g_strdup(parsed->targetPath);
-    place->active = replVirt.StoragePoolObjIsActive(obj);
-    return place;
+    site = g_new0(ReplRegionSite, 1);
+    site->name = g_strdup(parsed->name);
+    site->path = g_strdup(parsed->targetPath);
+    site->active = replVirt.StoragePoolObjIsActive(obj);
+    return site;
 }
 
 /* Name and target path of a pool; FALSE when it is gone. */
@@ -108,27 +108,27 @@ static gboolean
 replRegionLocate(const unsigned char *uuid, char **name, char **path, gboolean *active)
 {
     char uuidstr[VIR_UUID_STRING_BUFLEN];
-    ReplRegionPlace *place;
-    ReplRegionPlace *asked = NULL;
+    ReplRegionSite *site;
+    ReplRegionSite *asked = NULL;
     guint64 changes;
 
     replUuidFormat(uuid, uuidstr);
     replLockTake(&replRegionLock);
-    if (!(place = g_hash_table_lookup(replRegionPlaces, uuidstr))) {
+    if (!(site = g_hash_table_lookup(replRegionSites, uuidstr))) {
         changes = replRegionChanges;
         replLockDrop(&replRegionLock);
-        if (!(place = asked = replRegionAskPlace(uuid)))
+        if (!(site = asked = replRegionAskSite(uuid)))
             return FALSE;
         replLockTake(&replRegionLock);
         if (changes == replRegionChanges)
-            g_hash_table_replace(replRegionPlaces, g_strdup(uuidstr), g_steal_pointer(&asked));
+            g_hash_table_replace(replRegionSites, g_strdup(uuidstr), g_steal_pointer(&asked));
     }
-    *name = g_strdup(place->name);
-    *path = g_strdup(place->path);
-    *active = place->active;
+    *name = g_strdup(site->name);
+    *path = g_strdup(site->path);
+    *active = site->active;
     replLockDrop(&replRegionLock);
     if (asked)
-        replRegionPlaceFree(asked);
+        replRegionSiteFree(asked);
     return TRUE;
 }
 
@@ -140,8 +140,8 @@ replRegionChanged(const unsigned char *uuid)
     replUuidFormat(uuid, uuidstr);
     replLockTake(&replRegionLock);
     replRegionChanges++;
-    if (replRegionPlaces)
-        g_hash_table_remove(replRegionPlaces, uuidstr);
+    if (replRegionSites)
+        g_hash_table_remove(replRegionSites, uuidstr);
     replLockDrop(&replRegionLock);
 }
 
@@ -178,7 +178,7 @@ replRegionTwin(const char *uuidstr, const char *path)
     g_autofree char *other = NULL;
     g_autoptr(ReplRegion) region = NULL;
 
-    if (!dir || replTwinsClaim(dir, replRegionIsThere, &other))
+    if (!dir || replTwinsTakeDir(dir, replRegionIsThere, &other))
         return NULL;
     region = replRegionOfUuidString(other);
     return g_strdup(region ? region->name : other);
@@ -196,7 +196,7 @@ replRegionOpenDir(const ReplRegion *region, const char *path)
         replWarn("The folder of region pool '%s' cannot be opened: %s", region->name, err->message);
         return NULL;
     }
-    if (replTwinsClaim(dir, replRegionIsThere, &other))
+    if (replTwinsTakeDir(dir, replRegionIsThere, &other))
         return g_steal_pointer(&dir);
     replWarn("Region pool '%s' has the same directory as region pool %s: it is left alone", region->name,
              other);

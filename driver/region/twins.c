@@ -28,8 +28,8 @@ replTwinsTake(const char *key, const char *uuid, const char *was)
 }
 
 gboolean
-replTwinsClaim(const ReplPoolDir *dir, gboolean (*isThere)(const char *poolUuid, const ReplPoolDir *dir),
-               char **other)
+replTwinsTakeDir(const ReplPoolDir *dir, gboolean (*isThere)(const char *poolUuid, const ReplPoolDir *dir),
+                 char **other)
 {
     g_autofree char *key = g_strdup_printf("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT, dir->dev, dir->ino);
     g_autofree char *owner = replTwinsTake(key, dir->uuid, NULL);

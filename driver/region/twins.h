@@ -14,5 +14,5 @@
 /* Whether the pool of @dir has its directory. @isThere tells whether another pool, that had it before, is still active
  * there; it is called without a lock. FALSE with *other set to the UUID of the one that has it. */
 gboolean
-replTwinsClaim(const ReplPoolDir *dir, gboolean (*isThere)(const char *poolUuid, const ReplPoolDir *dir),
-               char **other);
+replTwinsTakeDir(const ReplPoolDir *dir, gboolean (*isThere)(const char *poolUuid, const ReplPoolDir *dir),
+                 char **other);

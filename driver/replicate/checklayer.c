@@ -77,7 +77,7 @@ checkFound(ReplCheck *check, const ReplLayer *layer, ReplScrub *scrub)
     for (i = 0; i < scrub->damages->len; i++) {
         const ReplDamage *damage = &g_array_index(scrub->damages, ReplDamage, i);
 
-        replVerifiedAddPlace(check->verified, layer->volume, damage->offset_bytes, damage->length_bytes);
+        replVerifiedAddDamage(check->verified, layer->volume, damage->offset_bytes, damage->length_bytes);
     }
     replWarn("Volume '%s' of pool '%s' is damaged: %" G_GUINT64_FORMAT
              " blocks of 64 KiB are not what they were",

@@ -314,7 +314,7 @@ healLayer(ReplHeal *heal, GError **err)
     healFindDonors(heal);
     if (healDamages(heal, err) < 0)
         return -1;
-    /* Of very much damage not all places are known. */
+    /* Of very much damage not all ranges are known. */
     untold = heal->broken->scrub.blocks - MIN(heal->broken->scrub.blocks, heal->mended + heal->left);
     heal->left += heal->broken->scrub.damages->len >= REPL_SCRUB_PLACES_MAX ? untold : 0;
     if (healSettle(heal, err) < 0)
@@ -352,7 +352,7 @@ replHealRun(ReplJob *job, ReplCheck *check, GError **err)
     if (ret == 0) {
         check->verified->state = REPL_VERIFIED_GOOD;
         check->verified->blocks = 0;
-        g_ptr_array_set_size(check->verified->places, 0);
+        g_ptr_array_set_size(check->verified->damages, 0);
     }
     return ret;
 }

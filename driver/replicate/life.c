@@ -195,7 +195,7 @@ replReplicationPrepare(ReplJob *job, void *opaque, GError **err)
         return -1;
     prepared = replication->prepared;
     if (replKeysLoad(replication, prepared, REPL_KEYS_KEPT, err) < 0 ||
-        replPinningClaim(replication, err) < 0)
+        replPinningTakeRoute(replication, err) < 0)
         return -1;
     /* A retry has let go of it. */
     if (replReplicationLease(replication, TRUE, err) < 0)

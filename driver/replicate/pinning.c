@@ -9,12 +9,12 @@
 #include "service/service.h"
 
 int
-replPinningClaim(const ReplReplication *replication, GError **err)
+replPinningTakeRoute(const ReplReplication *replication, GError **err)
 {
     const ReplJobRecord *record = replication->journal->record;
 
-    return replPinsClaim(replServicePins(), record->id, record->sourcePoolUuid, record->sourceVolume,
-                         record->targetRegion, err);
+    return replPinsTakeRoute(replServicePins(), record->id, record->sourcePoolUuid, record->sourceVolume,
+                             record->targetRegion, err);
 }
 
 /* @uuid and @pool: of the pool that the layer lies in. */

@@ -12,7 +12,7 @@
 /* "This image is on its way to that region", for this job alone. Returns 0, or -1 with @err set that names the
  * other job. */
 int
-replPinningClaim(const ReplReplication *replication, GError **err);
+replPinningTakeRoute(const ReplReplication *replication, GError **err);
 
 /* What the plan reads, makes and reuses. */
 void

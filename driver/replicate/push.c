@@ -88,8 +88,8 @@ replPushOpen(ReplPush *push, ReplJob *job, GError **err)
     g_autoptr(ReplPeerPoolEntry) entry = replPushPool(push, err);
     ReplPushLink *link;
 
-    if (!entry || replPinsClaim(replServicePins(), record->id, record->sourcePoolUuid, record->sourceVolume,
-                                record->targetRegion, err) < 0)
+    if (!entry || replPinsTakeRoute(replServicePins(), record->id, record->sourcePoolUuid,
+                                    record->sourceVolume, record->targetRegion, err) < 0)
         return -1;
     push->source = replEndpointSource(record->sourcePoolUuid, record->sourceVolume);
     if (!(push->serve = replServeNew(push->source, NULL, NULL, err)))

@@ -178,7 +178,7 @@ replSubmissionAccept(const ReplSubmission *r, ReplReplication *replication, cons
     g_autoptr(ReplImage) image = replHoldingImage(replication->holding);
     g_autoptr(GPtrArray) steps = replPreparedSteps(prepared);
 
-    if (replPinningClaim(replication, err) < 0)
+    if (replPinningTakeRoute(replication, err) < 0)
         return -1;
     replPinningPlan(replication, prepared);
     replSubmissionNotePlan(replication, prepared);

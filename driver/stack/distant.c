@@ -76,7 +76,7 @@ replDistantPull(virStoragePoolPtr pool, const ReplVolXml *xml, virStorageVolPtr 
         replReport(g_steal_pointer(&err));
         return NULL;
     }
-    from.placeUuid = entry->pool->def->uuid;
+    from.poolUuid = entry->pool->def->uuid;
     from.source = g_steal_pointer(&source);
     return replSubmitDistant(pool, region, xml, &from, NULL, flags);
 }

@@ -167,7 +167,7 @@ static ReplJob *
 replPushingSubmitTo(ReplPushing *pushing, virStoragePoolPtr pool, const ReplVolXml *xml, GError **err)
 {
     g_autoptr(ReplSource) source = replPushedSource(pushing->jobId, pushing->called->volume);
-    ReplSubmitFrom from = {.placeUuid = pushing->jobId, .jobId = pushing->jobId};
+    ReplSubmitFrom from = {.poolUuid = pushing->jobId, .jobId = pushing->jobId};
     virStorageVolPtr vol;
     ReplJob *job = NULL;
 

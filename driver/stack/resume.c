@@ -106,7 +106,7 @@ replResumeQueue(const ReplRegion *region, ReplReplication *replication, ReplPhas
     job = replReplicationToJob(replication);
     replJobRestore(job, record->info);
     if (phase != REPL_PHASE_ENDED) {
-        if (replPinningClaim(replication, &err) < 0)
+        if (replPinningTakeRoute(replication, &err) < 0)
             replWarn("Replication job %s: %s", replication->id, err->message);
         g_clear_error(&err);
         replPinningJournal(replication);

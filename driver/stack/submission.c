@@ -283,17 +283,17 @@ replSubmit(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *x
     return replSubmissionRun(&r);
 }
 
-/* The source's place as a region, though no pool of this host is behind it. */
+/* The pool of the source as a region, though no pool of this host is behind it. */
 static ReplRegion *
-replSubmissionPlace(const ReplSubmitFrom *from)
+replSubmissionRegion(const ReplSubmitFrom *from)
 {
-    ReplRegion *place = g_new0(ReplRegion, 1);
+    ReplRegion *source = g_new0(ReplRegion, 1);
 
-    g_strlcpy(place->uuidstr, from->placeUuid, sizeof(place->uuidstr));
-    replUuidParse(from->placeUuid, place->uuid);
-    place->name = g_strdup(from->facts->pool);
-    place->label = replLabelCopy(from->facts->label);
-    return place;
+    g_strlcpy(source->uuidstr, from->poolUuid, sizeof(source->uuidstr));
+    replUuidParse(from->poolUuid, source->uuid);
+    source->name = g_strdup(from->facts->pool);
+    source->label = replLabelCopy(from->facts->label);
+    return source;
 }
 
 /* As the head of replSubmit. 0, or -1 with the error reported. */
@@ -326,11 +326,11 @@ virStorageVolPtr
 replSubmitDistant(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *xml,
                   const ReplSubmitFrom *from, ReplJob **job, unsigned int flags)
 {
-    g_autoptr(ReplRegion) place = replSubmissionPlace(from);
+    g_autoptr(ReplRegion) source = replSubmissionRegion(from);
     g_auto(ReplSubmission) r = {.pool = pool,
                                 .conn = virStoragePoolGetConnect(pool),
                                 .target = region,
-                                .source = place,
+                                .source = source,
                                 .request = xml->request,
                                 .jobId = from->jobId,
                                 .distant = TRUE};
@@ -344,7 +344,7 @@ replSubmitDistant(virStoragePoolPtr pool, const ReplRegion *region, const ReplVo
     if (r.image->status != REPL_IMAGE_AVAILABLE) {
         replReportError(VIR_ERR_OPERATION_INVALID,
                         _("Image '%s' of pool '%s' cannot be replicated: its status is %s"), r.volume,
-                        place->name, replImageStatusToString(r.image->status));
+                        source->name, replImageStatusToString(r.image->status));
         return NULL;
     }
     if (!job)

@@ -20,9 +20,9 @@ replSubmit(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *x
 /* A source on another host, which has been described and whose rules have been asked there. */
 typedef struct {
     const ReplSourceFacts *facts;
-    const char *placeUuid; /* what endpoint/open.h finds the source by */
-    const char *jobId;     /* NULL: a new one */
-    ReplSource *source;    /* of the facts: freed as soon as they are not needed any more */
+    const char *poolUuid; /* what endpoint/open.h finds the source by */
+    const char *jobId;    /* NULL: a new one */
+    ReplSource *source;   /* of the facts: freed as soon as they are not needed any more */
 } ReplSubmitFrom;
 
 /* The same for a source on another host. @job: if not NULL, nothing is waited for: *job is the job, a reference, or NULL

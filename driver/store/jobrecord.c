@@ -247,7 +247,7 @@ replJobRecordCopyAny(gconstpointer record)
     return replJobRecordCopy(record);
 }
 
-const ReplShelfKind replJobRecordShelfKind = {
+const ReplRecordKind replJobRecordKind = {
     .kind = "job",
     .max_bytes = REPL_JOB_RECORD_MAX_bytes,
     .isFile = replIsUuid,
@@ -267,7 +267,7 @@ replJobRecordSave(ReplStaging *staging, const ReplJobRecord *record, GError **er
         return -1;
     }
     keys = replJobRecordToText(record);
-    if (replShelfPut(staging->jobs, record->id, keys, err) < 0)
+    if (replRecordStorePut(staging->jobs, record->id, keys, err) < 0)
         return -1;
     if (replJobStateIsEnded(record->info->state))
         (void)replJobRecordPrune(staging, REPL_JOB_ENDED_KEPT, NULL);
@@ -277,7 +277,7 @@ replJobRecordSave(ReplStaging *staging, const ReplJobRecord *record, GError **er
 ReplJobRecord *
 replJobRecordLoad(ReplStaging *staging, const char *id, GError **err)
 {
-    return replIsUuid(id) ? replShelfGet(staging->jobs, id, err) : NULL;
+    return replIsUuid(id) ? replRecordStoreGet(staging->jobs, id, err) : NULL;
 }
 
 static gint
@@ -305,7 +305,7 @@ replJobRecordList(ReplStaging *staging, guint *unread, GError **err)
 {
     g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)replJobRecordFree);
 
-    if (replShelfEach(staging->jobs, replJobRecordCollect, records, unread, err) < 0)
+    if (replRecordStoreEach(staging->jobs, replJobRecordCollect, records, unread, err) < 0)
         return NULL;
     g_ptr_array_sort(records, replJobRecordCompare);
     return g_steal_pointer(&records);
@@ -314,7 +314,7 @@ replJobRecordList(ReplStaging *staging, guint *unread, GError **err)
 int
 replJobRecordDrop(ReplStaging *staging, const char *id, GError **err)
 {
-    return replIsUuid(id) ? replShelfDrop(staging->jobs, id, err) : 0;
+    return replIsUuid(id) ? replRecordStoreDrop(staging->jobs, id, err) : 0;
 }
 
 typedef struct {
@@ -341,7 +341,7 @@ replJobRecordFindToken(ReplStaging *staging, const char *token, GError **err)
 {
     ReplJobTokenSearch search = {.token = token};
 
-    if (replShelfEach(staging->jobs, replJobRecordHasToken, &search, NULL, err) < 0)
+    if (replRecordStoreEach(staging->jobs, replJobRecordHasToken, &search, NULL, err) < 0)
         g_clear_pointer(&search.found, replJobRecordFree);
     return search.found;
 }
@@ -386,7 +386,7 @@ replJobRecordPrune(ReplStaging *staging, guint keep, GError **err)
     guint plain = 0;
     guint i;
 
-    if (replShelfEach(staging->jobs, replJobRecordCollectEnd, ends, NULL, err) < 0)
+    if (replRecordStoreEach(staging->jobs, replJobRecordCollectEnd, ends, NULL, err) < 0)
         return -1;
     g_array_sort(ends, replJobEndCompareNewestFirst);
     for (i = 0; i < ends->len; i++) {
@@ -394,7 +394,7 @@ replJobRecordPrune(ReplStaging *staging, guint keep, GError **err)
 
         plain += end->plain;
         if ((i >= keep || (end->plain && plain > REPL_JOB_PLAIN_KEPT)) &&
-            replShelfDrop(staging->jobs, end->id, err) < 0)
+            replRecordStoreDrop(staging->jobs, end->id, err) < 0)
             return -1;
     }
     return 0;
@@ -418,7 +418,7 @@ replJobRecordsRefuseUnfinished(ReplStaging *staging, GError **err)
     g_autofree char *id = NULL;
     guint unread;
 
-    if (replShelfEach(staging->jobs, replJobRecordNoteUnfinished, &id, &unread, err) < 0)
+    if (replRecordStoreEach(staging->jobs, replJobRecordNoteUnfinished, &id, &unread, err) < 0)
         return -1;
     if (id) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,

@@ -79,7 +79,7 @@ replJobInfoToText(GKeyFile *keys, const ReplJobInfo *info)
     g_key_file_set_uint64(keys, "job", "total", info->total_bytes);
     g_key_file_set_uint64(keys, "job", "rate", info->rate_bytesPerSec);
     g_key_file_set_int64(keys, "job", "eta", info->eta_s);
-    g_key_file_set_uint64(keys, "job", "place", info->place);
+    g_key_file_set_uint64(keys, "job", "position", info->position);
     g_key_file_set_int64(keys, "job", "started", info->started_s);
     g_key_file_set_int64(keys, "job", "ended", info->ended_s);
     g_key_file_set_uint64(keys, "job", "bandwidth", info->bandwidth_bytesPerSec);
@@ -107,7 +107,7 @@ replJobInfoFromText(ReplTextReader *reader)
     info->total_bytes = replTextUint(reader, "job", "total", REPL_BYTES_MAX);
     info->rate_bytesPerSec = replTextUint(reader, "job", "rate", G_MAXUINT64);
     info->eta_s = replTextInt(reader, "job", "eta", -1, G_MAXINT64, -1);
-    info->place = replTextUint(reader, "job", "place", G_MAXUINT);
+    info->position = replTextUint(reader, "job", "position", G_MAXUINT);
     info->started_s = replTextInt(reader, "job", "started", 0, G_MAXINT64, 0);
     info->ended_s = replTextInt(reader, "job", "ended", 0, G_MAXINT64, 0);
     info->bandwidth_bytesPerSec = replTextUint(reader, "job", "bandwidth", G_MAXUINT64);

@@ -246,7 +246,7 @@ replRecordDecode(GKeyFile *keys, const char *file, GError **err)
     return NULL;
 }
 
-const ReplShelfKind replRecordShelfKind = {
+const ReplRecordKind replImageRecordKind = {
     .kind = "image",
     .max_bytes = REPL_RECORD_MAX_bytes,
     .isFile = replRecordIsFile,
@@ -259,7 +259,7 @@ ReplImage *
 replRecordLoad(ReplStaging *staging, const char *volume, GError **err)
 {
     g_autofree char *file = replRecordFile(volume);
-    ReplRecord *record = replShelfGet(staging->images, file, err);
+    ReplRecord *record = replRecordStoreGet(staging->images, file, err);
     ReplImage *image = NULL;
 
     if (record) {
@@ -276,7 +276,7 @@ replRecordWrite(ReplStaging *staging, const char *volume, const ReplImage *image
     g_autofree char *file = replRecordFile(volume);
     g_autoptr(GKeyFile) keys = replRecordToText(volume, image);
 
-    if (replShelfPut(staging->images, file, keys, err) < 0)
+    if (replRecordStorePut(staging->images, file, keys, err) < 0)
         return -1;
     replCatalogNote(staging->catalog, volume, image);
     return 0;
@@ -288,7 +288,7 @@ replRecordErase(ReplStaging *staging, const char *volume, GError **err)
 {
     g_autofree char *file = replRecordFile(volume);
 
-    if (replShelfDrop(staging->images, file, err) < 0)
+    if (replRecordStoreDrop(staging->images, file, err) < 0)
         return -1;
     replCatalogNote(staging->catalog, volume, NULL);
     return 0;
@@ -349,7 +349,7 @@ replRecordList(ReplStaging *staging, GError **err)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 
-    if (replShelfEach(staging->images, replRecordAddName, names, NULL, err) < 0)
+    if (replRecordStoreEach(staging->images, replRecordAddName, names, NULL, err) < 0)
         return NULL;
     return g_steal_pointer(&names);
 }
@@ -376,7 +376,7 @@ replRecordEach(ReplStaging *staging, void (*visit)(const char *volume, const Rep
 {
     ReplRecordVisit visitor = {visit, opaque};
 
-    return replShelfEach(staging->images, replRecordVisit, &visitor, NULL, err);
+    return replRecordStoreEach(staging->images, replRecordVisit, &visitor, NULL, err);
 }
 
 /* A UUID as text. By hand: a list of 10,000 images makes as many. */

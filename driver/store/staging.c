@@ -28,7 +28,7 @@
 /* Stamps of files may be that much behind the clock. */
 #define REPL_STAGING_COARSE_us 20000
 
-static const char *const replStagingNames[REPL_STAGING_PLACES] = {
+static const char *const replStagingNames[REPL_STAGING_FOLDERS] = {
     [REPL_STAGING_TOP] = REPL_STAGING_NAME,
     [REPL_STAGING_IMAGES] = "images",
     [REPL_STAGING_JOBS] = "jobs",
@@ -104,7 +104,7 @@ replStagingOpenDir(int parent, const char *name, gboolean create, ReplFd *fd, GE
 }
 
 static int
-replStagingOpenPlaces(ReplStaging *staging, int poolDirFd, gboolean create, GError **err)
+replStagingOpenFolders(ReplStaging *staging, int poolDirFd, gboolean create, GError **err)
 {
     ReplFd *fds = staging->fds;
     int there = replStagingOpenDir(poolDirFd, REPL_STAGING_NAME, create, &fds[0], err);
@@ -112,7 +112,7 @@ replStagingOpenPlaces(ReplStaging *staging, int poolDirFd, gboolean create, GErr
 
     if (there <= 0)
         return there;
-    for (i = REPL_STAGING_IMAGES; i < REPL_STAGING_PLACES; i++) {
+    for (i = REPL_STAGING_IMAGES; i < REPL_STAGING_FOLDERS; i++) {
         there = replStagingOpenDir(fds[0], replStagingNames[i], create, &fds[i], err);
         /* Made in this order: one missing means that a crash came before the first record. */
         if (there <= 0)
@@ -153,14 +153,14 @@ replStagingOpen(int poolDirFd, gboolean create, GError **err)
     g_atomic_ref_count_init(&staging->refs);
     replLockInit(&staging->updateLock);
     replLockInit(&staging->leaseLock);
-    for (i = 0; i < REPL_STAGING_PLACES; i++)
+    for (i = 0; i < REPL_STAGING_FOLDERS; i++)
         staging->fds[i] = -1;
     replStagingOldest(poolDirFd); /* notes when this process began */
-    if (replStagingOpenPlaces(staging, poolDirFd, create, err) <= 0)
+    if (replStagingOpenFolders(staging, poolDirFd, create, err) <= 0)
         return NULL;
     staging->catalog = replCatalogNew();
-    staging->images = replShelfNew(staging->fds[REPL_STAGING_IMAGES], &replRecordShelfKind);
-    staging->jobs = replShelfNew(staging->fds[REPL_STAGING_JOBS], &replJobRecordShelfKind);
+    staging->images = replRecordStoreNew(staging->fds[REPL_STAGING_IMAGES], &replImageRecordKind);
+    staging->jobs = replRecordStoreNew(staging->fds[REPL_STAGING_JOBS], &replJobRecordKind);
     return g_steal_pointer(&staging);
 }
 
@@ -178,10 +178,10 @@ replStagingUnref(ReplStaging *staging)
 
     if (!staging || !g_atomic_ref_count_dec(&staging->refs))
         return;
-    replShelfFree(staging->images);
+    replRecordStoreFree(staging->images);
     replCatalogFree(staging->catalog);
-    replShelfFree(staging->jobs);
-    for (i = 0; i < REPL_STAGING_PLACES; i++)
+    replRecordStoreFree(staging->jobs);
+    for (i = 0; i < REPL_STAGING_FOLDERS; i++)
         replFdClose(staging->fds[i]);
     replLockClear(&staging->updateLock);
     replLockClear(&staging->leaseLock);
@@ -190,9 +190,9 @@ replStagingUnref(ReplStaging *staging)
 }
 
 int
-replStagingFd(const ReplStaging *staging, ReplStagingPlace place)
+replStagingFd(const ReplStaging *staging, ReplStagingFolder folder)
 {
-    return staging->fds[place];
+    return staging->fds[folder];
 }
 
 gboolean
@@ -223,7 +223,7 @@ replStagingSweep(ReplStaging *staging)
 {
     int i, k;
 
-    for (i = REPL_STAGING_TOP; i < REPL_STAGING_PLACES; i++) {
+    for (i = REPL_STAGING_TOP; i < REPL_STAGING_FOLDERS; i++) {
         gint64 oldest_us = replStagingOldest(staging->fds[i]);
         g_autoptr(GPtrArray) names = replDirList(staging->fds[i], replStagingIsAside, NULL);
 

@@ -26,8 +26,8 @@ typedef enum {
     REPL_STAGING_IMAGES,
     REPL_STAGING_JOBS,
     REPL_STAGING_PARTIAL,
-    REPL_STAGING_PLACES,
-} ReplStagingPlace;
+    REPL_STAGING_FOLDERS,
+} ReplStagingFolder;
 
 /* Opens the staging folder of the pool directory @poolDirFd (opened O_RDONLY, not O_PATH; borrowed
  * for the call), with @create makes what is missing. NULL without @err when it is not there and not
@@ -46,9 +46,9 @@ replStagingUnref(ReplStaging *staging);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplStaging, replStagingUnref)
 
-/* The directory descriptor of @place; borrowed. */
+/* The directory descriptor of @folder; borrowed. */
 int
-replStagingFd(const ReplStaging *staging, ReplStagingPlace place);
+replStagingFd(const ReplStaging *staging, ReplStagingFolder folder);
 
 /* Whether @staging is still what @poolDirFd holds, not one that was removed or covered by a mount.
  */

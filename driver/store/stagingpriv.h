@@ -9,16 +9,16 @@
 #include "base/lock.h"
 #include "store/catalog.h"
 #include "store/lease.h"
-#include "store/shelf.h"
+#include "store/recordstore.h"
 #include "store/staging.h"
 
 struct _ReplStaging {
     gatomicrefcount refs;
 
     /* fixed after creation */
-    ReplFd fds[REPL_STAGING_PLACES];
-    ReplShelf *images;
-    ReplShelf *jobs;
+    ReplFd fds[REPL_STAGING_FOLDERS];
+    ReplRecordStore *images;
+    ReplRecordStore *jobs;
     ReplCatalog *catalog; /* of the images, with a lock of its own */
 
     ReplLock
@@ -30,8 +30,8 @@ struct _ReplStaging {
 };
 
 /* Of store/record.c and store/jobrecord.c. */
-extern const ReplShelfKind replRecordShelfKind;
-extern const ReplShelfKind replJobRecordShelfKind;
+extern const ReplRecordKind replImageRecordKind;
+extern const ReplRecordKind replJobRecordKind;
 
 /* replLeaseTake on a file system that no other host reaches, or on one that others may. */
 ReplLease *

@@ -16,14 +16,14 @@ replVerifiedToText(GKeyFile *keys, const ReplVerified *verified)
     replTextPut(keys, "verified", "state", replVerifiedStateToString(verified->state));
     g_key_file_set_boolean(keys, "verified", "made", verified->made);
     g_key_file_set_uint64(keys, "verified", "blocks", verified->blocks);
-    g_key_file_set_uint64(keys, "verified", "places", verified->places->len);
-    for (i = 0; i < verified->places->len; i++) {
+    g_key_file_set_uint64(keys, "verified", "damages", verified->damages->len);
+    for (i = 0; i < verified->damages->len; i++) {
         g_autofree char *group = g_strdup_printf("damage %u", i);
-        const ReplVerifiedPlace *place = g_ptr_array_index(verified->places, i);
+        const ReplVerifiedDamage *damage = g_ptr_array_index(verified->damages, i);
 
-        replTextPut(keys, group, "volume", place->volume);
-        g_key_file_set_uint64(keys, group, "offset", place->offset_bytes);
-        g_key_file_set_uint64(keys, group, "length", place->length_bytes);
+        replTextPut(keys, group, "volume", damage->volume);
+        g_key_file_set_uint64(keys, group, "offset", damage->offset_bytes);
+        g_key_file_set_uint64(keys, group, "length", damage->length_bytes);
     }
 }
 
@@ -45,13 +45,13 @@ replVerifiedFromText(ReplTextReader *r)
     verified->state = state;
     verified->made = replTextFlag(r, "verified", "made");
     verified->blocks = replTextUint(r, "verified", "blocks", G_MAXUINT64);
-    n = replTextUint(r, "verified", "places", REPL_VERIFIED_PLACES_MAX);
+    n = replTextUint(r, "verified", "damages", REPL_VERIFIED_DAMAGES_MAX);
     for (i = 0; i < n && !r->fault; i++) {
         g_autofree char *group = g_strdup_printf("damage %u", i);
         g_autofree char *volume = replTextNeed(r, replTextName(r, group, "volume"), group, "volume");
 
-        replVerifiedAddPlace(verified, volume, replTextUint(r, group, "offset", G_MAXINT64),
-                             replTextUint(r, group, "length", G_MAXINT64));
+        replVerifiedAddDamage(verified, volume, replTextUint(r, group, "offset", G_MAXINT64),
+                              replTextUint(r, group, "length", G_MAXINT64));
     }
     return verified;
 }

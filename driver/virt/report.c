@@ -9,7 +9,7 @@
 
 #include "virt/virt.h"
 
-/* libvirt's own places are names of files without folders. */
+/* libvirt's own errors carry names of files without folders. */
 static const char *
 reportBase(const char *file)
 {
@@ -20,13 +20,13 @@ reportBase(const char *file)
 
 /* libvirt's error texts are printf formats with "%1$s" in newer versions; ours go through "%s". */
 static void
-reportAt(const ReplErrorPlace *place, int code, const char *message)
+reportAt(const ReplErrorOrigin *origin, int code, const char *message)
 {
-    ReplErrorPlace here = {__FILE__, __func__, __LINE__};
+    ReplErrorOrigin here = {__FILE__, __func__, __LINE__};
 
-    if (!place->file)
-        place = &here;
-    replVirt.ReportErrorHelper(VIR_FROM_STORAGE, code, reportBase(place->file), place->func, place->line,
+    if (!origin->file)
+        origin = &here;
+    replVirt.ReportErrorHelper(VIR_FROM_STORAGE, code, reportBase(origin->file), origin->func, origin->line,
                                "%s", message);
 }
 
@@ -34,14 +34,14 @@ void
 replReport(GError *err)
 {
     int code = err && err->domain == REPL_ERROR ? err->code : VIR_ERR_INTERNAL_ERROR;
-    ReplErrorPlace place = replErrorPlace(err);
+    ReplErrorOrigin origin = replErrorOrigin(err);
 
-    reportAt(&place, code, err ? err->message : "");
+    reportAt(&origin, code, err ? err->message : "");
     g_clear_error(&err);
 }
 
 void
-replReportErrorAt(const ReplErrorPlace *place, int code, const char *fmt, ...)
+replReportErrorAt(const ReplErrorOrigin *origin, int code, const char *fmt, ...)
 {
     g_autofree char *text = NULL;
     va_list ap;
@@ -49,18 +49,18 @@ replReportErrorAt(const ReplErrorPlace *place, int code, const char *fmt, ...)
     va_start(ap, fmt);
     text = g_strdup_vprintf(fmt, ap);
     va_end(ap);
-    reportAt(place, code, text);
+    reportAt(origin, code, text);
 }
 
 void
-replTakeErrorAt(GError **err, const ReplErrorPlace *place)
+replTakeErrorAt(GError **err, const ReplErrorOrigin *origin)
 {
     virErrorPtr last = virGetLastError();
 
     if (err && last && last->code != VIR_ERR_OK)
-        replErrorSetAt(err, place, last->code, "%s", last->message);
+        replErrorSetAt(err, origin, last->code, "%s", last->message);
     else
-        replErrorSetAt(err, place, VIR_ERR_INTERNAL_ERROR, _("libvirt failed without saying why"));
+        replErrorSetAt(err, origin, VIR_ERR_INTERNAL_ERROR, _("libvirt failed without saying why"));
     virResetLastError();
 }
 

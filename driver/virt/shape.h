@@ -10,7 +10,7 @@
 /* Each pointer of a constant table to functions of the same module is a relocation, and the table's end is where these
  * end: a table that has got an entry more is a longer run, whatever its header says.
  *
- * Returns how many words in a row, from @table on, the module @handle (of dlopen) relocates to places in itself; 0 when the
+ * Returns how many words in a row, from @table on, the module @handle (of dlopen) relocates to addresses in itself; 0 when the
  * word before @table is relocated, too, for then the table does not begin there, or when it cannot be told. */
 gsize
 replShapeRun(void *handle, const void *table);

@@ -127,8 +127,8 @@ replFormatJobAttrs(GString *out, const ReplJobInfo *job)
         replFormatAttrNumber(out, "eta", job->eta_s);
     if (job->peer)
         replFormatAttr(out, "peer", job->peer);
-    if (job->place > 0)
-        replFormatAttrNumber(out, "place", job->place);
+    if (job->position > 0)
+        replFormatAttrNumber(out, "position", job->position);
     if (job->bandwidth_bytesPerSec > 0)
         replFormatAttrNumber(out, "bandwidth", job->bandwidth_bytesPerSec);
     if (job->peakSpace_bytes > 0)
@@ -187,18 +187,18 @@ replFormatVerified(GString *out, const ReplVerified *verified)
     replFormatAttr(out, "state", replVerifiedStateToString(verified->state));
     replFormatAttr(out, "digests", verified->made ? "made" : "kept");
     replFormatAttrNumber(out, "blocks", verified->blocks);
-    if (verified->places->len == 0) {
+    if (verified->damages->len == 0) {
         replFormatEnd(out);
         return;
     }
     replFormatOpen(out);
-    for (i = 0; i < verified->places->len; i++) {
-        const ReplVerifiedPlace *place = g_ptr_array_index(verified->places, i);
+    for (i = 0; i < verified->damages->len; i++) {
+        const ReplVerifiedDamage *damage = g_ptr_array_index(verified->damages, i);
 
         replFormatBegin(out, 4, "damage");
-        replFormatAttr(out, "volume", place->volume);
-        replFormatAttrNumber(out, "offset", place->offset_bytes);
-        replFormatAttrNumber(out, "bytes", place->length_bytes);
+        replFormatAttr(out, "volume", damage->volume);
+        replFormatAttrNumber(out, "offset", damage->offset_bytes);
+        replFormatAttrNumber(out, "bytes", damage->length_bytes);
         replFormatEnd(out);
     }
     replFormatClose(out, 3, "verified");

@@ -66,7 +66,7 @@ struct _virtReplicationJob {
     char *peer;                   /* that a waiting job waits for, or NULL */
     char *error;                  /* why it failed, or NULL */
     unsigned int progress;        /* percent, never goes back */
-    unsigned int place;           /* in the queue, 1 is next; 0: not queued */
+    unsigned int position;        /* in the queue, 1 is next; 0: not queued */
     unsigned long long processed; /* bytes */
     unsigned long long total;     /* bytes */
     unsigned long long remaining; /* bytes */

@@ -267,7 +267,7 @@ def test_queue_runs_one_after_the_other(queued_host):
             target.replicate(source, f"i{n}.qcow2", name=name, async_="yes", bandwidth=("KiB/s", 2048))
         states = [target.image(name).job["state"] for name in names]
         assert states[0] in ("running", "verifying") and states[1:] == ["queued", "queued"]
-        assert [target.image(name).job.get("place") for name in names[1:]] == ["1", "2"]
+        assert [target.image(name).job.get("position") for name in names[1:]] == ["1", "2"]
         ended = []
         while len(ended) < 3:
             active = [n for n in names if target.image(n).job["state"] in

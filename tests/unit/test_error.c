@@ -9,7 +9,7 @@
 #include <string.h>
 
 static void
-testPlace(void)
+testOrigin(void)
 {
     g_autoptr(GError) err = NULL;
     g_autoptr(GError) copy = NULL;
@@ -20,9 +20,9 @@ testPlace(void)
     g_clear_error(&err);
     g_assert_error(copy, REPL_ERROR, VIR_ERR_NO_STORAGE_VOL);
     g_assert_cmpstr(copy->message, ==, "There is no volume 'x'");
-    g_assert_true(g_str_has_suffix(replErrorPlace(copy).file, "test_error.c"));
-    g_assert_cmpstr(replErrorPlace(copy).func, ==, "testPlace");
-    g_assert_cmpint(replErrorPlace(copy).line, ==, line);
+    g_assert_true(g_str_has_suffix(replErrorOrigin(copy).file, "test_error.c"));
+    g_assert_cmpstr(replErrorOrigin(copy).func, ==, "testOrigin");
+    g_assert_cmpint(replErrorOrigin(copy).line, ==, line);
 }
 
 static void
@@ -33,7 +33,7 @@ testSystem(void)
     replErrorSetSystem(&err, ENOSPC, "Cannot write %d", 5);
     g_assert_error(err, REPL_ERROR, VIR_ERR_SYSTEM_ERROR);
     g_assert_true(g_str_has_prefix(err->message, "Cannot write 5: "));
-    g_assert_cmpstr(replErrorPlace(err).func, ==, "testSystem");
+    g_assert_cmpstr(replErrorOrigin(err).func, ==, "testSystem");
     replErrorSet(NULL, VIR_ERR_INTERNAL_ERROR, "for no one");
     replErrorSetSystem(NULL, EIO, "for no one");
 }
@@ -43,15 +43,15 @@ testForeign(void)
 {
     g_autoptr(GError) err = g_error_new_literal(G_FILE_ERROR, G_FILE_ERROR_IO, "x");
 
-    g_assert_null(replErrorPlace(err).file);
-    g_assert_null(replErrorPlace(NULL).file);
+    g_assert_null(replErrorOrigin(err).file);
+    g_assert_null(replErrorOrigin(NULL).file);
 }
 
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/error/place", testPlace);
+    g_test_add_func("/error/origin", testOrigin);
     g_test_add_func("/error/system", testSystem);
     g_test_add_func("/error/foreign", testForeign);
     return g_test_run();

@@ -551,7 +551,7 @@ testRestore(void)
         record->total_bytes = 100;
         record->processed_bytes = 40;
         record->bandwidth_bytesPerSec = 7;
-        record->place = 3;
+        record->position = 3;
         g_ptr_array_add(record->steps, replStepNew("l", "l", REPL_STEP_COPY, 100));
         ((ReplStep *)record->steps->pdata[0])->state = REPL_STEP_RUNNING;
         replJobRestore(job, record);
@@ -560,7 +560,7 @@ testRestore(void)
         g_assert_cmpstr(info->id, ==, ID);
         g_assert_cmpuint(info->processed_bytes, ==, state == REPL_JOB_COMPLETED ? 100 : 40);
         g_assert_cmpuint(info->bandwidth_bytesPerSec, ==, 7);
-        g_assert_cmpuint(info->place, ==, 0);
+        g_assert_cmpuint(info->position, ==, 0);
         g_assert_cmpint(((ReplStep *)info->steps->pdata[0])->state, ==, REPL_STEP_WAITING);
     }
 }

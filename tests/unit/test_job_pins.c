@@ -1,5 +1,5 @@
 /*
- * test_job_pins.c: pins, claims, and what a refusal says
+ * test_job_pins.c: pins, routes, and what a refusal says
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -84,25 +84,25 @@ testPoolJobs(void)
 }
 
 static void
-testClaims(void)
+testRoutes(void)
 {
     g_autoptr(ReplPins) pins = replPinsNew();
     g_autoptr(GError) err = NULL;
 
-    g_assert_cmpint(replPinsClaim(pins, "J1", POOL, "web", "north", NULL), ==, 0);
-    g_assert_cmpint(replPinsClaim(pins, "J1", POOL, "web", "north", NULL), ==, 0);
-    g_assert_cmpint(replPinsClaim(pins, "J2", POOL, "web", "south", NULL), ==, 0);
-    g_assert_cmpint(replPinsClaim(pins, "J3", OTHER, "web", "north", NULL), ==, 0);
-    g_assert_cmpint(replPinsClaim(pins, "J4", POOL, "web", "north", &err), ==, -1);
+    g_assert_cmpint(replPinsTakeRoute(pins, "J1", POOL, "web", "north", NULL), ==, 0);
+    g_assert_cmpint(replPinsTakeRoute(pins, "J1", POOL, "web", "north", NULL), ==, 0);
+    g_assert_cmpint(replPinsTakeRoute(pins, "J2", POOL, "web", "south", NULL), ==, 0);
+    g_assert_cmpint(replPinsTakeRoute(pins, "J3", OTHER, "web", "north", NULL), ==, 0);
+    g_assert_cmpint(replPinsTakeRoute(pins, "J4", POOL, "web", "north", &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_OPERATION_INVALID);
     g_assert_cmpstr(err->message, ==,
                     "Volume 'web' is being replicated to region 'north' already, by replication "
                     "job J1");
     replPinsDropJob(pins, "J1");
-    g_assert_cmpint(replPinsClaim(pins, "J4", POOL, "web", "north", NULL), ==, 0);
+    g_assert_cmpint(replPinsTakeRoute(pins, "J4", POOL, "web", "north", NULL), ==, 0);
 }
 
-/* Of many that race for one claim, one gets it. */
+/* Of many that race for one route, one gets it. */
 static gint racers;
 
 static gpointer
@@ -110,7 +110,7 @@ racer(gpointer opaque)
 {
     g_autofree char *id = g_strdup_printf("J%d", g_atomic_int_add(&racers, 1));
 
-    return GINT_TO_POINTER(replPinsClaim(opaque, id, POOL, "web", "north", NULL) == 0);
+    return GINT_TO_POINTER(replPinsTakeRoute(opaque, id, POOL, "web", "north", NULL) == 0);
 }
 
 static void
@@ -135,7 +135,7 @@ main(int argc, char **argv)
     g_test_add_func("/pins/sentences", testSentences);
     g_test_add_func("/pins/shared", testShared);
     g_test_add_func("/pins/pool-jobs", testPoolJobs);
-    g_test_add_func("/pins/claims", testClaims);
+    g_test_add_func("/pins/routes", testRoutes);
     g_test_add_func("/pins/race", testRace);
     return g_test_run();
 }

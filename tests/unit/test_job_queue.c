@@ -32,7 +32,7 @@ placeOf(ReplJob *job)
 {
     g_autoptr(ReplJobInfo) info = replJobInfo(job);
 
-    return info->place;
+    return info->position;
 }
 
 static guint

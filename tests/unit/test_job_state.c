@@ -287,62 +287,62 @@ isEligible(void *item, void *opaque)
 }
 
 static char *
-pickAll(ReplFairQueue *lanes, const char * not )
+pickAll(ReplFairQueue *queue, const char * not )
 {
     g_autoptr(GString) order = g_string_new(NULL);
     const char *item;
 
-    while ((item = replFairQueuePick(lanes, isEligible, (void *)not )))
+    while ((item = replFairQueuePick(queue, isEligible, (void *)not )))
         g_string_append(order, item);
     return g_string_free(g_steal_pointer(&order), FALSE);
 }
 
 static void
-notePlace(void *item, guint place, void *opaque)
+notePosition(void *item, guint position, void *opaque)
 {
     (void)opaque;
-    ((char *)item)[2] = '0' + place;
+    ((char *)item)[2] = '0' + position;
 }
 
 static void
-testLanes(void)
+testFairQueue(void)
 {
     char a1[] = "A1", a2[] = "A2", a3[] = "A3", a4[] = "A4", b1[] = "B1", b2[] = "B2", c1[] = "C1";
     char *const items[] = {a1, a2, a3, b1, c1, b2, a4};
-    ReplFairQueue *lanes = replFairQueueNew();
+    ReplFairQueue *queue = replFairQueueNew();
     g_autofree char *order = NULL, *rest = NULL;
     gsize i;
 
-    g_assert_null(replFairQueuePick(lanes, isEligible, NULL));
+    g_assert_null(replFairQueuePick(queue, isEligible, NULL));
     for (i = 0; i < G_N_ELEMENTS(items); i++)
-        replFairQueuePush(lanes, (char[]){items[i][0], 0}, items[i]);
-    g_assert_false(replFairQueueRemove(lanes, "A", b1));
-    g_assert_false(replFairQueueRemove(lanes, "D", a1));
-    g_assert_true(replFairQueueRemove(lanes, "A", a3));
-    order = pickAll(lanes, a2);
+        replFairQueuePush(queue, (char[]){items[i][0], 0}, items[i]);
+    g_assert_false(replFairQueueRemove(queue, "A", b1));
+    g_assert_false(replFairQueueRemove(queue, "D", a1));
+    g_assert_true(replFairQueueRemove(queue, "A", a3));
+    order = pickAll(queue, a2);
     g_assert_cmpstr(order, ==, "A1B1C1A4B2");
-    rest = pickAll(lanes, NULL);
+    rest = pickAll(queue, NULL);
     g_assert_cmpstr(rest, ==, "A2");
-    replFairQueueFree(lanes);
+    replFairQueueFree(queue);
 }
 
 static void
-testPlaces(void)
+testPositions(void)
 {
     char items[][4] = {"A1", "A2", "A3", "B1", "B2", "C1"};
-    ReplFairQueue *lanes = replFairQueueNew();
+    ReplFairQueue *queue = replFairQueueNew();
     g_autofree char *order = NULL;
     gsize i;
 
     for (i = 0; i < G_N_ELEMENTS(items); i++)
-        replFairQueuePush(lanes, (char[]){items[i][0], 0}, items[i]);
+        replFairQueuePush(queue, (char[]){items[i][0], 0}, items[i]);
     /* Each says the order in which the picks will take it: A1 B1 C1 A3 B2, A2 is held. */
-    replFairQueuePlaces(lanes, isEligible, notePlace, items[1]);
+    replFairQueuePositions(queue, isEligible, notePosition, items[1]);
     for (i = 0; i < G_N_ELEMENTS(items); i++)
         g_assert_cmpint(items[i][2] - '0', ==, ((int[]){1, 0, 4, 2, 5, 3})[i]);
-    order = pickAll(lanes, items[1]);
+    order = pickAll(queue, items[1]);
     g_assert_cmpstr(order, ==, "A11B12C13A34B25");
-    replFairQueueFree(lanes);
+    replFairQueueFree(queue);
 }
 
 int
@@ -362,7 +362,7 @@ main(int argc, char **argv)
     g_test_add_func("/limit/change", testLimitChange);
     g_test_add_func("/limit/order", testLimitOrder);
     g_test_add_func("/limit/huge", testLimitHuge);
-    g_test_add_func("/lanes/fair", testLanes);
-    g_test_add_func("/lanes/places", testPlaces);
+    g_test_add_func("/fairqueue/fair", testFairQueue);
+    g_test_add_func("/fairqueue/positions", testPositions);
     return g_test_run();
 }

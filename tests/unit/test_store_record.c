@@ -59,7 +59,7 @@ imageFull(void)
     image->job->total_bytes = G_MAXINT64;
     image->job->rate_bytesPerSec = G_MAXUINT64;
     image->job->eta_s = 12;
-    image->job->place = 3;
+    image->job->position = 3;
     image->job->started_s = 5;
     image->job->ended_s = 6;
     image->job->bandwidth_bytesPerSec = 7;
@@ -93,7 +93,7 @@ assertJob(const ReplJobInfo *a, const ReplJobInfo *b)
     g_assert_cmpuint(a->total_bytes, ==, b->total_bytes);
     g_assert_cmpuint(a->rate_bytesPerSec, ==, b->rate_bytesPerSec);
     g_assert_cmpint(a->eta_s, ==, b->eta_s);
-    g_assert_cmpuint(a->place, ==, b->place);
+    g_assert_cmpuint(a->position, ==, b->position);
     g_assert_cmpint(a->started_s, ==, b->started_s);
     g_assert_cmpint(a->ended_s, ==, b->ended_s);
     g_assert_cmpuint(a->bandwidth_bytesPerSec, ==, b->bandwidth_bytesPerSec);

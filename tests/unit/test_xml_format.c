@@ -215,12 +215,12 @@ testJobQueued(void)
 
     image->job->state = REPL_JOB_QUEUED;
     image->job->eta_s = -1;
-    image->job->place = 3;
+    image->job->position = 3;
     image->job->started_s = 0;
     image->job->bandwidth_bytesPerSec = 1000;
     image->job->peakSpace_bytes = 5000;
     out = replFormatImage(image, "default", "web", NULL, TRUE);
-    g_assert_nonnull(strstr(out, " rate='7' place='3' bandwidth='1000' peak-space='5000'>\n"));
+    g_assert_nonnull(strstr(out, " rate='7' position='3' bandwidth='1000' peak-space='5000'>\n"));
     checkFragment(out, REPL_SCHEMA_IMAGE);
 }
 

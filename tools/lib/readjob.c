@@ -39,7 +39,7 @@ static void
 replReadJobNumbers(virtReplicationJob *job, xmlNodePtr node)
 {
     job->progress = (unsigned int)replReadJobBytes(node, VIRT_REPLICATION_JOB_PROGRESS);
-    job->place = (unsigned int)replReadJobBytes(node, VIRT_REPLICATION_JOB_PLACE);
+    job->position = (unsigned int)replReadJobBytes(node, VIRT_REPLICATION_JOB_POSITION);
     job->processed = replReadJobBytes(node, VIRT_REPLICATION_JOB_PROCESSED);
     job->total = replReadJobBytes(node, VIRT_REPLICATION_JOB_TOTAL);
     job->remaining = replReadJobBytes(node, VIRT_REPLICATION_JOB_REMAINING);

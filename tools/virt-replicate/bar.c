@@ -127,11 +127,11 @@ char *
 replBarLine(const ReplTerm *term, const char *label, int labelWidth, const virtReplicationJob *job)
 {
     g_autofree char *clean = replTermClean(label);
-    g_autofree char *place = NULL;
+    g_autofree char *position = NULL;
 
-    if (job->state == VIRT_REPLICATION_JOB_QUEUED && job->place > 0)
-        place = g_strdup_printf(_("queued (%u)"), job->place);
-    return replBarJoin(term, clean, labelWidth, job, place ? place : replBarPhase(job));
+    if (job->state == VIRT_REPLICATION_JOB_QUEUED && job->position > 0)
+        position = g_strdup_printf(_("queued (%u)"), job->position);
+    return replBarJoin(term, clean, labelWidth, job, position ? position : replBarPhase(job));
 }
 
 char *

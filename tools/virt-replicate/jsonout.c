@@ -88,8 +88,8 @@ replJsonJob(JsonBuilder *json, const virtReplicationJob *job)
     replJsonNumber(json, "rate", (gint64)job->rate);
     if (job->eta >= 0)
         replJsonNumber(json, "eta", job->eta);
-    if (job->place > 0)
-        replJsonNumber(json, "place", job->place);
+    if (job->position > 0)
+        replJsonNumber(json, "position", job->position);
     if (job->bandwidth > 0)
         replJsonNumber(json, "bandwidth", (gint64)job->bandwidth);
     if (job->peakSpace > 0)

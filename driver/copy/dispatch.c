@@ -1,5 +1,5 @@
 /*
- * handout.c: who carries which piece, and what is written so far
+ * dispatch.c: who carries which piece, and what is written so far
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,5 +1,5 @@
 /*
- * local_place.c: finished layers take their names in a pool of this host
+ * local_publish.c: finished layers take their names in a pool of this host
  *
  * Each partial file is renamed over the empty volume that held its name, bases first. The last rename, that of the
  * image, is the commit point: the journal knows the inodes of all of them before the first one, so that what is in
@@ -99,7 +99,7 @@ replLocalSyncDir(const ReplLocalTarget *target, const char *volume, GError **err
 }
 
 static int
-replLocalPlace(ReplLocalTarget *target, guint index, GError **err)
+replLocalPublishLayer(ReplLocalTarget *target, guint index, GError **err)
 {
     const ReplPlanStep *step = replLocalStep(target, index);
     ReplJournal *journal = target->journal;
@@ -142,7 +142,7 @@ replLocalCheckDir(const ReplLocalTarget *target, GError **err)
 
 /* No volume is deleted between the look at those that are reused and the replica's being there for guards to see. */
 static int
-replLocalPlaceAll(ReplLocalTarget *target, ReplImage *const *records, GError **err)
+replLocalPublishAll(ReplLocalTarget *target, ReplImage *const *records, GError **err)
 {
     REPL_GUARD(replGuardDeleting());
     guint i;
@@ -154,7 +154,7 @@ replLocalPlaceAll(ReplLocalTarget *target, ReplImage *const *records, GError **e
             return -1;
     }
     for (i = 0; i < target->plan->steps->len; i++) {
-        if (replLocalPlace(target, i, err) < 0)
+        if (replLocalPublishLayer(target, i, err) < 0)
             return -1;
     }
     return 0;
@@ -171,5 +171,5 @@ replLocalPublish(ReplTarget *base, ReplImage *const *records, GError **err)
     replLockDrop(&target->journal->lock);
     if (dirty && replJournalSave(target->journal, err) < 0)
         return -1;
-    return replLocalPlaceAll(target, records, err);
+    return replLocalPublishAll(target, records, err);
 }

@@ -1,5 +1,5 @@
 /*
- * shelf.h: one directory of records of one kind, with what was read kept in memory
+ * recordstore.h: one directory of records of one kind, with what was read kept in memory
  *
  * A record that is asked for again costs one fstatat as long as its file is the same (inode, size,
  * mtime, ctime), so two hosts on shared storage see each other's changes: within the attribute
@@ -15,9 +15,9 @@
 
 #include <glib.h>
 
-typedef struct _ReplShelf ReplShelf;
+typedef struct _ReplRecordStore ReplRecordStore;
 
-/* What is on a shelf; the functions may be called by several threads at once. */
+/* What is in a record store; the functions may be called by several threads at once. */
 typedef struct {
     const char *kind;                     /* as it stands in the texts and log lines: "image" */
     gsize max_bytes;                      /* of a file */
@@ -26,31 +26,32 @@ typedef struct {
     gpointer (*decode)(GKeyFile *keys, const char *file, GError **err);
     gpointer (*copy)(gconstpointer record);
     GDestroyNotify free;
-} ReplShelfKind;
+} ReplRecordKind;
 
-/* @dirFd is borrowed and must stay open as long as the shelf. */
-ReplShelf *
-replShelfNew(int dirFd, const ReplShelfKind *kind);
+/* @dirFd is borrowed and must stay open as long as the store. */
+ReplRecordStore *
+replRecordStoreNew(int dirFd, const ReplRecordKind *kind);
 
 void
-replShelfFree(ReplShelf *shelf);
+replRecordStoreFree(ReplRecordStore *store);
 
 /* A copy of the record in @file; NULL without @err when there is none (or a damaged one). */
 gpointer
-replShelfGet(ReplShelf *shelf, const char *file, GError **err);
+replRecordStoreGet(ReplRecordStore *store, const char *file, GError **err);
 
 /* Writes a record durably, after having read it back from the very bytes: what could not be loaded
  * again is refused (VIR_ERR_INVALID_ARG) and the old record stays. Returns 0 or -1. */
 int
-replShelfPut(ReplShelf *shelf, const char *file, GKeyFile *keys, GError **err);
+replRecordStorePut(ReplRecordStore *store, const char *file, GKeyFile *keys, GError **err);
 
 /* Removes a record durably; 0 also when there is none. */
 int
-replShelfDrop(ReplShelf *shelf, const char *file, GError **err);
+replRecordStoreDrop(ReplRecordStore *store, const char *file, GError **err);
 
 /* Shows every readable record to @visit, in order of the file names, until it returns FALSE. @visit
- * runs with the shelf locked: it must be short and not call the shelf. @unread (may be NULL) counts
+ * runs with the store locked: it must be short and not call the store. @unread (may be NULL) counts
  * those that are there but cannot be read (newer version, I/O error). Returns 0 or -1. */
 int
-replShelfEach(ReplShelf *shelf, gboolean (*visit)(const char *file, gconstpointer record, void *opaque),
-              void *opaque, guint *unread, GError **err);
+replRecordStoreEach(ReplRecordStore *store,
+                    gboolean (*visit)(const char *file, gconstpointer record, void *opaque), void *opaque,
+                    guint *unread, GError **err);
