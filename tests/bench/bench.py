@@ -26,6 +26,7 @@ import crypto  # noqa: E402
 import jobs  # noqa: E402
 import large  # noqa: E402
 import queries  # noqa: E402
+import remote  # noqa: E402
 from harness import space  # noqa: E402
 from lab import Lab  # noqa: E402
 from measure import Table, say  # noqa: E402
@@ -34,7 +35,8 @@ BENCHES = {bench.__name__: bench for bench in (
     copies.xfs, copies.ext4, copies.second, copies.growth, queries.lists,
     large.large,
     jobs.queue, jobs.query, jobs.cancel, jobs.limit, jobs.many, crypto.encrypt, crypto.encrypt_memory,
-    crypto.headers, crypto.instance)}
+    crypto.headers, crypto.instance, remote.push, remote.pull, remote.gigabit, remote.sparing, remote.cuts,
+    remote.several, remote.roundtrip, remote.faraway)}
 
 # Full and quick values.
 SIZES = {

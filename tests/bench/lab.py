@@ -26,6 +26,7 @@ class Lab:
             f.write(os.urandom(16 * MIB))
         self._hosts = {}
         self._conns = {}
+        self._more = []
 
     def host(self, module="ours"):
         if module not in self._hosts:
@@ -33,6 +34,26 @@ class Lab:
             self._hosts[module] = Host(name, module=module).start()
             self._conns[module] = self._hosts[module].connect()
         return self._hosts[module]
+
+    def add(self, host):
+        """A host of a benchmark's own, which goes with the lab."""
+        self._more.append(host)
+        return host
+
+    def end(self, *hosts):
+        """Ends such hosts before the lab does."""
+        for host in hosts:
+            self._more.remove(host)
+            host.close()
+            space.run("rm", "-rf", "--one-file-system", host.dir, check=False)
+
+    @property
+    def delay(self):
+        """The program that delay.c is."""
+        path = os.path.join(self.dir, "delay")
+        if not os.path.exists(path):
+            space.run("cc", "-O2", "-o", path, os.path.join(os.path.dirname(os.path.abspath(__file__)), "delay.c"))
+        return path
 
     @property
     def ours(self):
@@ -70,6 +91,11 @@ class Lab:
                 except Exception as error:  # pylint: disable=broad-except
                     say(f"{host.name}: {error}")
         self._hosts, self._conns = {}, {}
+        for host in self._more[:]:
+            try:
+                self.end(host)
+            except Exception as error:  # pylint: disable=broad-except
+                say(f"{host.name}: {error}")
         with open("/proc/self/mounts", encoding="utf-8") as f:
             mounts = [line.split()[1] for line in f if line.split()[1].startswith(self.dir + "/")]
         for mount in reversed(mounts):

@@ -17,14 +17,19 @@ class Link:
         self.hosts = (a, b)
         self.devices = (f"v{_count}a", f"v{_count}b")
         self.addresses = (f"10.77.{_count}.1", f"10.77.{_count}.2")
-        space.run("ip", "link", "add", self.devices[0], "netns", a.holder.pid, "type", "veth",
-                  "peer", "name", self.devices[1], "netns", b.holder.pid)
+        self._plug()
         for host, device, address in zip(self.hosts, self.devices, self.addresses):
             host.run("ip", "addr", "add", f"{address}/30", "dev", device)
             host.run("ip", "link", "set", device, "up")
         for host, other, address in zip(self.hosts, reversed(self.hosts), reversed(self.addresses)):
             with open(os.path.join(host.dir, "hosts"), "a") as f:
                 f.write(f"{address} {other.name}\n")
+
+    def _plug(self):
+        """Makes both devices, each in the namespace of its host."""
+        a, b = self.hosts
+        space.run("ip", "link", "add", self.devices[0], "netns", a.holder.pid, "type", "veth",
+                  "peer", "name", self.devices[1], "netns", b.holder.pid)
 
     def cut(self):
         self.hosts[0].run("ip", "link", "set", self.devices[0], "down")
