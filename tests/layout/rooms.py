@@ -12,7 +12,7 @@ import re
 import sys
 
 # From the top down: what stands further left may include what stands further right.
-ROOMS = ("stack replicate endpoint image service peer region virt convert plan probe job qemuimg luks wire copy store "
+ROOMS = ("stack replicate endpoint image service peer region virt convert plan probe job qemuimg luks bundle wire copy store "
          "xml qcow2 model base").split()
 
 
