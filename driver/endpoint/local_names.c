@@ -36,11 +36,14 @@ replLocalAccept(ReplTarget *base, virStoragePoolPtr pool, const char *xml, const
 {
     ReplLocalTarget *target = (ReplLocalTarget *)base;
     ReplJournal *journal = target->journal;
+    const char *replica = journal->record->volume;
     g_autoptr(ReplVol) vol = NULL;
 
     if (replLocalTargetOpen(target, err) < 0)
         return -1;
-    if (!(vol = replBelowPool(pool)->storageVolCreateXML(pool, xml, 0))) {
+    if (!(vol = replBelowPool(pool)->storageVolCreateXML(pool, xml, 0)) &&
+        !(virGetLastErrorCode() == VIR_ERR_STORAGE_VOL_EXIST && replPlaceholderDropGhost(target->region, replica) &&
+          (vol = replBelowPool(pool)->storageVolCreateXML(pool, xml, 0)))) {
         replTakeError(err);
         return -1;
     }
@@ -171,10 +174,32 @@ replLocalLock(ReplLocalTarget *target, const char *volume, GError **err)
     return 0;
 }
 
+/* What is to be done for a step's name. */
+typedef enum {
+    REPL_NAME_HELD,  /* nothing: it is held, or needs no holding */
+    REPL_NAME_MAKE,  /* make the placeholder */
+    REPL_NAME_AGAIN, /* one of ours is there, but how far its making came is not known: make it anew, so that it is listed */
+} ReplLocalName;
+
+/* Called with the journal's lock held. */
+static ReplLocalName
+replLocalName(const ReplLocalTarget *target, const ReplPlanStep *step, const ReplJobLayer *layer)
+{
+    if (step->action == REPL_STEP_REUSE || step->layer == 0)
+        return REPL_NAME_HELD;
+    if (!layer->placeholder)
+        return REPL_NAME_MAKE;
+    if (replLocalIsInPlace(target, layer))
+        return REPL_NAME_HELD;
+    if (!replLocalIsPlaceholder(target, layer))
+        return REPL_NAME_MAKE;
+    return layer->holder == 0 ? REPL_NAME_AGAIN : REPL_NAME_HELD;
+}
+
 /* The journal names the placeholders before they are there: whatever a crash leaves is known as ours. (And what a crash
  * kept from being made has to be made now.) */
 static int
-replLocalAnnounce(ReplLocalTarget *target, gboolean *make, GError **err)
+replLocalAnnounce(ReplLocalTarget *target, ReplLocalName *make, GError **err)
 {
     ReplJournal *journal = target->journal;
     guint i;
@@ -184,9 +209,7 @@ replLocalAnnounce(ReplLocalTarget *target, gboolean *make, GError **err)
         const ReplPlanStep *step = replLocalStep(target, i);
         ReplJobLayer *layer = replLocalLayer(target, i);
 
-        make[i] = step->action != REPL_STEP_REUSE && step->layer > 0 &&
-                  !(layer->placeholder &&
-                    (replLocalIsPlaceholder(target, layer) || replLocalIsInPlace(target, layer)));
+        make[i] = replLocalName(target, step, layer);
         if (step->action != REPL_STEP_REUSE)
             layer->placeholder = TRUE;
     }
@@ -198,13 +221,13 @@ replLocalAnnounce(ReplLocalTarget *target, gboolean *make, GError **err)
 
 /* Another client was quicker with these names: they are not ours to remove. */
 static void
-replLocalDisown(ReplLocalTarget *target, const gboolean *make, guint from)
+replLocalDisown(ReplLocalTarget *target, const ReplLocalName *make, guint from)
 {
     guint i;
 
     replLockTake(&target->journal->lock);
     for (i = from; i < target->journal->record->layers->len; i++) {
-        if (make[i])
+        if (make[i] == REPL_NAME_MAKE)
             replLocalLayer(target, i)->placeholder = FALSE;
     }
     replLocalShowNames(target);
@@ -259,7 +282,7 @@ replLocalMake(ReplLocalTarget *target, const char *volume, const struct stat *li
 static int
 replLocalHold(ReplLocalTarget *target, GError **err)
 {
-    g_autofree gboolean *make = g_new0(gboolean, target->plan->steps->len);
+    g_autofree ReplLocalName *make = g_new0(ReplLocalName, target->plan->steps->len);
     gboolean made = FALSE;
     gboolean left = FALSE;
     struct stat like;
@@ -270,7 +293,14 @@ replLocalHold(ReplLocalTarget *target, GError **err)
     for (i = 0; i < target->plan->steps->len; i++) {
         const ReplPlanStep *step = replLocalStep(target, i);
 
-        if (make[i] && replLocalMake(target, step->volume, &like, &left, err) < 0) {
+        if (make[i] == REPL_NAME_AGAIN) {
+            if (replPlaceholderRemove(target->region, step->volume, FALSE, err) < 0) {
+                replLocalDisown(target, make, i + 1);
+                return -1;
+            }
+            make[i] = REPL_NAME_MAKE;
+        }
+        if (make[i] != REPL_NAME_HELD && replLocalMake(target, step->volume, &like, &left, err) < 0) {
             replLocalDisown(target, make, left ? i + 1 : i);
             return -1;
         }
@@ -278,7 +308,7 @@ replLocalHold(ReplLocalTarget *target, GError **err)
             replLocalDisown(target, make, i + 1);
             return -1;
         }
-        made = made || make[i];
+        made = made || make[i] != REPL_NAME_HELD;
         replLockTake(&target->journal->lock);
         if (step->action != REPL_STEP_REUSE)
             replLocalNoteHolder(target, replLocalLayer(target, i));

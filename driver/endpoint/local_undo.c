@@ -170,9 +170,7 @@ replLocalUndoImage(ReplLocalTarget *target, const ReplJobRecord *was, GError **e
     replLockTake(&target->journal->lock);
     accepted = target->journal->accepted;
     replLockDrop(&target->journal->lock);
-    if (!accepted)
-        return 0;
-    if (replLocalUndoFile(target, was, err) < 0)
+    if (accepted && replLocalUndoFile(target, was, err) < 0)
         return -1;
     image = replRecordLoad(target->staging, was->volume, NULL);
     if (image && g_strcmp0(image->id, was->imageId) == 0)

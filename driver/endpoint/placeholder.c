@@ -26,8 +26,8 @@ replPlaceholderXml(const char *volume, const struct stat *like)
 /* Through the stock driver, its checks and its list of volumes. Whether the requester may make the
  * layers was asked on his own connection, when he made the request: access rules name the driver of
  * a connection. */
-int
-replPlaceholderMake(const ReplRegion *target, const char *volume, const struct stat *like, GError **err)
+static int
+replPlaceholderCreate(const ReplRegion *target, const char *volume, const struct stat *like, GError **err)
 {
     g_autofree char *xml = replPlaceholderXml(volume, like);
     g_auto(ReplIdentity) caller G_GNUC_UNUSED = replIdentityBecomeSystem();
@@ -39,6 +39,20 @@ replPlaceholderMake(const ReplRegion *target, const char *volume, const struct s
     if (vol)
         return 0;
     replTakeError(err);
+    return -1;
+}
+
+int
+replPlaceholderMake(const ReplRegion *target, const char *volume, const struct stat *like, GError **err)
+{
+    g_autoptr(GError) why = NULL;
+
+    if (replPlaceholderCreate(target, volume, like, &why) == 0)
+        return 0;
+    if (g_error_matches(why, REPL_ERROR, VIR_ERR_STORAGE_VOL_EXIST) &&
+        replPlaceholderDropGhost(target, volume))
+        return replPlaceholderCreate(target, volume, like, err);
+    g_propagate_error(err, g_steal_pointer(&why));
     return -1;
 }
 
@@ -64,6 +78,21 @@ replPlaceholderDelete(const ReplRegion *target, const char *name, GError **err)
         return 0;
     replErrorSetSystem(err, errno, _("Cannot remove volume '%s' of pool '%s'"), name, target->name);
     return -1;
+}
+
+gboolean
+replPlaceholderDropGhost(const ReplRegion *target, const char *volume)
+{
+    g_autoptr(GError) err = NULL;
+    struct stat st;
+
+    if (fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+        return FALSE;
+    /* Stock refuses one that it is just making. */
+    if (replPlaceholderDelete(target, volume, &err) == 0)
+        return TRUE;
+    replDebug("Volume '%s' of pool '%s' has no file and stays listed: %s", volume, target->name, err->message);
+    return FALSE;
 }
 
 int

@@ -14,6 +14,11 @@
 int
 replPlaceholderMake(const ReplRegion *target, const char *volume, const struct stat *like, GError **err);
 
+/* A volume that stock lists, but that has no file (what failed to make it could not unlist it), takes the name
+ * from everybody. Returns whether @volume was such a one, and is not any more. */
+gboolean
+replPlaceholderDropGhost(const ReplRegion *target, const char *volume);
+
 /* Removes the volume @name if it is an empty placeholder or, with @whatever, in any case. What is no longer the placeholder
  * stays (logged): it belongs to another client. Returns 0, or -1 with @err set: it could not be removed. */
 int

@@ -10,6 +10,7 @@
 #include "image/writes.h"
 #include "region/lease.h"
 #include "service/makers.h"
+#include "service/refused.h"
 #include "store/jobrecord.h"
 #include "store/record.h"
 #include "virt/report.h"
@@ -56,7 +57,8 @@ replStandingHolds(const ReplJobRecord *record, const char *volume)
 {
     guint i;
 
-    if (replJobStateIsEnded(record->info->state) && !record->holdsPlaceholder)
+    if ((replJobStateIsEnded(record->info->state) && !record->holdsPlaceholder) || record->refused ||
+        replRefusedHas(record->id))
         return FALSE;
     if (g_str_equal(record->volume, volume))
         return TRUE;

@@ -5,6 +5,7 @@
  */
 #include "replicate/undo.h"
 
+#include "base/lock.h"
 #include "endpoint/open.h"
 
 int
@@ -13,4 +14,17 @@ replUndo(ReplReplication *replication, ReplUndo what, GError **err)
     g_autoptr(ReplTarget) target = replEndpointTarget(replication->journal, replication->holding);
 
     return replTargetUndo(target, what, err);
+}
+
+int
+replUndoRefused(ReplReplication *replication, GError **err)
+{
+    ReplJournal *journal = replication->journal;
+    const ReplJobLayer *image;
+
+    replLockTake(&journal->lock);
+    image = replJournalImageLayer(journal);
+    journal->accepted = image && image->holder != 0;
+    replLockDrop(&journal->lock);
+    return replUndo(replication, REPL_UNDO_ALL, err);
 }

@@ -11,3 +11,8 @@
  * is left: call it again. */
 int
 replUndo(ReplReplication *replication, ReplUndo what, GError **err);
+
+/* The same of a request that was refused, and is known from its record only. Of the replica's name it goes by the file that is
+ * noted: without that another client may hold the name. */
+int
+replUndoRefused(ReplReplication *replication, GError **err);

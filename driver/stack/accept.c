@@ -19,6 +19,7 @@
 #include "replicate/undo.h"
 #include "service/makers.h"
 #include "service/service.h"
+#include "stack/resume.h"
 #include "store/record.h"
 #include "virt/access.h"
 #include "virt/events.h"
@@ -203,10 +204,11 @@ replSubmissionUndo(const ReplSubmission *r, ReplReplication *replication)
 {
     g_autoptr(GError) err = NULL;
 
-    if (replUndo(replication, REPL_UNDO_ALL, &err) < 0)
+    if (replUndo(replication, REPL_UNDO_ALL, &err) < 0 ||
+        replJobRecordDrop(r->home, replication->id, &err) < 0) {
         replWarn("A refused request has left something in pool '%s': %s", r->target->name, err->message);
-    else
-        replJobRecordDrop(r->home, replication->id, NULL);
+        replResumeRefused(replication);
+    }
     replPinsDropJob(replServicePins(), replication->id);
 }
 

@@ -16,6 +16,7 @@
 #include "replicate/push.h"
 #include "replicate/undo.h"
 #include "service/makers.h"
+#include "service/refused.h"
 #include "service/service.h"
 #include "store/partial.h"
 #include "store/record.h"
@@ -207,6 +208,8 @@ replResumeIsOpen(const ReplJobRecord *record)
 {
     ReplJobState state = record->info->state;
 
+    if (record->refused || replRefusedHas(record->id))
+        return FALSE;
     return state != REPL_JOB_COMPLETED && state != REPL_JOB_CANCELLED &&
            !(state == REPL_JOB_FAILED && !record->holdsPlaceholder);
 }
@@ -259,6 +262,41 @@ replResumeAnyOpen(const GPtrArray *records)
     return FALSE;
 }
 
+/* --- what is left of refused requests --- */
+
+/* Those that an earlier life of the daemon refused. */
+static void
+replResumeNoteRefused(const ReplRegion *region, const GPtrArray *records)
+{
+    guint i;
+
+    for (i = 0; i < records->len; i++) {
+        const ReplJobRecord *record = g_ptr_array_index(records, i);
+
+        if (record->refused)
+            replRefusedAdd(region->uuidstr, replJobRecordCopy(record));
+    }
+}
+
+/* @record is taken. Returns 0, or -1 when something of it is left still. */
+static int
+replResumeTakeBack(const ReplRegion *region, ReplStaging *home, ReplJobRecord *record)
+{
+    ReplReplication *replication =
+        replReplicationNew(region->uuid, record, replResumeImage(home, record), FALSE);
+    g_autoptr(GError) err = NULL;
+    int ret = 0;
+
+    if (replUndoRefused(replication, &err) < 0 || replJobRecordDrop(home, replication->id, &err) < 0) {
+        replDebug("What is left of refused request %s waits: %s", replication->id, err->message);
+        ret = -1;
+    } else {
+        replRefusedForget(replication->id);
+    }
+    replReplicationFree(replication);
+    return ret;
+}
+
 /* Returns 0, or -1 when something could not be read, or is another host's now. */
 static int
 replResumeStaging(const ReplRegion *region, ReplStaging *staging)
@@ -266,6 +304,7 @@ replResumeStaging(const ReplRegion *region, ReplStaging *staging)
     g_autoptr(GError) err = NULL;
     guint unread = 0;
     g_autoptr(GPtrArray) records = replJobRecordList(staging, &unread, &err);
+    g_autoptr(GPtrArray) refused = NULL;
     int ret = unread > 0 ? -1 : 0;
     guint i;
 
@@ -274,7 +313,9 @@ replResumeStaging(const ReplRegion *region, ReplStaging *staging)
         return -1;
     }
     replStagingSweep(staging);
-    if (!replResumeAnyOpen(records) && replPartialsCount(staging) == 0 &&
+    replResumeNoteRefused(region, records);
+    refused = replRefusedList(region->uuidstr);
+    if (!replResumeAnyOpen(records) && refused->len == 0 && replPartialsCount(staging) == 0 &&
         !replLeasesIsLeft(region->uuidstr, staging))
         return ret;
     if (!replResumeMay(region, staging))
@@ -284,6 +325,11 @@ replResumeStaging(const ReplRegion *region, ReplStaging *staging)
         replPartialsSweep(staging, replResumeKeeps, records, NULL);
     for (i = 0; i < records->len; i++) {
         if (replResumeRecord(region, staging, g_ptr_array_index(records, i)) < 0)
+            ret = -1;
+    }
+    /* After the others: what has been taken back is not known as refused any more. */
+    for (i = 0; i < refused->len; i++) {
+        if (replResumeTakeBack(region, staging, replJobRecordCopy(g_ptr_array_index(refused, i))) < 0)
             ret = -1;
     }
     /* The jobs hold it for themselves now. */
@@ -321,6 +367,21 @@ replResumeAgain(const char *poolUuid)
 
     if (region)
         replResumeRegion(region);
+}
+
+void
+replResumeRefused(ReplReplication *replication)
+{
+    ReplJournal *journal = replication->journal;
+    g_autoptr(GError) err = NULL;
+
+    replLockTake(&journal->lock);
+    journal->record->refused = TRUE;
+    replLockDrop(&journal->lock);
+    replRefusedAdd(journal->targetUuidstr, replJournalCopy(journal));
+    if (replJournalSave(journal, &err) < 0)
+        replDebug("That request %s was refused is not on disk: %s", replication->id, err->message);
+    replLeasesWatch(journal->targetUuidstr, replResumeAgain);
 }
 
 static void

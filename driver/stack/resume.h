@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "virt/virt.h"
+#include "replicate/replication.h"
 
 /* Takes up the unfinished jobs of all active region pools. */
 void
@@ -15,3 +15,8 @@ replResumeAll(void);
  * source. */
 void
 replResumePool(virStoragePoolPtr pool);
+
+/* A request is refused, and what it has left in its target could not be taken back: that is tried again until nothing of it
+ * is left, and nothing else is ever done with it, after a restart either. @replication stays the caller's. */
+void
+replResumeRefused(ReplReplication *replication);

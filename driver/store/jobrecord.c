@@ -183,6 +183,7 @@ replJobRecordToText(const ReplJobRecord *record)
     replTextPut(keys, group, "format", record->format);
     g_key_file_set_int64(keys, group, "created", record->created_s);
     g_key_file_set_boolean(keys, group, "holds-placeholder", record->holdsPlaceholder);
+    g_key_file_set_boolean(keys, group, "refused", record->refused);
     g_key_file_set_uint64(keys, group, "sequence", record->sequence);
     g_key_file_set_uint64(keys, group, "layers", record->layers->len);
     for (i = 0; i < record->layers->len; i++)
@@ -218,6 +219,7 @@ replJobRecordFill(ReplTextReader *r, ReplJobRecord *record)
     record->format = replTextString(r, group, "format");
     record->created_s = replTextInt(r, group, "created", 0, G_MAXINT64, 0);
     record->holdsPlaceholder = replTextFlag(r, group, "holds-placeholder");
+    record->refused = replTextFlag(r, group, "refused");
     record->sequence = replTextUint(r, group, "sequence", G_MAXUINT64);
     layers = replTextUint(r, group, "layers", REPL_JOB_LAYERS_MAX);
     for (i = 0; i < layers && !r->fault; i++)

@@ -60,6 +60,7 @@ typedef struct {
     GPtrArray *layers;         /* of ReplJobLayer, bases first */
     gint64 created_s;          /* UNIX time */
     gboolean holdsPlaceholder; /* some name in the pool is held by an empty file of this job */
+    gboolean refused;          /* the client was told so: what there is of it goes, nothing is made of it */
     guint64 sequence;          /* order of the queue over restarts */
 } ReplJobRecord;
 

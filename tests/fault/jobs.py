@@ -135,7 +135,7 @@ class Lab:
                 if self.faults.armed:  # it was ours that failed
                     continue
                 raise
-            if image is None or image.status == ERROR or (image.status == AVAILABLE):
+            if image is None or image.status in (ERROR, AVAILABLE) or (image.job is None and image.text("reason")):
                 return image
             if image.job is not None and image.job["state"] in ("planned", "paused"):
                 return image
@@ -218,7 +218,8 @@ class Case:
         self.lab, self.kind = lab, kind
         lab.number += 1
         self.name = f"r{lab.number}.qcow2"
-        self.error = None
+        self.error = None  # what the request was refused with
+        self.revived = False
 
     def run(self, action, resolve="retry", mode="plain", calls=None, folders=None, **order):
         """`action`, with `order`, as Faults.arm() has them; returns how often it came to it. `mode`: what the job is in
@@ -232,9 +233,21 @@ class Case:
         faults.disarm()
         hits = faults.hits
         if lab.died() or (hits and action in ("before", "behind") and lab.wait_dead()):
+            self.revived = True
             lab.revive()
         self.settle(resolve)
         return hits
+
+    def assert_refused(self):
+        """The client was told that there is no replica: none comes, and what was left goes."""
+        lab = self.lab
+        lab.pool().refresh()
+        image = lab.image(self.name)
+        if image is not None:
+            # What stock could neither finish nor remove (two failing calls) is an empty volume, and says so.
+            assert image.job is None and image.status != AVAILABLE and image.text("reason"), image.xml
+            lab.delete(self.name)
+        lab.assert_nothing_left()
 
     def begin(self, mode):
         lab = self.lab
@@ -264,8 +277,7 @@ class Case:
                 lab.act(self.name, "resume")
             else:
                 lab.revive()
-        except (libvirt.libvirtError, RuntimeError) as err:
-            self.error = err
+        except (libvirt.libvirtError, RuntimeError):
             if mode == "restart" and lab.died():
                 lab.faults.disarm()
         if not lab.died() and mode in ("paused", "restart"):
@@ -283,6 +295,8 @@ class Case:
         lab.activate()
         kinds = {self.name: self.kind}
         lab.assert_honest(kinds)
+        if self.error is not None and not self.revived:
+            self.assert_refused()
         image = lab.image(self.name)
         if resolve == "delete" and image is not None:
             lab.delete(self.name)
@@ -297,15 +311,13 @@ class Case:
         if image is not None and image.job is not None and image.job["state"] == "paused":
             lab.act(self.name, "resume")
             image = lab.wait_end(self.name)
-        if image is not None and image.status == ERROR:
+        if image is not None and image.status == ERROR and image.job is not None:
             lab.act(self.name, "retry")
             image = lab.wait_end(self.name)
+        if image is not None and image.job is None and image.status != AVAILABLE:
+            lab.delete(self.name)
+            image = None
         if image is None:
-            # What stock could neither finish nor remove (two failing calls) is an empty volume, and says so.
-            lab.pool().refresh()
-            if lab.image(self.name) is not None:
-                assert lab.image(self.name).text("reason")
-                lab.delete(self.name)
             error = lab.request(self.kind, self.name)
             assert error is None, error
             image = lab.wait_end(self.name)

@@ -123,7 +123,7 @@ def run_races(args, end):
         number += 1
         try:
             while made < args.races and time.monotonic() < end:
-                made += races.brawl(arena, clients=8, calls=20000, seed=args.seed + made)
+                made += races.brawl(arena, clients=8, calls=4000, seed=args.seed + made)
                 arena.assert_fine()
                 print(f"{made} racing calls, {len(FINDINGS)} findings", flush=True)
         except AssertionError as err:

@@ -8,6 +8,7 @@ Each client has a connection of its own. Calls may be refused; they must not bre
 import itertools
 import os
 import random
+import re
 import sys
 import threading
 import time
@@ -39,6 +40,24 @@ class Arena:
 
     def assert_fine(self):
         """After the fight: the volume can be made anew, is right, and goes without a trace."""
+        try:
+            self._assert_fine()
+        except (AssertionError, RuntimeError) as err:
+            raise AssertionError(f"{err}\n{self.explain()}") from err
+
+    def explain(self):
+        """How the target stands, for whoever has to find out why."""
+        told = [self.host.virsh("pool-dumpxml", self.target.name).out, str(self.target.staging())]
+        told += [self.host.virsh("vol-dumpxml", name, self.target.name).out for name in self.target.volumes()]
+        for name in self.target.staging():
+            if name.startswith("jobs/"):
+                with open(self.target.file(".replication/" + name), errors="replace") as f:
+                    text = f.read()
+                if not re.search("^state=(completed|cancelled)", text, re.M):
+                    told.append(text)
+        return "\n".join(told + self.host.log().splitlines()[-200:])
+
+    def _assert_fine(self):
         assert self.host.process.poll() is None, self.host.stderr()
         self.host.virsh("pool-start", self.target.name)
         with xmlio.xml_file(self.pool_xml) as f:

@@ -64,6 +64,7 @@ recordFull(const char *id, guint layers)
     record->info->total_bytes = 1 << 30;
     record->created_s = 1700000000;
     record->holdsPlaceholder = TRUE;
+    record->refused = TRUE;
     record->sequence = G_MAXUINT64;
     for (i = 0; i < layers; i++) {
         g_autofree char *name = g_strdup_printf("layer %u", i);
@@ -141,6 +142,7 @@ assertRecord(const ReplJobRecord *a, const ReplJobRecord *b)
     g_assert_cmpstr(a->imageId, ==, b->imageId);
     g_assert_cmpint(a->created_s, ==, b->created_s);
     g_assert_cmpint(a->holdsPlaceholder, ==, b->holdsPlaceholder);
+    g_assert_cmpint(a->refused, ==, b->refused);
     g_assert_cmpuint(a->sequence, ==, b->sequence);
     g_assert_cmpint(a->info->state, ==, b->info->state);
     g_assert_cmpuint(a->info->steps->len, ==, b->info->steps->len);
