@@ -13,6 +13,8 @@
 #include "endpoint/local_undo.h"
 #include "endpoint/localpriv.h"
 #include "endpoint/placeholder.h"
+#include "image/guard.h"
+#include "image/writes.h"
 #include "store/imagelock.h"
 #include "store/partial.h"
 #include "store/record.h"
@@ -30,20 +32,41 @@ replLocalNoteHolder(const ReplLocalTarget *target, ReplJobLayer *layer)
         layer->holder = st.st_ino;
 }
 
+/* A client may have been allowed to write to what had the name before: it would write into the placeholder. */
+static int
+replLocalCheckWriters(const ReplLocalTarget *target, const char *volume, GError **err)
+{
+    if (!replWritesMayHit(target->region, volume))
+        return 0;
+    replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Volume '%s' is being written to"), volume);
+    return -1;
+}
+
+/* The name is taken while no one deletes: a client that was allowed to delete what had the name before has
+ * done so by now, or sees that the new volume is pinned. */
+static virStorageVolPtr
+replLocalTakeName(const ReplLocalTarget *target, virStoragePoolPtr pool, const char *xml)
+{
+    REPL_GUARD(replGuardDeleting());
+    virStorageVolPtr vol = replBelowPool(pool)->storageVolCreateXML(pool, xml, 0);
+
+    if (!vol && virGetLastErrorCode() == VIR_ERR_STORAGE_VOL_EXIST &&
+        replPlaceholderDropGhost(target->region, target->journal->record->volume))
+        vol = replBelowPool(pool)->storageVolCreateXML(pool, xml, 0);
+    return vol;
+}
+
 int
 replLocalAccept(ReplTarget *base, virStoragePoolPtr pool, const char *xml, const ReplImage *image,
                 GError **err)
 {
     ReplLocalTarget *target = (ReplLocalTarget *)base;
     ReplJournal *journal = target->journal;
-    const char *replica = journal->record->volume;
     g_autoptr(ReplVol) vol = NULL;
 
     if (replLocalTargetOpen(target, err) < 0)
         return -1;
-    if (!(vol = replBelowPool(pool)->storageVolCreateXML(pool, xml, 0)) &&
-        !(virGetLastErrorCode() == VIR_ERR_STORAGE_VOL_EXIST && replPlaceholderDropGhost(target->region, replica) &&
-          (vol = replBelowPool(pool)->storageVolCreateXML(pool, xml, 0)))) {
+    if (!(vol = replLocalTakeName(target, pool, xml))) {
         replTakeError(err);
         return -1;
     }
@@ -52,7 +75,8 @@ replLocalAccept(ReplTarget *base, virStoragePoolPtr pool, const char *xml, const
     replLocalNoteHolder(target, replJournalImageLayer(journal));
     replLocalShowNames(target);
     replLockDrop(&journal->lock);
-    if (replRecordSave(target->staging, journal->record->volume, image, err) < 0)
+    if (replLocalCheckWriters(target, journal->record->volume, err) < 0 ||
+        replRecordSave(target->staging, journal->record->volume, image, err) < 0)
         return -1;
     /* A planned job may sit for days, and what holds its name is to be known by then; others tell with their next note. */
     return journal->record->request->start ? 0 : replJournalSave(journal, err);
@@ -269,6 +293,7 @@ replLocalMake(ReplLocalTarget *target, const char *volume, const struct stat *li
     g_autoptr(GError) why = NULL;
     struct stat st;
     gboolean existed = fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    REPL_GUARD(replGuardDeleting());
 
     if (replPlaceholderMake(target->region, volume, like, &why) == 0)
         return 0;
@@ -304,7 +329,8 @@ replLocalHold(ReplLocalTarget *target, GError **err)
             replLocalDisown(target, make, left ? i + 1 : i);
             return -1;
         }
-        if (step->action != REPL_STEP_REUSE && replLocalLock(target, step->volume, err) < 0) {
+        if (step->action != REPL_STEP_REUSE && (replLocalCheckWriters(target, step->volume, err) < 0 ||
+                                                replLocalLock(target, step->volume, err) < 0)) {
             replLocalDisown(target, make, i + 1);
             return -1;
         }

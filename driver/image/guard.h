@@ -32,7 +32,7 @@ replGuardPins(const ReplRegion *region, const char *volume, GError **err);
 int
 replGuardDependents(const ReplRegion *region, const char *volume, GError **err);
 
-/* Held while a volume is checked and deleted, and while a replica is put in place: neither comes
+/* Held while a volume is checked and deleted, and while a job takes a name or puts a replica in place: neither comes
  * between the look and the deed of the other. */
 ReplLock *
 replGuardDeleting(void);

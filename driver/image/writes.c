@@ -16,6 +16,7 @@
 
 typedef struct {
     guint calls;     /* that have not returned */
+    guint fresh;     /* of these, those that make the volume */
     gboolean goesOn; /* one that has may still write */
     guint begun;     /* counts calls, so that a look notices one that came and went meanwhile */
 } ReplWrites;
@@ -31,7 +32,7 @@ replWritesKey(const ReplRegion *region, const char *volume)
 }
 
 void
-replWritesBegin(const ReplRegion *region, const char *volume)
+replWritesBegin(const ReplRegion *region, const char *volume, gboolean fresh)
 {
     char *key = replWritesKey(region, volume);
     ReplWrites *writes;
@@ -46,12 +47,13 @@ replWritesBegin(const ReplRegion *region, const char *volume)
         g_hash_table_insert(replWrites, key, writes);
     }
     writes->calls++;
+    writes->fresh += fresh ? 1 : 0;
     writes->begun++;
     replLockDrop(&replWritesLock);
 }
 
 void
-replWritesEnd(const ReplRegion *region, const char *volume, gboolean goesOn)
+replWritesEnd(const ReplRegion *region, const char *volume, gboolean fresh, gboolean goesOn)
 {
     g_autofree char *key = replWritesKey(region, volume);
     ReplWrites *writes;
@@ -59,11 +61,22 @@ replWritesEnd(const ReplRegion *region, const char *volume, gboolean goesOn)
     replLockTake(&replWritesLock);
     if ((writes = g_hash_table_lookup(replWrites, key))) {
         writes->calls--;
+        writes->fresh -= fresh ? 1 : 0;
         writes->goesOn |= goesOn;
         if (writes->calls == 0 && !writes->goesOn)
             g_hash_table_remove(replWrites, key);
     }
     replLockDrop(&replWritesLock);
+}
+
+gboolean
+replWritesMayHit(const ReplRegion *region, const char *volume)
+{
+    g_autofree char *key = replWritesKey(region, volume);
+    REPL_GUARD(&replWritesLock);
+    const ReplWrites *writes = replWrites ? g_hash_table_lookup(replWrites, key) : NULL;
+
+    return writes && writes->calls > writes->fresh;
 }
 
 /* Whether this process has the file open for writing. Descriptors come and go meanwhile: the one that matters stays. */

@@ -11,13 +11,17 @@
 
 #include "region/region.h"
 
-/* Around a stock call that writes to @volume. */
+/* Around a stock call that writes to @volume. @fresh: it makes the volume, and writes to none that is there. */
 void
-replWritesBegin(const ReplRegion *region, const char *volume);
+replWritesBegin(const ReplRegion *region, const char *volume, gboolean fresh);
 
 /* @goesOn: what the call began is not over with it. */
 void
-replWritesEnd(const ReplRegion *region, const char *volume, gboolean goesOn);
+replWritesEnd(const ReplRegion *region, const char *volume, gboolean fresh, gboolean goesOn);
+
+/* Whether a call is under way that may write to whatever has the name @volume by now: it was allowed to for what had it before. */
+gboolean
+replWritesMayHit(const ReplRegion *region, const char *volume);
 
 /* Whether the volume is being written to now. Quick unless it has been lately. */
 gboolean

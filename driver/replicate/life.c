@@ -402,12 +402,16 @@ replReplicationToJob(ReplReplication *replication)
     const ReplJobRecord *record = replication->journal->record;
     const char *targetUuid = replication->journal->targetUuidstr;
     g_autofree char *waitKey = replClaimsWaitKey(replication->id);
+    g_autoptr(ReplJob) before = NULL;
     ReplJob *job = replJobNew(replication->id, record->targetRegion, &replReplicationOps, replication,
                               record->request->bandwidth_bytesPerSec);
 
     replJobAddKey(job, targetUuid);
     replJobAddKey(job, replication->sourceUuidstr);
     replJobAddKey(job, waitKey);
-    replMakersAdd(targetUuid, replication->replica, job, replication->holding);
+    before = replMakersAdd(targetUuid, replication->replica, job, replication->holding);
+    /* It lost its name, by a client or a person who removed the file: nothing can come of it any more. */
+    if (before)
+        replJobDo(before, REPL_VERB_CANCEL, NULL);
     return job;
 }

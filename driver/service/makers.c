@@ -47,12 +47,13 @@ replMakersSteal(const char *key, const ReplJob *job)
     return maker;
 }
 
-void
+ReplJob *
 replMakersAdd(const char *poolUuid, const char *volume, ReplJob *job, ReplHolding *holding)
 {
     char *key = replMakersKey(poolUuid, volume);
     ReplMaker *maker = g_new0(ReplMaker, 1);
     ReplMaker *before;
+    ReplJob *had;
 
     maker->job = replJobRef(job);
     maker->holding = replHoldingRef(holding);
@@ -62,8 +63,11 @@ replMakersAdd(const char *poolUuid, const char *volume, ReplJob *job, ReplHoldin
     before = replMakersSteal(key, NULL);
     g_hash_table_insert(replMakers, key, maker);
     replLockDrop(&replMakersLock);
-    if (before)
-        replMakerFree(before);
+    if (!before)
+        return NULL;
+    had = replJobRef(before->job);
+    replMakerFree(before);
+    return had;
 }
 
 void

@@ -12,8 +12,9 @@
 #include "job/job.h"
 #include "service/holding.h"
 
-/* @volume: the replica. A job that had this name before is forgotten. */
-void
+/* @volume: the replica. Returns a reference to the job that had this name before, or NULL: its file is gone, or @job had not got
+ * the name. It is not here any more. */
+ReplJob *
 replMakersAdd(const char *poolUuid, const char *volume, ReplJob *job, ReplHolding *holding);
 
 /* No effect when a later job has taken the name. */

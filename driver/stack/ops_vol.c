@@ -46,11 +46,11 @@ replVolOpsGuardChange(virStorageVolPtr vol, const ReplRegion *region, ReplVirtVo
     if (replVolOpsCheckName(region, volume) < 0 ||
         replAccessVol(virStorageVolGetConnect(vol), region->uuid, volume, check) < 0)
         return -1;
-    replWritesBegin(region, volume);
+    replWritesBegin(region, volume, FALSE);
     if (replGuardChange(region, volume, &err) == 0 && replGuardPins(region, volume, &err) == 0 &&
         replGuardDependents(region, volume, &err) == 0)
         return 0;
-    replWritesEnd(region, volume, FALSE);
+    replWritesEnd(region, volume, FALSE, FALSE);
     replReport(g_steal_pointer(&err));
     return -1;
 }
@@ -60,7 +60,7 @@ static int
 replVolOpsChanged(const ReplRegion *region, const char *volume, gboolean goesOn, int ret)
 {
     if (region)
-        replWritesEnd(region, volume, goesOn && ret == 0);
+        replWritesEnd(region, volume, FALSE, goesOn && ret == 0);
     return ret;
 }
 

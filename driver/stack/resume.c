@@ -229,6 +229,23 @@ replResumeRecordEnd(ReplJob *job)
     return -1;
 }
 
+/* A job that rests, and whose placeholder was removed meanwhile, will never come to anything, and nobody sees it: it goes. */
+static void
+replResumeCheckName(ReplJob *job)
+{
+    ReplReplication *replication = replJobOpaque(job);
+    ReplJobState state = replJobState(job);
+    g_autoptr(ReplTarget) target = NULL;
+
+    if (state != REPL_JOB_PLANNED && state != REPL_JOB_PAUSED && state != REPL_JOB_FAILED)
+        return;
+    target = replEndpointTarget(replication->journal, replication->holding);
+    if (replTargetLook(target, NULL) != REPL_TARGET_NOTHING)
+        return;
+    replInfo("Replication job %s ends: the placeholder of its replica was removed", replication->id);
+    replJobDo(job, REPL_VERB_CANCEL, NULL);
+}
+
 /* Returns 0, or -1 when something is left to be looked at again. */
 static int
 replResumeRecord(const ReplRegion *region, ReplStaging *staging, const ReplJobRecord *record)
@@ -237,8 +254,10 @@ replResumeRecord(const ReplRegion *region, ReplStaging *staging, const ReplJobRe
 
     if (!replResumeIsOpen(record))
         return 0;
-    if ((known = replQueueFind(replServiceQueue(), record->id)))
+    if ((known = replQueueFind(replServiceQueue(), record->id))) {
+        replResumeCheckName(known);
         return replResumeRecordEnd(known);
+    }
     /* One that is just being submitted. */
     if (replReplicationIsAlive(record->id))
         return 0;

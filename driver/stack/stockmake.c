@@ -115,9 +115,9 @@ replStockMake(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml
         return NULL;
     }
     replStockForget(region, xml->name);
-    replWritesBegin(region, xml->name);
+    replWritesBegin(region, xml->name, TRUE);
     vol = replStockCall(pool, xml, source, flags);
-    replWritesEnd(region, xml->name, FALSE);
+    replWritesEnd(region, xml->name, TRUE, FALSE);
     replQuotaLeave(region, &adds);
     if (vol && strstr(xml->stock, "encryption"))
         replStockBind(region, vol);

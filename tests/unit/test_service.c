@@ -110,16 +110,19 @@ testMakers(void)
     g_autoptr(ReplHolding) second = replHoldingNew("web", replImageNew("id"));
     g_autoptr(ReplHolding) found = NULL;
     g_autoptr(ReplJob) job = NULL;
+    ReplJob *before;
     GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
 
     g_ptr_array_add(names, g_strdup("base"));
     replHoldingSetNames(first, TRUE, names);
-    replMakersAdd(POOL, "web", a, first);
+    g_assert_null(replMakersAdd(POOL, "web", a, first));
     job = replMakersFindAny(POOL, "base");
     g_assert_true(job == a);
     g_assert_null(replMakersFindAny(OTHER, "base"));
     g_assert_null(replMakersFind(POOL, "base", NULL)); /* not a replica */
-    replMakersAdd(POOL, "web", b, second);             /* a later job of the name */
+    before = replMakersAdd(POOL, "web", b, second); /* a later job of the name */
+    g_assert_true(before == a);
+    g_clear_pointer(&before, replJobUnref);
     g_assert_false(replMakersHas(a));
     replMakersRemove(POOL, "web", a); /* does not take its successor out */
     g_assert_true(replMakersHas(b));
