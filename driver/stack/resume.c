@@ -18,6 +18,7 @@
 #include "service/makers.h"
 #include "service/refused.h"
 #include "service/service.h"
+#include "stack/takeback.h"
 #include "store/partial.h"
 #include "store/record.h"
 #include "virt/access.h"
@@ -145,6 +146,22 @@ replResumeGiveUp(ReplReplication *replication, ReplStaging *home, GError **err)
     return replJobRecordDrop(home, replication->id, err);
 }
 
+/* The image's record is there before the client is told that the request is accepted, and before the journal knows which file
+ * holds the name. */
+static gboolean
+replResumeWasAccepted(const ReplReplication *replication, ReplStaging *staging)
+{
+    const ReplJobRecord *record = replication->journal->record;
+    const ReplJobLayer *layer = replJournalImageLayer(replication->journal);
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplImage) image = NULL;
+
+    if (record->info->state != REPL_JOB_PLANNED || !layer || layer->holder != 0)
+        return TRUE;
+    image = replRecordLoad(staging, record->volume, &err);
+    return image || err;
+}
+
 /* @record is taken. What the target has of the job decides. Returns 0, or -1 when that cannot be told now. */
 static int
 replResumeJob(const ReplRegion *region, ReplStaging *home, ReplJobRecord *record)
@@ -156,8 +173,12 @@ replResumeJob(const ReplRegion *region, ReplStaging *home, ReplJobRecord *record
 
     switch (replTargetLook(target, &err)) {
     case REPL_TARGET_HELD:
-        replResumeGoOn(region, replication, target);
-        return 0;
+        if (replResumeWasAccepted(replication, home)) {
+            replResumeGoOn(region, replication, target);
+            return 0;
+        }
+        replResumeGiveUp(replication, home, &err);
+        break;
     case REPL_TARGET_COMMITTED:
         replResumeComplete(region, home, record);
         break;
@@ -246,6 +267,16 @@ replResumeCheckName(ReplJob *job)
     replJobDo(job, REPL_VERB_CANCEL, NULL);
 }
 
+static void
+replResumeCheckNames(const ReplRegion *region)
+{
+    g_autoptr(GPtrArray) list = replMakersList(region->uuidstr, NULL);
+    guint i;
+
+    for (i = 0; i < list->len; i++)
+        replResumeCheckName(((const ReplMade *)g_ptr_array_index(list, i))->job);
+}
+
 /* Returns 0, or -1 when something is left to be looked at again. */
 static int
 replResumeRecord(const ReplRegion *region, ReplStaging *staging, const ReplJobRecord *record)
@@ -254,10 +285,8 @@ replResumeRecord(const ReplRegion *region, ReplStaging *staging, const ReplJobRe
 
     if (!replResumeIsOpen(record))
         return 0;
-    if ((known = replQueueFind(replServiceQueue(), record->id))) {
-        replResumeCheckName(known);
+    if ((known = replQueueFind(replServiceQueue(), record->id)))
         return replResumeRecordEnd(known);
-    }
     /* One that is just being submitted. */
     if (replReplicationIsAlive(record->id))
         return 0;
@@ -281,41 +310,6 @@ replResumeAnyOpen(const GPtrArray *records)
     return FALSE;
 }
 
-/* --- what is left of refused requests --- */
-
-/* Those that an earlier life of the daemon refused. */
-static void
-replResumeNoteRefused(const ReplRegion *region, const GPtrArray *records)
-{
-    guint i;
-
-    for (i = 0; i < records->len; i++) {
-        const ReplJobRecord *record = g_ptr_array_index(records, i);
-
-        if (record->refused)
-            replRefusedAdd(region->uuidstr, replJobRecordCopy(record));
-    }
-}
-
-/* @record is taken. Returns 0, or -1 when something of it is left still. */
-static int
-replResumeTakeBack(const ReplRegion *region, ReplStaging *home, ReplJobRecord *record)
-{
-    ReplReplication *replication =
-        replReplicationNew(region->uuid, record, replResumeImage(home, record), FALSE);
-    g_autoptr(GError) err = NULL;
-    int ret = 0;
-
-    if (replUndoRefused(replication, &err) < 0 || replJobRecordDrop(home, replication->id, &err) < 0) {
-        replDebug("What is left of refused request %s waits: %s", replication->id, err->message);
-        ret = -1;
-    } else {
-        replRefusedForget(replication->id);
-    }
-    replReplicationFree(replication);
-    return ret;
-}
-
 /* Returns 0, or -1 when something could not be read, or is another host's now. */
 static int
 replResumeStaging(const ReplRegion *region, ReplStaging *staging)
@@ -332,7 +326,7 @@ replResumeStaging(const ReplRegion *region, ReplStaging *staging)
         return -1;
     }
     replStagingSweep(staging);
-    replResumeNoteRefused(region, records);
+    replTakeBackKnow(region, records);
     refused = replRefusedList(region->uuidstr);
     if (!replResumeAnyOpen(records) && refused->len == 0 && replPartialsCount(staging) == 0 &&
         !replLeasesIsLeft(region->uuidstr, staging))
@@ -348,7 +342,7 @@ replResumeStaging(const ReplRegion *region, ReplStaging *staging)
     }
     /* After the others: what has been taken back is not known as refused any more. */
     for (i = 0; i < refused->len; i++) {
-        if (replResumeTakeBack(region, staging, replJobRecordCopy(g_ptr_array_index(refused, i))) < 0)
+        if (replTakeBack(region, staging, replJobRecordCopy(g_ptr_array_index(refused, i))) < 0)
             ret = -1;
     }
     /* The jobs hold it for themselves now. */
@@ -371,6 +365,7 @@ replResumeRegion(const ReplRegion *region)
     if (!region->dir)
         return;
     replQueueRelease(replServiceQueue(), region->uuidstr);
+    replResumeCheckNames(region);
     staging = replRegionStaging(region, FALSE, &err);
     if (err)
         replWarn("The jobs of pool '%s' cannot be read: %s", region->name, err->message);
@@ -391,16 +386,8 @@ replResumeAgain(const char *poolUuid)
 void
 replResumeRefused(ReplReplication *replication)
 {
-    ReplJournal *journal = replication->journal;
-    g_autoptr(GError) err = NULL;
-
-    replLockTake(&journal->lock);
-    journal->record->refused = TRUE;
-    replLockDrop(&journal->lock);
-    replRefusedAdd(journal->targetUuidstr, replJournalCopy(journal));
-    if (replJournalSave(journal, &err) < 0)
-        replDebug("That request %s was refused is not on disk: %s", replication->id, err->message);
-    replLeasesWatch(journal->targetUuidstr, replResumeAgain);
+    replTakeBackNote(replication);
+    replLeasesWatch(replication->journal->targetUuidstr, replResumeAgain);
 }
 
 static void

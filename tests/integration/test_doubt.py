@@ -181,6 +181,52 @@ def test_read_only_file_system(lab, ends, scratch):
     host.ok("pool-undefine", target.name)
 
 
+def test_refused_request_that_cannot_be_taken_back(lab, ends):
+    """The client was told that there is no replica, so none is made: not at a refresh, and not by the next daemon."""
+    host, faults = lab
+    source, target = ends
+    for _ in range(2):  # the first one makes folders, too
+        faults.count(target.path)
+        target.replicate(source, "web.qcow2", start="no")
+        faults.disarm()
+        host.ok("vol-delete", "web.qcow2", target.name)
+    first = next(n for n, (_, path, _) in enumerate(faults.log(), 1) if "/images/" in path)
+    for restart in (False, True):
+        for start in ("yes", "no"):
+            before = set(target.staging())
+            faults.fail(target.path, nth=first, times=0)  # from the image's record on
+            assert target.try_replicate(source, "web.qcow2", async_="yes", start=start).rc != 0
+            hits = faults.hits
+            if restart:
+                host.kill()
+            faults.disarm()
+            assert hits > 3  # the record, the placeholder, the job's record, that it was refused
+            if restart:
+                host.start()
+            else:
+                for volume in target.volumes():
+                    image = target.image(volume)
+                    assert image.status != "available" and image.job is None and image.text("reason"), image.xml
+            target.refresh()
+            assert target.volumes() == []
+            # The new text of a record that could not be removed, either, goes at the next start, or when it is a minute old.
+            left = {name for name in target.staging() if "/" in name and not name.endswith(".new")}
+            assert left <= before
+            target.replicate(source, "web.qcow2")
+            host.ok("vol-delete", "web.qcow2", target.name, "--delete-snapshots")
+
+
+def test_placeholder_removed_by_hand(lab, ends):
+    """A job that rests without a file under its name is seen by nobody: it ends at the next refresh."""
+    host, _ = lab
+    source, target = ends
+    target.replicate(source, "web.qcow2", start="no")
+    os.unlink(target.file("web.qcow2"))
+    target.refresh()
+    assert_clean(host, target)
+    host.ok("vol-resize", "web.qcow2", "17M", source.name)  # nothing is pinned
+
+
 # ---- what is left
 
 def test_placeholder_removed_while_the_daemon_is_away(lab, ends):
