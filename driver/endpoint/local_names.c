@@ -297,9 +297,11 @@ replLocalMake(ReplLocalTarget *target, const char *volume, const struct stat *li
 
     if (replPlaceholderMake(target->region, volume, like, &why) == 0)
         return 0;
-    *left = !existed && !g_error_matches(why, REPL_ERROR, VIR_ERR_STORAGE_VOL_EXIST) &&
-            fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-            st.st_size == 0;
+    if (fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        *left = S_ISREG(st.st_mode) && st.st_size == 0;
+    else
+        *left = errno != ENOENT; /* It may be there: then it goes with the job if it is empty. */
+    *left = *left && !existed && !g_error_matches(why, REPL_ERROR, VIR_ERR_STORAGE_VOL_EXIST);
     g_propagate_error(err, g_steal_pointer(&why));
     return -1;
 }

@@ -104,7 +104,7 @@ replLocalGiveBack(ReplLocalTarget *target, const ReplJobLayer *layer, GError **e
     } else {
         return 0; /* Another file has the name by now, or none. */
     }
-    return replRecordDrop(target->staging, layer->volume, err);
+    return replRecordDropGone(target->staging, target->dir->dirFd, layer->volume, err);
 }
 
 static int
@@ -164,7 +164,6 @@ replLocalUndoFile(ReplLocalTarget *target, const ReplJobRecord *was, GError **er
 static int
 replLocalUndoImage(ReplLocalTarget *target, const ReplJobRecord *was, GError **err)
 {
-    g_autoptr(ReplImage) image = NULL;
     gboolean accepted;
 
     replLockTake(&target->journal->lock);
@@ -172,10 +171,7 @@ replLocalUndoImage(ReplLocalTarget *target, const ReplJobRecord *was, GError **e
     replLockDrop(&target->journal->lock);
     if (accepted && replLocalUndoFile(target, was, err) < 0)
         return -1;
-    image = replRecordLoad(target->staging, was->volume, NULL);
-    if (image && g_strcmp0(image->id, was->imageId) == 0)
-        return replRecordDrop(target->staging, was->volume, err);
-    return 0;
+    return replRecordDropId(target->staging, was->volume, was->imageId, err);
 }
 
 static int

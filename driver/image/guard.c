@@ -186,8 +186,8 @@ replGuardDeleteOne(virStorageVolPtr vol, const ReplRegion *region, unsigned int 
 
     if (replBelowVol(vol)->storageVolDelete(vol, flags) < 0)
         return -1;
-    if ((staging = replRegionStaging(region, FALSE, NULL)))
-        replRecordDrop(staging, virStorageVolGetName(vol), NULL);
+    if (region->dir && (staging = replRegionStaging(region, FALSE, NULL)))
+        replRecordDropGone(staging, region->dir->dirFd, virStorageVolGetName(vol), NULL);
     return 0;
 }
 

@@ -327,7 +327,6 @@ replViewSweep(const ReplRegion *region)
 {
     g_autoptr(ReplStaging) staging = NULL;
     g_autoptr(GPtrArray) names = NULL;
-    struct stat st;
     guint i;
 
     replGraphRefresh(replServiceCache());
@@ -336,10 +335,6 @@ replViewSweep(const ReplRegion *region)
     replRecordsReset(staging);
     if (!(names = replRecordList(staging, NULL)))
         return;
-    for (i = 0; i < names->len; i++) {
-        const char *volume = g_ptr_array_index(names, i);
-
-        if (fstatat(region->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
-            replRecordDrop(staging, volume, NULL);
-    }
+    for (i = 0; i < names->len; i++)
+        replRecordDropGone(staging, region->dir->dirFd, g_ptr_array_index(names, i), NULL);
 }

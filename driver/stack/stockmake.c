@@ -23,12 +23,10 @@
 static void
 replStockForget(const ReplRegion *region, const char *name)
 {
-    g_autoptr(ReplStaging) staging = NULL;
-    struct stat st;
+    g_autoptr(ReplStaging) staging = replRegionStaging(region, FALSE, NULL);
 
-    if (fstatat(region->dir->dirFd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT &&
-        (staging = replRegionStaging(region, FALSE, NULL)))
-        replRecordDrop(staging, name, NULL);
+    if (staging)
+        replRecordDropGone(staging, region->dir->dirFd, name, NULL);
 }
 
 /* libvirt knows the secret of a volume until the next pool-refresh; the record knows it for good. */

@@ -8,7 +8,10 @@
  */
 #include "store/record.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -333,6 +336,33 @@ replRecordDrop(ReplStaging *staging, const char *volume, GError **err)
     REPL_GUARD(&staging->updateLock);
 
     return replRecordErase(staging, volume, err);
+}
+
+int
+replRecordDropGone(ReplStaging *staging, int dirFd, const char *volume, GError **err)
+{
+    REPL_GUARD(&staging->updateLock);
+    struct stat st;
+
+    if (fstatat(dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+        return 0;
+    return replRecordErase(staging, volume, err);
+}
+
+int
+replRecordDropId(ReplStaging *staging, const char *volume, const char *id, GError **err)
+{
+    REPL_GUARD(&staging->updateLock);
+    g_autoptr(GError) why = NULL;
+    g_autoptr(ReplImage) image = replRecordLoad(staging, volume, &why);
+
+    if (image && g_strcmp0(image->id, id) == 0)
+        return replRecordErase(staging, volume, err);
+    /* What a newer version wrote is not that image's. */
+    if (!why || g_error_matches(why, REPL_ERROR, VIR_ERR_NO_SUPPORT))
+        return 0;
+    g_propagate_error(err, g_steal_pointer(&why));
+    return -1;
 }
 
 static gboolean

@@ -41,6 +41,15 @@ replRecordUpdate(ReplStaging *staging, const char *volume,
 int
 replRecordDrop(ReplStaging *staging, const char *volume, GError **err);
 
+/* The same if @volume has no file in the folder @dirFd, looked at while no one writes records: a new volume of the name
+ * keeps its own. */
+int
+replRecordDropGone(ReplStaging *staging, int dirFd, const char *volume, GError **err);
+
+/* The same if the record is that of the image @id. */
+int
+replRecordDropId(ReplStaging *staging, const char *volume, const char *id, GError **err);
+
 /* The names of the volumes that have readable records, sorted by nothing in particular. */
 GPtrArray *
 replRecordList(ReplStaging *staging, GError **err);

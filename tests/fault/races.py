@@ -63,9 +63,9 @@ class Arena:
         with xmlio.xml_file(self.pool_xml) as f:
             self.host.virsh("pool-define", f.name)
         self.host.virsh("pool-start", self.target.name)
-        for volume in reversed(self.target.volumes()):
-            self.host.virsh("vol-delete", volume, self.target.name, "--delete-snapshots")
-        assert pools.wait_until(lambda: self.target.volumes() == [], 20), self.target.volumes()
+        told = [self.host.virsh("vol-delete", volume, self.target.name, "--delete-snapshots").err
+                for volume in reversed(self.target.volumes())]
+        assert pools.wait_until(lambda: self.target.volumes() == [], 20), (self.target.volumes(), told)
         self.target.replicate(self.source, "web.qcow2", name=self.VOLUME)
         images.compare(self.source.file("web.qcow2"), self.target.file(self.VOLUME))
         self.host.ok("vol-delete", self.VOLUME, self.target.name, "--delete-snapshots")

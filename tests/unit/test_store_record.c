@@ -202,6 +202,33 @@ testRoundTrip(Pool *pool, gconstpointer data)
 }
 
 static void
+assertThere(Pool *pool, const char *volume)
+{
+    g_autoptr(ReplImage) image = load(pool->staging, volume);
+
+    g_assert_nonnull(image);
+}
+
+/* Of a volume that is there, or is another image by now, the record stays. */
+static void
+testDropIf(Pool *pool, gconstpointer data)
+{
+    g_autoptr(ReplImage) image = replImageNew(ID2);
+
+    g_assert_cmpint(replRecordSave(pool->staging, "a", image, NULL), ==, 0);
+    g_assert_cmpint(mkdirat(pool->fd, "a", 0700), ==, 0);
+    g_assert_cmpint(replRecordDropGone(pool->staging, pool->fd, "a", NULL), ==, 0);
+    assertThere(pool, "a");
+    g_assert_cmpint(unlinkat(pool->fd, "a", AT_REMOVEDIR), ==, 0);
+    g_assert_cmpint(replRecordDropId(pool->staging, "a", ID, NULL), ==, 0);
+    assertThere(pool, "a");
+    g_assert_cmpint(replRecordDropId(pool->staging, "a", ID2, NULL), ==, 0);
+    g_assert_null(load(pool->staging, "a"));
+    g_assert_cmpint(replRecordDropGone(pool->staging, pool->fd, "a", NULL), ==, 0);
+    g_assert_cmpint(replRecordDropId(pool->staging, "a", ID2, NULL), ==, 0);
+}
+
+static void
 testNames(Pool *pool, gconstpointer data)
 {
     g_autofree char *longest = g_strnfill(255, 'x');
@@ -711,6 +738,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     replLogSetSink(logSink);
     ADD("round-trip", testRoundTrip);
+    ADD("drop-if", testDropIf);
     ADD("names", testNames);
     ADD("refused", testRefused);
     ADD("damaged", testDamaged);
