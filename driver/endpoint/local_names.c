@@ -200,8 +200,8 @@ replLocalLock(ReplLocalTarget *target, const char *volume, GError **err)
 
 /* What is to be done for a step's name. */
 typedef enum {
-    REPL_NAME_HELD,  /* nothing: it is held, or needs no holding */
-    REPL_NAME_MAKE,  /* make the placeholder */
+    REPL_NAME_HELD, /* nothing: it is held, or needs no holding */
+    REPL_NAME_MAKE, /* make the placeholder */
     REPL_NAME_AGAIN, /* one of ours is there, but how far its making came is not known: make it anew, so that it is listed */
 } ReplLocalName;
 

@@ -91,7 +91,8 @@ replPlaceholderDropGhost(const ReplRegion *target, const char *volume)
     /* Stock refuses one that it is just making. */
     if (replPlaceholderDelete(target, volume, &err) == 0)
         return TRUE;
-    replDebug("Volume '%s' of pool '%s' has no file and stays listed: %s", volume, target->name, err->message);
+    replDebug("Volume '%s' of pool '%s' has no file and stays listed: %s", volume, target->name,
+              err->message);
     return FALSE;
 }
 

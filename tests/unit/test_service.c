@@ -120,7 +120,7 @@ testMakers(void)
     g_assert_true(job == a);
     g_assert_null(replMakersFindAny(OTHER, "base"));
     g_assert_null(replMakersFind(POOL, "base", NULL)); /* not a replica */
-    before = replMakersAdd(POOL, "web", b, second); /* a later job of the name */
+    before = replMakersAdd(POOL, "web", b, second);    /* a later job of the name */
     g_assert_true(before == a);
     g_clear_pointer(&before, replJobUnref);
     g_assert_false(replMakersHas(a));
