@@ -239,11 +239,11 @@ endsFree(Ends *ends)
     g_clear_pointer(&ends->maker, replSessionUnref);
     replSourceFree(ends->source);
     replServeFree(ends->serve);
-    replTalkUnref(ends->talk);
-    /* All threads and sessions go. */
+    /* All threads and sessions go; the talk after them: their ends tell it. */
     for (int i = 0; i < 1000 && g_atomic_int_get(&ends->gone) < ends->opened; i++)
         g_usleep(10000);
     g_assert_cmpint(g_atomic_int_get(&ends->gone), ==, ends->opened);
+    replTalkUnref(ends->talk);
     replSourceFree(&ends->memory->source);
     g_free(ends);
 }
