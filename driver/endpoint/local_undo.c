@@ -20,6 +20,21 @@
 /* A file system with less than this left is full for everybody. */
 #define REPL_LOCAL_FULL_bytes (64 * 1024 * G_GUINT64_CONSTANT(1024))
 
+/* The empty file under the replica's name is this job's: the one that is noted or, when the daemon ended before that was, one
+ * that is not on record as another image. */
+static gboolean
+replLocalIsHeld(const ReplLocalTarget *target, const ReplJobRecord *record, const ReplJobLayer *image)
+{
+    g_autoptr(ReplImage) other = NULL;
+
+    if (!replLocalIsPlaceholder(target, image))
+        return FALSE;
+    if (image->holder != 0)
+        return TRUE;
+    other = replRecordLoad(target->staging, record->volume, NULL);
+    return !other || g_strcmp0(other->id, record->imageId) == 0;
+}
+
 /* What has the replica's name: the image, its placeholder, or another file. */
 static int
 replLocalStateOf(const ReplLocalTarget *target, const ReplJobRecord *record, const struct stat *st)
@@ -35,7 +50,7 @@ replLocalStateOf(const ReplLocalTarget *target, const ReplJobRecord *record, con
     }
     if (image && replLocalIsInPlace(target, image))
         return REPL_TARGET_COMMITTED;
-    if (image ? replLocalIsPlaceholder(target, image) : S_ISREG(st->st_mode) && st->st_size == 0)
+    if (image ? replLocalIsHeld(target, record, image) : S_ISREG(st->st_mode) && st->st_size == 0)
         return REPL_TARGET_HELD;
     /* Records of earlier versions know no inodes: there the state tells. */
     return image && image->ino == 0 && record->info->state == REPL_JOB_PUBLISHING ? REPL_TARGET_COMMITTED
@@ -149,7 +164,7 @@ replLocalUndoFile(ReplLocalTarget *target, const ReplJobRecord *was, GError **er
             image = layer;
     }
     inPlace = image && replLocalIsInPlace(target, image);
-    if (image && !inPlace && !replLocalIsPlaceholder(target, image))
+    if (image && !inPlace && !replLocalIsHeld(target, was, image))
         return 0;
     if (inPlace && replLocalIsNeeded(target, was->volume)) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,

@@ -411,7 +411,7 @@ replReplicationToJob(ReplReplication *replication)
     replJobAddKey(job, waitKey);
     before = replMakersAdd(targetUuid, replication->replica, job, replication->holding);
     /* It lost its name, by a client or a person who removed the file: nothing can come of it any more. */
-    if (before)
+    if (before && !g_str_equal(replJobId(before), replication->id))
         replJobDo(before, REPL_VERB_CANCEL, NULL);
     return job;
 }

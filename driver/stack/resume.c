@@ -159,7 +159,7 @@ replResumeWasAccepted(const ReplReplication *replication, ReplStaging *staging)
     if (record->info->state != REPL_JOB_PLANNED || !layer || layer->holder != 0)
         return TRUE;
     image = replRecordLoad(staging, record->volume, &err);
-    return image || err;
+    return err || (image && g_strcmp0(image->id, record->imageId) == 0);
 }
 
 /* @record is taken. What the target has of the job decides. Returns 0, or -1 when that cannot be told now. */
@@ -282,16 +282,19 @@ static int
 replResumeRecord(const ReplRegion *region, ReplStaging *staging, const ReplJobRecord *record)
 {
     g_autoptr(ReplJob) known = NULL;
+    g_autoptr(ReplJobRecord) now = NULL;
 
     if (!replResumeIsOpen(record))
         return 0;
     if ((known = replQueueFind(replServiceQueue(), record->id)))
         return replResumeRecordEnd(known);
-    /* One that is just being submitted. */
-    if (replReplicationIsAlive(record->id))
+    /* One that is just being submitted, or was refused since the records were listed: its record goes before it does. */
+    if (replReplicationIsAlive(record->id) || replRefusedHas(record->id))
         return 0;
-    if (record->request)
-        return replResumeJob(region, staging, replJobRecordCopy(record));
+    if (!(now = replJobRecordLoad(staging, record->id, NULL)))
+        return 0;
+    if (now->request)
+        return replResumeJob(region, staging, g_steal_pointer(&now));
     replWarn("Job %s of pool '%s' has no request in its record and cannot go on", record->id, region->name);
     return 0;
 }
