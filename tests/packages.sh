@@ -8,9 +8,9 @@ python3-docutils"
 
 # libvirt-daemon alone starts nothing on this machine: no system service, no network.
 packages_demo="libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-utils python3 python3-libvirt
-e2fsprogs xfsprogs iproute2 mount util-linux procps"
+e2fsprogs xfsprogs iproute2 mount util-linux procps openssl"
 
-packages_test="python3-pytest libxxhash0 python3-pyte zsh virtinst ansible python3-lxml groff-base libxml2-utils cryptsetup-bin dbus polkitd qemu-system-x86 attr openssl
+packages_test="python3-pytest libxxhash0 python3-pyte zsh virtinst ansible python3-lxml groff-base libxml2-utils cryptsetup-bin dbus polkitd qemu-system-x86 attr
 openssh-client openssh-server"
 
 packages_debian="debootstrap debhelper dpkg-dev lintian iproute2 mount util-linux"

@@ -12,6 +12,8 @@ at. --write puts what was printed into FILE instead, --show prints it as it come
 HEADINGs choose sections.
 
 The host's /srv is an empty folder of its own and the folder that the commands begin in; plain virsh talks to its libvirtd.
+With --two-hosts there is another host, sh1, reached over a link and believed by TLS: "there COMMAND…" runs a command in it
+(with the same files), "there stop" and "there start" end its libvirtd and start it.
 """
 
 import argparse
@@ -19,10 +21,13 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from harness import net, trust  # noqa: E402
 from harness.host import Host  # noqa: E402
+from harness.remote import serving  # noqa: E402
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 MARK = "@@console@@"
@@ -143,10 +148,44 @@ def rewritten(expected, printed):
     return lines
 
 
+class There:
+    """The second host of a text, and what "there" is in the first one's shell."""
+
+    SCRIPT = """there() {{
+    case "$1" in
+    stop | start) echo "$1" >{fifo}; read -r _ <{answer} ;;
+    *) nsenter -t {pid} -m -n -u -r -- sh -c 'cd "$0" && exec "$@"' {files} "$@" ;;
+    esac
+}}
+"""
+
+    def __init__(self, host):
+        authority = trust.Authority()
+        self.host = serving(Host("sh1", drivers=("secret", "qemu"), listen=("tls",)))
+        authority.equip(self.host)
+        authority.equip(host)
+        net.Link(self.host, host)
+        self.host.start()
+        self.pipes = [os.path.join(host.dir, name) for name in ("told", "done")]
+        for pipe in self.pipes:
+            os.mkfifo(pipe)
+        self.script = self.SCRIPT.format(fifo=self.pipes[0], answer=self.pipes[1], pid=self.host.holder.pid,
+                                         files=os.path.join(host.dir, "pools"))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            with open(self.pipes[0], encoding="ascii") as f:
+                word = f.read().strip()
+            getattr(self.host, word)()
+            with open(self.pipes[1], "w", encoding="ascii") as f:
+                f.write("done\n")
+
+
 class Shell:
     """One bash in the host that runs all commands of a text."""
 
-    def __init__(self, host):
+    def __init__(self, host, there=None):
         folder = os.path.join(host.dir, "pools")
         host.run("mount", "--bind", folder, "/srv")
         env = dict(os.environ, LC_ALL="C.UTF-8", LIBVIRT_DEFAULT_URI="qemu:///system", HOST_PID=str(host.pid),
@@ -156,7 +195,7 @@ class Shell:
         self.folder = folder
         self.process = subprocess.Popen(host.enter_argv() + ["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, text=True, env=env, cwd="/")
-        self.run(["cd /srv\n"])
+        self.run(["cd /srv\n"] + ([there.script] if there else []))
 
     def save(self, name, text):
         with open(os.path.join(self.folder, name), "w", encoding="utf-8") as f:
@@ -234,8 +273,9 @@ def run_file(path, options):
         text = f.read()
     parts = parse(text, options.headings)
     assert text_of(parts) == text and any(isinstance(part, Step) for part in parts), f"{path} has no commands"
-    host = Host("host", drivers=("secret", "qemu")).start()
-    shell = Shell(host)
+    host = Host("host", drivers=("secret", "qemu"))
+    there = There(host) if options.two_hosts else None
+    shell = Shell(host.start(), there)
     try:
         wrong = run(shell, parts, options)
         if options.shell:
@@ -245,6 +285,8 @@ def run_file(path, options):
         if host.process.poll() is not None:  # a text may kill the daemon, and start another
             host.process = None
         host.close()
+        if there:
+            there.host.close()
     if options.write and not wrong:
         with open(path, "w", encoding="utf-8") as f:
             f.write(text_of(parts))
@@ -256,6 +298,7 @@ def main():
     parser.add_argument("--show", action="store_true", help="print the text and what its commands print")
     parser.add_argument("--write", action="store_true", help="put what the commands print into the file")
     parser.add_argument("--shell", action="store_true", help="open a shell in the host at the end")
+    parser.add_argument("--two-hosts", action="store_true", help="with a second host, sh1")
     parser.add_argument("file")
     parser.add_argument("headings", nargs="*", metavar="heading", help="these sections alone")
     options = parser.parse_args()
