@@ -60,6 +60,7 @@ typedef struct {
     guint snapshotCount;
     guint bitmapCount;
     char *content;   /* digest of its content, NULL: not made */
+    gboolean proved; /* content was made here, not only told by the bundle */
     gboolean absent; /* left out */
     GArray *parts;   /* of ReplBundlePart, ascending */
 } ReplBundleLayer;

@@ -176,15 +176,19 @@ replLocalAskSized(void *opaque, guint64 size_bytes)
 
 /* From the base up. */
 static int
-replLocalFindPresent(ReplLocalAsk *asker, const ReplChain *chain, ReplPresent *present, GError **err)
+replLocalFindPresent(ReplLocalAsk *asker, ReplSource *source, ReplPresent *present, GError **err)
 {
     const ReplPresentAsk ask = {.record = replLocalAskRecord,
                                 .usable = replLocalAskUsable,
                                 .proceed = replLocalAskProceed,
                                 .opaque = asker,
                                 .sized = replLocalAskSized};
+    const ReplChain *chain = replSourceChain(source);
     const char *below = NULL;
     guint i;
+
+    if (!chain)
+        return replLocalFindContent(asker->target, source, &ask, asker->look->contents, present, err);
 
     for (i = chain->layers->len; i-- > 1;) {
         g_autoptr(GError) why = NULL;
@@ -226,15 +230,19 @@ replLocalPresent(ReplTarget *base, ReplSource *source, const ReplPresentLook *lo
     const ReplChain *chain = replSourceChain(source);
     g_autoptr(GPtrArray) own = replLocalOwn(target);
     ReplLocalAsk ask = {target, look, own, closely, NULL};
-    guint count = chain ? chain->layers->len : 0;
+    const ReplSourceFacts *facts = NULL;
+    guint count;
     int rc;
 
     *closely = FALSE;
+    if (!chain && replSourceTellsContent(source) && replSourceDescribe(source, NULL, &facts, err) < 0)
+        return -1;
+    count = chain ? chain->layers->len : facts ? facts->layerCount : 0;
     if (count < 2)
         return 0;
     if (replLocalTargetOpen(target, err) < 0)
         return -1;
-    rc = replLocalFindPresent(&ask, chain, present, err);
+    rc = replLocalFindPresent(&ask, source, present, err);
     if (ask.conn)
         replVirt.ObjectUnref(ask.conn);
     if (rc < 0 || (present[count - 1].volume && replLocalPresentAreImages(target, present, count, err) < 0)) {

@@ -31,7 +31,7 @@ replLocalProgress(const ReplLocalTarget *target, guint index, const ReplJobLayer
         return (ReplLayerProgress){REPL_LAYER_FRESH, 0};
     if (layer->done)
         return (ReplLayerProgress){REPL_LAYER_WRITTEN, 0};
-    if (layer->checkpoint_bytes > 0 && step->action == REPL_STEP_COPY)
+    if (layer->checkpoint_bytes > 0 && (step->action == REPL_STEP_COPY || step->convert.bundle))
         return (ReplLayerProgress){REPL_LAYER_BEGUN, layer->checkpoint_bytes};
     return (ReplLayerProgress){REPL_LAYER_FRESH, 0};
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "endpoint/local_target.h"
+#include "probe/present.h"
 
 typedef struct {
     ReplTarget base;
@@ -64,6 +65,14 @@ replLocalFacts(ReplTarget *base, ReplTargetFacts *facts, GError **err);
 int
 replLocalPresent(ReplTarget *base, ReplSource *source, const ReplPresentLook *look, ReplPresent *present,
                  gboolean *closely, GError **err);
+
+/* local_content.c. As replLocalFindPresent() of local_facts.c, for a source that tells digests of contents. @closely: contents are
+ * looked at. Returns 0, or -1 with @err set. */
+int
+replLocalFindContent(ReplLocalTarget *target, ReplSource *source, const ReplPresentAsk *ask, gboolean closely,
+                     ReplPresent *present, GError **err);
+
+/* local_facts.c */
 gboolean
 replLocalCanClone(ReplTarget *base, ReplSource *source);
 

@@ -5,6 +5,8 @@
  */
 #include "endpoint/source.h"
 
+#include "base/error.h"
+
 int
 replSourceDescribe(ReplSource *source, const ReplRequest *request, const ReplSourceFacts **facts,
                    GError **err)
@@ -35,6 +37,21 @@ replSourceDigests(ReplSource *source, guint layer, ReplDigestLevel level, guint6
                   guint8 *digests, GError **err)
 {
     return source->ops->digests ? source->ops->digests(source, layer, level, first, count, digests, err) : 0;
+}
+
+int
+replSourceContent(ReplSource *source, guint layer, const ReplSourceLook *look, char *digest, GError **err)
+{
+    if (source->ops->content)
+        return source->ops->content(source, layer, look, digest, err);
+    replErrorSet(err, VIR_ERR_INTERNAL_ERROR, "this source tells no digests of contents");
+    return -1;
+}
+
+gboolean
+replSourceTellsContent(const ReplSource *source)
+{
+    return source->ops->content != NULL;
 }
 
 ReplChain *

@@ -61,6 +61,13 @@ typedef enum {
     REPL_DIGEST_GROUPS,
 } ReplDigestLevel;
 
+/* How a long look at contents is followed and stopped: asked before each @bytes that are read, 0 to go on, or -1 with @err
+ * set. NULL: it is not stopped. */
+typedef struct {
+    int (*proceed)(void *opaque, guint64 bytes, GError **err);
+    void *opaque;
+} ReplSourceLook;
+
 typedef struct _ReplSource ReplSource;
 
 typedef struct {
@@ -88,6 +95,11 @@ typedef struct {
      * compares nothing. */
     gssize (*digests)(ReplSource *source, guint layer, ReplDigestLevel level, guint64 first, guint count,
                       guint8 *digests, GError **err);
+
+    /* The digest of all that layer @layer holds (bundle/content.h), as text, into @digest. It may read the whole layer the
+     * first time. Optional: only of ends whose identities of layers are digests themselves, true wherever they come from.
+     * Returns 0, or -1 with @err set. */
+    int (*content)(ReplSource *source, guint layer, const ReplSourceLook *look, char *digest, GError **err);
 
     /* The chain as open regular files of this host, in the order of the facts: what conversions, key trials and looks
      * by content need. Borrowed until free. NULL (no error): there are none, and layers that need files are
@@ -122,6 +134,12 @@ replSourceOpenLayer(ReplSource *source, guint layer, GError **err);
 gssize
 replSourceDigests(ReplSource *source, guint layer, ReplDigestLevel level, guint64 first, guint count,
                   guint8 *digests, GError **err);
+/* Also -1 when the source tells none. */
+int
+replSourceContent(ReplSource *source, guint layer, const ReplSourceLook *look, char *digest, GError **err);
+/* Whether it tells any: then identities of its layers can be believed for ever. */
+gboolean
+replSourceTellsContent(const ReplSource *source);
 ReplChain *
 replSourceChain(ReplSource *source);
 void

@@ -33,7 +33,10 @@ typedef struct {
     guint64 allocated_bytes;
     guint64 virtualSize_bytes;
     gboolean byQemu; /* a change of its encryption is qemu-img's work, which keeps no internal snapshots */
-    guint64 written_bytes;   /* what a converted layer will allocate, 0: take allocated_bytes for it */
+    guint64 written_bytes; /* what a converted layer will allocate, 0: take allocated_bytes for it */
+    gboolean absent;       /* a bundle leaves it out: what the target has is all there is of it */
+    const char *
+        secretUsage; /* of the secret that opens it, where its end tells only that; NULL: not known, or plain */
     gboolean canClone;       /* the target's file system can share this file's blocks */
     const char *presentAs;   /* volume of the target that is this layer already, NULL: none */
     gboolean presentIsImage; /* nothing in the target needs presentAs as backing so far */

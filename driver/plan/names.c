@@ -9,8 +9,10 @@
 #include "probe/pools.h"
 
 char *
-replPlanDefaultName(const char *region, const char *volume, gboolean inRegion)
+replPlanDefaultName(const ReplRequest *request, const char *region, const char *volume, gboolean inRegion)
 {
+    if (request->bundle != REPL_BUNDLE_NONE)
+        return g_strdup_printf("%s.%s", volume, request->bundle == REPL_BUNDLE_YES ? "bundle" : "inventory");
     return inRegion ? g_strdup_printf("copy_%s_%s", region, volume) : g_strdup(volume);
 }
 
@@ -28,7 +30,7 @@ replPlanReplicaName(const ReplPlanFacts *facts, gboolean inRegion, ReplRefusal *
     if (facts->request->name)
         name = g_strdup(facts->request->name);
     else
-        name = replPlanDefaultName(facts->target.label->name, facts->volume, inRegion);
+        name = replPlanDefaultName(facts->request, facts->target.label->name, facts->volume, inRegion);
     if (!replIsVolumeName(name)) {
         replRefuse(refusal, REPL_REFUSE_NAME_INVALID, name);
         return NULL;

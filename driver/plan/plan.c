@@ -80,11 +80,14 @@ replPlanCheckEnds(const ReplPlanFacts *facts, gboolean inRegion, ReplRefusal *re
     const char *owner = image->project ? image->project : facts->source.label->project;
     guint64 size_bytes = facts->layers[0].virtualSize_bytes;
 
-    if (!facts->begun && !g_str_equal(owner, facts->target.label->project) &&
+    /* A bundle in a pool without a label is nobody's. */
+    if (!facts->begun && owner && !g_str_equal(owner, facts->target.label->project) &&
         !replPlanIsShared(image, facts->target.label->project))
         return replRefuse(refusal, REPL_REFUSE_NOT_SHARED, owner);
     if (image->status != REPL_IMAGE_AVAILABLE)
         return replRefuse(refusal, REPL_REFUSE_STATUS, NULL);
+    if (facts->request->bundle != REPL_BUNDLE_NONE)
+        return 0;
     if (inRegion && (image->type == REPL_IMAGE_TYPE_ISO || image->type == REPL_IMAGE_TYPE_FULL_MACHINE))
         return replRefuse(refusal, REPL_REFUSE_TYPE, NULL);
     if (inRegion && facts->inRegionMax_bytes && size_bytes > facts->inRegionMax_bytes)
@@ -189,6 +192,7 @@ replPlanSum(const ReplPlanFacts *facts, ReplPlan *plan)
 {
     gboolean promoted = FALSE;
     guint64 added_bytes = 0;
+    guint64 written_bytes = 0;
     guint i;
 
     for (i = 0; i < plan->steps->len; i++) {
@@ -196,6 +200,8 @@ replPlanSum(const ReplPlanFacts *facts, ReplPlan *plan)
 
         added_bytes = replSum(added_bytes, step->added_bytes);
         plan->total_bytes = replSum(plan->total_bytes, step->bytes);
+        if (step->convert.bundle)
+            written_bytes = step->added_bytes; /* an inventory reads more than it writes */
         if (step->action == REPL_STEP_CONVERT)
             plan->snapshotsLost += step->convert.snapshotsLost;
         /* An image that becomes the base of the replica is a snapshot from then on. */
@@ -205,7 +211,7 @@ replPlanSum(const ReplPlanFacts *facts, ReplPlan *plan)
             plan->adds.snapshots++;
     }
     /* A clone shares its blocks until one side is written to: count it for the quota, not for the disk. */
-    plan->peakSpace_bytes = plan->total_bytes;
+    plan->peakSpace_bytes = written_bytes ? written_bytes : plan->total_bytes;
     plan->adds.images = (facts->placeholder ? 0 : 1) - (promoted ? 1 : 0);
     plan->adds.snapshots += promoted ? 1 : 0;
     plan->adds.bytes = replAmount(added_bytes);
@@ -243,21 +249,72 @@ replPlanCheckSpace(const ReplPlanFacts *facts, const ReplPlan *plan, ReplRefusal
     return replRefuseNumbers(refusal, REPL_REFUSE_SPACE, 0, have_bytes, plan->peakSpace_bytes);
 }
 
+/* Room for an index and for what maps and headers take. */
+#define REPL_PLAN_BUNDLE_BYTES (4 * 1024 * 1024)
+
+/* One step: all layers into one file. How much packing saves is not known: the plan is for nothing. */
+static int
+replPlanAddBundle(const ReplPlanFacts *facts, ReplPlan *plan, ReplRefusal *refusal)
+{
+    g_autofree ReplPlanStep *step = g_new0(ReplPlanStep, 1);
+
+    step->action = REPL_STEP_CONVERT;
+    step->format = step->convert.fromFormat = step->convert.toFormat = REPL_FORMAT_RAW;
+    step->convert.bundle = TRUE;
+    for (guint i = 0; i < facts->layerCount; i++) {
+        const ReplPlanLayer *layer = &facts->layers[i];
+
+        if (layer->format != REPL_FORMAT_RAW && layer->format != REPL_FORMAT_QCOW2 &&
+            layer->format != REPL_FORMAT_LUKS)
+            return replRefuse(refusal, REPL_REFUSE_BUNDLE, layer->volume);
+        step->bytes = replSum(step->bytes, layer->allocated_bytes);
+    }
+    step->added_bytes = facts->request->bundle == REPL_BUNDLE_YES ? step->bytes : 0;
+    step->added_bytes = replSum(step->added_bytes, REPL_PLAN_BUNDLE_BYTES);
+    step->volume = g_strdup(plan->volume);
+    g_ptr_array_add(plan->steps, g_steal_pointer(&step));
+    return 0;
+}
+
+/* What a bundle leaves out has to be among what is reused. */
+static int
+replPlanCheckAbsent(const ReplPlanFacts *facts, const ReplPlan *plan, ReplRefusal *refusal)
+{
+    for (guint i = facts->layerCount; i-- > 0;) {
+        gboolean reused = FALSE;
+
+        for (guint k = 0; k < plan->steps->len; k++) {
+            const ReplPlanStep *step = g_ptr_array_index(plan->steps, k);
+
+            reused = reused || (step->layer == i && step->action == REPL_STEP_REUSE);
+        }
+        if (facts->layers[i].absent && !reused)
+            return replRefuse(refusal, REPL_REFUSE_ABSENT, facts->layers[i].volume);
+    }
+    return 0;
+}
+
 ReplPlan *
 replPlanMake(const ReplPlanFacts *facts, ReplRefusal *refusal)
 {
     g_autoptr(ReplPlan) plan = g_new0(ReplPlan, 1);
     gboolean inRegion = replPlanIsInRegion(facts);
+    gboolean bundle = facts->request->bundle != REPL_BUNDLE_NONE;
     ReplForm form;
 
     plan->steps = g_ptr_array_new_with_free_func(replPlanStepFree);
-    if (replPlanCheckEnds(facts, inRegion, refusal) < 0 || replPlanForm(facts, &form, refusal) < 0)
+    if (replPlanCheckEnds(facts, inRegion, refusal) < 0 ||
+        (!bundle && replPlanForm(facts, &form, refusal) < 0))
         return NULL;
     if (!(plan->volume = replPlanReplicaName(facts, inRegion, refusal)))
         return NULL;
-    replPlanAddSteps(facts, &form, plan);
+    if (!bundle)
+        replPlanAddSteps(facts, &form, plan);
+    else if (replPlanAddBundle(facts, plan, refusal) < 0)
+        return NULL;
     replPlanSum(facts, plan);
-    if (replPlanCheckQuota(facts, &plan->adds, refusal) < 0 || replPlanCheckSpace(facts, plan, refusal) < 0)
+    if (replPlanCheckQuota(facts, &plan->adds, refusal) < 0 || replPlanCheckSpace(facts, plan, refusal) < 0 ||
+        replPlanCheckAbsent(facts, plan, refusal) < 0)
         return NULL;
     return g_steal_pointer(&plan);
 }

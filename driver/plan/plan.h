@@ -22,6 +22,7 @@ typedef enum {
     REPL_REFUSE_TYPE,            /* iso and full-machine within a region: OPERATION_INVALID */
     REPL_REFUSE_SIZE,            /* virtual size within a region (have, limit): OPERATION_INVALID */
     REPL_REFUSE_FORMAT,          /* a format that no replica has (text): NO_SUPPORT */
+    REPL_REFUSE_BUNDLE,          /* a layer (text) in a format that no bundle holds: NO_SUPPORT */
     REPL_REFUSE_RAW_CHAIN,       /* raw asked for, which has no layers or snapshots: INVALID_ARG */
     REPL_REFUSE_SLOT,            /* rekey='slot', but no new key, no old one, or other layers: INVALID_ARG */
     REPL_REFUSE_NAME_INVALID,    /* no volume can be called that (text): INVALID_ARG */
@@ -30,6 +31,7 @@ typedef enum {
     REPL_REFUSE_QUOTA_SNAPSHOTS, /* the same */
     REPL_REFUSE_QUOTA_BYTES,     /* the same */
     REPL_REFUSE_SPACE,           /* have, need: OPERATION_FAILED */
+    REPL_REFUSE_ABSENT,          /* a layer (text) that its bundle leaves out is not there: NO_STORAGE_VOL */
     REPL_REFUSE_LAST,
 } ReplRefusalKind;
 
@@ -55,6 +57,7 @@ typedef struct {
     ReplRekeyMode rekey; /* when both are: SLOT keeps the ciphertext and the volume key */
     gboolean flatten;    /* the guest's view of this layer and all below becomes one layer */
     gboolean overlay;    /* an empty layer on top of the source itself: an instance of a fast-create image */
+    gboolean bundle;     /* all layers as they are, packed into one file (bundle/bundle.h) */
     gboolean contiguous; /* fast-create: uncompressed, in guest order, metadata in front */
     guint snapshotsLost; /* internal snapshots that the new form cannot keep */
     guint bitmapsLost;   /* persistent dirty bitmaps, the same */
@@ -97,7 +100,7 @@ replPlanFree(ReplPlan *plan);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplPlan, replPlanFree)
 
-/* The default name of a replica of @volume: its own across regions, "copy_<region>_<volume>" within
- * @region. */
+/* The default name of what @request makes of @volume: its own across regions, "copy_<region>_<volume>" within @region; of a
+ * bundle "<volume>.bundle", of an inventory "<volume>.inventory". */
 char *
-replPlanDefaultName(const char *region, const char *volume, gboolean inRegion);
+replPlanDefaultName(const ReplRequest *request, const char *region, const char *volume, gboolean inRegion);

@@ -93,6 +93,13 @@ replRefusalFormError(const ReplRefusal *r, const ReplPlanFacts *f, GError **err)
         replErrorSet(err, VIR_ERR_NO_SUPPORT,
                      _("A replica cannot have the format '%s', only qcow2 and raw are supported"), r->text);
         break;
+    case REPL_REFUSE_BUNDLE:
+        replErrorSet(
+            err, VIR_ERR_NO_SUPPORT,
+            _("Layer '%s' of volume '%s' is neither qcow2 nor raw, and a bundle holds layers as they are: "
+              "replicate the image first, then export the replica"),
+            r->text, f->volume);
+        break;
     case REPL_REFUSE_SLOT:
         replErrorSet(err, VIR_ERR_INVALID_ARG,
                      _("rekey='slot' needs an encrypted source that keeps its layers, and a new key; "
@@ -156,6 +163,13 @@ replRefusalTargetError(const ReplRefusal *r, const ReplPlanFacts *f, GError **er
                      _("Storage pool '%s' of region '%s' has no space for volume '%s': %s are needed, "
                        "%s are free"),
                      pool, region, f->volume, needText, haveText);
+        break;
+    case REPL_REFUSE_ABSENT:
+        replErrorSet(
+            err, VIR_ERR_NO_STORAGE_VOL,
+            _("The bundle of '%s' leaves out layer '%s', and storage pool '%s' has no volume with its "
+              "content"),
+            f->volume, r->text, pool);
         break;
     default:
         replRefusalFormError(r, f, err);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/error.h"
 #include "base/lock.h"
 #include "region/twins.h"
 #include "virt/access.h"
@@ -223,6 +224,28 @@ replRegionOfUuid(const unsigned char *uuid)
     if (active && path)
         region->dir = replRegionOpenDir(region, path);
     return g_steal_pointer(&region);
+}
+
+ReplPoolDir *
+replRegionAnyDir(const char *uuidstr, GError **err)
+{
+    g_autoptr(ReplRegion) region = replRegionOfUuidString(uuidstr);
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    g_autofree char *name = NULL;
+    g_autofree char *path = NULL;
+    gboolean active = FALSE;
+
+    if (region && region->dir)
+        return replPoolDirRef(region->dir);
+    if (!replUuidParse(uuidstr, uuid) || !replRegionLocate(uuid, &name, &path, &active)) {
+        replErrorSet(err, VIR_ERR_NO_STORAGE_POOL, _("There is no storage pool with UUID '%s' any more"),
+                     uuidstr);
+        return NULL;
+    }
+    if (active && path && !region)
+        return replPoolDirNew(uuidstr, name, path, NULL, err);
+    replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"), name);
+    return NULL;
 }
 
 ReplRegion *

@@ -68,6 +68,11 @@ replRegionsSet(void);
 ReplPoolSet *
 replRegionsSetOf(const char *name);
 
+/* The directory of any active pool of files of this host, whether it has a label or not; the caller's reference. NULL with @err
+ * set: VIR_ERR_NO_STORAGE_POOL, VIR_ERR_OPERATION_INVALID when it is not active or has no directory. */
+ReplPoolDir *
+replRegionAnyDir(const char *uuidstr, GError **err);
+
 /* The target path as the pool's definition has it, active or not; NULL: none. */
 char *
 replRegionPath(const ReplRegion *region);

@@ -42,16 +42,26 @@ replKeysInSight(const ReplRegion *region, const char *volume)
     return xml ? replSecretsOfXml(xml) : NULL;
 }
 
-char *
-replKeysOfLayer(const char *poolUuid, const char *volume)
+/* The same for a volume of a pool here. */
+static char *
+replKeysOfVolume(const char *poolUuid, const char *volume)
 {
     g_autoptr(ReplRegion) region = replRegionOfUuidString(poolUuid);
     g_autoptr(ReplStaging) staging = region ? replRegionStaging(region, FALSE, NULL) : NULL;
     g_autoptr(ReplImage) image = staging ? replRecordLoad(staging, volume, NULL) : NULL;
 
-    if (image && image->secret)
+    if (image && (image->secret || image->secretUsage))
         return replSecretsOfImage(image);
     return region ? replKeysInSight(region, volume) : NULL;
+}
+
+char *
+replKeysOfLayer(const ReplPlanLayer *layer)
+{
+    const ReplSecretRef ref = {NULL, (char *)layer->secretUsage};
+
+    return layer->secretUsage ? replSecretsResolve(&ref, NULL)
+                              : replKeysOfVolume(layer->poolUuid, layer->volume);
 }
 
 /* A layer that was opened already, with its volume key. */
@@ -155,7 +165,7 @@ replKeysLoadLayer(ReplPrepared *prepared, guint index, GError **err)
 
     if (!layer->encrypted)
         return 0;
-    if (!(uuid = replKeysOfLayer(layer->poolUuid, layer->volume))) {
+    if (!(uuid = replKeysOfLayer(layer))) {
         replErrorSet(err, VIR_ERR_NO_SECRET,
                      _("No secret is known for the encrypted volume '%s' of pool '%s'"), layer->volume,
                      layer->pool);

@@ -52,13 +52,16 @@ replPinningPool(const char *uuid, const char *fallback)
 void
 replPinningPlan(const ReplReplication *replication, const ReplPrepared *prepared)
 {
+    const ReplJobRecord *record = replication->journal->record;
     g_autofree char *pool = replPinningPool(replication->journal->targetUuidstr, "");
     guint i;
 
+    /* A bundle's layers are no volumes: what is read is the bundle itself. */
+    replPinningSource(record, record->sourcePoolUuid, record->sourcePool, record->sourceVolume);
     for (i = 0; i < prepared->facts->layerCount; i++) {
         const ReplPlanLayer *layer = &prepared->facts->layers[i];
 
-        replPinningSource(replication->journal->record, layer->poolUuid, layer->pool, layer->volume);
+        replPinningSource(record, layer->poolUuid, layer->pool, layer->volume);
     }
     for (i = 0; i < prepared->plan->steps->len; i++) {
         const ReplPlanStep *step = replPreparedStep(prepared, i);

@@ -82,7 +82,7 @@ replPrepareCheckShare(const ReplPrepared *prepared, const ReplTargetFacts *targe
     const char *owner = prepared->facts->label->project;
     const ReplChain *chain = replSourceChain(prepared->source);
 
-    if (!chain || g_str_equal(owner, target->label->project))
+    if (!chain || !owner || g_str_equal(owner, target->label->project))
         return 0;
     return replShareCheckChain(chain, owner, err);
 }
@@ -113,8 +113,12 @@ replPrepareMake(const ReplReplication *replication, ReplPrepared *prepared, GErr
 }
 
 static int
-replPrepareLook(ReplPrepared *prepared, const ReplPresentLook *look, GError **err)
+replPrepareLook(const ReplReplication *replication, ReplPrepared *prepared, const ReplPresentLook *look,
+                GError **err)
 {
+    /* Nothing in the target stands for a part of a bundle. */
+    if (replication->journal->record->request->bundle != REPL_BUNDLE_NONE)
+        return 0;
     replPresentClear(prepared->present, prepared->facts->layerCount);
     return replTargetPresent(prepared->target, prepared->source, look, prepared->present, &prepared->closely,
                              err);
@@ -128,11 +132,13 @@ replPreparePlan(const ReplReplication *replication, ReplPrepared *prepared, cons
     int rc;
 
     prepared->era = replClaimsEra(replication->journal->targetUuidstr);
-    if (replPrepareLook(prepared, look, err) < 0)
+    if (replPrepareLook(replication, prepared, look, err) < 0)
         return -1;
     if ((rc = replPrepareMake(replication, prepared, err)) <= 0)
         return rc;
-    return replPrepareLook(prepared, &close, err) < 0 ? -1 : replPrepareMake(replication, prepared, err);
+    return replPrepareLook(replication, prepared, &close, err) < 0
+               ? -1
+               : replPrepareMake(replication, prepared, err);
 }
 
 int

@@ -19,7 +19,7 @@ replPublishImage(const ReplReplication *replication, const ReplPlanStep *step)
 
     image->status = REPL_IMAGE_AVAILABLE;
     /* An overlay is quick to make, but is no image to make others from. */
-    image->fastCreate = step->convert.contiguous || (keepsLayout && wasFast);
+    image->fastCreate = !step->convert.bundle && (step->convert.contiguous || (keepsLayout && wasFast));
     return image;
 }
 
@@ -44,15 +44,21 @@ replPublishRecord(const ReplReplication *replication, const ReplPlanStep *step)
     ReplImage *image =
         step->layer == 0 ? replPublishImage(replication, step) : replPublishLayer(prepared, source);
 
+    if (step->convert.bundle)
+        return image;
     if (step->action == REPL_STEP_CONVERT) {
         /* Not the same bytes: it must not be taken for the source's layer. */
         replKeysRecord(replication, step, image);
     } else {
-        g_autofree char *secret = replKeysOfLayer(source->poolUuid, source->volume);
+        g_autofree char *secret = replKeysOfLayer(source);
 
         replSecretsBind(image, secret);
-        /* What another host says of its files is not to be believed later. */
-        image->hasOrigin = replSourceChain(prepared->source) != NULL;
+        /* It is not here yet: it is found by its usage when it is. */
+        if (!secret && source->secretUsage)
+            image->secretUsage = g_strdup(source->secretUsage);
+        /* What another host says of its files is not to be believed later, digests are. */
+        image->hasOrigin =
+            replSourceChain(prepared->source) != NULL || replSourceTellsContent(prepared->source);
         image->originPool = g_strdup(source->poolUuid);
         image->origin = source->identity;
     }

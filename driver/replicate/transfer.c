@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "copy/files.h"
+#include "replicate/bundling.h"
 #include "replicate/scratch.h"
 #include "service/service.h"
 #include "virt/report.h"
@@ -131,6 +132,26 @@ replTransferConvert(ReplTransfer *transfer, const ReplPlanStep *step, GError **e
     return 0;
 }
 
+/* The layers' data counts as progress; what an earlier attempt has packed is known when that is looked at. */
+static int
+replTransferBundle(ReplTransfer *transfer, GError **err)
+{
+    const ReplCopyWatch watch = {.admit = replTransferAdmit,
+                                 .advance = replTransferAdvance,
+                                 .checkpoint = replTransferCheckpoint,
+                                 .opaque = transfer};
+    const ReplBundling bundling = {.replication = transfer->replication,
+                                   .prepared = transfer->prepared,
+                                   .fd = replWriterFd(transfer->writer),
+                                   .start_bytes = transfer->progress.start_bytes,
+                                   .watch = &watch};
+
+    if (bundling.fd >= 0)
+        return replBundlingRun(&bundling, err);
+    replErrorSet(err, VIR_ERR_NO_SUPPORT, "%s", _("A bundle can be written into a pool of this host only"));
+    return -1;
+}
+
 /* Bytes of the step that are there from an earlier attempt. */
 static guint64
 replTransferBefore(const ReplTransfer *transfer, const ReplPlanStep *step)
@@ -152,6 +173,8 @@ replTransferWrite(ReplTransfer *transfer, const ReplPlanStep *step, GError **err
 {
     if (transfer->progress.state == REPL_LAYER_WRITTEN)
         return 0;
+    if (step->convert.bundle)
+        return replTransferBundle(transfer, err);
     return step->action == REPL_STEP_CONVERT ? replTransferConvert(transfer, step, err)
                                              : replTransferBytes(transfer, step, err);
 }

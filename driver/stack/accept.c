@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "image/quota.h"
+#include "replicate/bundling.h"
 #include "replicate/keys.h"
 #include "replicate/life.h"
 #include "replicate/pinning.h"
@@ -36,7 +37,7 @@ replSubmissionCheckMaking(const ReplSubmission *r, const ReplPlan *plan)
         g_autofree char *xml =
             g_markup_printf_escaped("<volume><name>%s</name><capacity>0</capacity></volume>", step->volume);
 
-        if (r->distant && step->action == REPL_STEP_CONVERT) {
+        if (r->distant && !r->bundled && step->action == REPL_STEP_CONVERT && !step->convert.bundle) {
             replReportError(VIR_ERR_NO_SUPPORT,
                             _("Image '%s' is on another host and cannot be converted on its way: replicate "
                               "it as it is, then convert the replica"),
@@ -74,6 +75,10 @@ replSubmissionDescription(const ReplSubmission *r)
 {
     if (r->request->description)
         return g_strdup(r->request->description);
+    if (r->request->bundle == REPL_BUNDLE_YES)
+        return g_strdup_printf(_("Bundle of image %s of region %s"), r->image->id, r->source->label->name);
+    if (r->request->bundle == REPL_BUNDLE_INVENTORY)
+        return g_strdup_printf(_("Inventory of image %s of region %s"), r->image->id, r->source->label->name);
     return g_strdup_printf(_("Replicated from region %s, image %s"), r->source->label->name, r->image->id);
 }
 
@@ -223,6 +228,10 @@ replSubmissionPrepare(const ReplSubmission *r, ReplReplication *replication)
 
     if (replPrepareOpen(replication, prepared, &err) < 0 ||
         replPreparePlan(replication, prepared, &quick, &err) < 0) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    if (replBundlingCheckHave(r->request, &err) < 0) {
         replReport(g_steal_pointer(&err));
         return NULL;
     }

@@ -9,6 +9,7 @@
 
 #include "image/guard.h"
 #include "region/region.h"
+#include "stack/bundled.h"
 #include "stack/byid.h"
 #include "stack/distant.h"
 #include "stack/stockmake.h"
@@ -46,9 +47,7 @@ replCreateOpsValidate(const ReplRegion *region, const char *xml, unsigned int *f
 static int
 replCreateOpsCheckRequest(const ReplRequest *request)
 {
-    if (request->bundle != REPL_BUNDLE_NONE)
-        replReportError(VIR_ERR_NO_SUPPORT, "%s", _("Bundles are not supported by this version"));
-    else if (request->verify)
+    if (request->verify)
         replReportError(VIR_ERR_NO_SUPPORT, "%s",
                         _("Verifying a replica by reading it back is not supported by this version"));
     else
@@ -125,6 +124,8 @@ replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorage
     }
     if (replBelowVol(source) != &replNext || replBelowPool(pool) != &replNext)
         return replCreateOpsFromRemote(pool, desc, xml, source, flags);
+    if (xml->request && xml->request->bundle == REPL_BUNDLE_NONE && replBundledIs(source))
+        return replBundledSubmit(pool, xml, source, flags);
     sourceRegion = replRegionOfVol(source);
     if (sourceRegion && g_str_equal(virStorageVolGetName(source), REPL_STAGING_NAME)) {
         replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching name '%s'"),

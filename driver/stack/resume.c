@@ -81,13 +81,17 @@ replResumeHoldSource(const ReplReplication *replication)
     const ReplJobRecord *record = replication->journal->record;
     g_autoptr(ReplRegion) source = replRegionOfUuidString(replication->sourceUuidstr);
     unsigned char uuid[VIR_UUID_BUFLEN];
+    g_autoptr(ReplLabel) label = NULL;
 
     /* On another host: the attempt waits for that one. */
     if (replPushedIs(record)) {
         replPushedExpect(record->id, record->sourcePool);
         return;
     }
-    if (replUuidParse(replication->sourceUuidstr, uuid) && replBelowUuid(uuid) != &replNext)
+    if (!replUuidParse(replication->sourceUuidstr, uuid) || replBelowUuid(uuid) != &replNext)
+        return;
+    /* A bundle in a pool without a label: no one would release it. */
+    if (!(label = replLabelsGet(replRegionsLabels(), uuid, NULL)))
         return;
 
     if (!source || !source->dir)

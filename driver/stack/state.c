@@ -9,6 +9,7 @@
 #include "region/home.h"
 #include "region/region.h"
 #include "service/service.h"
+#include "stack/bundled.h"
 #include "stack/distant.h"
 #include "stack/peers.h"
 #include "stack/resume.h"
@@ -62,6 +63,7 @@ replStateInitialize(bool privileged, const char *root, bool monolithic, ReplVirt
     replServiceStart(config, callback, opaque);
     replStackPeersStart(labels, run, jobs);
     replDistantStart(jobs);
+    replBundledStart();
     replResumeAll();
     return REPL_VIRT_STATE_COMPLETE;
 }

@@ -258,7 +258,8 @@ replSubmit(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *x
                replShareCovers(sourceRegion, r.volume, region->label->project);
     r.replica = xml->request->name
                     ? g_strdup(xml->request->name)
-                    : replPlanDefaultName(sourceRegion ? sourceRegion->label->name : "", r.volume, inRegion);
+                    : replPlanDefaultName(xml->request, sourceRegion ? sourceRegion->label->name : "",
+                                          r.volume, inRegion);
     r.placeholder = replVolXmlComplete(xml, r.replica, &err);
     if (!r.placeholder) {
         replReport(g_steal_pointer(&err));
@@ -303,10 +304,11 @@ replSubmissionBegin(ReplSubmission *r, const ReplVolXml *xml, const ReplSubmitFr
     gboolean inRegion = r->target && g_str_equal(r->target->label->name, r->source->label->name);
     g_autoptr(GError) err = NULL;
 
-    r->volume = g_strdup(from->facts->volume);
+    r->volume = g_strdup(from->volume ? from->volume : from->facts->volume);
     r->image = replImageCopy(from->facts->image);
     r->replica = xml->request->name ? g_strdup(xml->request->name)
-                                    : replPlanDefaultName(r->source->label->name, r->volume, inRegion);
+                                    : replPlanDefaultName(xml->request, r->source->label->name,
+                                                          from->facts->volume, inRegion);
     if (!(r->placeholder = replVolXmlComplete(xml, r->replica, &err))) {
         replReport(g_steal_pointer(&err));
         return -1;
@@ -333,7 +335,8 @@ replSubmitDistant(virStoragePoolPtr pool, const ReplRegion *region, const ReplVo
                                 .source = source,
                                 .request = xml->request,
                                 .jobId = from->jobId,
-                                .distant = TRUE};
+                                .distant = TRUE,
+                                .bundled = from->volume != NULL};
     virStorageVolPtr vol = NULL;
     int rc = replSubmissionBegin(&r, xml, from, flags);
 

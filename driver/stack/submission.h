@@ -21,8 +21,10 @@ replSubmit(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *x
 typedef struct {
     const ReplSourceFacts *facts;
     const char *poolUuid; /* what endpoint/open.h finds the source by */
-    const char *jobId;    /* NULL: a new one */
-    ReplSource *source;   /* of the facts: freed as soon as they are not needed any more */
+    const char
+        *volume; /* the same: of a bundle, which is called otherwise than the image in it; NULL: the facts' */
+    const char *jobId;  /* NULL: a new one */
+    ReplSource *source; /* of the facts: freed as soon as they are not needed any more */
 } ReplSubmitFrom;
 
 /* The same for a source on another host. @job: if not NULL, nothing is waited for: *job is the job, a reference, or NULL

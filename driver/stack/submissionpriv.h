@@ -18,7 +18,8 @@ typedef struct {
     const ReplRegion *source;
     const ReplRequest *request;
     const char *jobId;    /* given by another host; NULL: a new one */
-    gboolean distant;     /* the source is on another host, which asks its own rules */
+    gboolean distant;     /* the source is on another host, which asks its own rules, or in a bundle */
+    gboolean bundled;     /* it is in a bundle */
     char *volume;         /* the source's */
     char *replica;        /* the replica's */
     char *placeholder;    /* XML of an empty volume of that name */

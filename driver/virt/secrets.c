@@ -104,9 +104,9 @@ replSecretsOfImage(const ReplImage *image)
     const ReplSecretRef byUsage = {NULL, image->secretUsage};
     char *uuid;
 
-    if (!image->secret || !image->secretUsage)
+    if (!image->secretUsage)
         return g_strdup(image->secret);
-    if ((uuid = replSecretsResolve(&byUuid, NULL)))
+    if (image->secret && (uuid = replSecretsResolve(&byUuid, NULL)))
         return uuid;
     uuid = replSecretsResolve(&byUsage, NULL);
     return uuid ? uuid : g_strdup(image->secret);

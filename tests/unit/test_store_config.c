@@ -17,6 +17,7 @@ static const ReplConfig defaults = {
     .defaultKey = (char *)"ims/default",
     .bandwidth_bytesPerSec = 0,
     .checkpoint_bytes = 32 * MIB,
+    .bundleLevel = 3,
     .peerGone_s = 600,
     .helperTime_s = 30,
     .helperMemory_bytes = 1024 * MIB,
@@ -35,6 +36,7 @@ assertConfig(const ReplConfig *a, const ReplConfig *b)
     g_assert_cmpstr(a->defaultKey, ==, b->defaultKey);
     g_assert_cmpuint(a->bandwidth_bytesPerSec, ==, b->bandwidth_bytesPerSec);
     g_assert_cmpuint(a->checkpoint_bytes, ==, b->checkpoint_bytes);
+    g_assert_cmpuint(a->bundleLevel, ==, b->bundleLevel);
     g_assert_cmpuint(a->serveHosts, ==, b->serveHosts);
     g_assert_cmpuint(a->peerGone_s, ==, b->peerGone_s);
     g_assert_cmpuint(a->helperTime_s, ==, b->helperTime_s);
@@ -76,7 +78,7 @@ testShipped(Pool *pool, gconstpointer data)
 {
     static const char *const keys[] = {
         "max_jobs",        "max_waiting",  "max_size_gib",      "default_key",      "bandwidth_mib_per_s",
-        "checkpoint_mib",  "serve_hosts",  "peer_gone_seconds", "qemu_img_seconds", "qemu_img_memory_mib",
+        "checkpoint_mib",  "bundle_level", "serve_hosts",  "peer_gone_seconds", "qemu_img_seconds", "qemu_img_memory_mib",
         "trusted_libvirt", "peer_seconds", "max_peer_waiting",  "peer_uris"};
     g_autofree char *text = shipped();
     g_autoptr(GRegex) regex = g_regex_new("^#([a-z_]+ = )", G_REGEX_MULTILINE, 0, NULL);
@@ -119,6 +121,7 @@ testValues(Pool *pool, gconstpointer data)
         "default_key = 'a # b = \"c\"'\n"
         "\tbandwidth_mib_per_s\t=\t1048576\t\n"
         "checkpoint_mib = 1\n"
+        "bundle_level = 0\n"
         "serve_hosts = 1\n"
         "peer_gone_seconds = 10\n"
         "qemu_img_seconds = 3600\n"
