@@ -19,7 +19,7 @@ typedef struct {
     char *defaultKey;              /* default_key: usage name of the secret of encryption='default' */
     guint64 bandwidth_bytesPerSec; /* bandwidth_mib_per_s: of all jobs together, 0: no limit */
     guint64 checkpoint_bytes;      /* checkpoint_mib: at most this much is copied again after a crash */
-    guint bundleLevel; /* bundle_level: of zstd in bundles, 0: they are not compressed */
+    guint bundleLevel;             /* bundle_level: of zstd in bundles, 0: they are not compressed */
     guint serveHosts;              /* serve_hosts: whether other hosts may open sessions on this one */
     guint peerGone_s;              /* peer_gone_seconds: how long a job waits for another host */
     guint helperTime_s;            /* qemu_img_seconds: CPU time of a look at an untrusted image */

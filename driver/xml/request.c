@@ -151,8 +151,8 @@ replRequestSettleBundle(const ReplRequest *req, GError **err)
     else if (req->fastCreate)
         contradiction = "fast-create";
     if (!contradiction && req->format && !g_str_equal(req->format, "raw")) {
-        replErrorSet(err, VIR_ERR_INVALID_ARG, _("A bundle cannot have the format '%s': it is a file of its own kind"),
-                     req->format);
+        replErrorSet(err, VIR_ERR_INVALID_ARG,
+                     _("A bundle cannot have the format '%s': it is a file of its own kind"), req->format);
         return -1;
     }
     if (!contradiction)

@@ -4,10 +4,9 @@
 import os
 import shutil
 
-import libvirt
 import pytest
 from harness import crypt, images, xmlio
-from harness.pools import Pool, code, wait_until
+from harness.pools import Pool
 
 HERE, FAR = "cn-north-1", "cn-east-2"
 
@@ -33,7 +32,7 @@ def bundle(source, target, volume="web.qcow2", name="web.bundle", have=(), **opt
     return target.try_replicate(source, volume, xml=xml)
 
 
-def carry(source, name, target, host=None):
+def carry(source, name, target):
     """By virsh: down from one pool into a file, and up from it into the other."""
     path = os.path.join(source.host.dir, "carried")
     source.host.ok("vol-download", "--pool", source.name, name, path)

@@ -76,10 +76,11 @@ shipped(void)
 static void
 testShipped(Pool *pool, gconstpointer data)
 {
-    static const char *const keys[] = {
-        "max_jobs",        "max_waiting",  "max_size_gib",      "default_key",      "bandwidth_mib_per_s",
-        "checkpoint_mib",  "bundle_level", "serve_hosts",  "peer_gone_seconds", "qemu_img_seconds", "qemu_img_memory_mib",
-        "trusted_libvirt", "peer_seconds", "max_peer_waiting",  "peer_uris"};
+    static const char *const keys[] = {"max_jobs",         "max_waiting",         "max_size_gib",
+                                       "default_key",      "bandwidth_mib_per_s", "checkpoint_mib",
+                                       "bundle_level",     "serve_hosts",         "peer_gone_seconds",
+                                       "qemu_img_seconds", "qemu_img_memory_mib", "trusted_libvirt",
+                                       "peer_seconds",     "max_peer_waiting",    "peer_uris"};
     g_autofree char *text = shipped();
     g_autoptr(GRegex) regex = g_regex_new("^#([a-z_]+ = )", G_REGEX_MULTILINE, 0, NULL);
     g_autofree char *inForce = g_regex_replace(regex, text, -1, 0, "\\1", 0, NULL);
