@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <json-glib/json-glib.h>
+
 #include "base/error.h"
 #include "base/fd.h"
 #include "qemuimg/child.h"
@@ -55,15 +57,18 @@ replQemuProgress(const char *text)
 int
 replQemuNumber(const char *json, const char *key, guint64 *value)
 {
-    g_autofree char *start = g_strdup_printf("\n    \"%s\": ", key);
-    const char *p = strstr(json, start);
-    char *end;
+    g_autoptr(JsonParser) parser = json_parser_new();
+    JsonNode *root, *node;
 
-    if (!p || !g_ascii_isdigit(p[strlen(start)]))
+    if (!json_parser_load_from_data(parser, json, -1, NULL) || !(root = json_parser_get_root(parser)) ||
+        !JSON_NODE_HOLDS_OBJECT(root))
         return -1;
-    errno = 0;
-    *value = g_ascii_strtoull(p + strlen(start), &end, 10);
-    return errno ? -1 : 0;
+    node = json_object_get_member(json_node_get_object(root), key);
+    if (!node || !JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_INT64 ||
+        json_node_get_int(node) < 0)
+        return -1;
+    *value = (guint64)json_node_get_int(node);
+    return 0;
 }
 
 /* Takes what there is; at most @max bytes are kept: the first ones, or the @last. */

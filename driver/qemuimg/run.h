@@ -39,7 +39,6 @@ replQemuImgRun(const ReplQemuCommand *command, const ReplQemuRun *run, const cha
 int
 replQemuProgress(const char *text);
 
-/* The number behind the @key of the outermost object in JSON printed by qemu-img, which indents by four blanks and
- * keeps line ends out of strings, so that no name in an image can pass for it. Returns 0, or -1 when there is none. */
+/* The number, up to 2^63 - 1, behind the @key of the outermost object in JSON. Returns 0, or -1 when there is none. */
 int
 replQemuNumber(const char *json, const char *key, guint64 *value);

@@ -49,7 +49,7 @@ replEndingShown(const ReplEnding *ending, const ReplRegion *region)
         !(stock = replBelowPool(pool)->storageVolGetXMLDesc(vol, 0)))
         return NULL;
     fragment = replViewImageXml(region, ending->volume, &secret);
-    stock = replSecretsIntoXml(stock, secret);
+    stock = replVolXmlShow(stock, &(ReplVolXmlKnown){.secret = secret});
     xml = fragment ? replXmlInsert(stock, "volume", fragment) : g_strdup(stock);
     free(stock);
     return g_steal_pointer(&xml);

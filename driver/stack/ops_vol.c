@@ -164,20 +164,21 @@ replStorageVolDownload(virStorageVolPtr vol, virStreamPtr stream, unsigned long 
     return replBelowVol(vol)->storageVolDownload(vol, stream, offset, length, flags);
 }
 
-/* The same in its XML, which libvirt has of the placeholder. */
+/* libvirt's XML of a volume, which for a pending replica is that of the placeholder. @secret: of the image, or NULL. */
 static char *
-replVolOpsPendingXml(const ReplRegion *region, const char *volume, char *xml)
+replVolOpsXml(const ReplRegion *region, const char *volume, char *xml, const char *secret)
 {
     g_autoptr(ReplHolding) holding = NULL;
     g_autoptr(ReplJob) job = replMakersFind(region->uuidstr, volume, &holding);
     g_autoptr(ReplJobInfo) shown = job ? replJobInfo(job) : NULL;
     g_autofree char *format = holding ? replHoldingFormat(holding) : NULL;
-    guint64 capacity_bytes;
+    ReplVolXmlKnown known = {.secret = secret, .pending = shown != NULL, .format = format};
 
-    if (!shown)
-        return xml;
-    capacity_bytes = replHoldingCapacity(holding);
-    return replVolXmlForesee(xml, capacity_bytes, MIN(shown->processed_bytes, capacity_bytes), format);
+    if (shown) {
+        known.capacity_bytes = replHoldingCapacity(holding);
+        known.allocation_bytes = MIN(shown->processed_bytes, known.capacity_bytes);
+    }
+    return replVolXmlShow(xml, &known);
 }
 
 /* A pending replica has the size that it will have, and what is written so far as allocation. */
@@ -236,8 +237,7 @@ replStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
     if (!stock || !region || !region->dir ||
         !(fragment = replViewImageXml(region, virStorageVolGetName(vol), &secret)))
         return stock;
-    stock = replVolOpsPendingXml(region, virStorageVolGetName(vol), stock);
-    stock = replSecretsIntoXml(stock, secret);
+    stock = replVolOpsXml(region, virStorageVolGetName(vol), stock, secret);
     ret = replXmlInsert(stock, "volume", fragment);
     free(stock);
     return ret;

@@ -76,16 +76,14 @@ replStockSourceBytes(virStorageVolPtr source, const ReplRegion *sourceRegion)
 
 /* One more image, and what is allocated with it: a raw volume is allocated as it says, others as they are written. */
 static ReplAmounts
-replStockAdds(const ReplVolXml *xml, virStorageVolPtr source, const ReplRegion *sourceRegion)
+replStockAdds(const ReplVolXmlSizes *sizes, virStorageVolPtr source, const ReplRegion *sourceRegion)
 {
-    ReplVolXmlSizes sizes = replVolXmlSizes(xml);
     guint64 bytes = 0;
 
-    if (!sizes.format || g_str_equal(sizes.format, "raw"))
-        bytes = sizes.hasAllocation ? sizes.allocation_bytes : sizes.capacity_bytes;
+    if (!sizes->format || g_str_equal(sizes->format, "raw"))
+        bytes = sizes->hasAllocation ? sizes->allocation_bytes : sizes->capacity_bytes;
     if (source)
         bytes = MAX(bytes, replStockSourceBytes(source, sourceRegion));
-    g_free(sizes.format);
     return (ReplAmounts){1, 0, (gint64)MIN(bytes, (guint64)G_MAXINT64)};
 }
 
@@ -101,13 +99,15 @@ replStockMake(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml
               virStorageVolPtr source, const ReplRegion *sourceRegion, unsigned int flags)
 {
     g_autoptr(GError) err = NULL;
+    g_auto(ReplVolXmlSizes) sizes = {0};
     virStorageVolPtr vol;
     ReplAmounts adds;
 
     /* What stock cannot read it refuses by itself; what is elsewhere its own host looks after. */
     if (!region || !region->dir || !xml->name)
         return replStockCall(pool, xml, source, flags);
-    adds = replStockAdds(xml, source, sourceRegion);
+    sizes = replVolXmlSizes(xml);
+    adds = replStockAdds(&sizes, source, sourceRegion);
     if (replQuotaEnter(region, xml->name, &adds, &err) < 0) {
         replReport(g_steal_pointer(&err));
         return NULL;
@@ -117,7 +117,7 @@ replStockMake(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml
     vol = replStockCall(pool, xml, source, flags);
     replWritesEnd(region, xml->name, TRUE, FALSE);
     replQuotaLeave(region, &adds);
-    if (vol && strstr(xml->stock, "encryption"))
+    if (vol && sizes.encrypted)
         replStockBind(region, vol);
     return vol;
 }

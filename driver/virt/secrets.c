@@ -13,6 +13,8 @@
 #include "base/lock.h"
 #include "virt/access.h"
 #include "virt/report.h"
+#include "xml/doc.h"
+#include "xml/xml.h"
 
 /* 256 random bits, as text that a person could type: LUKS takes any bytes, but tools do not. */
 #define REPL_SECRETS_RANDOM_bytes 32
@@ -190,7 +192,17 @@ replSecretsMake(virConnectPtr conn, const char *usage, GError **err)
     return secret;
 }
 
-/* One that has no value, and is ours, was being made when the daemon ended. */
+/* Whether the XML of a secret says that it is a default key of ours. */
+static gboolean
+replSecretsIsOurs(const char *xml)
+{
+    g_autoptr(xmlDoc) doc = replDocParse(xml, NULL);
+    g_autofree char *description = doc ? replDocString(xmlDocGetRootElement(doc), "description", NULL) : NULL;
+
+    return g_strcmp0(description, REPL_SECRETS_DESCRIPTION) == 0;
+}
+
+/* A default key of ours without a value: the daemon ended while it made the key. */
 static int
 replSecretsMend(virSecretPtr secret, GError **err)
 {
@@ -205,7 +217,7 @@ replSecretsMend(virSecretPtr secret, GError **err)
     free(value);
     xml = none ? virSecretGetXMLDesc(secret, 0) : NULL;
     virResetLastError();
-    if (!xml || !strstr(xml, "<description>" REPL_SECRETS_DESCRIPTION "</description>"))
+    if (!xml || !replSecretsIsOurs(xml))
         return 0;
     return replSecretsGiveValue(secret, err);
 }
@@ -305,57 +317,15 @@ replSecretsCheckText(const char *uuid, const ReplSecretBuf *value, GError **err)
     return -1;
 }
 
-/* --- in volume XML, as libvirt formats it --- */
-
-#define REPL_SECRETS_OPEN "<encryption format='luks'>"
-#define REPL_SECRETS_CLOSE "</encryption>"
-
-static char *
-replSecretsAttribute(const char *from, const char *to, const char *name)
-{
-    g_autofree char *key = g_strdup_printf(" %s='", name);
-    const char *at = g_strstr_len(from, to - from, key);
-    const char *end;
-
-    if (!at)
-        return NULL;
-    at += strlen(key);
-    end = memchr(at, '\'', to - at);
-    return end ? g_strndup(at, end - at) : NULL;
-}
-
 char *
 replSecretsOfXml(const char *xml)
 {
-    const char *open = strstr(xml, REPL_SECRETS_OPEN);
-    const char *close = open ? strstr(open, REPL_SECRETS_CLOSE) : NULL;
-    const char *secret = close ? g_strstr_len(open, close - open, "<secret ") : NULL;
     g_autofree char *uuid = NULL;
     g_autofree char *usage = NULL;
     ReplSecretRef ref;
 
-    if (!secret)
-        return NULL;
-    uuid = replSecretsAttribute(secret, close, "uuid");
-    usage = replSecretsAttribute(secret, close, "usage");
-    if (!uuid && !usage)
+    if (!replVolXmlSecret(xml, &uuid, &usage))
         return NULL;
     ref = (ReplSecretRef){uuid, usage};
     return replSecretsResolve(&ref, NULL);
-}
-
-char *
-replSecretsIntoXml(char *xml, const char *uuid)
-{
-    const char *open = uuid ? strstr(xml, REPL_SECRETS_OPEN) : NULL;
-    const char *close = open ? strstr(open, REPL_SECRETS_CLOSE) : NULL;
-    char *full;
-
-    if (!close || g_strstr_len(open, close - open, "<secret "))
-        return xml;
-    open += strlen(REPL_SECRETS_OPEN);
-    full = g_strdup_printf("%.*s\n      <secret type='passphrase' uuid='%s'/>%s", (int)(open - xml), xml,
-                           uuid, open);
-    free(xml);
-    return full;
 }

@@ -45,7 +45,3 @@ replSecretsCheckText(const char *uuid, const ReplSecretBuf *value, GError **err)
 /* The UUID of the secret in stock volume XML (<target><encryption>), or NULL. */
 char *
 replSecretsOfXml(const char *xml);
-
-/* The volume XML with <secret uuid=> where libvirt has forgotten it; @xml is freed. */
-char *
-replSecretsIntoXml(char *xml, const char *uuid);

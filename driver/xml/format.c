@@ -7,9 +7,10 @@
 
 #include <string.h>
 
+#include "xml/element.h"
 #include "xml/xml.h"
 
-/* XML 1.0 has no place for most control characters and for U+FFFE and U+FFFF, not even escaped. */
+/* XML 1.0 does not allow most control characters nor U+FFFE and U+FFFF, not even escaped. */
 static gboolean
 replFormatIsChar(gunichar c)
 {
@@ -201,5 +202,41 @@ replXmlInsert(const char *stockXml, const char *root, const char *fragment)
     g_string_append_len(out, stockXml, at - stockXml);
     g_string_append(out, fragment);
     g_string_append(out, at);
+    return g_string_free(out, FALSE);
+}
+
+static void
+replFormatNode(GString *out, const xmlNode *node)
+{
+    const xmlNode *child;
+    const xmlAttr *attr;
+
+    if (node->type == XML_TEXT_NODE || node->type == XML_CDATA_SECTION_NODE) {
+        g_autofree char *text = g_markup_escape_text((const char *)node->content, -1);
+
+        g_string_append(out, text);
+    }
+    if (node->type != XML_ELEMENT_NODE)
+        return;
+    g_string_append_printf(out, "<%s", (const char *)node->name);
+    for (attr = node->properties; attr; attr = attr->next) {
+        g_autofree char *value = replElementAttr(node, (const char *)attr->name);
+
+        replFormatAttr(out, (const char *)attr->name, value);
+    }
+    g_string_append(out, node->children ? ">" : "/>");
+    for (child = node->children; child; child = child->next)
+        replFormatNode(out, child);
+    if (node->children)
+        g_string_append_printf(out, "</%s>", (const char *)node->name);
+}
+
+char *
+replFormatTree(const xmlNode *root)
+{
+    GString *out = g_string_new(NULL);
+
+    replFormatNode(out, root);
+    g_string_append_c(out, '\n');
     return g_string_free(out, FALSE);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <glib.h>
+#include <libxml/tree.h>
 
 /* Starts "<replication:NAME" at the depth; attributes and replFormatEnd or replFormatOpen follow. */
 void
@@ -32,3 +33,8 @@ replFormatElement(GString *out, guint depth, const char *name, const char *text)
 /* Our namespace, as an attribute. */
 void
 replFormatNamespace(GString *out);
+
+/* A parsed element of libvirt's, without namespaces, with a line break at the end. What libvirt formatted comes out byte for
+ * byte as it was. */
+char *
+replFormatTree(const xmlNode *root);

@@ -5,7 +5,6 @@
  */
 #include "xml/xml.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "xml/doc.h"
@@ -67,32 +66,6 @@ replVolXmlSizes(const ReplVolXml *xml)
     sizes.hasAllocation = replSizesRead(root, "allocation", &sizes.allocation_bytes);
     if (format)
         sizes.format = replElementAttr(format, "type");
+    sizes.encrypted = target && replDocChild(target, "encryption", NULL);
     return sizes;
-}
-
-/* The value between the first @open and the @close behind it becomes @value. */
-static char *
-replSizesReplace(char *xml, const char *open, const char *close, const char *value)
-{
-    const char *from = strstr(xml, open);
-    const char *to = from ? strstr(from + strlen(open), close) : NULL;
-    char *out;
-
-    if (!to)
-        return xml;
-    from += strlen(open);
-    out = g_strdup_printf("%.*s%s%s", (int)(from - xml), xml, value, to);
-    free(xml);
-    return out;
-}
-
-char *
-replVolXmlForesee(char *xml, guint64 capacity_bytes, guint64 allocation_bytes, const char *format)
-{
-    g_autofree char *capacity = g_strdup_printf("%" G_GUINT64_FORMAT, capacity_bytes);
-    g_autofree char *allocation = g_strdup_printf("%" G_GUINT64_FORMAT, allocation_bytes);
-
-    xml = replSizesReplace(xml, "<capacity unit='bytes'>", "<", capacity);
-    xml = replSizesReplace(xml, "<allocation unit='bytes'>", "<", allocation);
-    return format ? replSizesReplace(xml, "<format type='", "'", format) : xml;
 }

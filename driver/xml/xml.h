@@ -77,22 +77,45 @@ typedef struct {
     ReplUpdate *update;   /* NULL: none; never both */
 } ReplVolXml;
 
-/* The XML of a volume as libvirt formats it, with another virtual size, allocation and (NULL: as it is) format: what a
- * volume that is on its way will be. @xml is freed. */
+/* What we know of a volume and libvirt does not. */
+typedef struct {
+    const char *secret; /* UUID, for an encryption of which libvirt has forgotten it; NULL: none */
+    gboolean pending;   /* what follows is there: a volume on its way is shown as it will be */
+    guint64 capacity_bytes;
+    guint64 allocation_bytes;
+    const char *format; /* NULL: as it is */
+} ReplVolXmlKnown;
+
+/* The XML of a volume, as libvirt formats it, with what is known put in; frees @xml, which is of malloc as libvirt's
+ * strings are, as is the result. */
 char *
-replVolXmlForesee(char *xml, guint64 capacity_bytes, guint64 allocation_bytes, const char *format);
+replVolXmlShow(char *xml, const ReplVolXmlKnown *known);
+
+/* The secret that the encryption of a volume's stock XML names. FALSE when it names none; else at least one of the two
+ * is set, to be freed. */
+gboolean
+replVolXmlSecret(const char *xml, char **uuid, char **usage);
 
 /* What the stock elements say, as libvirt reads them. */
 typedef struct {
     guint64 capacity_bytes; /* 0: absent, or not readable */
     guint64 allocation_bytes;
     gboolean hasAllocation;
+    gboolean encrypted;
     char *format; /* the caller's; NULL: absent */
 } ReplVolXmlSizes;
 
 /* Returns NULL with @err set when what is ours is wrong. */
 ReplVolXml *
 replVolXmlParse(const char *xml, GError **err);
+
+static inline void
+replVolXmlSizesClear(ReplVolXmlSizes *sizes)
+{
+    g_clear_pointer(&sizes->format, g_free);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplVolXmlSizes, replVolXmlSizesClear)
 
 ReplVolXmlSizes
 replVolXmlSizes(const ReplVolXml *xml);

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include <glib/gstdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -375,6 +376,98 @@ testCompleteKeepsUnknown(void)
     g_assert_null(strstr(out, "<compat"));
 }
 
+#define STOCK                                                                                                \
+    "<volume type='file'>\n  <name>a &amp; b&apos;s.qcow2</name>\n  <key>/p/&lt;a&gt;</key>\n"               \
+    "  <capacity unit='bytes'>%s</capacity>\n  <allocation unit='bytes'>%s</allocation>\n"                   \
+    "  <target>\n    <path>/p/a</path>\n    <format type='%s'/>\n"                                           \
+    "    <encryption format='luks'>\n%s    </encryption>\n  </target>\n</volume>\n"
+
+/* What libvirt formats stays as it is, byte for byte, but for what is known better. */
+static void
+testShow(void)
+{
+    const struct {
+        ReplVolXmlKnown known;
+        const char *capacity, *allocation, *format, *secret;
+    } cases[] = {
+        {{0}, "7", "0", "raw", ""},
+        {{.secret = SECRET}, "7", "0", "raw", "      <secret type='passphrase' uuid='" SECRET "'/>\n"},
+        {{.pending = TRUE, .capacity_bytes = 1048576, .allocation_bytes = 5}, "1048576", "5", "raw", ""},
+        {{.pending = TRUE, .format = "qcow2"}, "0", "0", "qcow2", ""},
+    };
+    gsize i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *stock = g_strdup_printf(STOCK, "7", "0", "raw", "");
+        g_autofree char *want =
+            g_strdup_printf(STOCK, cases[i].capacity, cases[i].allocation, cases[i].format, cases[i].secret);
+        char *shown = replVolXmlShow(strdup(stock), &cases[i].known);
+
+        g_assert_cmpstr(shown, ==, want);
+        free(shown);
+    }
+}
+
+/* A secret that is there stays; without an encryption, or in one of another format, there is none to show. */
+static void
+testShowSecret(void)
+{
+    static const char *const same[] = {
+        "<volume>\n  <target>\n    <encryption format='luks'>\n      <secret type='passphrase' usage='u'/>\n"
+        "    </encryption>\n  </target>\n</volume>\n",
+        "<volume>\n  <target>\n    <encryption format='qcow'/>\n  </target>\n</volume>\n",
+        "<volume>\n  <name>n</name>\n</volume>\n",
+        "<volume>\n  <encryption format='luks'/>\n  <target/>\n</volume>\n",
+        "not XML",
+    };
+    const ReplVolXmlKnown known = {.secret = SECRET};
+    char *shown;
+    gsize i;
+
+    for (i = 0; i < G_N_ELEMENTS(same); i++) {
+        shown = replVolXmlShow(strdup(same[i]), &known);
+        g_assert_cmpstr(shown, ==, same[i]);
+        free(shown);
+    }
+    shown = replVolXmlShow(
+        strdup("<volume>\n  <target>\n    <encryption format='luks'/>\n  </target>\n</volume>\n"), &known);
+    g_assert_cmpstr(
+        shown, ==,
+        "<volume>\n  <target>\n    <encryption format='luks'>\n      <secret type='passphrase' uuid='" SECRET
+        "'/>\n    </encryption>\n  </target>\n</volume>\n");
+    free(shown);
+}
+
+static void
+testSecretOf(void)
+{
+    static const struct {
+        const char *xml, *uuid, *usage;
+    } cases[] = {
+        {"<volume><target><encryption format='luks'><secret type='passphrase' "
+         "uuid='u'/></encryption></target></volume>",
+         "u", NULL},
+        {"<volume><target><encryption format='luks'>\n<secret usage='ims/a "
+         "b'/></encryption></target></volume>",
+         NULL, "ims/a b"},
+        {"<volume><name>&lt;encryption format='luks'&gt;&lt;secret uuid='x'/&gt;</name><target/></volume>",
+         NULL, NULL},
+        {"<volume><target><encryption format='luks'/><path uuid='x'/></target></volume>", NULL, NULL},
+        {"<volume", NULL, NULL},
+    };
+    gsize i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *uuid = NULL;
+        g_autofree char *usage = NULL;
+        gboolean found = replVolXmlSecret(cases[i].xml, &uuid, &usage);
+
+        g_assert_cmpint(found, ==, cases[i].uuid || cases[i].usage);
+        g_assert_cmpstr(uuid, ==, cases[i].uuid);
+        g_assert_cmpstr(usage, ==, cases[i].usage);
+    }
+}
+
 static gboolean
 isValid(const char *text, const char *schema, char **said)
 {
@@ -468,6 +561,9 @@ main(int argc, char **argv)
     g_test_add_func("/xml/format/insert", testInsert);
     g_test_add_func("/xml/format/complete", testComplete);
     g_test_add_func("/xml/format/complete-keeps-unknown", testCompleteKeepsUnknown);
+    g_test_add_func("/xml/format/show", testShow);
+    g_test_add_func("/xml/format/show-secret", testShowSecret);
+    g_test_add_func("/xml/format/secret-of", testSecretOf);
     g_test_add_func("/xml/format/examples", testExamples);
     return g_test_run();
 }
