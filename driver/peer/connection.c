@@ -77,6 +77,7 @@ void
 replPeerStatusClear(ReplPeerStatus *status)
 {
     g_clear_pointer(&status->error, g_free);
+    g_clear_pointer(&status->wireVersions, g_free);
 }
 
 void
@@ -197,7 +198,8 @@ void
 replPeerStatus(ReplPeer *peer, ReplPeerStatus *status)
 {
     REPL_GUARD(&peer->lock);
-    *status = (ReplPeerStatus){peer->state, peer->since_s, g_strdup(peer->error), peer->errorCode};
+    *status = (ReplPeerStatus){peer->state, peer->since_s, g_strdup(peer->error), peer->errorCode,
+                               g_strdup(peer->link ? peer->link->wireVersions : NULL)};
 }
 
 /* With the lock held. @why NULL: nothing is wrong, or not known to be. */

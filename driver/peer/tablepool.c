@@ -233,6 +233,7 @@ replPeerTableShow(virConnectPtr conn, const ReplPeerPoolEntry *entry, guint flag
         replPeerStatus(entry->pool->peer, &status);
         shown.state = replPeerStateToString(status.state);
         shown.since_s = status.since_s;
+        shown.wire = status.wireVersions;
         shown.error = status.error ? status.error : err ? err->message : NULL;
         replPeerPoolSeen(entry->pool, &region, &project, NULL);
         shown.region = region;

@@ -48,7 +48,7 @@ replRegionPoolCopy(const ReplRegionPool *pool)
 static int
 replRegionPoolReadPeer(ReplRegionPool *pool, const xmlNode *peer, GError **err)
 {
-    static const char *const attrs[] = {"uri", "state", "since", "error", NULL};
+    static const char *const attrs[] = {"uri", "state", "since", "error", "wire", NULL};
     static const ReplShape shape = {.attrs = attrs};
 
     if (replElementCheck(peer, &shape, err) < 0 || !(pool->uri = replElementNeedAttr(peer, "uri", err)))
@@ -169,6 +169,7 @@ replRegionPoolFormatPeer(GString *out, const ReplRegionPool *pool, const ReplReg
         if (shown->state)
             replFormatAttrNumber(out, "since", (guint64)shown->since_s);
         replFormatAttr(out, "error", shown->error);
+        replFormatAttr(out, "wire", shown->wire);
     }
     replFormatEnd(out);
 }

@@ -47,6 +47,7 @@ typedef struct {
     const char *state;
     const char *error;
     gint64 since_s;
+    const char *wire;
     const char *inner; /* elements that stand in the peer's <replication:region> */
 } ReplRegionPoolShown;
 

@@ -51,6 +51,7 @@ struct _virtReplicationRegion {
     char *peerState; /* "connected", "connecting" or "away" */
     char *peerSince; /* UNIX time of that state */
     char *peerError; /* why it is away */
+    char *peerWire;  /* versions of the wire format that the module there speaks; NULL: there is none, or it is away */
     virtReplicationAmount quota;
     virtReplicationAmount usage;
     unsigned long long capacity;  /* of the pool, in bytes */
@@ -179,6 +180,20 @@ virtReplicationRegionSetLabel(virStoragePoolPtr pool, const char *region, virTyp
  */
 int
 virtReplicationRegionRemoveLabel(virStoragePoolPtr pool);
+
+/**
+ * virtReplicationGetModule:
+ * @conn: a connection
+ *
+ * Whether the daemon of @conn has the module, by what it announces in its pool capabilities.
+ *
+ * Returns the versions of the wire format that it speaks with other hosts, separated by blanks, to be freed with free();
+ * or NULL on error: VIR_ERR_NO_SUPPORT when there is no module.
+ *
+ * Since: 1.0.0
+ */
+char *
+virtReplicationGetModule(virConnectPtr conn);
 
 /**
  * virtReplicationPeerAdd:

@@ -68,9 +68,9 @@ class Polkit:
             process.wait()
 
 
-def as_user(host, user, *args):
-    """virsh run by another user, inside the host."""
-    argv = host.enter_argv() + ["setpriv", f"--reuid={user}", "--clear-groups", "virsh", "-q", "-c",
+def as_user(host, user, *args, program=("virsh", "-q")):
+    """A client, virsh unless told, run by another user, inside the host."""
+    argv = host.enter_argv() + ["setpriv", f"--reuid={user}", "--clear-groups", *program, "-c",
                                 "storage:///system"] + [str(arg) for arg in args]
     return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
                           env=dict(os.environ, LC_ALL="C", HOME="/nonexistent"))

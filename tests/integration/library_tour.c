@@ -206,10 +206,14 @@ tryThreads(void)
 int
 main(int argc, char **argv)
 {
+    char *wire;
+
     EXPECT(argc == 5);
     virSetErrorFunc(NULL, noOutput);
     EXPECT(virtReplicationGetVersion() == VIRT_REPLICATION_VERSION_NUMBER);
     EXPECT((conn = virConnectOpen(argv[1])) != NULL);
+    EXPECT((wire = virtReplicationGetModule(conn)) && *wire >= '1' && *wire <= '9');
+    free(wire);
     EXPECT((source = virStoragePoolLookupByName(conn, argv[2])) != NULL);
     EXPECT((target = virStoragePoolLookupByName(conn, argv[3])) != NULL);
     EXPECT((full = virStoragePoolLookupByName(conn, argv[4])) != NULL);

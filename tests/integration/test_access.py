@@ -10,7 +10,8 @@ import shutil
 import time
 
 import pytest
-from harness import images, xmlio
+from harness import client, images, xmlio
+from harness.host import build_root
 from harness.polkit import Polkit, as_user
 from harness.pools import wait_until
 
@@ -196,3 +197,20 @@ def test_layers_that_one_may_not_read_are_not_looked_at(host, chained, user, reu
     xml = host.ok("vol-dumpxml", "web.qcow2", target.name)
     assert ("volume='hidden.qcow2' action='reuse'" in xml) == reused, xml
     images.assert_faithful(source.file("web.qcow2"), target.file("web.qcow2"))
+
+
+def test_client_says_what_to_see_to(host, new_pool):
+    """virt-replicate by a user who may look at everything, and create nothing."""
+    source, _ = new_pool("cn-north-7"), new_pool("cn-east-7")
+    images.create(source.file("web.qcow2"), "1M")
+    source.refresh()
+    folder = os.path.join(host.dir, "run/client")  # the build may lie where no other user gets
+    os.mkdir(folder)
+    for path in (client.program(), os.path.join(build_root(), "tools/lib/libvirt-replication.so.1")):
+        shutil.copy(path, folder)
+    program = ("env", "LD_LIBRARY_PATH=/run/client", "/run/client/virt-replicate")
+    listed = as_user(host, "sys", "images", "cn-north-7", program=program)
+    assert listed.returncode == 0 and "web.qcow2" in listed.stdout, listed
+    result = as_user(host, "sys", "copy", "web.qcow2", "--to", "cn-east-7", program=program)
+    assert result.returncode == 1 and DENIED in result.stderr, result
+    assert "has no right to do it: see the access control of libvirt" in result.stderr, result

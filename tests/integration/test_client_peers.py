@@ -43,9 +43,11 @@ def test_add_starts_and_lists(far):
 def test_test_says_what_is_right(far):
     here, _ = far
     report = client.listing(here, "peer", "test", "shanghai")
-    assert report["link"]["ok"] and report["rights"]["ok"] and report["version"]["ok"], report
+    assert all(report[what]["ok"] for what in ("link", "version", "wire", "rights")), report
+    assert "is spoken by both" in report["wire"]["text"], report
     out = client.ok(here, "peer", "test", "shanghai")
-    assert [line.split(":")[0].split()[-1] for line in out.splitlines()] == ["link", "version", "rights", "keys"]
+    assert [line.split(":")[0].split(maxsplit=1)[1] for line in out.splitlines()] == [
+        "link", "version", "wire format", "rights", "keys"]
 
 
 def test_stock_peer_is_said_to_be_one(hosts):
@@ -55,7 +57,7 @@ def test_stock_peer_is_said_to_be_one(hosts):
     source.refresh()
     client.ok(here, "peer", "add", "plain", uri(link), "stocked")
     report = client.listing(here, "peer", "test", "plain")
-    assert report["link"]["ok"] and "without" in report["version"]["text"], report
+    assert report["link"]["ok"] and "without" in report["version"]["text"] and "ok" not in report["wire"], report
 
 
 def test_peer_that_is_away(hosts, far):
@@ -63,7 +65,7 @@ def test_peer_that_is_away(hosts, far):
     there.stop()
     try:
         result = client.run(here, "peer", "test", "shanghai")
-        assert result.rc == 1 and "FAILED" in result.out, result
+        assert result.rc == 1 and result.out.count("FAILED") == 1 and "FAILED   link" in result.out, result
         listed = client.run(here, "images", "--json")
         assert listed.rc in (0, 1, 2) and isinstance(json.loads(listed.out), list)
         assert "shanghai" in listed.err

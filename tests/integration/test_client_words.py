@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What virt-replicate says of itself: --help, the manual page, completion; and metrics, judged by promtool."""
 
+import json
 import os
 import re
 import shutil
@@ -9,7 +10,7 @@ import time
 
 import pytest
 
-from harness import client, images, space
+from harness import client, images, pools, space
 from harness.host import SOURCE_ROOT, build_root
 
 DATA = os.path.join(SOURCE_ROOT, "tools/virt-replicate/data")
@@ -76,6 +77,37 @@ def test_manual_has_no_option_that_is_not():
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) <= known
 
 
+def json_keys(value):
+    if isinstance(value, dict):
+        return set(value).union(*[json_keys(inner) for inner in value.values()])
+    return set().union(*[json_keys(inner) for inner in value]) if isinstance(value, list) else set()
+
+
+def test_manual_has_every_member_of_json(host, pool):
+    """What scripts read is documented: --json of every listing, and the events of a copy."""
+    text = manual()
+    text = text[re.search(r"^JSON", text, re.M).start():]
+    pools.Pool(host, "jsonproject", region="cn-words-1", project="other")
+    client.ok(host, "label", "completed", "--quota-images", "9")
+    client.ok(host, "share", "completed/web.qcow2", "other")
+    client.ok(host, "keys", "create", "ims/json", "--description", "x")
+    lines = client.ok(host, "copy", "completed/web.qcow2", "--to", "completed", "--name", "json.qcow2", "--json").splitlines()
+    client.ok(host, "set", "completed/json.qcow2", "--description", "x")
+    client.ok(host, "plan", "completed/web.qcow2", "--to", "completed", "--name", "json2.qcow2", "--limit", "1MiB/s", "--keep")
+    for command in (("regions",), ("images",), ("images", "--layers"), ("show", "completed/json.qcow2"), ("jobs",),
+                    ("jobs", "--all"), ("chain", "completed/json.qcow2"), ("keys",)):
+        lines.append(client.ok(host, *command, "--json"))
+    for line in lines:
+        for key in json_keys(json.loads(line)):
+            assert re.search(rf"(?<![\w]){key}(?![\w])", text), f"{key} is not in the manual: {line}"
+    client.ok(host, "cancel", "completed/json2.qcow2")
+    client.ok(host, "delete", "completed/json.qcow2")
+    client.ok(host, "revoke", "completed/web.qcow2", "other")
+    client.ok(host, "label", "completed", "--quota-images", "none")
+    host.ok("pool-destroy", "jsonproject")
+    host.ok("pool-undefine", "jsonproject")
+
+
 def test_captures_are_made_by_the_program(tmp_path):
     """What the manual shows is made by the script, with the columns of today."""
     with open(os.path.join(SOURCE_ROOT, "tools/man/captures.rst"), encoding="utf-8") as f:
@@ -101,7 +133,6 @@ def test_example_policy_is_valid(host):
 
 @pytest.fixture(scope="module")
 def pool(host):
-    from harness import pools
     made = pools.Pool(host, "completed", region="cn-words-1")
     for name in ("web.qcow2", "weekly image.qcow2"):
         images.create(made.file(name), "1M")
@@ -167,7 +198,6 @@ def test_zsh_completion(host, pool):
 def test_completion_is_quick_with_10000_images(host):
     """100 ms on an idle machine, as tests/bench measures. Here, where others work as well: beside what virsh needs to list the
     same volumes, which is ten times as long."""
-    from harness import pools
     many = pools.Pool(host, "many", region="cn-many-1")
     first = many.file("image0.qcow2")
     images.create(first, "1M")

@@ -37,11 +37,26 @@ replNearestDistance(const char *a, const char *b)
     return rows[alen % 3][blen];
 }
 
+/* The shortest word that @beginning begins. */
+static const char *
+replNearestBegun(const char *beginning, const char *const *words)
+{
+    const char *best = NULL;
+
+    for (; strlen(beginning) > 1 && *words; words++) {
+        if (g_ascii_strncasecmp(*words, beginning, strlen(beginning)) == 0 &&
+            (!best || strlen(*words) < strlen(best)))
+            best = *words;
+    }
+    return best;
+}
+
 const char *
 replNearest(const char *wrong, const char *const *words)
 {
     guint most = MAX((guint)strlen(wrong) / 3, 1);
     const char *best = NULL;
+    const char *const *all = words;
 
     for (; *words; words++) {
         guint distance = replNearestDistance(wrong, *words);
@@ -51,5 +66,5 @@ replNearest(const char *wrong, const char *const *words)
             best = *words;
         }
     }
-    return best;
+    return best ? best : replNearestBegun(wrong, all);
 }

@@ -12,7 +12,7 @@
 guint
 replNearestDistance(const char *a, const char *b);
 
-/* The word of @words (ends with NULL) that @wrong was most likely meant to be, NULL when none is
- * near. */
+/* The word of @words (ends with NULL) that @wrong was most likely meant to be: one with few letters wrong, or the shortest that
+ * it begins. NULL when there is none. */
 const char *
 replNearest(const char *wrong, const char *const *words);

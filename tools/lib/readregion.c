@@ -34,6 +34,7 @@ replReadPeer(virtReplicationRegion *region, xmlNodePtr pool, xmlNodePtr label)
     region->peerState = replNodeAttr(peer, VIRT_REPLICATION_PEER_STATE);
     region->peerSince = replNodeAttr(peer, VIRT_REPLICATION_PEER_SINCE);
     region->peerError = replNodeAttr(peer, VIRT_REPLICATION_PEER_ERROR);
+    region->peerWire = replNodeAttr(peer, VIRT_REPLICATION_PEER_WIRE);
     if (!region->peerURI && g_strcmp0(region->poolType, VIRT_REPLICATION_POOL_TYPE_REGION) == 0) {
         g_autofree char *host = replNodeAttr(replNodeStock(replNodeStock(pool, "source"), "host"), "name");
 
@@ -162,6 +163,7 @@ virtReplicationRegionFree(virtReplicationRegion *region)
     g_free(region->peerState);
     g_free(region->peerSince);
     g_free(region->peerError);
+    g_free(region->peerWire);
     g_free(region->listError);
     g_free(region);
 }

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client.h"
@@ -39,6 +40,10 @@ replClientHint(const virError *error)
     case VIR_ERR_NO_STORAGE_POOL:
         return _("'virt-replicate regions' lists the pools that are regions, 'virsh pool-list "
                  "--all' all pools.");
+    case VIR_ERR_STORAGE_VOL_EXIST:
+        return _("--name gives the replica another name.");
+    case VIR_ERR_NO_SECRET:
+        return _("'virt-replicate keys' lists the keys, 'virt-replicate keys create NAME' makes one.");
     case VIR_ERR_NO_STORAGE_VOL:
         return _("'virt-replicate images' lists what there is.");
     default:
@@ -79,6 +84,25 @@ replClientSay(const ReplClient *client, const char *format, ...)
     text = g_strdup_vprintf(format, args);
     va_end(args);
     printf("%s\n", text);
+}
+
+/* Without it nothing would be an error: stock libvirt drops what it does not know of a pool, and lists no regions. What else
+ * goes wrong here the command itself will meet. */
+bool
+replClientHasModule(const ReplClient *client)
+{
+    char *wire = virtReplicationGetModule(client->conn);
+
+    if (!wire && virtReplicationGetLastError()->code == VIR_ERR_NO_SUPPORT) {
+        replClientFail();
+        fputs(_("It is in the package libvirt-daemon-driver-storage-replication; libvirtd, or virtstoraged, "
+                "has to be "
+                "started again then. 'man libvirt-storage-replication' says more.\n"),
+              stderr);
+        return false;
+    }
+    free(wire);
+    return true;
 }
 
 int

@@ -61,6 +61,7 @@ typedef struct {
     int min;                     /* arguments */
     int max;                     /* -1: any number */
     bool offline;                /* needs no connection */
+    bool stock;                  /* needs no module in the daemon */
     bool raw;                    /* takes all words behind it as they are, options too */
     int (*run)(ReplClient *client, int argc, char **argv);
 } ReplCommand;
@@ -83,6 +84,10 @@ replClientFailWith(const char *what, const virError *error);
 /* Prints a line of success, unless --quiet or --json. */
 void
 replClientSay(const ReplClient *client, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Whether the daemon of the connection has the module. Reports. */
+bool
+replClientHasModule(const ReplClient *client);
 
 /* The exit status when @failed of @all did not work. */
 int

@@ -13,6 +13,7 @@
 #include "jsonout.h"
 #include "nearest.h"
 #include "table.h"
+#include "words.h"
 
 #define REPL_KEYS_MAX 4096
 
@@ -180,6 +181,8 @@ replKeysRun(ReplClient *client, int argc, char **argv)
         return replKeysCreate(client, argv[1]);
     if (argc == 3 && strcmp(argv[0], "bind") == 0)
         return replKeysBind(client, argv[1], argv[2]);
+    if (argc > 0 && !replWordsOneOf("keys", argv[0], (const char *const[]){"list", "create", "bind", NULL}))
+        return REPL_EXIT_FAILED;
     return replClientError(_("Usage: virt-replicate keys [list | create NAME | bind IMAGE NAME]"));
 }
 
@@ -202,5 +205,6 @@ const ReplCommand replCmdKeys = {
                                       "virt-replicate keys bind cn-east-2:web ims/web", NULL},
     .entries = replKeysEntries,
     .max = 3,
+    .stock = true,
     .run = replKeysRun,
 };

@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "size.h"
 #include "target.h"
+#include "words.h"
 
 static char *replLabelProject;
 static char *replLabelImages;
@@ -93,6 +94,8 @@ replLabelRun(ReplClient *client, int argc, char **argv)
     g_autoptr(virStoragePool) pool = replTargetPool(client, argv[0]);
 
     if (!pool)
+        return REPL_EXIT_FAILED;
+    if ((argc > 1 && !replWordsLabel(argv[1])) || (replLabelProject && !replWordsLabel(replLabelProject)))
         return REPL_EXIT_FAILED;
     if (!replLabelRemove)
         return replLabelSet(client, pool, argc > 1 ? argv[1] : NULL);

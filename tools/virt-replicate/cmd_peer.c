@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "jsonout.h"
 #include "target.h"
+#include "words.h"
 
 #define REPL_PEER_WAIT_us (5 * G_USEC_PER_SEC)
 
@@ -86,18 +87,44 @@ replPeerCheckLink(ReplPeerReport *report, virStoragePoolPtr pool, const virtRepl
     replPeerCheck(report, "link", _("link"), ok, text);
 }
 
-/* A peer with the module says what is used of the region; a stock one has no regions. */
+/* What is behind the link, and whether both ends speak one wire format. */
 static void
 replPeerCheckVersion(ReplPeerReport *report, const virtReplicationRegion *region)
 {
     if (!region->listed)
         replPeerCheck(report, "version", _("version"), -1, _("not known"));
-    else if (region->usage.images >= 0)
+    else if (region->peerWire)
         replPeerCheck(report, "version", _("version"), 1,
                       _("the peer has the module: images, ids and jobs are shown"));
     else
         replPeerCheck(report, "version", _("version"), 1,
-                      _("the peer is a stock libvirt, without the module: layers go through plain streams"));
+                      _("the peer is a stock libvirt, without the module"));
+}
+
+static void
+replPeerCheckWire(ReplPeerReport *report, virConnectPtr conn, const virtReplicationRegion *region)
+{
+    g_autofree char *ours = virtReplicationGetModule(conn);
+    g_auto(GStrv) here = g_strsplit(ours ? ours : "", " ", -1);
+    g_auto(GStrv) there = g_strsplit(region->peerWire ? region->peerWire : "", " ", -1);
+    g_autofree char *text = NULL;
+    size_t i;
+
+    if (!region->listed || !region->peerWire) {
+        replPeerCheck(report, "wire", _("wire format"), -1, region->listed ? _("none") : _("not known"));
+        return;
+    }
+    for (i = 0; here[i] && !text; i++) {
+        if (g_strv_contains((const char *const *)there, here[i]))
+            text = g_strdup_printf(_("version %s is spoken by both"), here[i]);
+    }
+    if (text) {
+        replPeerCheck(report, "wire", _("wire format"), 1, text);
+        return;
+    }
+    text = g_strdup_printf(_("no version is spoken by both: %s here, %s there"), ours ? ours : _("none"),
+                           region->peerWire);
+    replPeerCheck(report, "wire", _("wire format"), 0, text);
 }
 
 /* Reading is tried; what writing needs is said by the plan of a first copy. */
@@ -108,8 +135,9 @@ replPeerCheckRights(ReplPeerReport *report, virConnectPtr conn, const virtReplic
     g_autofree char *xml = NULL;
 
     if (!region->listed) {
-        replPeerCheck(report, "rights", _("rights"), region->listError ? 0 : -1,
-                      region->listError ? region->listError : _("not known"));
+        /* Without a link nothing is known of rights. */
+        replPeerCheck(report, "rights", _("rights"), region->listError && report->failed == 0 ? 0 : -1,
+                      region->listError && report->failed == 0 ? region->listError : _("not known"));
         return;
     }
     if (region->nimages == 0) {
@@ -169,6 +197,7 @@ replPeerTest(ReplClient *client, const char *name)
     replJsonString(json, "pool", name);
     replPeerCheckLink(&report, pool, region);
     replPeerCheckVersion(&report, region);
+    replPeerCheckWire(&report, client->conn, region);
     replPeerCheckRights(&report, client->conn, region);
     replPeerCheckKeys(&report, client);
     json_builder_end_object(json);
@@ -184,6 +213,8 @@ replPeerRun(ReplClient *client, int argc, char **argv)
         return replPeerAdd(client, argv + 1);
     if (argc == 2 && strcmp(argv[0], "test") == 0)
         return replPeerTest(client, argv[1]);
+    if (argc > 0 && !replWordsOneOf("peer", argv[0], (const char *const[]){"add", "test", NULL}))
+        return REPL_EXIT_FAILED;
     return replClientError(_("Usage: virt-replicate peer [add NAME URI POOL | test NAME]"));
 }
 
@@ -202,7 +233,7 @@ const ReplCommand replCmdPeer = {
             "virt-replicate peer add shanghai qemu+ssh://root@sh1.example.org/system images",
             "virt-replicate peer test shanghai", NULL},
     .entries = replPeerEntries,
-    .min = 2,
+    .min = 1,
     .max = 4,
     .run = replPeerRun,
 };

@@ -7,12 +7,15 @@
 
 #include "commands.h"
 #include "size.h"
+#include "words.h"
 
 static char *replSetName;
 static char *replSetDescription;
 static char *replSetType;
 static char *replSetLimit;
 static char **replSetMembers;
+
+static const char *const replSetTypes[] = {"system-disk", "data-disk", "iso", "full-machine", NULL};
 
 typedef struct {
     virTypedParameterPtr list;
@@ -81,6 +84,8 @@ replSetRun(ReplClient *client, int argc G_GNUC_UNUSED, char **argv)
 
     if (!replSetName && !replSetDescription && !replSetType && !replSetLimit && !replSetMembers)
         return replClientError(_("What shall be changed? 'virt-replicate set --help' says what can"));
+    if (replSetType && !replWordsOneOf("--type", replSetType, replSetTypes))
+        return REPL_EXIT_FAILED;
     if (!(vol = virtReplicationLookup(client->conn, argv[0])))
         return replClientFail();
     if (replSetParams(client, &params, vol)) {

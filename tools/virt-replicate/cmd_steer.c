@@ -9,24 +9,9 @@
 
 #include "commands.h"
 #include "progress.h"
+#include "words.h"
 
 static gboolean replWatchCancel;
-
-/* The replica of a job; a word that is no job's id is taken for an image. Reports. */
-static virStorageVolPtr
-replSteerFind(ReplClient *client, const char *word)
-{
-    virStorageVolPtr vol = virtReplicationJobLookup(client->conn, word);
-
-    if (vol)
-        return vol;
-    if (virtReplicationGetLastError()->code == VIR_ERR_NO_STORAGE_VOL ||
-        virtReplicationGetLastError()->code == VIR_ERR_INVALID_ARG)
-        vol = virtReplicationLookup(client->conn, word);
-    if (!vol)
-        replClientFail();
-    return vol;
-}
 
 static int
 replSteerAll(ReplClient *client, int argc, char **argv, int (*act)(virStorageVolPtr), const char *done)
@@ -35,7 +20,7 @@ replSteerAll(ReplClient *client, int argc, char **argv, int (*act)(virStorageVol
     int i;
 
     for (i = 0; i < argc; i++) {
-        g_autoptr(virStorageVol) vol = replSteerFind(client, argv[i]);
+        g_autoptr(virStorageVol) vol = replWordsJob(client, argv[i]);
 
         if (vol && act(vol) == 0) {
             replClientSay(client, "%s: %s", virStorageVolGetName(vol), done);
@@ -96,7 +81,7 @@ replWatchRun(ReplClient *client, int argc, char **argv)
     int status;
 
     for (; count < (size_t)argc; count++) {
-        if (!(jobs[count].vol = replSteerFind(client, argv[count])))
+        if (!(jobs[count].vol = replWordsJob(client, argv[count])))
             break;
         jobs[count].label = replWatchLabel(client, jobs[count].vol);
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "size.h"
+#include "words.h"
 
 char **replCopyOptTo;
 char *replCopyOptName;
@@ -51,9 +52,9 @@ replCopyOptNumbers(ReplCopyParams *params)
 {
     guint64 rate;
 
-    if (replCopyOptLimit) {
+    if (replCopyOptLimit && strcmp(replCopyOptLimit, "none") != 0) {
         if (!replRateParse(replCopyOptLimit, &rate)) {
-            replClientError(_("'%s' is not a rate: write for example 20MiB/s"), replCopyOptLimit);
+            replClientError(_("'%s' is not a rate: write for example 20MiB/s, or none"), replCopyOptLimit);
             return false;
         }
         if (virTypedParamsAddULLong(&params->list, &params->count, &params->max,
@@ -70,11 +71,29 @@ replCopyOptNumbers(ReplCopyParams *params)
     return true;
 }
 
+/* What the module would refuse in the words of XML. */
+static bool
+replCopyOptCheck(void)
+{
+    static const char *const formats[] = {"qcow2", "raw", NULL};
+    static const char *const rekeys[] = {"full", "slot", NULL};
+
+    if ((replCopyOptFormat && !replWordsOneOf("--format", replCopyOptFormat, formats)) ||
+        (replCopyOptRekey && !replWordsOneOf("--rekey", replCopyOptRekey, rekeys)))
+        return false;
+    if (!replCopyOptName || (*replCopyOptName && !strchr(replCopyOptName, '/')))
+        return true;
+    replClientError(_("'%s' cannot be the name of a volume"), replCopyOptName);
+    return false;
+}
+
 bool
 replCopyOptParams(virTypedParameterPtr *list, int *count)
 {
     ReplCopyParams params = {0};
 
+    if (!replCopyOptCheck())
+        return false;
     replCopyOptString(&params, VIRT_REPLICATION_COPY_NAME, replCopyOptName);
     replCopyOptString(&params, VIRT_REPLICATION_COPY_DESCRIPTION, replCopyOptDescription);
     replCopyOptString(&params, VIRT_REPLICATION_COPY_FORMAT, replCopyOptFormat);

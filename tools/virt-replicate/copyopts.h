@@ -55,7 +55,12 @@ extern int replCopyOptMaxImages;
          &replCopyOptFastCreate,                                                                               \
          N_("lay the replica out for fast creation"),                                                          \
          NULL},                                                                                                \
-        {"limit",   0, 0, G_OPTION_ARG_STRING, &replCopyOptLimit, N_("bandwidth limit, such as 20MiB/s"),      \
+        {"limit",                                                                                              \
+         0,                                                                                                    \
+         0,                                                                                                    \
+         G_OPTION_ARG_STRING,                                                                                  \
+         &replCopyOptLimit,                                                                                    \
+         N_("bandwidth limit, such as 20MiB/s, or none"),                                                      \
          N_("RATE")},                                                                                          \
         {"token",                                                                                              \
          0,                                                                                                    \

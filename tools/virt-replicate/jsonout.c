@@ -202,6 +202,7 @@ replJsonPeer(JsonBuilder *json, const virtReplicationRegion *region)
     replJsonString(json, "state", region->peerState);
     replJsonString(json, "since", region->peerSince);
     replJsonString(json, "error", region->peerError);
+    replJsonString(json, "wire", region->peerWire);
     json_builder_end_object(json);
 }
 

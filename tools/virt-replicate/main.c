@@ -13,6 +13,7 @@
 
 static ReplClient replMain;
 static gboolean replMainVersion;
+static char replMainHelpOption[] = "--help";
 
 static const GOptionEntry replMainEntries[] = {
     {"connect", 'c', 0, G_OPTION_ARG_STRING, &replMain.uri, N_("connect to a hypervisor or storage daemon"),
@@ -48,6 +49,33 @@ replMainFind(const char *name)
             return *command;
     }
     return NULL;
+}
+
+static void
+replMainAddOptions(GPtrArray *words, const GOptionEntry *entries)
+{
+    for (; entries && entries->long_name; entries++)
+        g_ptr_array_add(words, g_strconcat("--", entries->long_name, NULL));
+}
+
+/* An option that GOption does not like; of one that it does not know the nearest is said. */
+static int
+replMainBadOption(const GError *error, const GOptionEntry *entries)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+    const char *option = strstr(error->message, "--");
+    g_autofree char *word = option ? g_strndup(option, strcspn(option, " =\n")) : NULL;
+    const char *near;
+
+    if (!g_error_matches(error, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION) || !word)
+        return replClientError("%s", error->message);
+    replMainAddOptions(words, entries);
+    replMainAddOptions(words, replMainEntries);
+    g_ptr_array_add(words, NULL);
+    near = replNearest(word, (const char *const *)words->pdata);
+    if (near)
+        return replClientError(_("There is no option '%s'. Did you mean '%s'?"), word, near);
+    return replClientError(_("There is no option '%s': '%s --help' lists them all"), word, g_get_prgname());
 }
 
 static GOptionGroup *
@@ -120,7 +148,7 @@ replMainFirst(int *argc, char ***argv, int *status)
     g_option_context_add_main_entries(context, replMainOwnEntries, GETTEXT_PACKAGE);
     *status = REPL_EXIT_DONE;
     if (!g_option_context_parse(context, argc, argv, &error)) {
-        *status = replClientError("%s", error->message);
+        *status = replMainBadOption(error, replMainOwnEntries);
         return NULL;
     }
     if (replMainVersion) {
@@ -133,6 +161,10 @@ replMainFirst(int *argc, char ***argv, int *status)
         fputs(text, *argc < 2 ? stderr : stdout);
         *status = *argc < 2 ? REPL_EXIT_FAILED : REPL_EXIT_DONE;
         return NULL;
+    }
+    if (*argc == 3 && strcmp((*argv)[1], "help") == 0) { /* as virsh has it */
+        (*argv)[1] = (*argv)[2];
+        (*argv)[2] = replMainHelpOption;
     }
     if (!(command = replMainFind((*argv)[1])))
         *status = replMainUnknown((*argv)[1]);
@@ -158,6 +190,18 @@ replMainContext(const ReplCommand *command)
     return context;
 }
 
+static bool
+replMainWantsHelp(int argc, char **argv)
+{
+    int i;
+
+    for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    }
+    return false;
+}
+
 /* --help of a command shows the common options, too: in GOption's own way they would be hidden in a
  * group. */
 static int
@@ -170,38 +214,34 @@ replMainParse(const ReplCommand *command, int *argc, char ***argv)
 
     g_set_prgname(program);
     g_option_context_set_help_enabled(context, FALSE);
-    for (count = 1; count < *argc && strcmp((*argv)[count], "--") != 0; count++) {
-        if (strcmp((*argv)[count], "--help") == 0 || strcmp((*argv)[count], "-h") == 0) {
-            g_autofree char *text = g_option_context_get_help(context, FALSE, NULL);
+    if (replMainWantsHelp(*argc, *argv)) {
+        g_autofree char *text = g_option_context_get_help(context, FALSE, NULL);
 
-            fputs(text, stdout);
-            return -1;
-        }
+        fputs(text, stdout);
+        return -1;
     }
-    if (!g_option_context_parse(context, argc, argv, &error)) {
-        replClientError("%s", error->message);
-        return REPL_EXIT_FAILED;
-    }
+    if (!g_option_context_parse(context, argc, argv, &error))
+        return replMainBadOption(error, command->entries);
     if (*argc > 1 && strcmp((*argv)[1], "--") == 0) {
         (*argv)++;
         (*argc)--;
     }
     count = *argc - 1;
     if (count < command->min || (command->max >= 0 && count > command->max))
-        return replClientError(_("Usage: virt-replicate %s %s ('virt-replicate %s --help' says more)"),
-                               command->name, command->args, command->name);
+        return replClientError(_("Usage: virt-replicate %s%s%s ('virt-replicate %s --help' says more)"),
+                               command->name, *command->args ? " " : "", command->args, command->name);
     return REPL_EXIT_DONE;
 }
 
 static int
-replMainConnect(ReplClient *client)
+replMainConnect(ReplClient *client, const ReplCommand *command)
 {
     const char *uri = client->uri ? client->uri : g_getenv("VIRSH_DEFAULT_CONNECT_URI");
 
     client->conn = virConnectOpenAuth(uri, virConnectAuthPtrDefault, client->readonly ? VIR_CONNECT_RO : 0);
     if (!client->conn)
         return replClientFailWith(NULL, virGetLastError());
-    return REPL_EXIT_DONE;
+    return command->stock || replClientHasModule(client) ? REPL_EXIT_DONE : REPL_EXIT_FAILED;
 }
 
 static int
@@ -215,7 +255,7 @@ replMainRun(const ReplCommand *command, int argc, char **argv)
     virSetErrorFunc(NULL, replMainNoErrors);
     if (virInitialize() < 0)
         return replClientError(_("libvirt cannot be used"));
-    if (!command->offline && replMainConnect(&replMain) != REPL_EXIT_DONE)
+    if (!command->offline && replMainConnect(&replMain, command) != REPL_EXIT_DONE)
         return REPL_EXIT_FAILED;
     status = command->run(&replMain, argc - 1, argv + 1);
     if (replMain.secrets)

@@ -210,10 +210,14 @@ replPairsPlan(ReplClient *client, char **images, size_t nimages, ReplPairs *pair
     g_autoptr(GPtrArray) sources = g_ptr_array_new_with_free_func(replPairsSourceFree);
     g_autoptr(GPtrArray) targets = g_ptr_array_new();
     GArray *list = g_array_new(FALSE, TRUE, sizeof(ReplPair));
-    virtReplicationRegion **regions = replTargetRegions(client, 0);
-    bool ok = regions != NULL;
+    virtReplicationRegion **regions = NULL;
+    bool ok = replCopyOptTo && *replCopyOptTo;
     size_t i;
 
+    if (!ok)
+        replClientError(_("Where to? Name a region with --to ('virt-replicate regions' lists them)"));
+    else
+        ok = (regions = replTargetRegions(client, 0)) != NULL;
     for (i = 0; ok && i < nimages; i++) {
         ReplPairsSource *source = replPairsSource(client, regions, images[i]);
 
@@ -224,10 +228,6 @@ replPairsPlan(ReplClient *client, char **images, size_t nimages, ReplPairs *pair
     if (ok)
         ok = replTargetFindAll(regions, replCopyOptTo,
                                ((ReplPairsSource *)g_ptr_array_index(sources, 0))->project, targets);
-    if (ok && targets->len == 0) {
-        replClientError(_("Where to? Name a region with --to ('virt-replicate regions' lists them)"));
-        ok = false;
-    }
     if (ok)
         ok = replPairsPlanAll(client, list, sources, targets);
     replTargetFreeRegions(regions);

@@ -54,9 +54,12 @@ replRateParse(const char *text, guint64 *bytes)
 {
     g_autofree char *size = g_strdup(text);
 
+    /* Who writes 20 means MiB/s, as virsh does, and would get bytes: so a number alone is refused. */
+    if (*size && g_ascii_isdigit(size[strlen(size) - 1]))
+        return false;
     if (g_str_has_suffix(size, "/s"))
         size[strlen(size) - 2] = '\0';
-    return replSizeParse(size, bytes);
+    return replSizeParse(size, bytes) && *bytes > 0;
 }
 
 char *

@@ -12,7 +12,7 @@
 bool
 replSizeParse(const char *text, guint64 *bytes);
 
-/* The same with "/s" behind it, which may be missing. */
+/* The same with "/s" behind it, which may be missing; the unit may not, and 0 is no rate. */
 bool
 replRateParse(const char *text, guint64 *bytes);
 
