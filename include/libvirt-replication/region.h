@@ -51,7 +51,8 @@ struct _virtReplicationRegion {
     char *peerState; /* "connected", "connecting" or "away" */
     char *peerSince; /* UNIX time of that state */
     char *peerError; /* why it is away */
-    char *peerWire;  /* versions of the wire format that the module there speaks; NULL: there is none, or it is away */
+    char *
+        peerWire; /* versions of the wire format that the module there speaks; NULL: there is none, or it is away */
     virtReplicationAmount quota;
     virtReplicationAmount usage;
     unsigned long long capacity;  /* of the pool, in bytes */
