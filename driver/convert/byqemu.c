@@ -43,10 +43,11 @@ replConvertMemory(guint layers)
 ReplQemuFile *
 replConvertFiles(const ReplChain *chain, guint index, const ReplSecretBuf *const *sources, guint *count)
 {
-    ReplQemuFile *files = g_new0(ReplQemuFile, chain->layers->len - index);
     guint i;
+    ReplQemuFile *files;
 
-    *count = chain->layers->len - index;
+    *count = replChainEnd(chain, index) - index;
+    files = g_new0(ReplQemuFile, *count);
     for (i = 0; i < *count; i++) {
         const ReplLayer *layer = replChainLayer(chain, index + i);
 
@@ -85,7 +86,7 @@ replConvertCheckTexts(const ReplConvertJob *job, GError **err)
 {
     guint i;
 
-    for (i = job->step->layer; i < job->chain->layers->len; i++) {
+    for (i = job->step->layer; i < replChainEnd(job->chain, job->step->layer); i++) {
         const ReplLayer *layer = replChainLayer(job->chain, i);
 
         if (replByQemuIsEncrypted(layer) &&

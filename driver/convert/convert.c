@@ -130,7 +130,7 @@ replConvertTell(const ReplConvertJob *job, const ReplQcow2Header *header, ReplCo
     const ReplLayer *layer = replChainLayer(job->chain, job->step->layer);
     guint snapshots = 0, bitmaps, i;
 
-    for (i = job->step->layer; i < job->chain->layers->len; i++) {
+    for (i = job->step->layer; i < replChainEnd(job->chain, job->step->layer); i++) {
         const ReplLayer *from = replChainLayer(job->chain, i);
 
         snapshots += from->qcow2 ? from->qcow2->snapshotCount : 0;

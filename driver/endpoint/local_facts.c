@@ -73,9 +73,10 @@ replLocalDiscount(const ReplLocalTarget *target, const GPtrArray *own, ReplGraph
         if (!layer->placeholder || !replLocalIsInPlace(target, layer) ||
             !(node = replGraphFind(graph, target->dir, layer->volume)))
             continue;
+        /* An image of the job is none of what it adds once its name is held. */
         if (replGraphIsLayer(graph, node))
             usage->snapshots--;
-        else
+        else if (!replJobRecordMakesImage(target->journal->record, layer->volume))
             usage->images--;
         usage->bytes -= (gint64)replGraphNodeBytes(node);
     }
@@ -174,7 +175,7 @@ replLocalAskSized(void *opaque, guint64 size_bytes)
     return graph ? replGraphSized(graph, target->dir, size_bytes) : g_ptr_array_new_with_free_func(g_free);
 }
 
-/* From the base up. */
+/* From the base up, disk by disk. */
 static int
 replLocalFindPresent(ReplLocalAsk *asker, ReplSource *source, ReplPresent *present, GError **err)
 {
@@ -184,26 +185,41 @@ replLocalFindPresent(ReplLocalAsk *asker, ReplSource *source, ReplPresent *prese
                                 .opaque = asker,
                                 .sized = replLocalAskSized};
     const ReplChain *chain = replSourceChain(source);
-    const char *below = NULL;
+    gboolean missing = FALSE;
     guint i;
 
     if (!chain)
         return replLocalFindContent(asker->target, source, &ask, asker->look->contents, present, err);
 
-    for (i = chain->layers->len; i-- > 1;) {
+    for (i = chain->layers->len; i-- > 0;) {
+        gboolean isBase = replChainEnd(chain, i) == i + 1;
         g_autoptr(GError) why = NULL;
-        int rc = replPresentFind(chain, i, asker->target->dir, below, &ask, &present[i].volume,
-                                 &present[i].was, &why);
+        int rc;
 
+        missing = missing && !isBase;
+        if (missing || replChainIsTop(chain, i))
+            continue;
+        rc = replPresentFind(chain, i, asker->target->dir, isBase ? NULL : present[i + 1].volume, &ask,
+                             &present[i].volume, &present[i].was, &why);
         if (rc < 0 && asker->look->contents) {
             g_propagate_error(err, g_steal_pointer(&why));
             return -1;
         }
-        if (rc <= 0)
-            return 0;
-        below = present[i].volume;
+        missing = rc <= 0;
     }
     return 0;
+}
+
+static gboolean
+replLocalAnyPresent(const ReplPresent *present, guint count)
+{
+    guint i;
+
+    for (i = 0; i < count; i++) {
+        if (present[i].volume)
+            return TRUE;
+    }
+    return FALSE;
 }
 
 static int
@@ -245,7 +261,8 @@ replLocalPresent(ReplTarget *base, ReplSource *source, const ReplPresentLook *lo
     rc = replLocalFindPresent(&ask, source, present, err);
     if (ask.conn)
         replVirt.ObjectUnref(ask.conn);
-    if (rc < 0 || (present[count - 1].volume && replLocalPresentAreImages(target, present, count, err) < 0)) {
+    if (rc < 0 ||
+        (replLocalAnyPresent(present, count) && replLocalPresentAreImages(target, present, count, err) < 0)) {
         replPresentClear(present, count);
         return -1;
     }

@@ -45,41 +45,81 @@ replLocalCheckWriters(const ReplLocalTarget *target, const char *volume, GError 
 /* The name is taken while no one deletes: a client that was allowed to delete what had the name before has
  * done so by now, or sees that the new volume is pinned. */
 static virStorageVolPtr
-replLocalTakeName(const ReplLocalTarget *target, virStoragePoolPtr pool, const char *xml)
+replLocalTakeName(const ReplLocalTarget *target, virStoragePoolPtr pool, const char *volume, const char *xml)
 {
     REPL_GUARD(replGuardDeleting());
     virStorageVolPtr vol = replBelowPool(pool)->storageVolCreateXML(pool, xml, 0);
 
     if (!vol && virGetLastErrorCode() == VIR_ERR_STORAGE_VOL_EXIST &&
-        replPlaceholderDropGhost(target->region, target->journal->record->volume))
+        replPlaceholderDropGhost(target->region, volume))
         vol = replBelowPool(pool)->storageVolCreateXML(pool, xml, 0);
     return vol;
 }
 
+/* The journal's layer that becomes the volume, or NULL. Called with the journal's lock held. */
+static ReplJobLayer *
+replLocalLayerNamed(const ReplLocalTarget *target, const char *volume)
+{
+    const GPtrArray *layers = target->journal->record->layers;
+    guint i;
+
+    for (i = 0; i < layers->len; i++) {
+        ReplJobLayer *layer = g_ptr_array_index(layers, i);
+
+        if (g_str_equal(layer->volume, volume))
+            return layer;
+    }
+    return NULL;
+}
+
+/* Whether the layer's name is (to be) held by an empty file of this job. */
+static void
+replLocalOwnName(ReplLocalTarget *target, const char *volume, gboolean own)
+{
+    REPL_GUARD(&target->journal->lock);
+    ReplJobLayer *layer = replLocalLayerNamed(target, volume);
+
+    if (layer)
+        layer->placeholder = own;
+}
+
+/* A data disk's name, taken before the replica's own, is on record first: a restart that finds the replica's name not
+ * taken gives it back. */
+static int
+replLocalAnnounceMember(ReplLocalTarget *target, const char *volume, GError **err)
+{
+    replLocalOwnName(target, volume, TRUE);
+    return replJournalSave(target->journal, err);
+}
+
 int
-replLocalAccept(ReplTarget *base, virStoragePoolPtr pool, const char *xml, const ReplImage *image,
-                GError **err)
+replLocalAccept(ReplTarget *base, virStoragePoolPtr pool, const char *volume, const char *xml,
+                const ReplImage *image, GError **err)
 {
     ReplLocalTarget *target = (ReplLocalTarget *)base;
     ReplJournal *journal = target->journal;
+    gboolean isReplica = g_str_equal(volume, journal->record->volume);
     g_autoptr(ReplVol) vol = NULL;
 
-    if (replLocalTargetOpen(target, err) < 0)
+    if (replLocalTargetOpen(target, err) < 0 ||
+        (!isReplica && replLocalAnnounceMember(target, volume, err) < 0))
         return -1;
-    if (!(vol = replLocalTakeName(target, pool, xml))) {
+    if (!(vol = replLocalTakeName(target, pool, volume, xml))) {
         replTakeError(err);
+        if (!isReplica)
+            replLocalOwnName(target, volume, FALSE);
         return -1;
     }
     replLockTake(&journal->lock);
-    journal->accepted = TRUE;
-    replLocalNoteHolder(target, replJournalImageLayer(journal));
+    journal->accepted = journal->accepted || isReplica;
+    replLocalNoteHolder(target, replLocalLayerNamed(target, volume));
     replLocalShowNames(target);
     replLockDrop(&journal->lock);
-    if (replLocalCheckWriters(target, journal->record->volume, err) < 0 ||
-        replRecordSave(target->staging, journal->record->volume, image, err) < 0)
+    if (replLocalCheckWriters(target, volume, err) < 0 ||
+        replRecordSave(target->staging, volume, image, err) < 0)
         return -1;
-    /* A planned job may sit for days, and what holds its name is to be known by then; others tell with their next note. */
-    return journal->record->request->start ? 0 : replJournalSave(journal, err);
+    /* A planned job may sit for days, and what holds its names is to be known by then; others tell with their next note. */
+    return journal->record->request->start || !isReplica ? 0 : replJournalSave(journal, err);
 }
 
 /* --- the plan goes into the journal --- */
@@ -209,7 +249,7 @@ typedef enum {
 static ReplLocalName
 replLocalName(const ReplLocalTarget *target, const ReplPlanStep *step, const ReplJobLayer *layer)
 {
-    if (step->action == REPL_STEP_REUSE || step->layer == 0)
+    if (step->action == REPL_STEP_REUSE || step->isImage)
         return REPL_NAME_HELD;
     if (!layer->placeholder)
         return REPL_NAME_MAKE;
@@ -258,11 +298,10 @@ replLocalDisown(ReplLocalTarget *target, const ReplLocalName *make, guint from)
     replLockDrop(&target->journal->lock);
 }
 
-/* The replica's name is this job's still; *like: with whose owner and mode layers are made. */
+/* The name of a replica is this job's still; *like: its owner and mode. */
 static int
-replLocalCheckReplica(ReplLocalTarget *target, struct stat *like, GError **err)
+replLocalCheckReplica(ReplLocalTarget *target, const char *replica, struct stat *like, GError **err)
 {
-    const char *replica = target->journal->record->volume;
     const ReplJobLayer *layer;
     gboolean ours;
 
@@ -272,7 +311,7 @@ replLocalCheckReplica(ReplLocalTarget *target, struct stat *like, GError **err)
         return -1;
     }
     replLockTake(&target->journal->lock);
-    layer = replJournalImageLayer(target->journal);
+    layer = replLocalLayerNamed(target, replica);
     ours = !layer || replLocalIsPlaceholder(target, layer) || replLocalIsInPlace(target, layer);
     replLockDrop(&target->journal->lock);
     if (ours)
@@ -282,6 +321,21 @@ replLocalCheckReplica(ReplLocalTarget *target, struct stat *like, GError **err)
                    "has its name"),
                  replica, target->region->name);
     return -1;
+}
+
+/* The names of all images of the job, the replica's last; *like: with whose owner and mode layers are made. */
+static int
+replLocalCheckReplicas(ReplLocalTarget *target, struct stat *like, GError **err)
+{
+    guint i;
+
+    for (i = 0; i < target->plan->steps->len; i++) {
+        const ReplPlanStep *step = replLocalStep(target, i);
+
+        if (step->isImage && replLocalCheckReplica(target, step->volume, like, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* *left: it failed, but has left an empty file that was not there before and that is ours to remove: what makes it could
@@ -315,7 +369,7 @@ replLocalHold(ReplLocalTarget *target, GError **err)
     struct stat like;
     guint i;
 
-    if (replLocalCheckReplica(target, &like, err) < 0 || replLocalAnnounce(target, make, err) < 0)
+    if (replLocalCheckReplicas(target, &like, err) < 0 || replLocalAnnounce(target, make, err) < 0)
         return -1;
     for (i = 0; i < target->plan->steps->len; i++) {
         const ReplPlanStep *step = replLocalStep(target, i);

@@ -40,7 +40,7 @@ replLocalShowNames(ReplLocalTarget *target)
     for (i = 0; i < record->layers->len; i++) {
         const ReplJobLayer *layer = g_ptr_array_index(record->layers, i);
 
-        if (layer->placeholder && !layer->published && !g_str_equal(layer->volume, record->volume))
+        if (layer->placeholder && !layer->published && !replJobRecordMakesImage(record, layer->volume))
             g_ptr_array_add(layers, g_strdup(layer->volume));
     }
     replHoldingSetNames(target->holding, target->journal->accepted, layers);

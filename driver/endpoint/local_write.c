@@ -149,7 +149,7 @@ replLocalVerifyFormat(const ReplPlanStep *step, int fd, GError **err)
 {
     ReplFormat format;
 
-    if (step->layer > 0)
+    if (!step->isImage)
         return 0;
     if (replFormatProbe(fd, step->volume, &format, err) < 0)
         return -1;

@@ -78,8 +78,8 @@ replLocalCanClone(ReplTarget *base, ReplSource *source);
 
 /* local_names.c */
 int
-replLocalAccept(ReplTarget *base, virStoragePoolPtr pool, const char *xml, const ReplImage *image,
-                GError **err);
+replLocalAccept(ReplTarget *base, virStoragePoolPtr pool, const char *volume, const char *xml,
+                const ReplImage *image, GError **err);
 int
 replLocalBegin(ReplTarget *base, const ReplPlan *plan, const ReplSourceFacts *facts,
                const ReplPresent *present, GError **err);

@@ -7,6 +7,7 @@
 
 #include "endpoint/local_source.h"
 #include "endpoint/local_target.h"
+#include "endpoint/set_source.h"
 
 /* Filled at start, before any job; constant afterwards. The last registered first. */
 static GSList *replEndpointKinds;
@@ -26,6 +27,25 @@ replEndpointSource(const char *poolUuid, const char *volume)
     for (at = replEndpointKinds; at && !source; at = at->next)
         source = ((const ReplEndpointKind *)at->data)->source(poolUuid, volume);
     return source ? source : replLocalSourceNew(poolUuid, volume);
+}
+
+ReplSource *
+replEndpointSourceOf(const ReplJobRecord *record)
+{
+    ReplSource *source = replEndpointSource(record->sourcePoolUuid, record->sourceVolume);
+    GPtrArray *disks;
+    guint i;
+
+    if (record->members->len == 0)
+        return source;
+    disks = g_ptr_array_new_with_free_func((GDestroyNotify)replSourceFree);
+    g_ptr_array_add(disks, source);
+    for (i = 0; i < record->members->len; i++) {
+        const ReplJobMember *member = g_ptr_array_index(record->members, i);
+
+        g_ptr_array_add(disks, replEndpointSource(record->sourcePoolUuid, member->sourceVolume));
+    }
+    return replSetSourceNew(disks);
 }
 
 ReplTarget *

@@ -23,8 +23,12 @@ typedef struct {
 void
 replEndpointRegister(const ReplEndpointKind *kind);
 
-/* Never NULL; what is wrong with the pool is found by the first operation. */
+/* Never NULL; what is wrong with the pool is found by the first operation. Of a full machine its system disk alone. */
 ReplSource *
 replEndpointSource(const char *poolUuid, const char *volume);
+
+/* The source of a job: that image, and all disks of a full machine as one. */
+ReplSource *
+replEndpointSourceOf(const ReplJobRecord *record);
 ReplTarget *
 replEndpointTarget(ReplJournal *journal, ReplHolding *holding);

@@ -50,7 +50,9 @@ replPeerSourceFacts(ReplPeerSource *self)
                                     self->layers[0].volume,
                                     chain->image,
                                     self->layers,
-                                    count};
+                                    count,
+                                    NULL,
+                                    0};
 }
 
 static int

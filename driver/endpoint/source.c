@@ -60,6 +60,18 @@ replSourceChain(ReplSource *source)
     return source->ops->chain ? source->ops->chain(source) : NULL;
 }
 
+int
+replSourceCheckAlone(const ReplSourceFacts *facts, GError **err)
+{
+    if (facts->image->members->len == 0)
+        return 0;
+    replErrorSet(err, VIR_ERR_NO_SUPPORT,
+                 _("Full machine '%s' of pool '%s' cannot be replicated between hosts: take its members off, "
+                   "and replicate disk by disk"),
+                 facts->volume, facts->pool);
+    return -1;
+}
+
 void
 replSourceCancel(ReplSource *source)
 {

@@ -54,6 +54,10 @@ typedef struct {
      * byQemu and written_bytes are those of the request; where the end cannot know them, byQemu is TRUE. */
     const ReplPlanLayer *layers;
     guint layerCount;
+    /* Of a full machine: its data disks, whose layers follow those of the system disk (disk 0). Each is the volume of its
+     * first layer; these are their records. */
+    const ReplImage *const *members;
+    guint memberCount;
 } ReplSourceFacts;
 
 typedef enum {
@@ -101,7 +105,7 @@ typedef struct {
      * Returns 0, or -1 with @err set. */
     int (*content)(ReplSource *source, guint layer, const ReplSourceLook *look, char *digest, GError **err);
 
-    /* The chain as open regular files of this host, in the order of the facts: what conversions, key trials and looks
+    /* The chain (of a full machine those of all disks) as open regular files of this host, in the order of the facts: what conversions, key trials and looks
      * by content need. Borrowed until free. NULL (no error): there are none, and layers that need files are
      * first brought into scratch files through their readers (replicate/scratch.h). Optional. */
     ReplChain *(*chain)(ReplSource *source);
@@ -142,6 +146,9 @@ gboolean
 replSourceTellsContent(const ReplSource *source);
 ReplChain *
 replSourceChain(ReplSource *source);
+/* What goes to or comes from another host is one image. Returns 0, or -1 with VIR_ERR_NO_SUPPORT for a full machine. */
+int
+replSourceCheckAlone(const ReplSourceFacts *facts, GError **err);
 void
 replSourceCancel(ReplSource *source);
 void

@@ -47,10 +47,10 @@ replTargetCanClone(ReplTarget *target, ReplSource *source)
 }
 
 int
-replTargetAccept(ReplTarget *target, virStoragePoolPtr pool, const char *xml, const ReplImage *image,
-                 GError **err)
+replTargetAccept(ReplTarget *target, virStoragePoolPtr pool, const char *volume, const char *xml,
+                 const ReplImage *image, GError **err)
 {
-    return target->ops->accept(target, pool, xml, image, err);
+    return target->ops->accept(target, pool, volume, xml, image, err);
 }
 
 int

@@ -124,11 +124,11 @@ typedef struct {
     /* Whether layers of @source can be made by sharing their blocks (a writer's clone). Optional: no. */
     gboolean (*canClone)(ReplTarget *target, ReplSource *source);
 
-    /* Takes the replica's name in @pool, on the client's connection and with its rights: @xml is the empty volume of that name.
-     * Of two that race one gets it. @image is its record as a pending image. The journal is on stable storage before.
+    /* Takes the name @volume in @pool, on the client's connection and with its rights: @xml is the empty volume of that name.
+     * Of a full machine those of its data disks are taken first, the replica's own last. Of two that race one gets it. @image is its record as a pending image. The journal is on stable storage before.
      * From here on look says HELD. Returns 0, or -1 with @err set (VIR_ERR_STORAGE_VOL_EXIST), nothing taken. */
-    int (*accept)(ReplTarget *target, virStoragePoolPtr pool, const char *xml, const ReplImage *image,
-                  GError **err);
+    int (*accept)(ReplTarget *target, virStoragePoolPtr pool, const char *volume, const char *xml,
+                  const ReplImage *image, GError **err);
 
     /* Begins an attempt at @plan, which was made from @facts of the source and what present said: notes which names it
      * is going to hold, then holds them (placeholders, locked so that no guest starts on one) and gives back what only an earlier plan
@@ -160,7 +160,8 @@ typedef struct {
      * with @err set (VIR_ERR_OPERATION_FAILED). */
     int (*verify)(ReplTarget *target, guint index, GError **err);
 
-    /* Puts all layers in place, bases first, the image last: the commit point. Before the first one: layers to
+    /* Puts all layers in place, bases first, the image last: the commit point (of a full machine that of all its disks, of
+     * which none is available before). Before the first one: layers to
      * be reused are what present said they were (VIR_ERR_OPERATION_FAILED when one was deleted or changed), and none
      * of them is deleted until the image is in place. @records has the record of each step (NULL for a reuse), complete
      * but for the identity of the file itself. When 0 is returned the volumes are listed with their sizes, and are
@@ -201,8 +202,8 @@ replTargetPresent(ReplTarget *target, ReplSource *source, const ReplPresentLook 
 gboolean
 replTargetCanClone(ReplTarget *target, ReplSource *source);
 int
-replTargetAccept(ReplTarget *target, virStoragePoolPtr pool, const char *xml, const ReplImage *image,
-                 GError **err);
+replTargetAccept(ReplTarget *target, virStoragePoolPtr pool, const char *volume, const char *xml,
+                 const ReplImage *image, GError **err);
 int
 replTargetBegin(ReplTarget *target, const ReplPlan *plan, const ReplSourceFacts *facts,
                 const ReplPresent *present, GError **err);

@@ -34,7 +34,7 @@ replOverviewAddJobs(const ReplRegion *region, ReplOverview *overview)
         g_autoptr(ReplJobInfo) info = replJobInfo(one->job);
         ReplOverviewJob *job;
 
-        if (info->state == REPL_JOB_COMPLETED || info->state == REPL_JOB_CANCELLED)
+        if (one->isMember || info->state == REPL_JOB_COMPLETED || info->state == REPL_JOB_CANCELLED)
             continue;
         if (info->state == REPL_JOB_PLANNED || info->state == REPL_JOB_QUEUED)
             info->eta_s = replServiceEstimate(info);

@@ -6,6 +6,7 @@
 #include "image/standing.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "image/writes.h"
 #include "region/lease.h"
@@ -89,6 +90,33 @@ replStandingElsewhere(ReplStaging *staging, const char *volume, gboolean *unread
     return NULL;
 }
 
+/* Whether the system disk that @record's data disk came with is in place. */
+static gboolean
+replStandingSetIsThere(const ReplRegion *region, ReplStaging *staging, const ReplImage *record)
+{
+    g_autoptr(ReplImage) system = replRecordLoad(staging, record->setVolume, NULL);
+    struct stat st;
+
+    return system && g_strcmp0(system->id, record->setId) == 0 &&
+           fstatat(region->dir->dirFd, record->setVolume, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
+}
+
+/* A data disk of a full machine that is put in place, while its job has not come to the system disk, is none: it counts as an
+ * empty file. (The job's record, not only the system disk, is asked: that may be deleted later.) */
+static ReplDisk
+replStandingOfSet(const ReplRegion *region, ReplStaging *staging, const char *volume, ReplStanding *standing)
+{
+    gboolean unread = FALSE;
+
+    if (replStandingSetIsThere(region, staging, standing->record))
+        return REPL_DISK_CONTENT;
+    standing->info = replStandingElsewhere(staging, volume, &unread);
+    if (!standing->info && !unread)
+        return REPL_DISK_CONTENT;
+    g_clear_pointer(&standing->info, replJobInfoFree);
+    return REPL_DISK_EMPTY;
+}
+
 static ReplUse
 replStandingUse(const ReplRegion *region, const char *volume, ReplStanding *standing)
 {
@@ -137,6 +165,9 @@ replStandingFind(const ReplRegion *region, const ReplStandingRecords *records, c
 
     if (staging)
         says = replStandingSays(staging, volume, &standing->record);
+    if (staging && disk == REPL_DISK_CONTENT && use == REPL_USE_NOTHING && standing->record &&
+        standing->record->setVolume && region->dir)
+        disk = replStandingOfSet(region, staging, volume, standing);
     /* Few volumes are empty: only for these the records of jobs are gone through. */
     if (staging && disk == REPL_DISK_EMPTY && use == REPL_USE_NOTHING) {
         if ((standing->info = replStandingElsewhere(staging, volume, &unread)))

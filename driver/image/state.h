@@ -26,7 +26,8 @@
  *   content   "          damaged    | error      damaged        | no      yes     yes            |
  *   content   "          unreadable | error      unreadable     | no      no      yes            | asked again
  *
- *   disk      empty: a regular file of no bytes, or something else that is none; content: any other one
+ *   disk      empty: a regular file of no bytes, or something else that is none, or a data disk whose job has not put the
+ *             system disk of its full machine in place; content: any other one
  *   daemon    written to: a stock call or an upload writes to the volume; makes it, failed: a job of this daemon has the
  *             name, as its replica or as one of its layers, and has not ended or has failed; elsewhere: a job on record
  *             that has not ended has the name, but this daemon has not taken it up (another host has the lease, or

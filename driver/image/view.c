@@ -150,11 +150,12 @@ replViewAddPlan(const ReplRegion *region, ReplHolding *holding, ReplJobInfo *inf
     if (info->state != REPL_JOB_PLANNED && info->state != REPL_JOB_QUEUED)
         return;
     info->eta_s = replServiceEstimate(info);
-    if (info->state != REPL_JOB_PLANNED || replViewUsage(region, &info->after) < 0)
+    if (info->state != REPL_JOB_PLANNED || replHoldingIsMember(holding) ||
+        replViewUsage(region, &info->after) < 0)
         return;
     info->hasAfter = TRUE;
     /* The replica's placeholder is counted as an image already. */
-    info->after.images += adds.images - 1;
+    info->after.images += adds.images;
     info->after.snapshots += adds.snapshots;
     info->after.bytes += adds.bytes;
 }
@@ -255,6 +256,33 @@ replViewImages(const ReplRegion *region, char **volumes, ReplViewTake take, void
     }
 }
 
+static const ReplStep *
+replViewStep(const GPtrArray *steps, const char *volume)
+{
+    guint i;
+
+    for (i = 0; volume && i < steps->len; i++) {
+        const ReplStep *step = g_ptr_array_index(steps, i);
+
+        if (g_strcmp0(step->volume, volume) == 0)
+            return step;
+    }
+    return NULL;
+}
+
+/* The layers below @volume as the job will make them, nearest first. */
+static char **
+replViewPlanned(const GPtrArray *steps, const char *volume)
+{
+    const ReplStep *step = replViewStep(steps, volume);
+    GPtrArray *names = g_ptr_array_new();
+
+    while (step && names->len < steps->len && (step = replViewStep(steps, step->below)))
+        g_ptr_array_add(names, g_strdup(step->volume));
+    g_ptr_array_add(names, NULL);
+    return (char **)g_ptr_array_free(names, FALSE);
+}
+
 /* The layers below: as they are, or as the job will make them. */
 static char **
 replViewSnapshots(const ReplRegion *region, const char *volume, const ReplImage *image)
@@ -264,19 +292,8 @@ replViewSnapshots(const ReplRegion *region, const char *volume, const ReplImage 
     const ReplPoolDir *dir;
     struct stat st;
 
-    if (image->status != REPL_IMAGE_AVAILABLE && image->job && image->job->steps->len > 0) {
-        const GPtrArray *steps = image->job->steps;
-        char **names = g_new0(char *, steps->len);
-        guint i;
-
-        /* Bases first in the job, nearest first here; the last step is the image itself. */
-        for (i = 0; i + 1 < steps->len; i++) {
-            const ReplStep *step = g_ptr_array_index(steps, steps->len - 2 - i);
-
-            names[i] = g_strdup(step->volume);
-        }
-        return names;
-    }
+    if (image->status != REPL_IMAGE_AVAILABLE && image->job && image->job->steps->len > 0)
+        return replViewPlanned(image->job->steps, volume);
     /* Most volumes have none; the pools of the region are only looked at for those that do. */
     if (fstatat(region->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
         !(head = replGraphCacheHead(replServiceCache(), region->dir, volume, &st, NULL)) || !head->backing)

@@ -110,6 +110,8 @@ replImageCopy(const ReplImage *image)
     copy->verified = replVerifiedCopy(image->verified);
     copy->shares = g_ptr_array_copy(image->shares, replShareCopy, NULL);
     g_ptr_array_set_free_func(copy->shares, (GDestroyNotify)replShareFree);
+    copy->setVolume = g_strdup(image->setVolume);
+    copy->setId = g_strdup(image->setId);
     copy->members = replMembersCopy(image->members);
     copy->conversions = g_ptr_array_copy(image->conversions, replConversionCopy, NULL);
     g_ptr_array_set_free_func(copy->conversions, (GDestroyNotify)replConversionFree);
@@ -136,6 +138,8 @@ replImageFree(ReplImage *image)
     replJobInfoFree(image->job);
     replVerifiedFree(image->verified);
     g_ptr_array_unref(image->shares);
+    g_free(image->setVolume);
+    g_free(image->setId);
     g_ptr_array_unref(image->members);
     g_ptr_array_unref(image->conversions);
     g_free(image);

@@ -77,8 +77,12 @@ typedef struct {
     char *project;      /* NULL: the pool's */
     gboolean fastCreate;
     ReplImageSource source;
-    GPtrArray *shares;      /* of ReplShare */
-    GPtrArray *members;     /* of char *: volumes of the pool, the data disks of a full machine */
+    GPtrArray *shares;  /* of ReplShare */
+    GPtrArray *members; /* of char *: volumes of the pool, the data disks of a full machine */
+    /* Of a data disk that came with its full machine: the system disk's volume and id. Until that is in place, and the
+     * job that makes both is on record, this one is not available. NULL: it stands for itself. */
+    char *setVolume;
+    char *setId;
     ReplJobInfo *job;       /* the last one, NULL: none */
     char *secret;           /* UUID of the libvirt secret that opens this layer, NULL: none known */
     char *secretUsage;      /* its usage, by which it is found when it was defined anew; NULL: not known */

@@ -32,6 +32,7 @@ replStepCopy(const ReplStep *step)
     copy->state = step->state;
     copy->snapshotsLost = step->snapshotsLost;
     copy->bitmapsLost = step->bitmapsLost;
+    copy->below = g_strdup(step->below);
     return copy;
 }
 
@@ -48,6 +49,7 @@ replStepFree(ReplStep *step)
         return;
     g_free(step->layer);
     g_free(step->volume);
+    g_free(step->below);
     g_free(step);
 }
 

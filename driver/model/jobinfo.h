@@ -55,6 +55,7 @@ typedef struct {
     guint64 bytes;       /* data to move; 0 for reuse and clone */
     guint snapshotsLost; /* internal snapshots that the new form cannot keep */
     guint bitmapsLost;   /* persistent dirty bitmaps, the same */
+    char *below;         /* volume in the target pool that it stands on, NULL: none. Not shown. */
 } ReplStep;
 
 /* A snapshot of a job. */

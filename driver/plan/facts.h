@@ -38,6 +38,7 @@ typedef struct {
     const char *
         secretUsage; /* of the secret that opens it, where its end tells only that; NULL: not known, or plain */
     gboolean canClone;       /* the target's file system can share this file's blocks */
+    guint disk;              /* of a full machine that it belongs to, 0: the system disk */
     const char *presentAs;   /* volume of the target that is this layer already, NULL: none */
     gboolean presentIsImage; /* nothing in the target needs presentAs as backing so far */
 } ReplPlanLayer;
@@ -55,8 +56,11 @@ typedef struct {
     ReplPlanEnd source;
     const char *volume;          /* the source volume */
     const ReplImage *image;      /* its record */
-    const ReplPlanLayer *layers; /* top first */
-    guint layerCount;            /* at least 1 */
+    const ReplPlanLayer *layers; /* top first; those of disk 0, 1, ... */
+    guint layerCount;            /* at least 1 for each disk */
+    const ReplImage *const
+        *members; /* records of the images of disks 1, 2, ...: the full machine's data disks */
+    guint memberCount;
 
     ReplPlanEnd target;
     const char *const *taken; /* all names in the target's directory, NULL-terminated */

@@ -88,7 +88,8 @@ replPlanCheckEnds(const ReplPlanFacts *facts, gboolean inRegion, ReplRefusal *re
         return replRefuse(refusal, REPL_REFUSE_STATUS, NULL);
     if (facts->request->bundle != REPL_BUNDLE_NONE)
         return 0;
-    if (inRegion && (image->type == REPL_IMAGE_TYPE_ISO || image->type == REPL_IMAGE_TYPE_FULL_MACHINE))
+    if (inRegion && (image->type == REPL_IMAGE_TYPE_ISO || image->type == REPL_IMAGE_TYPE_FULL_MACHINE ||
+                     facts->memberCount > 0))
         return replRefuse(refusal, REPL_REFUSE_TYPE, NULL);
     if (inRegion && facts->inRegionMax_bytes && size_bytes > facts->inRegionMax_bytes)
         return replRefuseNumbers(refusal, REPL_REFUSE_SIZE, facts->inRegionMax_bytes, size_bytes, 0);
@@ -125,6 +126,7 @@ replPlanStep(const ReplPlanFacts *facts, const ReplForm *form, guint index, cons
     gboolean convert = replPlanConvert(facts, form, index, &step->convert);
 
     step->layer = index;
+    step->isImage = index == 0;
     step->format = convert ? step->convert.toFormat : layer->format;
     /* On top of something new nothing can be there already. */
     if (convert)
@@ -146,11 +148,11 @@ replPlanStep(const ReplPlanFacts *facts, const ReplForm *form, guint index, cons
 
 /* Gives the step its name, and tells it the one below. */
 static void
-replPlanNameStep(const ReplPlanFacts *facts, const ReplPlan *plan, ReplPlanStep *step,
+replPlanNameStep(const ReplPlanFacts *facts, const char *replica, ReplPlanStep *step,
                  const ReplPlanStep *below, GHashTable *used)
 {
-    if (step->layer == 0)
-        step->volume = g_strdup(plan->volume);
+    if (step->isImage)
+        step->volume = g_strdup(replica);
     else if (step->action == REPL_STEP_REUSE)
         step->volume = g_strdup(facts->layers[step->layer].presentAs);
     else
@@ -167,30 +169,65 @@ replPlanNameStep(const ReplPlanFacts *facts, const ReplPlan *plan, ReplPlanStep 
     }
 }
 
-static void
-replPlanAddSteps(const ReplPlanFacts *facts, const ReplForm *form, ReplPlan *plan)
+/* The step of another disk that makes layer @index of this one, too. */
+static const ReplPlanStep *
+replPlanMadeAlready(const ReplPlanFacts *all, const ReplPlan *plan, const ReplPlanLayer *layer)
 {
-    g_autoptr(GHashTable) used = g_hash_table_new(g_str_hash, g_str_equal);
+    guint i;
+
+    for (i = 0; i < plan->steps->len; i++) {
+        const ReplPlanStep *step = g_ptr_array_index(plan->steps, i);
+
+        if (!step->convert.flatten && replPlanIsSameFile(&all->layers[step->layer], layer))
+            return step;
+    }
+    return NULL;
+}
+
+/* The steps of one disk, bases first. */
+static void
+replPlanAddDisk(const ReplPlanFacts *all, const ReplPlanDisk *disk, ReplPlan *plan, GHashTable *used)
+{
+    const ReplPlanFacts *facts = &disk->facts;
     const ReplPlanStep *below = NULL;
-    guint index = form->flatten ? 0 : facts->layerCount - 1;
+    guint index = disk->form.flatten ? 0 : facts->layerCount - 1;
 
-    g_hash_table_add(used, plan->volume);
     for (;; index--) {
-        ReplPlanStep *step = replPlanStep(facts, form, index, below);
+        const ReplPlanStep *made = index > 0 ? replPlanMadeAlready(all, plan, &facts->layers[index]) : NULL;
 
-        g_ptr_array_add(plan->steps, step);
-        replPlanNameStep(facts, plan, step, below, used);
-        below = step;
+        if (made) {
+            below = made;
+        } else {
+            ReplPlanStep *step = replPlanStep(facts, &disk->form, index, below);
+
+            replPlanNameStep(facts, disk->replica, step, below, used);
+            step->layer += disk->first;
+            step->disk = disk->number;
+            g_ptr_array_add(plan->steps, step);
+            below = step;
+        }
         if (index == 0)
             return;
     }
+}
+
+static void
+replPlanAddSteps(const ReplPlanFacts *facts, const GArray *disks, ReplPlan *plan)
+{
+    g_autoptr(GHashTable) used = g_hash_table_new(g_str_hash, g_str_equal);
+    guint i;
+
+    for (i = 0; i < disks->len; i++)
+        g_hash_table_add(used, g_array_index(disks, ReplPlanDisk, i).replica);
+    for (i = disks->len; i-- > 0;)
+        replPlanAddDisk(facts, &g_array_index(disks, ReplPlanDisk, i), plan, used);
 }
 
 /* What the steps come to. */
 static void
 replPlanSum(const ReplPlanFacts *facts, ReplPlan *plan)
 {
-    gboolean promoted = FALSE;
+    g_autoptr(GHashTable) promoted = g_hash_table_new(g_str_hash, g_str_equal);
     guint64 added_bytes = 0;
     guint64 written_bytes = 0;
     guint i;
@@ -205,15 +242,16 @@ replPlanSum(const ReplPlanFacts *facts, ReplPlan *plan)
         if (step->action == REPL_STEP_CONVERT)
             plan->snapshotsLost += step->convert.snapshotsLost;
         /* An image that becomes the base of the replica is a snapshot from then on. */
-        if (step->action == REPL_STEP_REUSE)
-            promoted = promoted || facts->layers[step->layer].presentIsImage;
-        else if (step->layer > 0)
+        if (step->action == REPL_STEP_REUSE && facts->layers[step->layer].presentIsImage)
+            g_hash_table_add(promoted, step->volume);
+        else if (step->action != REPL_STEP_REUSE && !step->isImage)
             plan->adds.snapshots++;
     }
     /* A clone shares its blocks until one side is written to: count it for the quota, not for the disk. */
     plan->peakSpace_bytes = written_bytes ? written_bytes : plan->total_bytes;
-    plan->adds.images = (facts->placeholder ? 0 : 1) - (promoted ? 1 : 0);
-    plan->adds.snapshots += promoted ? 1 : 0;
+    plan->freshImages = facts->placeholder ? 0 : 1 + facts->memberCount;
+    plan->adds.images = (gint64)plan->freshImages - g_hash_table_size(promoted);
+    plan->adds.snapshots += g_hash_table_size(promoted);
     plan->adds.bytes = replAmount(added_bytes);
 }
 
@@ -258,6 +296,7 @@ replPlanAddBundle(const ReplPlanFacts *facts, ReplPlan *plan, ReplRefusal *refus
 {
     g_autofree ReplPlanStep *step = g_new0(ReplPlanStep, 1);
 
+    step->isImage = TRUE;
     step->action = REPL_STEP_CONVERT;
     step->format = step->convert.fromFormat = step->convert.toFormat = REPL_FORMAT_RAW;
     step->convert.bundle = TRUE;
@@ -294,22 +333,38 @@ replPlanCheckAbsent(const ReplPlanFacts *facts, const ReplPlan *plan, ReplRefusa
     return 0;
 }
 
+/* What one disk becomes as a whole. Returns 0, or -1 with @refusal set. */
+static int
+replPlanBeginDisk(ReplPlanDisk *disk, gboolean inRegion, ReplRefusal *refusal)
+{
+    if (replPlanCheckEnds(&disk->facts, inRegion, refusal) < 0 ||
+        (disk->facts.request->bundle == REPL_BUNDLE_NONE &&
+         replPlanForm(&disk->facts, &disk->form, refusal) < 0))
+        return -1;
+    return (disk->replica = replPlanReplicaName(&disk->facts, inRegion, refusal)) ? 0 : -1;
+}
+
 ReplPlan *
 replPlanMake(const ReplPlanFacts *facts, ReplRefusal *refusal)
 {
     g_autoptr(ReplPlan) plan = g_new0(ReplPlan, 1);
+    g_autoptr(GArray) disks = replPlanDisks(facts);
     gboolean inRegion = replPlanIsInRegion(facts);
     gboolean bundle = facts->request->bundle != REPL_BUNDLE_NONE;
-    ReplForm form;
+    guint i;
 
     plan->steps = g_ptr_array_new_with_free_func(replPlanStepFree);
-    if (replPlanCheckEnds(facts, inRegion, refusal) < 0 ||
-        (!bundle && replPlanForm(facts, &form, refusal) < 0))
+    for (i = 0; i < disks->len; i++) {
+        if (replPlanBeginDisk(&g_array_index(disks, ReplPlanDisk, i), inRegion, refusal) < 0) {
+            refusal->disk = i;
+            return NULL;
+        }
+    }
+    if (replPlanCheckDisks(facts, disks, refusal) < 0)
         return NULL;
-    if (!(plan->volume = replPlanReplicaName(facts, inRegion, refusal)))
-        return NULL;
+    plan->volume = g_strdup(g_array_index(disks, ReplPlanDisk, 0).replica);
     if (!bundle)
-        replPlanAddSteps(facts, &form, plan);
+        replPlanAddSteps(facts, disks, plan);
     else if (replPlanAddBundle(facts, plan, refusal) < 0)
         return NULL;
     replPlanSum(facts, plan);

@@ -17,14 +17,15 @@
 /* Why there is no plan; behind each the code of its error. */
 typedef enum {
     REPL_REFUSE_NONE,
-    REPL_REFUSE_NOT_SHARED,      /* of another project (text), without an accepted share: OPERATION_DENIED */
-    REPL_REFUSE_STATUS,          /* the source is not available: OPERATION_INVALID */
-    REPL_REFUSE_TYPE,            /* iso and full-machine within a region: OPERATION_INVALID */
-    REPL_REFUSE_SIZE,            /* virtual size within a region (have, limit): OPERATION_INVALID */
-    REPL_REFUSE_FORMAT,          /* a format that no replica has (text): NO_SUPPORT */
-    REPL_REFUSE_BUNDLE,          /* a layer (text) in a format that no bundle holds: NO_SUPPORT */
-    REPL_REFUSE_RAW_CHAIN,       /* raw asked for, which has no layers or snapshots: INVALID_ARG */
-    REPL_REFUSE_SLOT,            /* rekey='slot', but no new key, no old one, or other layers: INVALID_ARG */
+    REPL_REFUSE_NOT_SHARED, /* of another project (text), without an accepted share: OPERATION_DENIED */
+    REPL_REFUSE_STATUS,     /* the source is not available: OPERATION_INVALID */
+    REPL_REFUSE_TYPE,       /* iso and full-machine within a region: OPERATION_INVALID */
+    REPL_REFUSE_SIZE,       /* virtual size within a region (have, limit): OPERATION_INVALID */
+    REPL_REFUSE_FORMAT,     /* a format that no replica has (text): NO_SUPPORT */
+    REPL_REFUSE_BUNDLE,     /* a layer (text) in a format that no bundle holds: NO_SUPPORT */
+    REPL_REFUSE_RAW_CHAIN,  /* raw asked for, which has no layers or snapshots: INVALID_ARG */
+    REPL_REFUSE_SLOT,       /* rekey='slot', but no new key, no old one, or other layers: INVALID_ARG */
+    REPL_REFUSE_MEMBER, /* two disks of a full machine are one file, or stand on one another (text): INVALID */
     REPL_REFUSE_NAME_INVALID,    /* no volume can be called that (text): INVALID_ARG */
     REPL_REFUSE_NAME_TAKEN,      /* text: STORAGE_VOL_EXIST */
     REPL_REFUSE_QUOTA_IMAGES,    /* limit, have, need: OPERATION_DENIED */
@@ -39,6 +40,7 @@ typedef struct {
     ReplRefusalKind kind;
     guint64 limit, have, need; /* bytes or counts, as the kind says */
     char *text;                /* owned */
+    guint disk;                /* of a full machine that it is about */
 } ReplRefusal;
 
 void
@@ -65,7 +67,9 @@ typedef struct {
 
 /* The making of one layer of the target. */
 typedef struct {
-    guint layer; /* index in the facts: 0 is the image itself */
+    guint layer;      /* index in the facts: 0 is the image itself */
+    guint disk;       /* of a full machine, 0: the system disk */
+    gboolean isImage; /* it makes the replica, or that of a data disk: not a layer below one */
     ReplStepAction action;
     char *volume;        /* its name in the target */
     ReplFormat format;   /* it gets */
@@ -81,12 +85,14 @@ typedef struct {
     char *volume;            /* the replica's */
     GPtrArray *steps;        /* of ReplPlanStep, bases first; the last one makes the replica */
     ReplAmounts adds;        /* what the target's usage grows by */
+    guint freshImages;       /* images of them whose names are not held by placeholders yet */
     guint64 total_bytes;     /* data to move */
     guint64 peakSpace_bytes; /* free space needed at most */
     guint snapshotsLost;     /* internal snapshots that the replica will not have */
 } ReplPlan;
 
-/* Returns the plan, or NULL with @refusal set. */
+/* Returns the plan, or NULL with @refusal set. The disks of a full machine are planned one by one into one plan, the
+ * system disk last; a layer that several of them stand on is made once. */
 ReplPlan *
 replPlanMake(const ReplPlanFacts *facts, ReplRefusal *refusal);
 

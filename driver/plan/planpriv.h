@@ -34,6 +34,32 @@ replPlanForm(const ReplPlanFacts *facts, ReplForm *form, ReplRefusal *refusal);
 gboolean
 replPlanConvert(const ReplPlanFacts *facts, const ReplForm *form, guint index, ReplConvert *convert);
 
+/* One disk of a full machine, or the only one of another image. */
+typedef struct {
+    ReplPlanFacts facts; /* of this disk alone */
+    ReplRequest request; /* the facts': a name is the system disk's only */
+    guint number;
+    guint first; /* its first layer in the facts of all */
+    ReplForm form;
+    char *replica; /* its name, owned */
+} ReplPlanDisk;
+
+/* Of ReplPlanDisk, by number, with facts, request, number and first; borrows from @facts. */
+GArray *
+replPlanDisks(const ReplPlanFacts *facts);
+
+/* That no disk is another one, or one of its layers, and that their replicas have names of their own. Returns 0, or -1
+ * with @refusal set. */
+int
+replPlanCheckDisks(const ReplPlanFacts *facts, const GArray *disks, ReplRefusal *refusal);
+
+/* The facts of disk @disk are about to be named in a message: @one gets them. */
+void
+replPlanDiskFacts(const ReplPlanFacts *facts, guint disk, ReplPlanFacts *one);
+
+gboolean
+replPlanIsSameFile(const ReplPlanLayer *a, const ReplPlanLayer *b);
+
 /* The replica's name, or NULL with @refusal set. */
 char *
 replPlanReplicaName(const ReplPlanFacts *facts, gboolean inRegion, ReplRefusal *refusal);

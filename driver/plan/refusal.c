@@ -70,6 +70,12 @@ replRefusalSourceError(const ReplRefusal *r, const ReplPlanFacts *f, GError **er
                        "replicated within region '%s'"),
                      volume, f->source.pool, replImageTypeToString(f->image->type), f->target.label->name);
         break;
+    case REPL_REFUSE_MEMBER:
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                     _("Volume '%s' of storage pool '%s' is a disk of full machine '%s' and a layer of "
+                       "another of its disks"),
+                     r->text, f->source.pool, volume);
+        break;
     case REPL_REFUSE_SIZE:
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                      _("Volume '%s' of storage pool '%s' has a virtual size of %s, but within region '%s' "
@@ -180,5 +186,8 @@ replRefusalTargetError(const ReplRefusal *r, const ReplPlanFacts *f, GError **er
 void
 replRefusalSetError(const ReplRefusal *refusal, const ReplPlanFacts *facts, GError **err)
 {
-    replRefusalTargetError(refusal, facts, err);
+    ReplPlanFacts disk;
+
+    replPlanDiskFacts(facts, refusal->disk, &disk);
+    replRefusalTargetError(refusal, &disk, err);
 }

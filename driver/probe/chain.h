@@ -36,7 +36,8 @@ typedef struct {
 } ReplLayer;
 
 typedef struct {
-    GPtrArray *layers; /* of ReplLayer, the image first */
+    GPtrArray *
+        layers; /* of ReplLayer, the image first; of a full machine the chains of all disks, one behind the other */
 } ReplChain;
 
 /* Opens @volume of @pool and all layers below. Returns NULL with @err set:
@@ -69,6 +70,22 @@ static inline const ReplLayer *
 replChainLayer(const ReplChain *chain, guint index)
 {
     return g_ptr_array_index(chain->layers, index);
+}
+
+/* The index behind the last layer that is below layer @index. */
+static inline guint
+replChainEnd(const ReplChain *chain, guint index)
+{
+    while (index < chain->layers->len && replChainLayer(chain, index)->backingVolume)
+        index++;
+    return MIN(index + 1, chain->layers->len);
+}
+
+/* Whether no layer of the chain stands on layer @index. */
+static inline gboolean
+replChainIsTop(const ReplChain *chain, guint index)
+{
+    return index == 0 || !replChainLayer(chain, index - 1)->backingVolume;
 }
 
 /* Holds all layers with qemu's own image locks until the chain is freed: no process of qemu can open one

@@ -203,7 +203,7 @@ replPresentFind(const ReplChain *chain, guint index, const ReplPoolDir *target, 
 {
     ReplSearch search = {
         .layer = replChainLayer(chain, index),
-        .next = index + 1 < chain->layers->len ? replChainLayer(chain, index + 1) : NULL,
+        .next = index + 1 < replChainEnd(chain, index) ? replChainLayer(chain, index + 1) : NULL,
         .target = target,
         .below = below,
         .ask = ask,

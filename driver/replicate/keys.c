@@ -178,12 +178,24 @@ replKeysLoadLayer(ReplPrepared *prepared, guint index, GError **err)
     return 0;
 }
 
-/* Which secret the target gets; NULL without @err: none. */
+/* Kept encryption that is written anew (flattened, say) keeps its key, too: the first of the disk's own. */
 static char *
-replKeysTarget(const ReplReplication *replication, const ReplPrepared *prepared, GError **err)
+replKeysKept(const ReplPrepared *prepared, guint disk)
+{
+    guint i;
+
+    for (i = 0; i < prepared->sourceUuids->len; i++) {
+        if (prepared->facts->layers[i].disk == disk && prepared->sourceUuids->pdata[i])
+            return g_strdup(prepared->sourceUuids->pdata[i]);
+    }
+    return NULL;
+}
+
+/* Which secret the image of disk @disk gets; NULL without @err: none. */
+static char *
+replKeysTarget(const ReplReplication *replication, const ReplPrepared *prepared, guint disk, GError **err)
 {
     const ReplRequest *request = replication->journal->record->request;
-    guint i;
 
     if (request->encryption == REPL_ENCRYPTION_TARGET)
         return replSecretsResolve(&request->secret, err);
@@ -192,31 +204,47 @@ replKeysTarget(const ReplReplication *replication, const ReplPrepared *prepared,
 
         return replSecretsDefault(config->defaultKey, err);
     }
-    /* Kept encryption that is written anew (flattened, say) keeps its key, too. */
-    for (i = 0; request->encryption == REPL_ENCRYPTION_KEEP && i < prepared->sourceUuids->len; i++) {
-        if (g_ptr_array_index(prepared->sourceUuids, i))
-            return g_strdup(g_ptr_array_index(prepared->sourceUuids, i));
-    }
-    return NULL;
+    return request->encryption == REPL_ENCRYPTION_KEEP ? replKeysKept(prepared, disk) : NULL;
 }
 
-/* NULL: none is needed. */
-static int
-replKeysLoadTarget(const ReplReplication *replication, ReplPrepared *prepared, GError **err)
+static void
+replKeysClearKey(gpointer opaque)
 {
+    ReplPreparedKey *key = opaque;
+
+    replSecretBufFree(key->secret);
+    g_free(key->uuid);
+}
+
+static int
+replKeysLoadDisk(const ReplReplication *replication, ReplPrepared *prepared, guint disk, GError **err)
+{
+    ReplPreparedKey *key = &g_array_index(prepared->keys, ReplPreparedKey, disk);
     g_autoptr(GError) why = NULL;
     gboolean random = FALSE;
 
-    if (!(prepared->secretUuid = replKeysTarget(replication, prepared, &why))) {
+    if (!(key->uuid = replKeysTarget(replication, prepared, disk, &why))) {
         if (!why)
             return 0;
         g_propagate_error(err, g_steal_pointer(&why));
         return -1;
     }
-    if (!(prepared->secret = replSecretsValue(prepared->secretUuid, &random, err)) ||
-        replSecretsCheckText(prepared->secretUuid, prepared->secret, err) < 0)
+    if (!(key->secret = replSecretsValue(key->uuid, &random, err)) ||
+        replSecretsCheckText(key->uuid, key->secret, err) < 0)
         return -1;
-    prepared->kdf = random ? REPL_LUKS_KDF_RANDOM : REPL_LUKS_KDF_PASSPHRASE;
+    key->kdf = random ? REPL_LUKS_KDF_RANDOM : REPL_LUKS_KDF_PASSPHRASE;
+    return 0;
+}
+
+static int
+replKeysLoadTarget(const ReplReplication *replication, ReplPrepared *prepared, GError **err)
+{
+    guint disk;
+
+    for (disk = 0; disk < prepared->keys->len; disk++) {
+        if (replKeysLoadDisk(replication, prepared, disk, err) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -228,11 +256,12 @@ replKeysCheck(const ReplReplication *replication, const ReplPrepared *prepared, 
     guint i;
 
     for (i = 0; chain && i < prepared->plan->steps->len; i++) {
+        const ReplPlanStep *step = g_ptr_array_index(prepared->plan->steps, i);
         const ReplConvertJob job = {
             .chain = chain,
-            .step = g_ptr_array_index(prepared->plan->steps, i),
+            .step = step,
             .sources = (const ReplSecretBuf *const *)prepared->sourceSecrets->pdata,
-            .secret = prepared->secret,
+            .secret = replPreparedKey(prepared, step->disk)->secret,
             .request = replication->journal->record->request,
         };
 
@@ -255,6 +284,10 @@ replKeysHasDefault(void)
 static void
 replKeysStart(ReplPrepared *prepared, guint count)
 {
+    g_clear_pointer(&prepared->keys, g_array_unref);
+    prepared->keys = g_array_new(FALSE, TRUE, sizeof(ReplPreparedKey));
+    g_array_set_clear_func(prepared->keys, replKeysClearKey);
+    g_array_set_size(prepared->keys, 1 + prepared->facts->memberCount);
     g_clear_pointer(&prepared->sourceSecrets, g_ptr_array_unref);
     g_clear_pointer(&prepared->sourceKeys, g_ptr_array_unref);
     g_clear_pointer(&prepared->sourceUuids, g_ptr_array_unref);
@@ -315,12 +348,13 @@ replKeysRecord(const ReplReplication *replication, const ReplPlanStep *step, Rep
 {
     const ReplPrepared *prepared = replication->prepared;
     const char *from = g_ptr_array_index(prepared->sourceUuids, step->layer);
+    const char *to = replPreparedKey(prepared, step->disk)->uuid;
     ReplConversion *conversion = g_new0(ReplConversion, 1);
 
-    replSecretsBind(image, step->convert.toEncrypted ? prepared->secretUuid : NULL);
+    replSecretsBind(image, step->convert.toEncrypted ? to : NULL);
     conversion->by = g_strdup(replication->journal->record->requester);
     conversion->when_s = g_get_real_time() / G_USEC_PER_SEC;
-    conversion->action = g_strdup(replKeysAction(&step->convert, g_strcmp0(from, prepared->secretUuid) != 0));
+    conversion->action = g_strdup(replKeysAction(&step->convert, g_strcmp0(from, to) != 0));
     conversion->fromSecret = g_strdup(from);
     conversion->toSecret = g_strdup(image->secret);
     g_ptr_array_add(image->conversions, conversion);

@@ -66,13 +66,14 @@ replKeyTrialLayer(const ReplKeyTrial *trial, guint index, GError **err)
     ReplPrepared *prepared = trial->prepared;
     const ReplLayer *layer = replChainLayer(replSourceChain(prepared->source), index);
     const ReplSecretBuf *passphrase = prepared->sourceSecrets->pdata[index];
+    const ReplSecretBuf *fresh = replPreparedKey(prepared, prepared->facts->layers[index].disk)->secret;
     ReplSecretBuf *key = NULL;
 
     if (replConvertUnlock(layer, passphrase, &trial->limits, &key, err) < 0)
         return -1;
     prepared->sourceKeys->pdata[index] = key;
-    if (prepared->secret && replKeyTrialIsSlot(prepared, index))
-        return replConvertCheckFresh(layer, passphrase, prepared->secret, err);
+    if (fresh && replKeyTrialIsSlot(prepared, index))
+        return replConvertCheckFresh(layer, passphrase, fresh, err);
     return 0;
 }
 

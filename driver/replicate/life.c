@@ -288,17 +288,35 @@ replReplicationChangeImage(ReplImage **image, void *opaque, GError **err)
         return FALSE;
     replJobInfoFree((*image)->job);
     (*image)->job = replJobInfoCopy(info);
+    if (info->state == REPL_JOB_COMPLETED) {
+        g_clear_pointer(&(*image)->setVolume, g_free);
+        g_clear_pointer(&(*image)->setId, g_free);
+    }
     return TRUE;
 }
 
-/* The replica's own record shows how its job ended, for good. */
+/* The record of an image shows how its job ended, for good. */
 static void
-replReplicationRecordImage(const ReplReplication *replication, ReplStaging *staging, const ReplJobInfo *info)
+replReplicationRecordImage(ReplStaging *staging, const char *volume, const ReplJobInfo *info)
 {
     g_autoptr(GError) err = NULL;
 
-    if (replRecordUpdate(staging, replication->replica, replReplicationChangeImage, (void *)info, &err) < 0)
-        replWarn("The record of '%s' cannot be written: %s", replication->replica, err->message);
+    if (replRecordUpdate(staging, volume, replReplicationChangeImage, (void *)info, &err) < 0)
+        replWarn("The record of '%s' cannot be written: %s", volume, err->message);
+}
+
+void
+replReplicationForget(ReplReplication *replication, ReplJob *job)
+{
+    const GPtrArray *members = replication->journal->record->members;
+    guint i;
+
+    for (i = 0; i < members->len; i++) {
+        const ReplJobMember *member = g_ptr_array_index(members, i);
+
+        replMakersRemove(replication->journal->targetUuidstr, member->volume, job);
+    }
+    replMakersRemove(replication->journal->targetUuidstr, replication->replica, job);
 }
 
 /* The job has ended, or failed for now. */
@@ -306,17 +324,21 @@ static void
 replReplicationRecordEnd(ReplJob *job, ReplReplication *replication, const ReplRegion *target,
                          const ReplJobInfo *info)
 {
-    const char *targetUuid = replication->journal->targetUuidstr;
     g_autoptr(ReplStaging) staging = target && target->dir ? replRegionStaging(target, FALSE, NULL) : NULL;
+    const GPtrArray *members = replication->journal->record->members;
     gboolean accepted;
+    guint i;
 
     replLockTake(&replication->journal->lock);
     accepted = replication->journal->accepted;
     replLockDrop(&replication->journal->lock);
-    if (staging && (accepted || info->state == REPL_JOB_COMPLETED))
-        replReplicationRecordImage(replication, staging, info);
+    for (i = 0; staging && (accepted || info->state == REPL_JOB_COMPLETED) && i <= members->len; i++) {
+        const ReplJobMember *member = i < members->len ? g_ptr_array_index(members, i) : NULL;
+
+        replReplicationRecordImage(staging, member ? member->volume : replication->replica, info);
+    }
     if (info->state != REPL_JOB_FAILED || !accepted)
-        replMakersRemove(targetUuid, replication->replica, job);
+        replReplicationForget(replication, job);
     if (info->state == REPL_JOB_COMPLETED)
         replServiceLearnRate(info);
 }
@@ -396,22 +418,37 @@ static const ReplJobOps replReplicationOps = {
     .release = replReplicationRelease,
 };
 
+/* The volume is this job's to make from now on. */
+static void
+replReplicationTakeVolume(ReplJob *job, const char *id, const char *targetUuid, const char *volume,
+                          ReplHolding *holding)
+{
+    g_autoptr(ReplJob) before = replMakersAdd(targetUuid, volume, job, holding);
+
+    /* It lost its name, by a client or a person who removed the file: nothing can come of it any more. */
+    if (before && !g_str_equal(replJobId(before), id))
+        replJobDo(before, REPL_VERB_CANCEL, NULL);
+}
+
 ReplJob *
 replReplicationToJob(ReplReplication *replication)
 {
     const ReplJobRecord *record = replication->journal->record;
     const char *targetUuid = replication->journal->targetUuidstr;
     g_autofree char *waitKey = replClaimsWaitKey(replication->id);
-    g_autoptr(ReplJob) before = NULL;
     ReplJob *job = replJobNew(replication->id, record->targetRegion, &replReplicationOps, replication,
                               record->request->bandwidth_bytesPerSec);
+    guint i;
 
     replJobAddKey(job, targetUuid);
     replJobAddKey(job, replication->sourceUuidstr);
     replJobAddKey(job, waitKey);
-    before = replMakersAdd(targetUuid, replication->replica, job, replication->holding);
-    /* It lost its name, by a client or a person who removed the file: nothing can come of it any more. */
-    if (before && !g_str_equal(replJobId(before), replication->id))
-        replJobDo(before, REPL_VERB_CANCEL, NULL);
+    for (i = 0; i < replication->members->len; i++) {
+        const ReplJobMember *member = g_ptr_array_index(record->members, i);
+
+        replReplicationTakeVolume(job, replication->id, targetUuid, member->volume,
+                                  g_ptr_array_index(replication->members, i));
+    }
+    replReplicationTakeVolume(job, replication->id, targetUuid, replication->replica, replication->holding);
     return job;
 }

@@ -12,6 +12,10 @@
 ReplJob *
 replReplicationToJob(ReplReplication *replication);
 
+/* The job's images are not shown as its own any more. */
+void
+replReplicationForget(ReplReplication *replication, ReplJob *job);
+
 /* A planned job may start: its source and its target are what they were when it was planned. What was opened for
  * that is ready for its attempt; call replReplicationSettle() when the start has been asked for. Any number of
  * clients at once. Returns 0, or -1 with VIR_ERR_OPERATION_INVALID that names what has changed. */

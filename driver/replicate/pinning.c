@@ -12,17 +12,40 @@ int
 replPinningTakeRoute(const ReplReplication *replication, GError **err)
 {
     const ReplJobRecord *record = replication->journal->record;
+    guint i;
 
-    return replPinsTakeRoute(replServicePins(), record->id, record->sourcePoolUuid, record->sourceVolume,
-                             record->targetRegion, err);
+    if (replPinsTakeRoute(replServicePins(), record->id, record->sourcePoolUuid, record->sourceVolume,
+                          record->targetRegion, err) < 0)
+        return -1;
+    for (i = 0; i < record->members->len; i++) {
+        const ReplJobMember *member = g_ptr_array_index(record->members, i);
+
+        if (replPinsTakeRoute(replServicePins(), record->id, record->sourcePoolUuid, member->sourceVolume,
+                              record->targetRegion, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static gboolean
+replPinningIsImage(const ReplJobRecord *record, const char *volume)
+{
+    guint i;
+
+    for (i = 0; i < record->members->len; i++) {
+        const ReplJobMember *member = g_ptr_array_index(record->members, i);
+
+        if (g_str_equal(member->sourceVolume, volume))
+            return TRUE;
+    }
+    return g_str_equal(record->sourceVolume, volume);
 }
 
 /* @uuid and @pool: of the pool that the layer lies in. */
 static void
 replPinningSource(const ReplJobRecord *record, const char *uuid, const char *pool, const char *volume)
 {
-    gboolean isImage =
-        g_strcmp0(uuid, record->sourcePoolUuid) == 0 && g_str_equal(volume, record->sourceVolume);
+    gboolean isImage = g_strcmp0(uuid, record->sourcePoolUuid) == 0 && replPinningIsImage(record, volume);
 
     replPinsAdd(replServicePins(), uuid, pool, volume, record->id, isImage ? REPL_PIN_SOURCE : REPL_PIN_BASE,
                 isImage ? NULL : record->sourceVolume);
@@ -34,7 +57,7 @@ replPinningTarget(const ReplReplication *replication, const char *pool, const ch
 {
     const ReplJournal *journal = replication->journal;
     ReplPinKind kind = action == REPL_STEP_REUSE ? REPL_PIN_REUSE : REPL_PIN_LAYER;
-    gboolean isReplica = g_str_equal(volume, replication->replica);
+    gboolean isReplica = replJobRecordMakesImage(journal->record, volume);
 
     replPinsAdd(replServicePins(), journal->targetUuidstr, pool, volume, replication->id,
                 isReplica ? REPL_PIN_TARGET : kind, isReplica ? NULL : replication->replica);
@@ -80,6 +103,12 @@ replPinningJournal(const ReplReplication *replication)
 
     replPinningSource(record, record->sourcePoolUuid, source, record->sourceVolume);
     replPinningTarget(replication, target, record->volume, REPL_STEP_COPY);
+    for (i = 0; i < record->members->len; i++) {
+        const ReplJobMember *member = g_ptr_array_index(record->members, i);
+
+        replPinningSource(record, record->sourcePoolUuid, source, member->sourceVolume);
+        replPinningTarget(replication, target, member->volume, REPL_STEP_COPY);
+    }
     for (i = 0; i < record->layers->len; i++) {
         const ReplJobLayer *layer = g_ptr_array_index(record->layers, i);
         g_autofree char *pool = replPinningPool(layer->sourcePoolUuid, record->sourcePool);

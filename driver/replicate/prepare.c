@@ -16,7 +16,7 @@ replPrepareNew(const ReplReplication *replication)
     const ReplJobRecord *record = replication->journal->record;
     ReplPrepared *prepared = g_new0(ReplPrepared, 1);
 
-    prepared->source = replEndpointSource(record->sourcePoolUuid, record->sourceVolume);
+    prepared->source = replEndpointSourceOf(record);
     prepared->target = replEndpointTarget(replication->journal, replication->holding);
     return prepared;
 }
@@ -65,6 +65,8 @@ replPrepareFacts(const ReplReplication *replication, const ReplPrepared *prepare
         .volume = source->volume,
         .image = source->image,
         .layerCount = source->layerCount,
+        .members = source->members,
+        .memberCount = source->memberCount,
         .target = {target->pool, target->poolUuid, target->label},
         .taken = (const char *const *)target->taken,
         .usage = target->usage,

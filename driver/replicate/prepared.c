@@ -14,8 +14,7 @@ replPreparedFree(ReplPrepared *prepared)
     g_clear_pointer(&prepared->sourceSecrets, g_ptr_array_unref);
     g_clear_pointer(&prepared->sourceKeys, g_ptr_array_unref);
     g_clear_pointer(&prepared->sourceUuids, g_ptr_array_unref);
-    replSecretBufFree(prepared->secret);
-    g_free(prepared->secretUuid);
+    g_clear_pointer(&prepared->keys, g_array_unref);
     replChainFree(prepared->scratch);
     replTargetFree(prepared->target);
     if (prepared->present)
@@ -37,6 +36,7 @@ replPreparedSteps(const ReplPrepared *prepared)
         ReplStep *shown =
             replStepNew(replPreparedLayer(prepared, step)->volume, step->volume, step->action, step->bytes);
 
+        shown->below = g_strdup(step->backingVolume);
         if (step->action == REPL_STEP_CONVERT) {
             shown->snapshotsLost = step->convert.snapshotsLost;
             shown->bitmapsLost = step->convert.bitmapsLost;
@@ -109,19 +109,36 @@ replPreparedRest(ReplReplication *replication)
     replLockDrop(&replication->lock);
 }
 
+/* What the image that @step makes will be. */
+static void
+replPreparedShowImage(ReplReplication *replication, const ReplPrepared *prepared, const ReplPlanStep *step)
+{
+    ReplJobRecord *record = replication->journal->record;
+    const char *format = replFormatToString(step->format);
+    guint64 capacity_bytes = replPreparedLayer(prepared, step)->virtualSize_bytes;
+    ReplJobMember *member = step->disk > 0 ? g_ptr_array_index(record->members, step->disk - 1) : NULL;
+    char **noted = member ? &member->format : &record->format;
+
+    replLockTake(&replication->journal->lock);
+    *(member ? &member->capacity_bytes : &record->capacity_bytes) = capacity_bytes;
+    g_free(*noted);
+    *noted = g_strdup(format);
+    replLockDrop(&replication->journal->lock);
+    replHoldingSetForm(replReplicationHolding(replication, step->disk), capacity_bytes, format);
+}
+
 void
 replPreparedShow(ReplReplication *replication, const ReplPrepared *prepared)
 {
-    ReplJobRecord *record = replication->journal->record;
-    const ReplPlanStep *last = replPreparedStep(prepared, prepared->plan->steps->len - 1);
-    const char *format = replFormatToString(last->format);
-    guint64 capacity_bytes = prepared->facts->layers[0].virtualSize_bytes;
+    ReplAmounts adds = prepared->plan->adds;
+    guint i;
 
-    replLockTake(&replication->journal->lock);
-    record->capacity_bytes = capacity_bytes;
-    g_free(record->format);
-    record->format = g_strdup(format);
-    replLockDrop(&replication->journal->lock);
-    replHoldingSetPlan(replication->holding, capacity_bytes, &prepared->plan->adds);
-    replHoldingSetForm(replication->holding, capacity_bytes, format);
+    adds.images -= prepared->plan->freshImages;
+    replHoldingSetPlan(replication->holding, prepared->facts->layers[0].virtualSize_bytes, &adds);
+    for (i = 0; i < prepared->plan->steps->len; i++) {
+        const ReplPlanStep *step = replPreparedStep(prepared, i);
+
+        if (step->isImage)
+            replPreparedShowImage(replication, prepared, step);
+    }
 }

@@ -13,6 +13,13 @@
 #include "endpoint/target.h"
 #include "replicate/replication.h"
 
+/* The key that an image of the replication gets. */
+typedef struct {
+    ReplSecretBuf *secret; /* NULL: none */
+    char *uuid;
+    ReplLuksKdf kdf;
+} ReplPreparedKey;
+
 /* Belongs to one thread at a time. */
 struct _ReplPrepared {
     ReplSource *source; /* held */
@@ -30,9 +37,7 @@ struct _ReplPrepared {
     GPtrArray *sourceSecrets; /* of ReplSecretBuf, an element for each layer, NULL: not needed */
     GPtrArray *sourceKeys;    /* of ReplSecretBuf: their volume keys where they are known, the same */
     GPtrArray *sourceUuids;   /* of char *, the same */
-    ReplSecretBuf *secret;    /* the target's, NULL: none */
-    char *secretUuid;
-    ReplLuksKdf kdf;
+    GArray *keys;             /* of ReplPreparedKey: the target's, an element for each disk */
 };
 
 void
@@ -51,6 +56,13 @@ static inline const ReplPlanLayer *
 replPreparedLayer(const ReplPrepared *prepared, const ReplPlanStep *step)
 {
     return &prepared->facts->layers[step->layer];
+}
+
+/* The key that the image of disk @disk gets. */
+static inline const ReplPreparedKey *
+replPreparedKey(const ReplPrepared *prepared, guint disk)
+{
+    return &g_array_index(prepared->keys, ReplPreparedKey, disk);
 }
 
 /* Tells others, and notes in the journal, what the replica will be by this plan. */

@@ -9,17 +9,28 @@
 #include "replicate/prepare.h"
 #include "virt/secrets.h"
 
-/* The record of the image itself, which others may have changed meanwhile. */
+static const ReplImage *
+replPublishSource(const ReplPrepared *prepared, guint disk)
+{
+    return disk == 0 ? prepared->facts->image : prepared->facts->members[disk - 1];
+}
+
+/* The record of an image itself, which others may have changed meanwhile. That of a data disk says whose it is. */
 static ReplImage *
 replPublishImage(const ReplReplication *replication, const ReplPlanStep *step)
 {
-    ReplImage *image = replHoldingImage(replication->holding);
+    const ReplJobRecord *record = replication->journal->record;
+    ReplImage *image = replHoldingImage(replReplicationHolding(replication, step->disk));
     gboolean keepsLayout = step->action != REPL_STEP_CONVERT || step->convert.rekey == REPL_REKEY_SLOT;
-    gboolean wasFast = replication->prepared->facts->image->fastCreate;
+    gboolean wasFast = replPublishSource(replication->prepared, step->disk)->fastCreate;
 
     image->status = REPL_IMAGE_AVAILABLE;
     /* An overlay is quick to make, but is no image to make others from. */
     image->fastCreate = !step->convert.bundle && (step->convert.contiguous || (keepsLayout && wasFast));
+    if (step->disk > 0) {
+        image->setVolume = g_strdup(record->volume);
+        image->setId = g_strdup(record->imageId);
+    }
     return image;
 }
 
@@ -42,7 +53,7 @@ replPublishRecord(const ReplReplication *replication, const ReplPlanStep *step)
     const ReplPrepared *prepared = replication->prepared;
     const ReplPlanLayer *source = replPreparedLayer(prepared, step);
     ReplImage *image =
-        step->layer == 0 ? replPublishImage(replication, step) : replPublishLayer(prepared, source);
+        step->isImage ? replPublishImage(replication, step) : replPublishLayer(prepared, source);
 
     if (step->convert.bundle)
         return image;

@@ -51,10 +51,28 @@ replReplicationNew(const unsigned char *targetUuid, ReplJobRecord *record, ReplI
     replication->replica = record->volume;
     replication->sourceUuidstr = record->sourcePoolUuid;
     replication->holding = replHoldingNew(record->volume, image);
+    replication->members = g_ptr_array_new_with_free_func((GDestroyNotify)replHoldingUnref);
     if (asRequester)
         replication->identity = replVirt.IdentityGetCurrent();
     replReplicationCount(replication->id, 1);
     return replication;
+}
+
+void
+replReplicationAddMember(ReplReplication *replication, ReplImage *image)
+{
+    const GPtrArray *members = replication->journal->record->members;
+    const ReplJobMember *member = g_ptr_array_index(members, replication->members->len);
+    ReplHolding *holding = replHoldingNewMember(member->volume, image);
+
+    replHoldingSetForm(holding, member->capacity_bytes, member->format);
+    g_ptr_array_add(replication->members, holding);
+}
+
+ReplHolding *
+replReplicationHolding(const ReplReplication *replication, guint disk)
+{
+    return disk == 0 ? replication->holding : g_ptr_array_index(replication->members, disk - 1);
 }
 
 void
@@ -67,6 +85,7 @@ replReplicationFree(ReplReplication *replication)
     replReplicationCount(replication->id, -1);
     replJournalFree(replication->journal);
     replHoldingUnref(replication->holding);
+    g_ptr_array_unref(replication->members);
     if (replication->identity)
         g_object_unref(replication->identity);
     replLockClear(&replication->lock);

@@ -36,8 +36,9 @@ struct _ReplReplication {
     const char *replica; /* volume in the target */
     const char *sourceUuidstr;
     ReplJournal *journal;
-    ReplHolding *holding;       /* what others see of it; a reference */
-    gboolean resumed;           /* taken up from a record: no client waits for it */
+    ReplHolding *holding; /* what others see of it; a reference */
+    GPtrArray *members; /* of ReplHolding: the same of a full machine's data disks, as the record has them */
+    gboolean resumed;   /* taken up from a record: no client waits for it */
     ReplVirtIdentity *identity; /* the requester's, a reference; NULL: the daemon's */
 
     ReplLock lock;
@@ -62,6 +63,14 @@ struct _ReplReplication {
 ReplReplication *
 replReplicationNew(const unsigned char *targetUuid, ReplJobRecord *record, ReplImage *image,
                    gboolean asRequester);
+
+/* The replica of the record's next member: its record, taken over. Before the replication becomes a job. */
+void
+replReplicationAddMember(ReplReplication *replication, ReplImage *image);
+
+/* What others see of disk @disk; borrowed. */
+ReplHolding *
+replReplicationHolding(const ReplReplication *replication, guint disk);
 
 /* Whether this daemon has the job @id, in its queue or not there yet: its record is nobody else's to act on. By any
  * thread. */

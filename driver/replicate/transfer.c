@@ -110,14 +110,15 @@ replTransferConvert(ReplTransfer *transfer, const ReplPlanStep *step, GError **e
     ReplPrepared *prepared = transfer->prepared;
     const ReplCopyWatch watch = {
         .admit = replTransferAdmit, .advance = replTransferAdvance, .opaque = transfer};
+    const ReplPreparedKey *key = replPreparedKey(prepared, step->disk);
     ReplConvertJob convert = {
         .chain = replScratchChain(transfer->replication, prepared, &watch, err),
         .step = step,
         .target = transfer->writer,
         .sources = (const ReplSecretBuf *const *)prepared->sourceSecrets->pdata,
         .keys = (const ReplSecretBuf *const *)prepared->sourceKeys->pdata,
-        .secret = prepared->secret,
-        .kdf = prepared->kdf,
+        .secret = key->secret,
+        .kdf = key->kdf,
         .request = transfer->replication->journal->record->request,
         .limits = replServiceConvertLimits(),
         .watch = &watch,

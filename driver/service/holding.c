@@ -8,8 +8,9 @@
 #include "base/lock.h"
 
 struct _ReplHolding {
-    gint refs;     /* atomic */
-    char *replica; /* fixed */
+    gint refs;         /* atomic */
+    char *replica;     /* fixed */
+    gboolean isMember; /* fixed */
     ReplLock lock;
 
     /* Guarded by lock. */
@@ -32,6 +33,21 @@ replHoldingNew(const char *replica, ReplImage *image)
     holding->layers = g_ptr_array_new_with_free_func(g_free);
     replLockInit(&holding->lock);
     return holding;
+}
+
+ReplHolding *
+replHoldingNewMember(const char *replica, ReplImage *image)
+{
+    ReplHolding *holding = replHoldingNew(replica, image);
+
+    holding->isMember = TRUE;
+    return holding;
+}
+
+gboolean
+replHoldingIsMember(const ReplHolding *holding)
+{
+    return holding->isMember;
 }
 
 ReplHolding *

@@ -17,6 +17,14 @@ typedef struct _ReplHolding ReplHolding;
 ReplHolding *
 replHoldingNew(const char *replica, ReplImage *image);
 
+/* The same for a data disk of the full machine that a job makes: what the job adds to the pool, and its names, stand in the holding of
+ * the system disk. */
+ReplHolding *
+replHoldingNewMember(const char *replica, ReplImage *image);
+
+gboolean
+replHoldingIsMember(const ReplHolding *holding);
+
 ReplHolding *
 replHoldingRef(ReplHolding *holding);
 
@@ -28,7 +36,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplHolding, replHoldingUnref)
 /* --- filled in by the job --- */
 
 /* What the plan promises: the replica's virtual size, and by how much the usage of the target
- * grows. */
+ * grows, the images whose names are held already left out. */
 void
 replHoldingSetPlan(ReplHolding *holding, guint64 capacity_bytes, const ReplAmounts *adds);
 

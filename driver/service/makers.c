@@ -191,6 +191,7 @@ replMakersList(const char *poolUuid, const char *sourceId)
         made->poolUuid = g_strndup(key, slash - (const char *)key);
         made->volume = g_strdup(slash + 1);
         made->job = replJobRef(maker->job);
+        made->isMember = replHoldingIsMember(maker->holding);
         g_ptr_array_add(list, made);
     }
     replLockDrop(&replMakersLock);

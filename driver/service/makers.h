@@ -34,9 +34,10 @@ ReplJob *
 replMakersFindAny(const char *poolUuid, const char *volume);
 
 typedef struct {
-    char *poolUuid; /* of the target */
-    char *volume;   /* the replica */
-    ReplJob *job;   /* a reference */
+    char *poolUuid;    /* of the target */
+    char *volume;      /* the replica */
+    ReplJob *job;      /* a reference */
+    gboolean isMember; /* a data disk of a full machine, whose system disk stands for the job */
 } ReplMade;
 
 /* The jobs that make volumes of the pool @poolUuid (NULL: of any) from the image @sourceId (NULL: from any): of

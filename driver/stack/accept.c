@@ -44,7 +44,7 @@ replSubmissionCheckMaking(const ReplSubmission *r, const ReplPlan *plan)
                             r->volume);
             return -1;
         }
-        if (step->layer > 0 && step->action != REPL_STEP_REUSE &&
+        if (!step->isImage && step->action != REPL_STEP_REUSE &&
             replAccessNewVol(r->conn, r->target->uuid, xml, FALSE, replVirt.StorageVolCreateXMLEnsureACL) < 0)
             return -1;
     }
@@ -71,7 +71,7 @@ replSubmissionCheckLayers(const ReplSubmission *r, const ReplSourceFacts *source
 }
 
 static char *
-replSubmissionDescription(const ReplSubmission *r)
+replSubmissionDescription(const ReplSubmission *r, const ReplImage *of)
 {
     if (r->request->description)
         return g_strdup(r->request->description);
@@ -79,25 +79,25 @@ replSubmissionDescription(const ReplSubmission *r)
         return g_strdup_printf(_("Bundle of image %s of region %s"), r->image->id, r->source->label->name);
     if (r->request->bundle == REPL_BUNDLE_INVENTORY)
         return g_strdup_printf(_("Inventory of image %s of region %s"), r->image->id, r->source->label->name);
-    return g_strdup_printf(_("Replicated from region %s, image %s"), r->source->label->name, r->image->id);
+    return g_strdup_printf(_("Replicated from region %s, image %s"), r->source->label->name, of->id);
 }
 
-/* The replica's record as it will be once it is available. */
+/* The record that the replica of @volume, whose record is @of, will have once it is available. */
 static ReplImage *
-replSubmissionImage(const ReplSubmission *r, const char *id)
+replSubmissionImage(const ReplSubmission *r, const char *id, const char *volume, const ReplImage *of)
 {
     ReplImage *image = replImageNew(id);
 
     image->status = REPL_IMAGE_PENDING;
-    image->type = r->image->type;
-    image->typeIsSet = r->image->typeIsSet;
-    image->name = g_strdup(r->image->name ? r->image->name : r->volume);
-    image->description = replSubmissionDescription(r);
+    image->type = of->type;
+    image->typeIsSet = of->typeIsSet;
+    image->name = g_strdup(of->name ? of->name : volume);
+    image->description = replSubmissionDescription(r, of);
     image->fastCreate = r->request->fastCreate;
     image->source.region = g_strdup(r->source->label->name);
-    image->source.id = g_strdup(r->image->id);
+    image->source.id = g_strdup(of->id);
     image->source.pool = g_strdup(r->source->name);
-    image->source.volume = g_strdup(r->volume);
+    image->source.volume = g_strdup(volume);
     return image;
 }
 
@@ -106,6 +106,7 @@ replSubmissionRecord(const ReplSubmission *r, const char *imageId)
 {
     g_autofree char *id = r->jobId ? g_strdup(r->jobId) : g_uuid_string_random();
     ReplJobRecord *record = replJobRecordNew(id);
+    guint i;
 
     record->token = g_strdup(r->request->token);
     record->requester = replIdentityName();
@@ -121,23 +122,58 @@ replSubmissionRecord(const ReplSubmission *r, const char *imageId)
     record->request = replRequestCopy(r->request);
     record->created_s = g_get_real_time() / G_USEC_PER_SEC;
     record->sequence = g_get_real_time();
+    for (i = 0; r->members && i < r->members->len; i++) {
+        const ReplSubmissionMember *member = g_ptr_array_index(r->members, i);
+        g_autofree char *memberId = g_uuid_string_random();
+
+        g_ptr_array_add(record->members,
+                        replJobMemberNew(member->volume, member->image->id, member->volume, memberId));
+    }
     return record;
 }
+
+/* What the job makes; nothing of it is known to others yet. */
+static ReplReplication *
+replSubmissionReplication(const ReplSubmission *r)
+{
+    g_autofree char *imageId = g_uuid_string_random();
+    ReplJobRecord *record = replSubmissionRecord(r, imageId);
+    ReplImage *image = replSubmissionImage(r, imageId, r->volume, r->image);
+    ReplReplication *replication = replReplicationNew(r->target->uuid, record, image, TRUE);
+    guint i;
+
+    for (i = 0; r->members && i < r->members->len; i++) {
+        const ReplSubmissionMember *member = g_ptr_array_index(r->members, i);
+        const ReplJobMember *made = g_ptr_array_index(record->members, i);
+
+        g_ptr_array_add(image->members, g_strdup(made->volume));
+        replReplicationAddMember(replication,
+                                 replSubmissionImage(r, made->imageId, member->volume, member->image));
+    }
+    return replication;
+}
+
+typedef struct {
+    const ReplSubmission *r;
+    const char *volume;
+    const char *id;
+} ReplSubmissionKeep;
 
 static gboolean
 replSubmissionKeepId(ReplImage **image, void *opaque, GError **err)
 {
-    const ReplSubmission *r = opaque;
+    const ReplSubmissionKeep *keep = opaque;
+    const ReplRegion *source = keep->r->source;
     struct stat st;
 
     if (*image)
         return FALSE;
-    if (fstatat(r->source->dir->dirFd, r->volume, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot look at volume '%s' of pool '%s'"), r->volume,
-                           r->source->name);
+    if (fstatat(source->dir->dirFd, keep->volume, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        replErrorSetSystem(err, errno, _("Cannot look at volume '%s' of pool '%s'"), keep->volume,
+                           source->name);
         return FALSE;
     }
-    *image = replImageNew(r->image->id);
+    *image = replImageNew(keep->id);
     return TRUE;
 }
 
@@ -146,10 +182,21 @@ static int
 replSubmissionKeepSource(const ReplSubmission *r, GError **err)
 {
     g_autoptr(ReplStaging) staging = r->distant ? NULL : replRegionStaging(r->source, TRUE, err);
+    ReplSubmissionKeep keep = {r, r->volume, r->image->id};
+    guint i;
 
     if (r->distant)
         return 0;
-    return staging ? replRecordUpdate(staging, r->volume, replSubmissionKeepId, (void *)r, err) : -1;
+    if (!staging || replRecordUpdate(staging, keep.volume, replSubmissionKeepId, &keep, err) < 0)
+        return -1;
+    for (i = 0; r->members && i < r->members->len; i++) {
+        const ReplSubmissionMember *member = g_ptr_array_index(r->members, i);
+
+        keep = (ReplSubmissionKeep){r, member->volume, member->image->id};
+        if (replRecordUpdate(staging, keep.volume, replSubmissionKeepId, &keep, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* The plan as it will be compared when a planned job is started. Not yet anybody else's to see. */
@@ -176,12 +223,29 @@ replSubmissionNotePlan(ReplReplication *replication, const ReplPrepared *prepare
     replication->persisted = replPhaseOfRecord(record);
 }
 
+/* Takes the names of all images, the replica's own last. */
+static int
+replSubmissionTakeNames(const ReplSubmission *r, const ReplReplication *replication, ReplTarget *target,
+                        GError **err)
+{
+    g_autoptr(ReplImage) image = replHoldingImage(replication->holding);
+    guint i;
+
+    for (i = 0; i < replication->members->len; i++) {
+        const ReplSubmissionMember *member = g_ptr_array_index(r->members, i);
+        g_autoptr(ReplImage) of = replHoldingImage(g_ptr_array_index(replication->members, i));
+
+        if (replTargetAccept(target, r->pool, member->volume, member->placeholder, of, err) < 0)
+            return -1;
+    }
+    return replTargetAccept(target, r->pool, r->replica, r->placeholder, image, err);
+}
+
 /* The job comes to be: pinned, recorded, and then its replica's name taken. */
 static int
 replSubmissionAccept(const ReplSubmission *r, ReplReplication *replication, const ReplPrepared *prepared,
                      ReplJob **job, GError **err)
 {
-    g_autoptr(ReplImage) image = replHoldingImage(replication->holding);
     g_autoptr(GPtrArray) steps = replPreparedSteps(prepared);
 
     if (replPinningTakeRoute(replication, err) < 0)
@@ -193,7 +257,7 @@ replSubmissionAccept(const ReplSubmission *r, ReplReplication *replication, cons
         replJournalSave(replication->journal, err) < 0 ||
         replQuotaBegin(r->target, r->volume, &prepared->plan->adds, err) < 0)
         return -1;
-    if (replTargetAccept(prepared->target, r->pool, r->placeholder, image, err) == 0)
+    if (replSubmissionTakeNames(r, replication, prepared->target, err) == 0)
         *job = replReplicationToJob(replication);
     replQuotaEnd(r->target);
     if (!*job)
@@ -263,7 +327,7 @@ replSubmissionEnqueue(const ReplSubmission *r, ReplReplication *replication, Rep
         return 0;
     }
     replPreparedFree(replPreparedTake(replication));
-    replMakersRemove(r->target->uuidstr, r->replica, job);
+    replReplicationForget(replication, job);
     replSubmissionUndo(r, replication);
     replReport(g_steal_pointer(&err));
     return -1;
@@ -272,9 +336,7 @@ replSubmissionEnqueue(const ReplSubmission *r, ReplReplication *replication, Rep
 ReplJob *
 replSubmissionQueue(const ReplSubmission *r)
 {
-    g_autofree char *imageId = g_uuid_string_random();
-    ReplReplication *replication = replReplicationNew(r->target->uuid, replSubmissionRecord(r, imageId),
-                                                      replSubmissionImage(r, imageId), TRUE);
+    ReplReplication *replication = replSubmissionReplication(r);
     g_autoptr(ReplPrepared) prepared = replSubmissionPrepare(r, replication);
     g_autoptr(ReplJob) job = NULL;
     g_autoptr(GError) err = NULL;

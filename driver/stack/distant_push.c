@@ -56,6 +56,7 @@ static int
 replPushCheckLayers(const ReplPushRequest *r, const ReplSourceFacts *facts)
 {
     virConnectPtr conn = virStoragePoolGetConnect(r->pool);
+    g_autoptr(GError) err = NULL;
 
     for (guint i = 1; !r->relay && i < facts->layerCount; i++) {
         unsigned char uuid[VIR_UUID_BUFLEN];
@@ -63,6 +64,10 @@ replPushCheckLayers(const ReplPushRequest *r, const ReplSourceFacts *facts)
         if (replUuidParse(facts->layers[i].poolUuid, uuid) &&
             replAccessVol(conn, uuid, facts->layers[i].volume, replVirt.StorageVolDownloadEnsureACL) < 0)
             return -1;
+    }
+    if (replSourceCheckAlone(facts, &err) < 0) {
+        replReport(g_steal_pointer(&err));
+        return -1;
     }
     if (facts->image->status == REPL_IMAGE_AVAILABLE)
         return 0;

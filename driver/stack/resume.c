@@ -36,20 +36,35 @@ replResumeCompleteImage(ReplImage **image, void *opaque, GError **err)
     (*image)->status = REPL_IMAGE_AVAILABLE;
     replJobInfoFree((*image)->job);
     (*image)->job = replJobInfoCopy(info);
+    g_clear_pointer(&(*image)->setVolume, g_free);
+    g_clear_pointer(&(*image)->setId, g_free);
     return TRUE;
+}
+
+static void
+replResumeCompleteRecord(ReplStaging *staging, const char *volume, ReplJobInfo *info)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (replRecordUpdate(staging, volume, replResumeCompleteImage, info, &err) < 0)
+        replWarn("The record of '%s' cannot be written: %s", volume, err->message);
 }
 
 static void
 replResumeComplete(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *record)
 {
     g_autoptr(GError) err = NULL;
+    guint i;
 
     record->info->state = REPL_JOB_COMPLETED;
     record->info->ended_s = g_get_real_time() / G_USEC_PER_SEC;
     record->holdsPlaceholder = FALSE;
-    if (replRecordUpdate(staging, record->volume, replResumeCompleteImage, record->info, &err) < 0)
-        replWarn("The record of '%s' cannot be written: %s", record->volume, err->message);
-    g_clear_error(&err);
+    replResumeCompleteRecord(staging, record->volume, record->info);
+    for (i = 0; i < record->members->len; i++) {
+        const ReplJobMember *member = g_ptr_array_index(record->members, i);
+
+        replResumeCompleteRecord(staging, member->volume, record->info);
+    }
     if (replPartialsDrop(staging, record->id, &err) < 0 || replJobRecordSave(staging, record, &err) < 0)
         replWarn("Job %s of pool '%s' is not completed on disk: %s", record->id, region->name, err->message);
     else
@@ -59,19 +74,37 @@ replResumeComplete(const ReplRegion *region, ReplStaging *staging, ReplJobRecord
 /* The record of the replica is what the client was promised; without it the job is as good as new.
  */
 static ReplImage *
-replResumeImage(ReplStaging *staging, const ReplJobRecord *record)
+replResumeImage(ReplStaging *staging, const ReplJobRecord *record, const char *volume, const char *imageId,
+                const char *sourceVolume, const char *sourceId)
 {
-    ReplImage *image = replRecordLoad(staging, record->volume, NULL);
+    ReplImage *image = replRecordLoad(staging, volume, NULL);
 
     if (image)
         return image;
-    image = replImageNew(record->imageId);
+    image = replImageNew(imageId);
     image->status = REPL_IMAGE_PENDING;
     image->source.region = g_strdup(record->sourceRegion);
-    image->source.id = g_strdup(record->sourceId);
+    image->source.id = g_strdup(sourceId);
     image->source.pool = g_strdup(record->sourcePool);
-    image->source.volume = g_strdup(record->sourceVolume);
+    image->source.volume = g_strdup(sourceVolume);
     return image;
+}
+
+static ReplReplication *
+replResumeReplication(const ReplRegion *region, ReplStaging *home, ReplJobRecord *record)
+{
+    ReplImage *image = replResumeImage(home, record, record->volume, record->imageId, record->sourceVolume,
+                                       record->sourceId);
+    ReplReplication *replication = replReplicationNew(region->uuid, record, image, FALSE);
+    guint i;
+
+    for (i = 0; i < record->members->len; i++) {
+        const ReplJobMember *member = g_ptr_array_index(record->members, i);
+
+        replReplicationAddMember(replication, replResumeImage(home, record, member->volume, member->imageId,
+                                                              member->sourceVolume, member->sourceId));
+    }
+    return replication;
 }
 
 /* A source pool that is not active yet: the job waits for it. */
@@ -120,7 +153,7 @@ replResumeQueue(const ReplRegion *region, ReplReplication *replication, ReplPhas
     replResumeHoldSource(replication);
     if (replQueueSubmit(replServiceQueue(), job, FALSE, &err) < 0) {
         replWarn("Replication job %s does not go on: %s", replication->id, err->message);
-        replMakersRemove(region->uuidstr, replication->replica, job);
+        replReplicationForget(replication, job);
         replPinsDropJob(replServicePins(), replication->id);
     }
 }
@@ -170,8 +203,7 @@ replResumeWasAccepted(const ReplReplication *replication, ReplStaging *staging)
 static int
 replResumeJob(const ReplRegion *region, ReplStaging *home, ReplJobRecord *record)
 {
-    ReplReplication *replication =
-        replReplicationNew(region->uuid, record, replResumeImage(home, record), FALSE);
+    ReplReplication *replication = replResumeReplication(region, home, record);
     g_autoptr(ReplTarget) target = replEndpointTarget(replication->journal, replication->holding);
     g_autoptr(GError) err = NULL;
 

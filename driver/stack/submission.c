@@ -28,6 +28,7 @@ replSubmissionClear(ReplSubmission *r)
     g_free(r->replica);
     g_free(r->placeholder);
     replImageFree(r->image);
+    g_clear_pointer(&r->members, g_ptr_array_unref);
     if (r->staging)
         replStagingUnref(r->staging);
     if (r->home)
@@ -273,6 +274,8 @@ replSubmit(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *x
         replReport(g_steal_pointer(&err));
         return NULL;
     }
+    if (replSubmissionAddMembers(&r, xml, flags) < 0)
+        return NULL;
     if (replSubmissionByToken(&r, &vol))
         return vol;
     if (r.image->status != REPL_IMAGE_AVAILABLE) {

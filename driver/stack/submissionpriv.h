@@ -9,6 +9,14 @@
 #include "model/image.h"
 #include "model/request.h"
 #include "region/region.h"
+#include "xml/xml.h"
+
+/* A data disk of the full machine that is asked for; its replica has the volume's name. */
+typedef struct {
+    char *volume;
+    char *placeholder; /* XML of an empty volume of that name */
+    ReplImage *image;  /* of the source */
+} ReplSubmissionMember;
 
 /* One request on its way to a job. */
 typedef struct {
@@ -24,11 +32,17 @@ typedef struct {
     char *replica;        /* the replica's */
     char *placeholder;    /* XML of an empty volume of that name */
     ReplImage *image;     /* of the source */
+    GPtrArray *members;   /* of ReplSubmissionMember */
     ReplStaging *staging; /* the target's */
     ReplStaging *home;    /* of the job */
     /* The source is another project's, and an accepted share stands for the right to read it. */
     gboolean shared;
 } ReplSubmission;
+
+/* Notes the data disks of the source, and whether the requester may make their replicas and read them. Returns 0, or -1
+ * with the error reported. */
+int
+replSubmissionAddMembers(ReplSubmission *r, const ReplVolXml *xml, unsigned int flags);
 
 /* Plans, takes the name and puts the job in the queue. NULL with the error reported. */
 ReplJob *

@@ -142,6 +142,21 @@ replUpdateString(char **where, const char *value)
     *where = *value ? g_strdup(value) : NULL;
 }
 
+/* An image with members is a full machine, and is none any more without. */
+static void
+replUpdateMembers(ReplImage *image, const GPtrArray *members)
+{
+    g_ptr_array_unref(image->members);
+    image->members = replMembersCopy(members);
+    if (members->len > 0) {
+        image->type = REPL_IMAGE_TYPE_FULL_MACHINE;
+        image->typeIsSet = TRUE;
+    } else if (image->type == REPL_IMAGE_TYPE_FULL_MACHINE) {
+        image->type = REPL_IMAGE_TYPE_UNKNOWN;
+        image->typeIsSet = FALSE;
+    }
+}
+
 /* What a job keeps for the end of its work, so that the change is not undone by it. */
 static void
 replUpdateImage(ReplImage *image, const void *opaque)
@@ -150,6 +165,8 @@ replUpdateImage(ReplImage *image, const void *opaque)
 
     replUpdateString(&image->name, update->name);
     replUpdateString(&image->description, update->description);
+    if (update->members)
+        replUpdateMembers(image, update->members);
     if (update->type != REPL_IMAGE_TYPE_UNKNOWN) {
         image->type = update->type;
         image->typeIsSet = TRUE;
@@ -177,7 +194,7 @@ replUpdateChange(ReplImage *image, void *opaque, GError **err)
 static gboolean
 replUpdateHasTexts(const ReplUpdate *update)
 {
-    return update->name || update->description || update->type != REPL_IMAGE_TYPE_UNKNOWN;
+    return update->name || update->description || update->type != REPL_IMAGE_TYPE_UNKNOWN || update->members;
 }
 
 /* All that the record says is one change of it: what another client changes meanwhile stays. */
@@ -236,7 +253,9 @@ replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err
 {
     g_autoptr(ReplJob) job = NULL;
 
-    if (replUpdateCheckTogether(update, err) < 0 || replUpdateFindJob(region, update, &job, err) < 0 ||
+    if (replUpdateCheckTogether(update, err) < 0 ||
+        (update->members && replGuardSource(region, update->volume, err) < 0) ||
+        replUpdateFindJob(region, update, &job, err) < 0 ||
         (update->share && replShareCheck(region, update->volume, update->share, err) < 0))
         return -1;
     if (replUpdateHasSecret(update))
@@ -272,6 +291,46 @@ replUpdateVolume(virConnectPtr conn, const char *poolUuid, const char *volume)
         replUuidParse(poolUuid, uuid) ? replBelowUuid(uuid)->storagePoolLookupByUUID(conn, uuid) : NULL;
 
     return pool ? replBelowPool(pool)->storageVolLookupByName(pool, volume) : NULL;
+}
+
+/* A data disk is a volume of the pool that the caller may see, and no full machine itself. Returns 0, or -1 with the
+ * error reported. */
+static int
+replUpdateCheckMember(virStoragePoolPtr pool, const ReplRegion *region, const char *member)
+{
+    g_autoptr(ReplVol) vol =
+        replIsVolumeName(member) ? replBelowPool(pool)->storageVolLookupByName(pool, member) : NULL;
+    g_autoptr(ReplImage) image = NULL;
+    g_autoptr(GError) err = NULL;
+
+    if (!vol) {
+        if (!replIsVolumeName(member))
+            replReportError(VIR_ERR_INVALID_ARG, _("'%s' cannot be the name of a volume"), member);
+        return -1;
+    }
+    if (!(image = replViewImageQuick(region, member, &err))) {
+        replReport(g_steal_pointer(&err));
+        return -1;
+    }
+    if (image->members->len == 0)
+        return 0;
+    replReportError(
+        VIR_ERR_OPERATION_INVALID,
+        _("Volume '%s' of pool '%s' is a full machine itself: it cannot be a disk of another one"), member,
+        region->name);
+    return -1;
+}
+
+static int
+replUpdateCheckMembers(virStoragePoolPtr pool, const ReplRegion *region, const ReplUpdate *update)
+{
+    guint i;
+
+    for (i = 0; update->members && i < update->members->len; i++) {
+        if (replUpdateCheckMember(pool, region, g_ptr_array_index(update->members, i)) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* What another project shares is answered in a pool of the own one: the image's volume may be out of the caller's
@@ -317,10 +376,6 @@ replUpdateRun(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int flags)
 
     if (update->shareImage)
         return replUpdateAnswer(pool, xml, flags);
-    if (update->members) {
-        replReportError(VIR_ERR_NO_SUPPORT, "%s", _("Full machines are not supported by this version"));
-        return NULL;
-    }
     if (!(placeholder = replVolXmlComplete(xml, update->volume, &err))) {
         replReport(g_steal_pointer(&err));
         return NULL;
@@ -340,6 +395,8 @@ replUpdateRun(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int flags)
         return NULL;
     }
     if (!(vol = replBelowPool(pool)->storageVolLookupByName(pool, update->volume)))
+        return NULL;
+    if (replUpdateCheckMembers(pool, region, update) < 0)
         return NULL;
     if (replUpdateChecks(update) && replUpdateMayCheck(conn, region, update, &err) < 0) {
         if (err)

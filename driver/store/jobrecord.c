@@ -8,11 +8,12 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "store/jobmember.h"
 #include "store/jobtext.h"
 #include "store/stagingpriv.h"
 
-/* 200 layers and as many steps, each with two names of 255 bytes, escaped, and some numbers. */
-#define REPL_JOB_RECORD_MAX_bytes (4 * 1024 * 1024)
+/* As many layers as there may be and as many steps, each with two names of 255 bytes, escaped, and some numbers. */
+#define REPL_JOB_RECORD_MAX_bytes (16 * 1024 * 1024)
 
 ReplJobRecord *
 replJobRecordNew(const char *id)
@@ -22,6 +23,7 @@ replJobRecordNew(const char *id)
     record->id = g_strdup(id);
     record->info = replJobInfoNew(id);
     record->layers = g_ptr_array_new_with_free_func((GDestroyNotify)replJobLayerFree);
+    record->members = replJobMembersNew();
     return record;
 }
 
@@ -62,6 +64,7 @@ replJobRecordCopy(const ReplJobRecord *record)
     copy->info = replJobInfoCopy(record->info);
     copy->layers = g_ptr_array_copy(record->layers, replJobLayerCopy, NULL);
     g_ptr_array_set_free_func(copy->layers, (GDestroyNotify)replJobLayerFree);
+    copy->members = replJobMembersCopy(record->members);
     return copy;
 }
 
@@ -88,6 +91,7 @@ replJobRecordFree(ReplJobRecord *record)
     replRequestFree(record->request);
     replJobInfoFree(record->info);
     g_ptr_array_unref(record->layers);
+    g_ptr_array_unref(record->members);
     g_free(record);
 }
 
@@ -188,6 +192,7 @@ replJobRecordToText(const ReplJobRecord *record)
     g_key_file_set_uint64(keys, group, "layers", record->layers->len);
     for (i = 0; i < record->layers->len; i++)
         replJobLayerToText(keys, i, g_ptr_array_index(record->layers, i));
+    replJobMembersToText(keys, record->members);
     if (record->request)
         replRequestToText(keys, record->request);
     replJobInfoToText(keys, record->info);
@@ -224,6 +229,7 @@ replJobRecordFill(ReplTextReader *r, ReplJobRecord *record)
     layers = replTextUint(r, group, "layers", REPL_JOB_LAYERS_MAX);
     for (i = 0; i < layers && !r->fault; i++)
         g_ptr_array_add(record->layers, replJobLayerFromText(r, i));
+    replJobMembersFromText(r, record->members);
     record->request = replRequestFromText(r);
     replJobInfoFree(record->info);
     record->info = replJobInfoFromText(r);

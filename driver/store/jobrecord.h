@@ -10,12 +10,13 @@
 
 #include <glib.h>
 
+#include "model/image.h"
 #include "model/jobinfo.h"
 #include "model/request.h"
 #include "store/staging.h"
 
-/* Chains over 200 deep are refused (design), so no job has more layers. */
-#define REPL_JOB_LAYERS_MAX 200
+/* A chain has at most 200 layers; those of all disks of a full machine are at most so many. */
+#define REPL_JOB_LAYERS_MAX 500
 
 /* Ended jobs that are kept, for the look-up of their tokens. */
 #define REPL_JOB_ENDED_KEPT 1000
@@ -38,6 +39,16 @@ typedef struct {
     guint64 checkpoint_bytes; /* everything below is on disk */
 } ReplJobLayer;
 
+/* A data disk of a full machine. */
+typedef struct {
+    char *sourceVolume;
+    char *sourceId;
+    char *volume;           /* its replica's name */
+    char *imageId;          /* of its replica */
+    guint64 capacity_bytes; /* as those of the record */
+    char *format;
+} ReplJobMember;
+
 typedef struct {
     char *id;         /* UUID */
     char *token;      /* NULL: none */
@@ -58,6 +69,7 @@ typedef struct {
     ReplRequest *request;      /* NULL: none kept */
     ReplJobInfo *info;         /* never NULL; its id is that of the record */
     GPtrArray *layers;         /* of ReplJobLayer, bases first */
+    GPtrArray *members;        /* of ReplJobMember, never NULL: the disks of a full machine but the first */
     gint64 created_s;          /* UNIX time */
     gboolean holdsPlaceholder; /* some name in the pool is held by an empty file of this job */
     gboolean refused;          /* the client was told so: what there is of it goes, nothing is made of it */
@@ -82,6 +94,20 @@ replJobLayerNew(const char *sourceVolume, const char *sourcePoolUuid, const char
 
 void
 replJobLayerFree(ReplJobLayer *layer);
+
+ReplJobMember *
+replJobMemberNew(const char *sourceVolume, const char *sourceId, const char *volume, const char *imageId);
+
+/* Copies the array of ReplJobMember. */
+GPtrArray *
+replJobMembersCopy(const GPtrArray *members);
+
+GPtrArray *
+replJobMembersNew(void);
+
+/* Whether @volume is an image that the job makes: the replica, or that of a member. */
+gboolean
+replJobRecordMakesImage(const ReplJobRecord *record, const char *volume);
 
 /* Writes the record durably, and when it is one of an ended job, prunes. VIR_ERR_INVALID_ARG, and
  * the old record stays, when it could not be loaded again: see the rules at replRecordSave; @volume

@@ -7,7 +7,7 @@
 
 #include "base/words.h"
 
-#define REPL_STEPS_MAX 256
+#define REPL_STEPS_MAX 512
 
 /* virErrorNumber has about 110 now; a newer libvirt on another host may have more. */
 #define REPL_ERROR_CODE_MAX 100000
@@ -50,6 +50,7 @@ replStepToText(GKeyFile *keys, guint index, const ReplStep *step)
     g_key_file_set_uint64(keys, group, "bytes", step->bytes);
     g_key_file_set_uint64(keys, group, "snapshots-lost", step->snapshotsLost);
     g_key_file_set_uint64(keys, group, "bitmaps-lost", step->bitmapsLost);
+    replTextPut(keys, group, "below", step->below);
 }
 
 static ReplStep *
@@ -65,6 +66,7 @@ replStepFromText(ReplTextReader *reader, guint index)
     step->bytes = replTextUint(reader, group, "bytes", REPL_BYTES_MAX);
     step->snapshotsLost = replTextUint(reader, group, "snapshots-lost", G_MAXUINT32);
     step->bitmapsLost = replTextUint(reader, group, "bitmaps-lost", G_MAXUINT32);
+    step->below = replTextName(reader, group, "below");
     return step;
 }
 

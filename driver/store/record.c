@@ -20,7 +20,7 @@
 #include "store/stagingpriv.h"
 #include "store/verifiedtext.h"
 
-#define REPL_RECORD_MAX_bytes (1024 * 1024)
+#define REPL_RECORD_MAX_bytes (4 * 1024 * 1024)
 #define REPL_SHARES_MAX 1000
 #define REPL_CONVERSIONS_MAX 1000
 
@@ -181,6 +181,8 @@ replRecordToText(const char *volume, const ReplImage *image)
     replTextPut(keys, "source", "volume", image->source.volume);
     replSharesToText(keys, image->shares);
     replMembersToText(keys, image->members);
+    replTextPut(keys, "image", "set-volume", image->setVolume);
+    replTextPut(keys, "image", "set-id", image->setId);
     replConversionsToText(keys, image->conversions);
     if (image->job)
         replJobInfoToText(keys, image->job);
@@ -220,6 +222,8 @@ replImageFromText(ReplTextReader *r)
     image->source.volume = replTextName(r, "source", "volume");
     replSharesFromText(r, image->shares);
     replMembersFromText(r, image->members);
+    image->setVolume = replTextName(r, "image", "set-volume");
+    image->setId = replTextUuid(r, "image", "set-id");
     replConversionsFromText(r, image->conversions);
     image->job = replJobInfoFromText(r);
     image->verified = replVerifiedFromText(r);

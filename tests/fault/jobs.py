@@ -13,11 +13,12 @@ SLOW = 64  # KiB/s
 
 
 class Kind:
-    """One way to ask for a replica. `key`: of what opens it, None: plain; `depth`: layers it has."""
+    """One way to ask for a replica. `key`: of what opens it, None: plain; `depth`: layers it has. `members`: data disks that
+    come with it, overlays of the same base; then its source is in another region."""
 
-    def __init__(self, name, volume, depth=2, key=None, judge=None, **options):
+    def __init__(self, name, volume, depth=2, key=None, judge=None, members=(), **options):
         self.name, self.volume, self.depth, self.key = name, volume, depth, key
-        self.judge, self.options = judge, options
+        self.judge, self.members, self.options = judge, members, options
 
 
 class Lab:
@@ -27,6 +28,7 @@ class Lab:
         self.host, self.faults = host, faults
         self.source = pools.Pool(host, name + "s", region="cn-north-1")
         self.target = pools.Pool(host, name + "t", region="cn-north-1")
+        self.far = pools.Pool(host, name + "f", region="cn-west-1")
         self.conn = None
         self.number = 0
         self.keys = {"old": crypt.Key(host), "new": crypt.Key(host)}
@@ -43,6 +45,10 @@ class Lab:
         images.qemu_img("convert", "-f", "qcow2", "-O", "vmdk", s.file("web1.qcow2"), s.file("disk.vmdk"))
         s.refresh()
         s.replicate(s, "web1.qcow2", name="secret.qcow2", target=self.keys["old"].target())
+        for volume in ("web1.qcow2", "web2.qcow2"):
+            self.far.replicate(s, volume)
+        self.far.update("web1.qcow2", "<replication:members><replication:member volume='web2.qcow2'/>"
+                                      "</replication:members>")
 
     def _kinds(self):
         old, new = self.keys["old"], self.keys["new"]
@@ -56,6 +62,10 @@ class Lab:
         yield Kind("fast", "web1.qcow2", depth=1, fast_create="yes")
         yield Kind("raw", "disk.raw", depth=1, fmt="raw")
         yield Kind("vmdk", "disk.vmdk", depth=1)
+        yield Kind("set", "web1.qcow2", members=("web2.qcow2",))
+
+    def source_of(self, kind):
+        return self.far if kind.members else self.source
 
     # ---- calls
 
@@ -76,7 +86,7 @@ class Lab:
     def request(self, kind, name, **options):
         """Asks for a replica, asynchronously; returns the error or None."""
         try:
-            source = self.pool(self.source).storageVolLookupByName(kind.volume)
+            source = self.pool(self.source_of(kind)).storageVolLookupByName(kind.volume)
             xml = xmlio.replicate(name=name, **{"async_": "yes", **kind.options, **options})
             self.pool().createXMLFrom(xml, source)
         except libvirt.libvirtError as err:
@@ -106,8 +116,11 @@ class Lab:
         except libvirt.libvirtError:
             pass
 
-    def delete(self, name):
+    def delete(self, name, members=()):
+        """Of a full machine whose job has not ended one disk takes the others along."""
         self.pool().storageVolLookupByName(name).delete(libvirt.VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS)
+        for member in set(members) & set(self.volumes()):
+            self.pool().storageVolLookupByName(member).delete(libvirt.VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS)
 
     def volumes(self):
         return sorted(self.pool().listVolumes())
@@ -146,7 +159,7 @@ class Lab:
 
     def activate(self):
         """A pool whose directory could not be read when the daemon started is not active."""
-        for which in (self.source, self.target):
+        for which in (self.source, self.far, self.target):
             if not self.pool(which).isActive():
                 self.pool(which).create()
 
@@ -159,12 +172,15 @@ class Lab:
         """An available replica is a right one."""
         path = self.target.file(name)
         made = crypt.layers(path, kind.key.value) if kind.key else crypt.layers(path)
-        source = crypt.layers(self.source.file(kind.volume), self.keys["old"].value)
+        source = crypt.layers(self.source_of(kind).file(kind.volume), self.keys["old"].value)
         assert len(made) == kind.depth, made
         crypt.compare(source, made)
         for layer in made:
             crypt.check(layer)
             assert os.path.dirname(os.path.abspath(layer.path)) == self.target.path
+        for member in kind.members:
+            assert self.image(member).status == AVAILABLE, f"{path} is there without {member}"
+            images.assert_faithful(self.far.file(member), self.target.file(member))
 
     def assert_honest(self, kinds):
         """`kinds`: of the replicas by name. What is available is right, what is not says why."""
@@ -174,8 +190,10 @@ class Lab:
                 continue
             if image.status == AVAILABLE:
                 assert os.path.getsize(self.target.file(volume)) > 0, f"{volume} is available and empty"
-                if volume in kinds:
-                    self.assert_right(kinds[volume], volume)
+                of = [name for name, kind in kinds.items() if volume == name or volume in kind.members]
+                if of:
+                    assert self.image(of[0]).status == AVAILABLE, f"{volume} is there without {of[0]}"
+                    self.assert_right(kinds[of[0]], of[0])
                 else:
                     images.layers(self.target.file(volume))
             else:
@@ -205,7 +223,7 @@ class Lab:
                 with open(self.target.file(".replication/" + name), errors="replace") as f:
                     text = f.read()
                 assert re.search(r"^state=(completed|failed|cancelled)", text, re.M), text
-        for which in (self.target, self.source):
+        for which in (self.target, self.source, self.far):
             pool = self.pool(which)
             pool.destroy()
             pool.create()
@@ -299,7 +317,7 @@ class Case:
             self.assert_refused()
         image = lab.image(self.name)
         if resolve == "delete" and image is not None:
-            lab.delete(self.name)
+            lab.delete(self.name, self.kind.members)
             lab.assert_nothing_left()
             return
         if image is not None:
@@ -324,6 +342,6 @@ class Case:
         assert image is not None and image.status == AVAILABLE, image and image.xml
         assert image.job is None or image.job["state"] == "completed", image.xml
         lab.assert_right(self.kind, self.name)
-        assert len(lab.volumes()) == self.kind.depth, lab.volumes()
-        lab.delete(self.name)
+        assert len(lab.volumes()) == self.kind.depth + len(self.kind.members), lab.volumes()
+        lab.delete(self.name, self.kind.members)
         lab.assert_nothing_left()

@@ -12,7 +12,7 @@ from long import Random  # noqa: E402
 from harness.faults import faulty_host  # noqa: E402
 
 ACTIONS = ("fail", "before", "behind")
-KINDS = ("copy", "encrypt", "decrypt", "rekey", "slot", "keep", "flatten", "fast", "raw", "vmdk")
+KINDS = ("copy", "encrypt", "decrypt", "rekey", "slot", "keep", "flatten", "fast", "raw", "vmdk", "set")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def publication(lab, kind):
 
 
 # All calls of these; of the others each third one, so that the suite takes minutes (tests/fault/long.py takes more).
-WHOLE = ("copy", "encrypt")
+WHOLE = ("copy", "encrypt", "set")
 
 
 @pytest.mark.parametrize("action", ACTIONS)

@@ -170,14 +170,15 @@ memTargetPresent(ReplTarget *base, ReplSource *source, const ReplPresentLook *lo
 /* --- an attempt --- */
 
 static int
-memTargetAccept(ReplTarget *base, virStoragePoolPtr pool, const char *xml, const ReplImage *image,
-                GError **err)
+memTargetAccept(ReplTarget *base, virStoragePoolPtr pool, const char *volume, const char *xml,
+                const ReplImage *image, GError **err)
 {
     MemTarget *target = (MemTarget *)base;
     const ReplJobRecord *record = target->journal->record;
 
     (void)pool;
     (void)xml;
+    g_assert_cmpstr(volume, ==, record->volume);
     g_assert_cmpint(image->status, ==, REPL_IMAGE_PENDING);
     if (memCall(target->world, "target.accept", &target->cancelled, err) < 0)
         return -1;

@@ -254,6 +254,94 @@ testEveryRefusal(void)
     teardown(&s);
 }
 
+/* A system disk on a base, a data disk on the same base, and another, raw one. */
+static void
+setupSet(Setup *s, const Case *c, const ReplImage *const *members)
+{
+    static const ReplPlanLayer layers[] = {
+        {.volume = "web.qcow2", .format = Q, .allocated_bytes = 100 * MIB},
+        {.volume = "base.qcow2", .format = Q, .allocated_bytes = 200 * MIB},
+        {.volume = "data.qcow2", .format = Q, .allocated_bytes = 10 * MIB, .disk = 1},
+        {.volume = "base.qcow2", .format = Q, .allocated_bytes = 200 * MIB, .disk = 1},
+        {.volume = "log.raw", .format = R, .allocated_bytes = 20 * MIB, .disk = 2},
+    };
+    guint i;
+
+    setup(s, c);
+    memcpy(s->layers, layers, sizeof(layers));
+    for (i = 0; i < G_N_ELEMENTS(layers); i++)
+        s->layers[i].poolUuid = "pool-uuid";
+    s->facts.layerCount = G_N_ELEMENTS(layers);
+    s->facts.members = members;
+    s->facts.memberCount = 2;
+}
+
+static void
+assertRefused(const Setup *s, ReplRefusalKind kind, const char *word)
+{
+    g_auto(ReplRefusal) refusal = {0};
+    g_autoptr(GError) err = NULL;
+
+    g_assert_null(replPlanMake(&s->facts, &refusal));
+    g_assert_cmpint(refusal.kind, ==, kind);
+    replRefusalSetError(&refusal, &s->facts, &err);
+    g_assert_nonnull(strstr(err->message, word));
+}
+
+/* One plan: the data disks first, the system disk last, a common layer once; adds and names are those of all. */
+static void
+testSet(void)
+{
+    const ReplImage data = {.id = (char *)"data"}, log = {.id = (char *)"log"};
+    const ReplImage *const members[] = {&data, &log};
+    const Case c = {0};
+    g_auto(ReplRefusal) refusal = {0};
+    g_autoptr(ReplPlan) plan = NULL;
+    g_autofree char *shown = NULL;
+    Setup s;
+
+    setupSet(&s, &c, members);
+    plan = replPlanMake(&s.facts, &refusal);
+    g_assert_nonnull(plan);
+    shown = show(plan, &s.facts);
+    g_assert_cmpstr(shown, ==,
+                    "copy log.raw 20M > log.raw raw\n"
+                    "copy base.qcow2 200M > base.qcow2 qcow2\n"
+                    "copy data.qcow2 10M > data.qcow2 qcow2 on base.qcow2 qcow2\n"
+                    "copy web.qcow2 100M > web.qcow2 qcow2 on base.qcow2 qcow2\n"
+                    "web.qcow2: 3 images 1 snapshots 330M bytes, 330M moved, 330M peak\n");
+    teardown(&s);
+}
+
+/* What is wrong with one disk is said of that disk, and refuses all. */
+static void
+testSetRefusals(void)
+{
+    ReplImage data = {.id = (char *)"data"}, log = {.id = (char *)"log"};
+    const ReplImage *const members[] = {&data, &log};
+    const char *const taken[] = {"log.raw", NULL};
+    const Case c = {0}, inRegion = {.inRegion = TRUE};
+    Setup s;
+
+    setupSet(&s, &inRegion, members);
+    assertRefused(&s, REPL_REFUSE_TYPE, "web.qcow2");
+    teardown(&s);
+    setupSet(&s, &c, members);
+    s.facts.taken = taken;
+    assertRefused(&s, REPL_REFUSE_NAME_TAKEN, "log.raw");
+    s.facts.taken = NULL;
+    data.status = REPL_IMAGE_ERROR;
+    assertRefused(&s, REPL_REFUSE_STATUS, "data.qcow2");
+    data.status = REPL_IMAGE_AVAILABLE;
+    s.layers[4].volume = "base.qcow2";
+    assertRefused(&s, REPL_REFUSE_MEMBER, "base.qcow2");
+    s.layers[4].volume = "log.raw";
+    s.facts.target.label = s.target;
+    s.target->quota.images = 2;
+    assertRefused(&s, REPL_REFUSE_QUOTA_IMAGES, "short by 1");
+    teardown(&s);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -268,5 +356,7 @@ main(int argc, char **argv)
     g_test_add_func("/plan/made-up-names", testMadeUpNames);
     g_test_add_func("/plan/layers", testLayers);
     g_test_add_func("/plan/every-refusal", testEveryRefusal);
+    g_test_add_func("/plan/set", testSet);
+    g_test_add_func("/plan/set-refusals", testSetRefusals);
     return g_test_run();
 }

@@ -113,7 +113,7 @@ beginWith(Test *test, ReplQueue *queue, ReplJobRecord *of)
 
     replJournalSave(made->journal, &err);
     g_assert_no_error(err);
-    replTargetAccept(target, NULL, "", image, &err);
+    replTargetAccept(target, NULL, made->replica, "", image, &err);
     g_assert_no_error(err);
     g_clear_pointer(&target, replTargetFree);
     enqueue(test, queue, made);
@@ -230,7 +230,7 @@ testHandedOver(void)
     {
         g_autoptr(ReplImage) image = replHoldingImage(made->holding);
 
-        g_assert_cmpint(replTargetAccept(prepared->target, NULL, "", image, NULL), ==, 0);
+        g_assert_cmpint(replTargetAccept(prepared->target, NULL, made->replica, "", image, NULL), ==, 0);
     }
     replPreparedHandOver(made, prepared);
     enqueue(&test, replServiceQueue(), made);
@@ -258,7 +258,7 @@ testSettled(void)
     {
         g_autoptr(ReplImage) image = replHoldingImage(made->holding);
 
-        g_assert_cmpint(replTargetAccept(prepared->target, NULL, "", image, NULL), ==, 0);
+        g_assert_cmpint(replTargetAccept(prepared->target, NULL, made->replica, "", image, NULL), ==, 0);
     }
     replPreparedHandOver(made, prepared);
     enqueue(&test, replServiceQueue(), made);
@@ -342,7 +342,7 @@ beginPlanned(Test *test)
         layer->source = from->identity;
         g_ptr_array_add(of->layers, layer);
     }
-    g_assert_cmpint(replTargetAccept(prepared->target, NULL, "", image, NULL), ==, 0);
+    g_assert_cmpint(replTargetAccept(prepared->target, NULL, made->replica, "", image, NULL), ==, 0);
     g_clear_pointer(&prepared, replPreparedFree);
     test->id = g_strdup(made->id);
     test->job = replReplicationToJob(made);
@@ -617,7 +617,7 @@ testShared(void)
         g_autoptr(ReplTarget) target = replEndpointTarget(made->journal, made->holding);
         g_autoptr(ReplImage) image = replHoldingImage(made->holding);
 
-        g_assert_cmpint(replTargetAccept(target, NULL, "", image, NULL), ==, 0);
+        g_assert_cmpint(replTargetAccept(target, NULL, made->replica, "", image, NULL), ==, 0);
     }
     enqueue(&test, replServiceQueue(), made);
     while (replJobState(test.job) != REPL_JOB_QUEUED && replJobState(test.job) != REPL_JOB_FAILED)
