@@ -5,42 +5,6 @@
  */
 #include "plan/planpriv.h"
 
-gboolean
-replPlanIsSameFile(const ReplPlanLayer *a, const ReplPlanLayer *b)
-{
-    return g_strcmp0(a->poolUuid, b->poolUuid) == 0 && g_str_equal(a->volume, b->volume);
-}
-
-static guint
-replPlanDiskFirst(const ReplPlanFacts *facts, guint disk)
-{
-    guint first = 0;
-
-    while (first < facts->layerCount && facts->layers[first].disk != disk)
-        first++;
-    return first;
-}
-
-void
-replPlanDiskFacts(const ReplPlanFacts *facts, guint disk, ReplPlanFacts *one)
-{
-    guint first = replPlanDiskFirst(facts, disk);
-    guint end = first;
-
-    *one = *facts;
-    if (facts->memberCount == 0 || first == facts->layerCount)
-        return;
-    while (end < facts->layerCount && facts->layers[end].disk == disk)
-        end++;
-    one->layers = &facts->layers[first];
-    one->layerCount = end - first;
-    if (disk == 0)
-        return;
-    one->volume = one->layers[0].volume;
-    one->image = facts->members[disk - 1];
-    one->placeholder = NULL;
-}
-
 static void
 replPlanDiskClear(gpointer opaque)
 {

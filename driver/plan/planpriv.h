@@ -57,6 +57,10 @@ replPlanCheckDisks(const ReplPlanFacts *facts, const GArray *disks, ReplRefusal 
 void
 replPlanDiskFacts(const ReplPlanFacts *facts, guint disk, ReplPlanFacts *one);
 
+/* The first layer of disk @disk. */
+guint
+replPlanDiskFirst(const ReplPlanFacts *facts, guint disk);
+
 gboolean
 replPlanIsSameFile(const ReplPlanLayer *a, const ReplPlanLayer *b);
 

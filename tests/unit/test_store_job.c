@@ -78,6 +78,14 @@ recordFull(const char *id, guint layers)
         g_ptr_array_add(record->layers, layer);
         g_ptr_array_add(record->info->steps, replStepNew(name, name, i % 4, i));
     }
+    for (i = 0; i < REPL_MEMBERS_MAX; i++) {
+        g_autofree char *name = g_strdup_printf("disk %u", i);
+        ReplJobMember *member = replJobMemberNew(name, ID2, name, ID);
+
+        member->capacity_bytes = G_MAXUINT64 - i;
+        member->format = g_strdup("qcow2");
+        g_ptr_array_add(record->members, member);
+    }
     return record;
 }
 
@@ -160,6 +168,18 @@ assertRecord(const ReplJobRecord *a, const ReplJobRecord *b)
         g_assert_cmpint(x->done, ==, y->done);
         g_assert_true(replFileIdentityEqual(&x->source, &y->source));
         g_assert_cmpuint(x->checkpoint_bytes, ==, y->checkpoint_bytes);
+    }
+    g_assert_cmpuint(a->members->len, ==, b->members->len);
+    for (i = 0; i < a->members->len; i++) {
+        const ReplJobMember *x = g_ptr_array_index(a->members, i);
+        const ReplJobMember *y = g_ptr_array_index(b->members, i);
+
+        g_assert_cmpstr(x->sourceVolume, ==, y->sourceVolume);
+        g_assert_cmpstr(x->sourceId, ==, y->sourceId);
+        g_assert_cmpstr(x->volume, ==, y->volume);
+        g_assert_cmpstr(x->imageId, ==, y->imageId);
+        g_assert_cmpuint(x->capacity_bytes, ==, y->capacity_bytes);
+        g_assert_cmpstr(x->format, ==, y->format);
     }
     assertRequest(a->request, b->request);
 }

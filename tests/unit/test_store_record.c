@@ -382,7 +382,7 @@ testWrongValues(Pool *pool, gconstpointer data)
         {"share 0", "project", NULL},   {"conversion 0", "when", "-5"},
         {"source", "volume", "a/b"},    {"job", "id", NULL},
         {"job", "state", "lost"},       {"job", "total", "9223372036854775808"},
-        {"job", "steps", "257"},        {"step 0", "volume", ".."},
+        {"job", "steps", "513"},        {"step 0", "volume", ".."},
         {"step 0", "action", "eat"},    {"origin", "size", "99999999999999999999"},
     };
     g_autofree char *file = fileOf("v");

@@ -1,0 +1,42 @@
+/*
+ * diskfacts.c: the facts of one disk of a full machine
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "plan/planpriv.h"
+
+gboolean
+replPlanIsSameFile(const ReplPlanLayer *a, const ReplPlanLayer *b)
+{
+    return g_strcmp0(a->poolUuid, b->poolUuid) == 0 && g_str_equal(a->volume, b->volume);
+}
+
+guint
+replPlanDiskFirst(const ReplPlanFacts *facts, guint disk)
+{
+    guint first = 0;
+
+    while (first < facts->layerCount && facts->layers[first].disk != disk)
+        first++;
+    return first;
+}
+
+void
+replPlanDiskFacts(const ReplPlanFacts *facts, guint disk, ReplPlanFacts *one)
+{
+    guint first = replPlanDiskFirst(facts, disk);
+    guint end = first;
+
+    *one = *facts;
+    if (facts->memberCount == 0 || first == facts->layerCount)
+        return;
+    while (end < facts->layerCount && facts->layers[end].disk == disk)
+        end++;
+    one->layers = &facts->layers[first];
+    one->layerCount = end - first;
+    if (disk == 0)
+        return;
+    one->volume = one->layers[0].volume;
+    one->image = facts->members[disk - 1];
+    one->placeholder = NULL;
+}
