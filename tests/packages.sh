@@ -8,12 +8,12 @@ python3-docutils"
 
 # libvirt-daemon alone starts nothing on this machine: no system service, no network.
 packages_demo="libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-utils python3 python3-libvirt
-e2fsprogs xfsprogs iproute2 mount util-linux procps openssl"
+e2fsprogs xfsprogs iproute2 mount util-linux procps"
 
-packages_test="python3-pytest libxxhash0 python3-pyte zsh virtinst ansible python3-lxml groff-base libxml2-utils cryptsetup-bin dbus polkitd qemu-system-x86 attr
+packages_test="python3-pytest locales libxxhash0 python3-pyte zsh virtinst ansible python3-lxml groff-base libxml2-utils cryptsetup-bin dbus polkitd qemu-system-x86 attr openssl
 openssh-client openssh-server"
 
-packages_debian="debootstrap debhelper dpkg-dev lintian iproute2 mount util-linux"
+packages_debian="systemd-container debootstrap debhelper dpkg-dev lintian iproute2 mount util-linux"
 
 # debian_mirror: where this machine gets Debian from, as its apt is configured.
 debian_mirror() {

@@ -19,11 +19,21 @@ static gboolean replCopyNoWait;
 static gboolean replCopyCancel;
 static gboolean replPlanKeep;
 
+/* Whether @answer begins as @word does, by its first character: in UTF-8 many share their first byte. */
+static bool
+replCopyBegins(const char *answer, const char *word)
+{
+    gunichar first = g_utf8_get_char_validated(answer, -1);
+
+    return first != (gunichar)-1 && first != (gunichar)-2 &&
+           g_unichar_tolower(first) == g_unichar_tolower(g_utf8_get_char(word));
+}
+
 /* Asks once, on a terminal. */
 static bool
 replCopyConfirm(const ReplClient *client)
 {
-    char answer[16];
+    char answer[64];
 
     if (replCopyYes || client->json || !isatty(STDIN_FILENO) || !client->out.tty)
         return true;
@@ -32,7 +42,7 @@ replCopyConfirm(const ReplClient *client)
     if (!fgets(answer, sizeof(answer), stdin))
         return false;
     /* The answer is in the user's language, or English. */
-    return g_ascii_tolower(answer[0]) == 'y' || g_ascii_tolower(answer[0]) == g_ascii_tolower(_("yes")[0]);
+    return replCopyBegins(answer, "yes") || replCopyBegins(answer, _("yes"));
 }
 
 static int

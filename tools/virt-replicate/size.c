@@ -5,6 +5,7 @@
  */
 #include "size.h"
 
+#include <locale.h>
 #include <math.h>
 #include <string.h>
 
@@ -31,15 +32,26 @@ replSizeUnit(const char *unit)
     return pow(base, (double)(letter - replSizeLetters) + 1);
 }
 
+/* A number as the locale writes it becomes one with a dot, which is read everywhere. */
+static char *
+replSizePlain(const char *text)
+{
+    const char *point = localeconv()->decimal_point;
+    const char *at = *point && strcmp(point, ".") != 0 ? strstr(text, point) : NULL;
+
+    return at ? g_strdup_printf("%.*s.%s", (int)(at - text), text, at + strlen(point)) : g_strdup(text);
+}
+
 bool
 replSizeParse(const char *text, guint64 *bytes)
 {
+    g_autofree char *plain = replSizePlain(text);
     char *end = NULL;
     double number, unit;
 
-    if (!g_ascii_isdigit(*text) || g_ascii_strncasecmp(text, "0x", 2) == 0)
+    if (!g_ascii_isdigit(*plain) || g_ascii_strncasecmp(plain, "0x", 2) == 0)
         return false;
-    number = g_ascii_strtod(text, &end);
+    number = g_ascii_strtod(plain, &end);
     while (*end == ' ')
         end++;
     unit = replSizeUnit(end);
