@@ -33,14 +33,16 @@ typedef struct {
     ReplConvertCipher cipher;
 } ReplByQemu;
 
-guint64
+/* A conversion of @layers layers has this much address space. */
+static guint64
 replConvertMemory(guint layers)
 {
     /* Code, stacks and buffers of 16 coroutines and its worker threads; each layer's tables. */
     return (G_GUINT64_CONSTANT(4) << 30) + layers * (G_GUINT64_CONSTANT(64) << 20);
 }
 
-ReplQemuFile *
+/* Layer @index and all below as qemu-img gets them; an array of @count to be freed. */
+static ReplQemuFile *
 replConvertFiles(const ReplChain *chain, guint index, const ReplSecretBuf *const *sources, guint *count)
 {
     guint i;

@@ -42,10 +42,6 @@ replConvertByOverlay(const ReplConvertJob *job, GError **err);
 int
 replConvertByQemu(const ReplConvertJob *job, ReplConvertResult *result, GError **err);
 
-/* Layer @index and all below as qemu-img gets them; an array of @count to be freed. */
-ReplQemuFile *
-replConvertFiles(const ReplChain *chain, guint index, const ReplSecretBuf *const *sources, guint *count);
-
 /* Sets @err to what qemu-img said in @failed, which is taken: a wrong passphrase of volume @volume has a code of its own. */
 void
 replConvertQemuError(GError *failed, const char *volume, GError **err);
@@ -57,7 +53,3 @@ replConvertCheckText(const ReplSecretBuf *secret, const char *volume, GError **e
 /* The same for all that qemu-img opens for the step of @job. */
 int
 replConvertCheckTexts(const ReplConvertJob *job, GError **err);
-
-/* A conversion of @layers layers has this much address space. */
-guint64
-replConvertMemory(guint layers);

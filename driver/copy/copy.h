@@ -96,7 +96,3 @@ typedef struct {
  * stays. */
 int
 replCopyRun(ReplReader *reader, ReplWriter *writer, const ReplCopyJob *job, GError **err);
-
-/* The same from one regular file to another, both opened by the caller, @dst read-write. */
-int
-replCopyFiles(int src, int dst, const ReplCopyJob *job, GError **err);

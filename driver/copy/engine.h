@@ -28,16 +28,6 @@ typedef struct {
     guint64 block_bytes; /* a multiple of 64 KiB; every worker has a buffer of this size */
 } ReplCopyTune;
 
-/* What replCopyRun uses to write to a disk or a link. */
-ReplCopyTune
-replCopyTuneDefault(void);
-
-/* The same from memory into memory (tmpfs). There is nothing to wait for but the processors and the one writer that the
- * kernel lets into a file: more threads only get in each other's way (2.9 GiB/s instead of 2.4 with two processors,
- * decrypting 2.8 instead of 2.1). */
-ReplCopyTune
-replCopyTuneMemory(void);
-
 int
 replCopyRunTuned(ReplReader *reader, ReplWriter *writer, const ReplCopyJob *job, const ReplCopyTune *tune,
                  GError **err);

@@ -28,7 +28,7 @@
 #define DIRECT_WRITE_MIN_BYTES (128u << 10)
 
 /* A file system in memory takes O_DIRECT (since Linux 6.6) and copies all the same. */
-gboolean
+static gboolean
 replFileIsMemory(int fd)
 {
     struct statfs fs;

@@ -16,15 +16,12 @@
 #define REPL_DIRECT_ALIGN_BYTES 4096u
 
 typedef struct {
-    int fd;            /* the caller's */
-    ReplFd direct;     /* an open file description of our own with O_DIRECT, -1: none */
-    gint useDirect;    /* atomic; goes to 0 for good when the file system refuses */
-    gboolean inMemory; /* see replFileIsMemory */
+    int fd;         /* the caller's */
+    ReplFd direct;  /* an open file description of our own with O_DIRECT, -1: none */
+    gint useDirect; /* atomic; goes to 0 for good when the file system refuses */
+    gboolean
+        inMemory; /* on a file system that has nothing but the page cache: there is no disk to wait for */
 } ReplFile;
-
-/* Whether @fd is on a file system that has nothing but the page cache: there is no disk to wait for. */
-gboolean
-replFileIsMemory(int fd);
 
 /* Takes @fd, which stays the caller's with its flags as they are; @writable: opened for writing.
  * Without @tryDirect, or when the file system knows no O_DIRECT, all goes through the page cache.

@@ -147,14 +147,6 @@ replJobRequeue(ReplJob *job, GError **err)
 }
 
 gboolean
-replJobIsCancelled(ReplJob *job)
-{
-    REPL_GUARD(&job->monitor);
-
-    return job->cancel;
-}
-
-gboolean
 replJobIsInterrupted(ReplJob *job)
 {
     REPL_GUARD(&job->monitor);
@@ -421,13 +413,13 @@ replJobWaitIdle(ReplJob *job)
 
 /* Waits until the job has ended, @deadline_us, or, if so wanted, the daemon's shutdown. */
 static ReplJobState
-replJobAwaitEnd(ReplJob *job, gint64 deadline_us, gboolean untilShutdown, GError **err)
+replJobAwaitEnd(ReplJob *job, gint64 deadline_us, GError **err)
 {
     const ReplJobInfo *info;
 
     REPL_GUARD(&job->monitor);
     while (job->attempt || !replJobStateIsEnded(job->info->state)) {
-        if (untilShutdown && job->interrupt && !job->attempt)
+        if (job->interrupt && !job->attempt)
             break;
         if (deadline_us < G_MAXINT64 && g_get_monotonic_time() >= deadline_us)
             break;
@@ -450,13 +442,7 @@ replJobAwaitEnd(ReplJob *job, gint64 deadline_us, gboolean untilShutdown, GError
 int
 replJobWait(ReplJob *job, GError **err)
 {
-    return replJobAwaitEnd(job, G_MAXINT64, FALSE, err) == REPL_JOB_COMPLETED ? 0 : -1;
-}
-
-int
-replJobWaitOrShutdown(ReplJob *job, GError **err)
-{
-    return replJobAwaitEnd(job, G_MAXINT64, TRUE, err) == REPL_JOB_COMPLETED ? 0 : -1;
+    return replJobAwaitEnd(job, G_MAXINT64, err) == REPL_JOB_COMPLETED ? 0 : -1;
 }
 
 gboolean
@@ -464,5 +450,5 @@ replJobWaitFor(ReplJob *job, guint timeout_ms)
 {
     gint64 deadline_us = g_get_monotonic_time() + timeout_ms * G_GINT64_CONSTANT(1000);
 
-    return replJobStateIsEnded(replJobAwaitEnd(job, deadline_us, TRUE, NULL));
+    return replJobStateIsEnded(replJobAwaitEnd(job, deadline_us, NULL));
 }

@@ -131,15 +131,11 @@ replJobDo(ReplJob *job, ReplVerb verb, GError **err);
 int
 replJobSetBandwidth(ReplJob *job, guint64 rate_bytesPerSec, GError **err);
 
-/* Waits until the job has ended and its attempt is cleaned up. Returns 0 when it completed, else -1
- * with its reason: that of the failure, or VIR_ERR_OPERATION_ABORTED when it was cancelled. */
+/* Waits until the job has ended and its attempt is cleaned up. Returns 0 when it completed, else -1 with its reason: that
+ * of the failure, or VIR_ERR_OPERATION_ABORTED when it was cancelled, or when the daemon shuts down meanwhile
+ * (replJobIsInterrupted), and the job goes on when the daemon starts again. */
 int
 replJobWait(ReplJob *job, GError **err);
-
-/* The same, but returns -1 with VIR_ERR_OPERATION_ABORTED when the daemon shuts down meanwhile
- * (replJobIsInterrupted): the job goes on when the daemon starts again. */
-int
-replJobWaitOrShutdown(ReplJob *job, GError **err);
 
 /* Waits at most @timeout_ms, or until the daemon shuts down. Returns whether the job has ended. */
 gboolean
@@ -182,9 +178,6 @@ replJobCheck(ReplJob *job, GError **err);
 int
 replJobRequeue(ReplJob *job, GError **err);
 
-/* Never wait. A cancelled job may be interrupted as well; cancelled counts. */
-gboolean
-replJobIsCancelled(ReplJob *job);
-
+/* Never waits. */
 gboolean
 replJobIsInterrupted(ReplJob *job);

@@ -80,15 +80,6 @@ replCountsAdd(ReplCounts *counts, guint64 cluster, guint32 n)
     return TRUE;
 }
 
-void
-replCountsClear(ReplCounts *counts, guint64 cluster)
-{
-    guint32 *word = replCountsFind(counts, cluster);
-
-    if (word)
-        *word = 0;
-}
-
 guint32
 replCountsGet(const ReplCounts *counts, guint64 cluster)
 {

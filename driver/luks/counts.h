@@ -22,10 +22,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplCounts, replCountsFree)
 gboolean
 replCountsAdd(ReplCounts *counts, guint64 cluster, guint32 n);
 
-/* Sets the count to 0. */
-void
-replCountsClear(ReplCounts *counts, guint64 cluster);
-
 guint32
 replCountsGet(const ReplCounts *counts, guint64 cluster);
 

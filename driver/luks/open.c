@@ -16,7 +16,9 @@
 #include "qcow2/snapshots.h"
 #include "qcow2/tables.h"
 
-ReplLuksHeader *
+/* The LUKS header of qcow2 file @fd, whose qcow2 header is @header, read into memory. NULL with @err set:
+ * VIR_ERR_NO_SUPPORT when it is encrypted in the legacy way. */
+static ReplLuksHeader *
 replLuksOfQcow2(int fd, const ReplQcow2Header *header, const char *what, GError **err)
 {
     if (header->cryptMethod != REPL_QCOW2_CRYPT_LUKS) {

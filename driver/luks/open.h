@@ -9,11 +9,6 @@
 #include "luks/header.h"
 #include "qcow2/header.h"
 
-/* The LUKS header of qcow2 file @fd, whose qcow2 header is @header, read into memory. NULL with @err set:
- * VIR_ERR_NO_SUPPORT when it is encrypted in the legacy way. */
-ReplLuksHeader *
-replLuksOfQcow2(int fd, const ReplQcow2Header *header, const char *what, GError **err);
-
 /* The volume key of the source of @params: the one that is known, or what its passphrase opens. NULL with @err set:
  * VIR_ERR_INVALID_SECRET when there is none, VIR_ERR_NO_SUPPORT when the cipher is not ours, VIR_ERR_AUTH_FAILED when
  * the passphrase opens nothing. */

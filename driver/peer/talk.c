@@ -156,22 +156,6 @@ replTalkCancel(ReplTalk *talk)
     replLockWake(&talk->lock);
 }
 
-gboolean
-replTalkIsAttached(ReplTalk *talk)
-{
-    REPL_GUARD(&talk->lock);
-
-    return talk->session != NULL;
-}
-
-ReplSession *
-replTalkSession(ReplTalk *talk)
-{
-    REPL_GUARD(&talk->lock);
-
-    return talk->session ? replSessionRef(talk->session) : NULL;
-}
-
 static void
 replTalkSetCancelled(const ReplTalk *talk, GError **err)
 {

@@ -55,14 +55,6 @@ replTalkCancel(ReplTalk *talk);
 void
 replTalkReopen(ReplTalk *talk);
 
-/* Whether a session is there. */
-gboolean
-replTalkIsAttached(ReplTalk *talk);
-
-/* The session now, a reference, or NULL. */
-ReplSession *
-replTalkSession(ReplTalk *talk);
-
 /* Waits for a session; its number, or 0 with @err set: VIR_ERR_OPERATION_ABORTED when the talk was cancelled,
  * VIR_ERR_NO_CONNECT after the time to wait. */
 guint64

@@ -16,7 +16,8 @@ replPlanDefaultName(const ReplRequest *request, const char *region, const char *
     return inRegion ? g_strdup_printf("copy_%s_%s", region, volume) : g_strdup(volume);
 }
 
-gboolean
+/* Whether something in the target has this name. */
+static gboolean
 replPlanIsTaken(const ReplPlanFacts *facts, const char *name)
 {
     return facts->taken && g_strv_contains(facts->taken, name);

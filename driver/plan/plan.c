@@ -34,7 +34,7 @@ replPlanFree(ReplPlan *plan)
     g_free(plan);
 }
 
-gboolean
+static gboolean
 replPlanIsInRegion(const ReplPlanFacts *facts)
 {
     return g_str_equal(facts->source.label->name, facts->target.label->name);

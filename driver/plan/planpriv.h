@@ -15,9 +15,6 @@ replRefuse(ReplRefusal *refusal, ReplRefusalKind kind, const char *text);
 int
 replRefuseNumbers(ReplRefusal *refusal, ReplRefusalKind kind, guint64 limit, guint64 have, guint64 need);
 
-gboolean
-replPlanIsInRegion(const ReplPlanFacts *facts);
-
 /* What the request makes of the image as a whole. */
 typedef struct {
     ReplFormat format; /* of the replica itself */
@@ -74,7 +71,3 @@ replPlanReplicaName(const ReplPlanFacts *facts, gboolean inRegion, ReplRefusal *
  * names) holds those of the plan itself. */
 char *
 replPlanLayerName(const ReplPlanFacts *facts, guint index, ReplFormat format, GHashTable *used);
-
-/* Whether something in the target has this name. */
-gboolean
-replPlanIsTaken(const ReplPlanFacts *facts, const char *name);

@@ -31,7 +31,6 @@ struct ReplGraphCache {
     GHashTable *entries; /* of ReplCacheEntry, a set */
     GQueue used;
     guint maxEntries;
-    guint64 hits, misses;
     void *kept;
     GDestroyNotify freeKept;
 };
@@ -195,12 +194,9 @@ replGraphCacheLookup(ReplGraphCache *cache, const ReplFileIdentity *identity)
     replLockTake(&cache->lock);
     entry = g_hash_table_lookup(cache->entries, &key);
     if (entry && replFileIdentityEqual(&entry->identity, identity)) {
-        cache->hits++;
         g_queue_unlink(&cache->used, &entry->link);
         g_queue_push_head_link(&cache->used, &entry->link);
         head = replHeadRef(entry->head);
-    } else {
-        cache->misses++;
     }
     replLockDrop(&cache->lock);
     return head;
@@ -274,14 +270,4 @@ replGraphCacheKept(ReplGraphCache *cache, void *(*make)(void), GDestroyNotify fr
     kept = cache->kept;
     replLockDrop(&cache->lock);
     return kept;
-}
-
-void
-replGraphCacheGetStats(ReplGraphCache *cache, ReplGraphCacheStats *stats)
-{
-    replLockTake(&cache->lock);
-    stats->hits = cache->hits;
-    stats->misses = cache->misses;
-    stats->entries = g_hash_table_size(cache->entries);
-    replLockDrop(&cache->lock);
 }

@@ -62,11 +62,3 @@ replGraphCacheHead(ReplGraphCache *cache, const ReplPoolDir *pool, const char *n
 /* What graph.c keeps with the cache: made by @make when it is first asked for, freed with the cache. */
 void *
 replGraphCacheKept(ReplGraphCache *cache, void *(*make)(void), GDestroyNotify free);
-
-typedef struct {
-    guint64 hits, misses; /* since it was made */
-    guint entries;
-} ReplGraphCacheStats;
-
-void
-replGraphCacheGetStats(ReplGraphCache *cache, ReplGraphCacheStats *stats);

@@ -38,7 +38,8 @@ replQcow2HeaderFree(ReplQcow2Header *header)
     g_free(header);
 }
 
-guint64
+/* L1 entries that @size_bytes of guest disk need. */
+static guint64
 replQcow2L1EntriesFor(const ReplQcow2Header *header, guint64 size_bytes)
 {
     guint32 shift = header->clusterBits + replQcow2L2Bits(header);

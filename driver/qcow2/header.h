@@ -130,7 +130,3 @@ replQcow2L2Bits(const ReplQcow2Header *header)
 {
     return header->clusterBits - (replQcow2IsExtendedL2(header) ? 4 : 3);
 }
-
-/* L1 entries that @size_bytes of guest disk need. */
-guint64
-replQcow2L1EntriesFor(const ReplQcow2Header *header, guint64 size_bytes);

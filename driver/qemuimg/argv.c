@@ -267,14 +267,3 @@ replQemuArgvMap(const ReplQemuFile *file)
     replQemuAdd(command, "--output=json", "--start-offset=0", "--max-length=512", source, NULL);
     return command;
 }
-
-ReplQemuCommand *
-replQemuArgvCompare(const ReplQemuChain *a, const ReplQemuChain *b)
-{
-    ReplQemuCommand *command = replQemuCommandNew("compare");
-    g_autofree char *first = replQemuChainNode(command, a, NULL);
-    g_autofree char *second = replQemuChainNode(command, b, NULL);
-
-    replQemuAdd(command, "-q", first, second, NULL);
-    return command;
-}

@@ -100,7 +100,3 @@ replQemuArgvCheck(const ReplQemuFile *file);
 /* qemu-img map of the first sector of @file alone: what opening it for reading needs, and nothing more. */
 ReplQemuCommand *
 replQemuArgvMap(const ReplQemuFile *file);
-
-/* qemu-img compare of what guests see; for tests and for those who want to be sure. */
-ReplQemuCommand *
-replQemuArgvCompare(const ReplQemuChain *a, const ReplQemuChain *b);

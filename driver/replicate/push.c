@@ -454,27 +454,3 @@ replPushVolume(ReplJob *job)
 
     return g_strdup(push->record->volume);
 }
-
-static gboolean
-replPushIsOf(ReplJob *job, const char *targetPoolUuid, const char *volume)
-{
-    ReplPush *push = replJobOpaque(job);
-    REPL_GUARD(&push->lock);
-
-    return g_str_equal(push->record->targetPoolUuid, targetPoolUuid) &&
-           g_str_equal(push->record->volume, volume);
-}
-
-ReplJob *
-replPushFind(const char *targetPoolUuid, const char *volume)
-{
-    REPL_GUARD(&replPushes.lock);
-
-    for (guint i = 0; replPushes.jobs && i < replPushes.jobs->len; i++) {
-        ReplJob *job = g_ptr_array_index(replPushes.jobs, i);
-
-        if (replPushIsOf(job, targetPoolUuid, volume))
-            return replJobRef(job);
-    }
-    return NULL;
-}

@@ -25,10 +25,6 @@ replPushJobNew(ReplJobRecord *record, gboolean resumed);
 int
 replPushSave(ReplJob *job, GError **err);
 
-/* The job of this host that pushes to @volume of that pool, a reference, or NULL. */
-ReplJob *
-replPushFind(const char *targetPoolUuid, const char *volume);
-
 /* Whether the other host has it: its pool lists the replica. */
 gboolean
 replPushIsListed(ReplJob *job);

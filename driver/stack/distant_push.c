@@ -135,7 +135,7 @@ replPushRequestWait(const ReplPushRequest *r, ReplJob *job)
 {
     g_autoptr(GError) err = NULL;
 
-    if (replJobWaitOrShutdown(job, &err) == 0)
+    if (replJobWait(job, &err) == 0)
         return replPushRequestVol(r, job);
     if (replJobState(job) == REPL_JOB_FAILED) {
         replPushForget(job);

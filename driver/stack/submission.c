@@ -192,7 +192,7 @@ replSubmissionWait(const ReplSubmission *r, ReplJob *job, const char *replica)
 {
     g_autoptr(GError) err = NULL;
 
-    if (replJobWaitOrShutdown(job, &err) < 0) {
+    if (replJobWait(job, &err) < 0) {
         /* A failed synchronous request leaves nothing that could be retried. */
         if (replJobState(job) == REPL_JOB_FAILED && !replMakersHas(job))
             replQueueForget(replServiceQueue(), replJobId(job));

@@ -206,5 +206,15 @@ copyTuned(int src, int dst, const ReplCopyJob *job, const TestTune *tune, GError
     return writer ? replCopyRunTuned(reader, writer, job, &engine, err) : -1;
 }
 
+/* As a job copies. */
+static inline int
+copyFiles(int src, int dst, const ReplCopyJob *job, GError **err)
+{
+    g_autoptr(ReplReader) reader = replFileReaderNew(src, NULL, err);
+    g_autoptr(ReplWriter) writer = reader ? replFileWriterNew(dst, NULL, err) : NULL;
+
+    return writer ? replCopyRun(reader, writer, job, err) : -1;
+}
+
 /* Small blocks, so that little data makes many pieces. */
 #define TUNE_SMALL .workers = 4, .block_bytes = 64 * KIB

@@ -89,6 +89,7 @@ testConvertStep(TestConvert *c, const ReplPlanStep *step, GError **err)
     g_autofree char *name = g_strdup_printf("b/%s", step->volume);
     g_auto(ReplFd) fd = testOpen(name, O_RDWR | O_CREAT | O_TRUNC);
     g_autoptr(ReplWriter) writer = replFileWriterNew(fd, NULL, err);
+    g_autoptr(ReplReader) reader = NULL;
     ReplConvertJob job = {.chain = c->chain,
                           .step = step,
                           .target = writer,
@@ -122,7 +123,8 @@ testConvertStep(TestConvert *c, const ReplPlanStep *step, GError **err)
     }
     if (step->action == REPL_STEP_CONVERT)
         return replConvertRun(&job, &c->results[step->layer], err);
-    if (replCopyFiles(layer->fd, fd, &(ReplCopyJob){.size_bytes = layer->st.st_size}, err) < 0)
+    if (!(reader = replFileReaderNew(layer->fd, NULL, err)) ||
+        replCopyRun(reader, writer, &(ReplCopyJob){.size_bytes = layer->st.st_size}, err) < 0)
         return -1;
     return layer->qcow2 ? replQcow2SetBacking(fd, step->backing,
                                               step->backing ? replFormatToString(step->backingFormat) : NULL,

@@ -378,18 +378,18 @@ testRefused(void)
     ReplCopyJob job = {.size_bytes = 10, .start_bytes = 11};
     GError *err = NULL;
 
-    g_assert_cmpint(replCopyFiles(src, dst, &job, &err), ==, -1);
+    g_assert_cmpint(copyFiles(src, dst, &job, &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_INVALID_ARG);
     g_clear_error(&err);
     job.start_bytes = 0;
-    g_assert_cmpint(replCopyFiles(src, src, &job, &err), ==, -1);
+    g_assert_cmpint(copyFiles(src, src, &job, &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_INVALID_ARG);
     g_clear_error(&err);
-    g_assert_cmpint(replCopyFiles(null, dst, &job, &err), ==, -1);
+    g_assert_cmpint(copyFiles(null, dst, &job, &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_INVALID_ARG);
     g_clear_error(&err);
     job.size_bytes = G_MAXUINT64;
-    g_assert_cmpint(replCopyFiles(src, dst, &job, &err), ==, -1);
+    g_assert_cmpint(copyFiles(src, dst, &job, &err), ==, -1);
     g_assert_error(err, REPL_ERROR, VIR_ERR_INVALID_ARG);
     g_clear_error(&err);
     g_assert_cmpuint(sizeOf(dst), ==, 0);

@@ -126,7 +126,7 @@ copyOn(const char *srcdir, const char *dstdir)
     g_autofree char *to = g_build_filename(dstdir, "dst", NULL);
     ReplCopyJob job = {.size_bytes = 9 * MIB + 1};
 
-    g_assert_cmpint(replCopyFiles(src, dst, &job, &err), ==, 0);
+    g_assert_cmpint(copyFiles(src, dst, &job, &err), ==, 0);
     g_assert_no_error(err);
     assertSameLayout(src, dst);
     g_assert_true(runs("cmp", "-s", from, to, NULL));
