@@ -18,6 +18,7 @@
 #include "store/imagelock.h"
 #include "store/partial.h"
 #include "store/record.h"
+#include "store/uploads.h"
 #include "virt/access.h"
 #include "virt/below.h"
 #include "virt/report.h"
@@ -53,6 +54,8 @@ replLocalTakeName(const ReplLocalTarget *target, virStoragePoolPtr pool, const c
     if (!vol && virGetLastErrorCode() == VIR_ERR_STORAGE_VOL_EXIST &&
         replPlaceholderDropGhost(target->region, volume))
         vol = replBelowPool(pool)->storageVolCreateXML(pool, xml, 0);
+    if (vol)
+        replUploadForget(target->staging, target->journal->record->volume);
     return vol;
 }
 

@@ -11,6 +11,7 @@
 #include "service/makers.h"
 #include "service/service.h"
 #include "store/record.h"
+#include "store/uploads.h"
 #include "virt/access.h"
 #include "virt/below.h"
 #include "virt/report.h"
@@ -186,8 +187,10 @@ replGuardDeleteOne(virStorageVolPtr vol, const ReplRegion *region, unsigned int 
 
     if (replBelowVol(vol)->storageVolDelete(vol, flags) < 0)
         return -1;
-    if (region->dir && (staging = replRegionStaging(region, FALSE, NULL)))
+    if (region->dir && (staging = replRegionStaging(region, FALSE, NULL))) {
         replRecordDropGone(staging, region->dir->dirFd, virStorageVolGetName(vol), NULL);
+        replUploadForget(staging, virStorageVolGetName(vol));
+    }
     return 0;
 }
 

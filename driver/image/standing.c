@@ -14,6 +14,7 @@
 #include "service/refused.h"
 #include "store/jobrecord.h"
 #include "store/record.h"
+#include "store/uploads.h"
 #include "virt/report.h"
 
 void
@@ -145,12 +146,17 @@ replStandingRecordsOpen(const ReplRegion *region, ReplStandingRecords *records)
     records->staging = replRegionStaging(region, FALSE, &err);
     /* A folder that is not ours holds no records of ours. */
     records->doubt = err && !g_error_matches(err, REPL_ERROR, VIR_ERR_OPERATION_DENIED);
+    g_clear_error(&err);
+    if (records->staging)
+        records->marks = replUploadMarks(records->staging, &err);
+    records->doubt = records->doubt || err;
 }
 
 void
 replStandingRecordsClear(ReplStandingRecords *records)
 {
     g_clear_pointer(&records->staging, replStagingUnref);
+    g_clear_pointer(&records->marks, g_ptr_array_unref);
 }
 
 void
@@ -160,7 +166,7 @@ replStandingFind(const ReplRegion *region, const ReplStandingRecords *records, c
     ReplStaging *staging = records->staging;
     ReplDisk disk = replStandingDisk(st);
     ReplUse use = replStandingUse(region, volume, standing);
-    ReplSays says = records->doubt ? REPL_SAYS_UNREADABLE : REPL_SAYS_NOTHING;
+    ReplSays says = REPL_SAYS_NOTHING;
     gboolean unread = FALSE;
 
     if (staging)
@@ -175,6 +181,12 @@ replStandingFind(const ReplRegion *region, const ReplStandingRecords *records, c
         else if (unread && says != REPL_SAYS_DAMAGED)
             says = REPL_SAYS_UNREADABLE;
     }
+    if (says != REPL_SAYS_DAMAGED && says != REPL_SAYS_UNREADABLE) {
+        if (records->doubt)
+            says = REPL_SAYS_UNREADABLE;
+        else if (disk == REPL_DISK_CONTENT && replUploadIsMarked(records->marks, volume, st->stx_ino))
+            says = REPL_SAYS_UNFINISHED;
+    }
     standing->state = replStateOf(disk, use, says);
     if (standing->state.next == REPL_NEXT_ASK_AGAIN)
         replLeasesHurry(region->uuidstr);
@@ -187,8 +199,8 @@ replStandingOf(const ReplRegion *region, const char *volume, ReplStanding *stand
     struct statx st;
 
     /* One that cannot be looked at is not there for us; stock calls say what is wrong with it. */
-    if (region->dir &&
-        statx(region->dir->dirFd, volume, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_SIZE, &st) == 0) {
+    if (region->dir && statx(region->dir->dirFd, volume, AT_SYMLINK_NOFOLLOW,
+                             STATX_TYPE | STATX_SIZE | STATX_INO, &st) == 0) {
         replStandingRecordsOpen(region, &records);
         replStandingFind(region, &records, volume, &st, standing);
     } else {

@@ -24,6 +24,7 @@ typedef struct {
 typedef struct {
     ReplStaging *staging; /* a reference; NULL: there are none to be read */
     gboolean doubt;       /* there may be some all the same */
+    GPtrArray *marks;     /* of uploads that have not ended well; NULL: none */
 } ReplStandingRecords;
 
 void
@@ -34,7 +35,7 @@ replStandingRecordsClear(ReplStandingRecords *records);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplStandingRecords, replStandingRecordsClear)
 
-/* Of a volume whose file is as @st says (mode and size are looked at). Cleared with replStandingClear(). */
+/* Of a volume whose file is as @st says (mode, size and inode are looked at). Cleared with replStandingClear(). */
 void
 replStandingFind(const ReplRegion *region, const ReplStandingRecords *records, const char *volume,
                  const struct statx *st, ReplStanding *standing);

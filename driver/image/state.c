@@ -74,9 +74,9 @@ replStateContent(ReplSays says)
     if (says == REPL_SAYS_UNREADABLE)
         return replStateDoubt(REPL_BECAUSE_UNREADABLE);
     state.mayChange = TRUE;
-    if (says == REPL_SAYS_DAMAGED) {
+    if (says == REPL_SAYS_DAMAGED || says == REPL_SAYS_UNFINISHED) {
         state.status = REPL_IMAGE_ERROR;
-        state.because = REPL_BECAUSE_DAMAGED;
+        state.because = says == REPL_SAYS_DAMAGED ? REPL_BECAUSE_DAMAGED : REPL_BECAUSE_UNFINISHED;
     } else {
         state.status = REPL_IMAGE_AVAILABLE;
         state.isSource = TRUE;
@@ -114,6 +114,9 @@ replStateReason(ReplBecause because, const char *volume)
     case REPL_BECAUSE_UNREADABLE:
         return g_strdup_printf(
             _("The record of volume '%s' cannot be read: whether it is whole is not known"), volume);
+    case REPL_BECAUSE_UNFINISHED:
+        return g_strdup_printf(
+            _("An upload to volume '%s' has not ended well: upload all of it again, or delete it"), volume);
     case REPL_BECAUSE_NONE:
     case REPL_BECAUSE_JOB:
         break;

@@ -17,6 +17,7 @@
  *   empty    elsewhere   any        | pending    elsewhere      | no      no      no             | asked again
  *   empty    nothing     nothing    | pending    empty          | no      yes     yes            | an upload, say
  *   empty    nothing     available  | pending    empty          | no      yes     yes            | an upload, say
+ *   empty    nothing     unfinished | pending    empty          | no      yes     yes            | an upload, say
  *   empty    nothing     pending    | error      lost           | no      no      yes            | asked again
  *   empty    nothing     damaged    | error      damaged        | no      no      yes            | asked again
  *   empty    nothing     unreadable | error      unreadable     | no      no      yes            | asked again
@@ -24,6 +25,7 @@
  *   content  elsewhere   pending    | available                 | yes     yes     yes            | the record follows
  *   content   "          available  | available                 | yes     yes     yes            |
  *   content   "          damaged    | error      damaged        | no      yes     yes            |
+ *   content   "          unfinished | error      unfinished     | no      yes     yes            | a whole upload
  *   content   "          unreadable | error      unreadable     | no      no      yes            | asked again
  *
  *   disk      empty: a regular file of no bytes, or something else that is none, or a data disk whose job has not put the
@@ -32,7 +34,8 @@
  *             name, as its replica or as one of its layers, and has not ended or has failed; elsewhere: a job on record
  *             that has not ended has the name, but this daemon has not taken it up (another host has the lease, or
  *             something could not be read); nothing: none of these
- *   records   unreadable: there may be one, but it cannot be read, or is of a newer version, or was damaged
+ *   records   unreadable: there may be one, but it cannot be read, or is of a newer version, or was damaged; unfinished: an
+ *             upload has begun and not ended well (store/uploads.h)
  *   source    may be replicated, cloned and downloaded
  *   change    may be written to, resized, wiped (if no job and no overlay needs it as it is)
  *   asked again: resuming looks again at what could not be read, when somebody looks, at a refresh, and now and then
@@ -65,6 +68,7 @@ typedef enum {
     REPL_SAYS_AVAILABLE,
     REPL_SAYS_DAMAGED,
     REPL_SAYS_UNREADABLE,
+    REPL_SAYS_UNFINISHED,
     REPL_SAYS_LAST,
 } ReplSays;
 
@@ -78,6 +82,7 @@ typedef enum {
     REPL_BECAUSE_LOST,
     REPL_BECAUSE_DAMAGED,
     REPL_BECAUSE_UNREADABLE,
+    REPL_BECAUSE_UNFINISHED,
 } ReplBecause;
 
 typedef enum {

@@ -20,6 +20,7 @@
 #include "service/service.h"
 #include "store/record.h"
 #include "store/recordfind.h"
+#include "store/uploads.h"
 #include "virt/report.h"
 #include "virt/secrets.h"
 #include "xml/xml.h"
@@ -354,4 +355,5 @@ replViewSweep(const ReplRegion *region)
         return;
     for (i = 0; i < names->len; i++)
         replRecordDropGone(staging, region->dir->dirFd, g_ptr_array_index(names, i), NULL);
+    replUploadSweep(staging, region->dir->dirFd);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "image/guard.h"
+#include "image/uploading.h"
 #include "image/view.h"
 #include "image/writes.h"
 #include "region/region.h"
@@ -129,11 +130,20 @@ replStorageVolUpload(virStorageVolPtr vol, virStreamPtr stream, unsigned long lo
 {
     const char *volume = virStorageVolGetName(vol);
     g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+    ReplUploading *uploading = NULL;
+    g_autoptr(GError) err = NULL;
+    int ret;
 
     if (replVolOpsGuardChange(vol, region, replVirt.StorageVolUploadEnsureACL) < 0)
         return -1;
-    return replVolOpsChanged(region, volume, TRUE,
-                             replBelowVol(vol)->storageVolUpload(vol, stream, offset, length, flags));
+    if (region && replUploadingBegin(region, volume, stream, virStorageVolGetConnect(vol), offset, length,
+                                     &uploading, &err) < 0) {
+        replReport(g_steal_pointer(&err));
+        return replVolOpsChanged(region, volume, TRUE, -1);
+    }
+    ret = replBelowVol(vol)->storageVolUpload(vol, stream, offset, length, flags);
+    replUploadingGoOn(uploading, stream, ret == 0);
+    return replVolOpsChanged(region, volume, TRUE, ret);
 }
 
 static int

@@ -15,6 +15,7 @@
 #include "image/writes.h"
 #include "probe/chain.h"
 #include "store/record.h"
+#include "store/uploads.h"
 #include "virt/below.h"
 #include "virt/report.h"
 #include "virt/secrets.h"
@@ -25,8 +26,12 @@ replStockForget(const ReplRegion *region, const char *name)
 {
     g_autoptr(ReplStaging) staging = replRegionStaging(region, FALSE, NULL);
 
-    if (staging)
-        replRecordDropGone(staging, region->dir->dirFd, name, NULL);
+    struct stat st;
+
+    if (!staging || fstatat(region->dir->dirFd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return;
+    replRecordDropGone(staging, region->dir->dirFd, name, NULL);
+    replUploadForget(staging, name);
 }
 
 /* libvirt knows the secret of a volume until the next pool-refresh; the record knows it for good. */

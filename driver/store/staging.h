@@ -5,6 +5,7 @@
  *     images/HASH            records of images by volume (store/record.h)
  *     jobs/UUID              records of jobs (store/jobrecord.h)
  *     partial/UUID.N         layers that are being written (store/partial.h)
+ *     uploads/HASH.…         uploads that have not ended well (store/uploads.h)
  *     lease, lease.lock      which host works here (store/lease.h)
  *
  * Everything in it is reached through descriptors held open from one opening on, so that nothing is

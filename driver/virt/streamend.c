@@ -48,9 +48,16 @@ struct _ReplStreamEnd {
     int code;
 };
 
+/* What is to be done at the end of a stream: one of the two. */
+typedef struct {
+    ReplStreamEnd *end; /* a reference, or NULL */
+    void (*ended)(void *opaque, gboolean good);
+    void *opaque;
+} ReplStreamEntry;
+
 /* Guards these; taken alone. The tables are constant once they are set. */
 static ReplLock replStreamsLock = REPL_LOCK_INIT;
-static GHashTable *replStreams; /* virStream, not a reference -> ReplStreamEnd, a reference */
+static GHashTable *replStreams; /* virStream, not a reference -> ReplStreamEntry */
 static ReplStreamDriver replStreamTable;
 static const ReplStreamDriver *replStreamNext;
 
@@ -81,21 +88,29 @@ replStreamEndTell(ReplStreamEnd *end, const GError *why)
     replLockWake(&end->lock);
 }
 
-static ReplStreamEnd *
+/* All zero when the stream is over already. */
+static ReplStreamEntry
 replStreamTake(virStreamPtr stream)
 {
-    gpointer end = NULL;
+    g_autofree ReplStreamEntry *entry = NULL;
+    gpointer found = NULL;
 
     REPL_GUARD(&replStreamsLock);
-    g_hash_table_steal_extended(replStreams, stream, NULL, &end);
-    return end;
+    g_hash_table_steal_extended(replStreams, stream, NULL, &found);
+    entry = found;
+    return entry ? *entry : (ReplStreamEntry){0};
 }
 
 static int
 replStreamAbort(virStreamPtr stream)
 {
-    replStreamEndUnref(replStreamTake(stream));
-    return replStreamNext->streamAbort(stream);
+    ReplStreamEntry entry = replStreamTake(stream);
+    int ret = replStreamNext->streamAbort(stream);
+
+    replStreamEndUnref(entry.end);
+    if (entry.ended)
+        entry.ended(entry.opaque, FALSE);
+    return ret;
 }
 
 /* 0: confirmed, -1: reported. */
@@ -119,11 +134,16 @@ replStreamAwait(ReplStreamEnd *end)
 static int
 replStreamFinish(virStreamPtr stream)
 {
-    ReplStreamEnd *end = replStreamTake(stream);
+    ReplStreamEntry entry = replStreamTake(stream);
+    ReplStreamEnd *end = entry.end;
     int ret;
 
-    if (!end)
-        return replStreamNext->streamFinish(stream);
+    if (!end) {
+        ret = replStreamNext->streamFinish(stream);
+        if (entry.ended)
+            entry.ended(entry.opaque, ret == 0);
+        return ret;
+    }
     /* Said before the socket is closed, which is what the carrier waits for. */
     replLockTake(&end->lock);
     end->good = TRUE;
@@ -163,11 +183,13 @@ replStreamLooksRight(const ReplStreamView *view, virConnectPtr conn)
     return query.instance_size == sizeof(*view) && view->conn == conn && !view->driver && !view->privateData;
 }
 
-/* Puts our table in place of libvirt's. */
-static void
-replStreamWrap(ReplStreamView *view, ReplStreamEnd *end)
+/* Puts our table in place of libvirt's. FALSE: this stream has another one than those before. */
+static gboolean
+replStreamWrap(ReplStreamView *view, const ReplStreamEntry *entry)
 {
     REPL_GUARD(&replStreamsLock);
+    if (replStreams && view->driver != replStreamNext)
+        return FALSE;
     if (!replStreams) {
         replStreams = g_hash_table_new(NULL, NULL);
         replStreamNext = view->driver;
@@ -175,9 +197,26 @@ replStreamWrap(ReplStreamView *view, ReplStreamEnd *end)
         replStreamTable.streamFinish = replStreamFinish;
         replStreamTable.streamAbort = replStreamAbort;
     }
-    g_atomic_ref_count_inc(&end->refs);
-    g_hash_table_insert(replStreams, view, end);
+    if (entry->end)
+        g_atomic_ref_count_inc(&entry->end->refs);
+    g_hash_table_insert(replStreams, view, g_memdup2(entry, sizeof(*entry)));
     view->driver = &replStreamTable;
+    return TRUE;
+}
+
+gboolean
+replStreamIsKnown(virStreamPtr stream, virConnectPtr conn)
+{
+    return replStreamLooksRight((ReplStreamView *)(void *)stream, conn);
+}
+
+gboolean
+replStreamWatch(virStreamPtr stream, void (*ended)(void *opaque, gboolean good), void *opaque)
+{
+    ReplStreamView *view = (ReplStreamView *)(void *)stream;
+    ReplStreamEntry entry = {.ended = ended, .opaque = opaque};
+
+    return replStreamIsTable(view->driver) && replStreamWrap(view, &entry);
 }
 
 static ReplStreamEnd *
@@ -211,10 +250,8 @@ replStreamEndOpen(virStreamPtr stream, virConnectPtr conn, ReplFd *fd, gboolean 
     end = replStreamEndNew();
     if (!confirmed)
         return end;
-    if (replStreamIsTable(view->driver)) {
-        replStreamWrap(view, end);
+    if (replStreamIsTable(view->driver) && replStreamWrap(view, &(ReplStreamEntry){.end = end}))
         return end;
-    }
     replStreamEndUnref(end);
     replErrorSet(
         err, VIR_ERR_NO_SUPPORT, "%s",

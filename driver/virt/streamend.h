@@ -11,6 +11,17 @@
 #include "base/fd.h"
 #include "virt/virt.h"
 
+/* Whether @stream, which a call on connection @conn came with and that nothing has been opened on, is one that replStreamWatch() can
+ * watch. */
+gboolean
+replStreamIsKnown(virStreamPtr stream, virConnectPtr conn);
+
+/* Calls @ended(@opaque, @good) once the client has ended @stream, which has been opened, or it was broken off (by the client, or
+ * with its connection). @good: the client ended it, and libvirt has written all that came. It may be the event loop that
+ * calls. FALSE: it will not be called. */
+gboolean
+replStreamWatch(virStreamPtr stream, void (*ended)(void *opaque, gboolean good), void *opaque);
+
 /* Shared by the stream and the thread that carries its bytes; reference counted. */
 typedef struct _ReplStreamEnd ReplStreamEnd;
 

@@ -55,6 +55,108 @@ def test_update_in_a_wrong_namespace(host, regions):
     assert "new.qcow2" not in source.volumes()
 
 
+# ---- uploads
+
+class Upload:
+    """One that goes on for as long as it is told."""
+
+    def __init__(self, pool, volume, offset=0, length=0):
+        self.conn = pool.host.connect()
+        self.stream = self.conn.newStream()
+        vol = self.conn.storagePoolLookupByName(pool.name).storageVolLookupByName(volume)
+        vol.upload(self.stream, offset, length)
+
+    def send(self, data):
+        while data:
+            data = data[self.stream.send(data[:65536]):]
+
+    def end(self, how):
+        getattr(self.stream, how)() if how != "close" else None
+        self.stream = None
+        self.conn.close()
+
+
+@pytest.fixture
+def half(host, new_pool):
+    """A region pool with an image, the bytes of another one, and a function that uploads them, all or half."""
+    pool = new_pool("cn-north-1")
+    images.base(pool.file("web.qcow2"), size_mib=16, seed=1)
+    images.base(pool.file("other.qcow2"), size_mib=16, seed=2)
+    with open(pool.file("other.qcow2"), "rb") as f:
+        data = f.read()
+    pool.refresh()
+
+    def upload(how, part=slice(0, None), **where):
+        up = Upload(pool, "web.qcow2", **where)
+        up.send(data[part])
+        assert pool.image("web.qcow2").status == "pending", "it is being written to"
+        up.end(how)
+
+    return pool, data, upload
+
+
+def assert_unfinished(pool):
+    """Not for a moment available, and it says why."""
+    def known():
+        image = pool.image("web.qcow2")
+        assert image.status != "available", image.xml
+        return image.status == "error" and "has not ended well" in image.text("reason")
+
+    assert wait_until(known)
+    assert code(pool.refusal(pool, "web.qcow2", name="copy.qcow2")) == INVALID
+    assert "has not ended well" in pool.host.fails("vol-download", "web.qcow2", "/dev/null", "--pool",
+                                                                 pool.name)
+
+
+@pytest.mark.parametrize("how", ["abort", "close"])
+def test_half_an_upload_is_no_image(host, half, how):
+    """Broken off by the client, or gone with its connection: until all of it has come, over a restart and a refresh too."""
+    pool, data, upload = half
+    upload(how, slice(0, len(data) // 2))
+    assert_unfinished(pool)
+    host.restart()
+    pool.refresh()
+    assert_unfinished(pool)
+    upload("finish", slice(0, 512), length=512)
+    assert_unfinished(pool)
+    upload("finish")
+    assert pool.image("web.qcow2").status == "available"
+    pool.replicate(pool, "web.qcow2", name="copy.qcow2")
+    images.compare(pool.file("other.qcow2"), pool.file("copy.qcow2"))
+
+
+def test_upload_that_the_daemon_does_not_survive(host, half):
+    pool, data, _ = half
+    up = Upload(pool, "web.qcow2")
+    up.send(data[:len(data) // 2])
+    host.kill()
+    host.start()
+    assert_unfinished(pool)
+    host.ok("vol-delete", "web.qcow2", pool.name)
+    images.base(pool.file("web.qcow2"), size_mib=16, seed=1)
+    pool.refresh()
+    assert pool.image("web.qcow2").status == "available", "another file has the name"
+    assert not [name for name in pool.staging() if name.startswith("uploads/")]
+
+
+def test_upload_in_parts(half):
+    """Two parts at once: it is an image once both have ended well."""
+    pool, data, upload = half
+    middle = len(data) // 2
+    first = Upload(pool, "web.qcow2", 0, middle)
+    second = Upload(pool, "web.qcow2", middle, len(data) - middle)
+    first.send(data[:middle])
+    first.end("finish")
+    assert pool.image("web.qcow2").status == "pending"
+    second.send(data[middle:])
+    second.end("finish")
+    assert pool.image("web.qcow2").status == "available"
+    upload("abort", slice(middle, middle + 512), offset=middle)
+    assert_unfinished(pool)
+    upload("finish", slice(middle, None), offset=middle)
+    assert pool.image("web.qcow2").status == "available"
+
+
 # ---- keys
 
 @pytest.mark.parametrize("value", [b"not \xff\xfe UTF-8", b"with \0 NUL", b"\xc3"])

@@ -1,0 +1,88 @@
+/*
+ * uploading.c: uploads from their call to their end
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "image/uploading.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "store/uploads.h"
+#include "virt/report.h"
+#include "virt/streamend.h"
+
+struct _ReplUploading {
+    ReplStaging *staging;
+    char *mark;
+    ReplFd held;
+    ReplUploadPart part;
+};
+
+static void
+replUploadingFree(ReplUploading *uploading)
+{
+    replFdClose(uploading->held);
+    replStagingUnref(uploading->staging);
+    g_free(uploading->mark);
+    g_free(uploading);
+}
+
+int
+replUploadingBegin(const ReplRegion *region, const char *volume, virStreamPtr stream, virConnectPtr conn,
+                   guint64 offset_bytes, guint64 length_bytes, ReplUploading **uploading, GError **err)
+{
+    g_autoptr(GError) why = NULL;
+    g_autoptr(ReplStaging) staging = NULL;
+    ReplUploading *made;
+    struct stat st;
+
+    *uploading = NULL;
+    if (!region->dir || !replStreamIsKnown(stream, conn) ||
+        fstatat(region->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    if (!(staging = replRegionStaging(region, TRUE, &why))) {
+        if (g_error_matches(why, REPL_ERROR, VIR_ERR_OPERATION_DENIED))
+            return 0;
+        g_propagate_error(err, g_steal_pointer(&why));
+        return -1;
+    }
+    made = g_new0(ReplUploading, 1);
+    made->staging = g_steal_pointer(&staging);
+    made->held = -1;
+    made->part = (ReplUploadPart){offset_bytes, length_bytes};
+    if (!(made->mark = replUploadMark(made->staging, volume, st.st_ino, &made->part, &made->held, err))) {
+        replUploadingFree(made);
+        return -1;
+    }
+    *uploading = made;
+    return 0;
+}
+
+/* Of a stream: by the thread that ends it, which may be the event loop. */
+static void
+replUploadingEnded(void *opaque, gboolean good)
+{
+    ReplUploading *uploading = opaque;
+
+    if (good)
+        replUploadDone(uploading->staging, uploading->mark, &uploading->part);
+    replUploadingFree(uploading);
+}
+
+void
+replUploadingGoOn(ReplUploading *uploading, virStreamPtr stream, gboolean goesOn)
+{
+    if (!uploading)
+        return;
+    if (!goesOn)
+        replUploadDrop(uploading->staging, uploading->mark);
+    if (goesOn && replStreamWatch(stream, replUploadingEnded, uploading))
+        return;
+    if (goesOn) {
+        /* Its end would not be seen: better without a mark than marked for ever. */
+        replWarn("The end of an upload cannot be watched: this version of libvirt has other streams");
+        replUploadDrop(uploading->staging, uploading->mark);
+    }
+    replUploadingFree(uploading);
+}
