@@ -319,6 +319,7 @@ replResumeRecord(const ReplRegion *region, ReplStaging *staging, const ReplJobRe
 {
     g_autoptr(ReplJob) known = NULL;
     g_autoptr(ReplJobRecord) now = NULL;
+    g_autoptr(GError) err = NULL;
 
     if (!replResumeIsOpen(record))
         return 0;
@@ -327,8 +328,8 @@ replResumeRecord(const ReplRegion *region, ReplStaging *staging, const ReplJobRe
     /* One that is just being submitted, or was refused since the records were listed: its record goes before it does. */
     if (replReplicationIsAlive(record->id) || replRefusedHas(record->id))
         return 0;
-    if (!(now = replJobRecordLoad(staging, record->id, NULL)))
-        return 0;
+    if (!(now = replJobRecordLoad(staging, record->id, &err)))
+        return err ? -1 : 0;
     if (now->request)
         return replResumeJob(region, staging, g_steal_pointer(&now));
     replWarn("Job %s of pool '%s' has no request in its record and cannot go on", record->id, region->name);

@@ -146,6 +146,7 @@ class Lab:
                 if self.wait_dead(0.2 if self.faults.armed else 2):
                     return None
                 if self.faults.armed:  # it was ours that failed
+                    self.try_activate()
                     continue
                 raise
             if image is None or image.status in (ERROR, AVAILABLE) or (image.job is None and image.text("reason")):
@@ -156,6 +157,12 @@ class Lab:
                 self.hurry(name)  # taken up again after what the test did to make it slow
             time.sleep(0.004)
         raise AssertionError(f"the job of {name} does not end: {self.image(name).xml}")
+
+    def try_activate(self):
+        try:
+            self.activate()
+        except libvirt.libvirtError:
+            pass
 
     def activate(self):
         """A pool whose directory could not be read when the daemon started is not active."""

@@ -3,6 +3,7 @@
 
 import fcntl
 import glob
+import hashlib
 import itertools
 import os
 import re
@@ -84,6 +85,63 @@ def test_empty_files_are_no_images(lab, ends, spoil):
     for volume in reversed(target.volumes()):
         host.ok("vol-delete", volume, target.name)
     assert_clean(host, target)
+
+
+def written_by_a_newer_version(path):
+    """A record whole and sealed, but of a version that this one does not know; returns what it was."""
+    with open(path, "rb") as f:
+        was = f.read()
+    text = was[:was.rindex(b"# sha256 ")].replace(b"version=1\n", b"version=2\n")
+    with open(path, "wb") as f:
+        f.write(text + b"# sha256 " + hashlib.sha256(text).hexdigest().encode() + b"\n")
+    return was
+
+
+def assert_doubtful(host, source, target):
+    for volume in target.volumes():
+        image = target.image(volume)
+        assert image.status != "available" and (image.job or image.text("reason")), image.xml
+        assert code(Pool.refusal(source, target, volume, name="x.qcow2")) == libvirt.VIR_ERR_OPERATION_INVALID
+        host.fails("vol-download", volume, "/dev/null", "--pool", target.name)
+
+
+def test_job_record_of_a_newer_version(lab, ends):
+    """It is left alone, with all that it may need; what it holds is not available; the one who can read it goes on."""
+    host, _ = lab
+    source, target = slow(ends)
+    host.kill()
+    records = {path: written_by_a_newer_version(path) for path in jobs_of(target)}
+    assert len(records) == 1
+    newer = {path: open(path, "rb").read() for path in records}
+    host.start()
+    target.refresh()
+    partial = [name for name in target.staging() if name.startswith("partial/")]
+    assert partial and target.volumes() == ["base.qcow2", "mid.qcow2", "web.qcow2"]
+    assert_doubtful(host, source, target)
+    host.restart()
+    assert {path: open(path, "rb").read() for path in jobs_of(target)} == newer
+    assert [name for name in target.staging() if name.startswith("partial/")] == partial
+    for path, was in records.items():
+        with open(path, "wb") as f:
+            f.write(was)
+    target.refresh()
+    target.update("web.qcow2", "<replication:bandwidth unit='MiB/s'>500</replication:bandwidth>")
+    target.wait_job("web.qcow2")
+    images.assert_faithful(source.file("web.qcow2"), target.file("web.qcow2"))
+
+
+def test_image_record_of_a_newer_version(lab, ends):
+    host, _ = lab
+    source, target = ends
+    target.replicate(source, "web.qcow2")
+    records = {path: written_by_a_newer_version(path) for path in glob.glob(target.file(".replication/images/*"))}
+    target.refresh()
+    assert_doubtful(host, source, target)
+    assert "cannot be read" in target.image("web.qcow2").text("reason")
+    for path, was in records.items():
+        with open(path, "wb") as f:
+            f.write(was)
+    assert target.image("web.qcow2").status == "available"
 
 
 @pytest.mark.parametrize("calls,where", [(("open",), "jobs"), (("read",), "jobs"), (("read",), "images"),
