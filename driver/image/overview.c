@@ -23,18 +23,42 @@
 
 /* --- jobs --- */
 
-static void
-replOverviewAddJobs(const ReplRegion *region, ReplOverview *overview)
+/* The names that the caller may see: access rules may hide volumes, and their jobs with them. */
+static GHashTable *
+replOverviewSeen(virStoragePoolPtr pool)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, free, NULL);
+    int count = replBelowPool(pool)->storagePoolNumOfVolumes(pool);
+    g_autofree char **names = count >= 0 ? g_new0(char *, count + 1) : NULL;
+    int i;
+
+    if (!names || (count = replBelowPool(pool)->storagePoolListVolumes(pool, names, count)) < 0)
+        return NULL;
+    for (i = 0; i < count; i++)
+        g_hash_table_add(seen, names[i]);
+    return g_steal_pointer(&seen);
+}
+
+/* Returns 0, or -1 with the error reported. */
+static int
+replOverviewAddJobs(virStoragePoolPtr pool, const ReplRegion *region, ReplOverview *overview)
 {
     g_autoptr(GPtrArray) made = replMakersList(region->uuidstr, NULL);
+    g_autoptr(GHashTable) seen = NULL;
     guint i;
+
+    if (made->len == 0)
+        return 0;
+    if (!(seen = replOverviewSeen(pool)))
+        return -1;
 
     for (i = 0; i < made->len; i++) {
         const ReplMade *one = g_ptr_array_index(made, i);
         g_autoptr(ReplJobInfo) info = replJobInfo(one->job);
         ReplOverviewJob *job;
 
-        if (one->isMember || info->state == REPL_JOB_COMPLETED || info->state == REPL_JOB_CANCELLED)
+        if (one->isMember || !g_hash_table_contains(seen, one->volume) || info->state == REPL_JOB_COMPLETED ||
+            info->state == REPL_JOB_CANCELLED)
             continue;
         if (info->state == REPL_JOB_PLANNED || info->state == REPL_JOB_QUEUED)
             info->eta_s = replServiceEstimate(info);
@@ -43,6 +67,7 @@ replOverviewAddJobs(const ReplRegion *region, ReplOverview *overview)
         job->info = g_steal_pointer(&info);
         g_ptr_array_add(overview->jobs, job);
     }
+    return 0;
 }
 
 /* --- shares --- */
@@ -150,6 +175,7 @@ replOverviewAddImage(const char *volume, const ReplImage *shown, void *opaque)
     image->bytes = node ? replGraphNodeBytes(node) : 0;
     image->backing = node ? g_strdup(replGraphNearest(graph, node)) : NULL;
     image->source = g_strdup(shown->source.id);
+    image->job = shown->job ? replJobInfoCopy(shown->job) : NULL;
     g_ptr_array_add(listing->overview->images, image);
 }
 
@@ -204,7 +230,8 @@ replOverviewXml(virStoragePoolPtr pool, const ReplRegion *region, unsigned int f
 {
     g_autoptr(ReplOverview) overview = replOverviewNew();
 
-    replOverviewAddJobs(region, overview);
+    if (replOverviewAddJobs(pool, region, overview) < 0)
+        return NULL;
     replOverviewAddShared(region, overview);
     if (flags & REPL_OVERVIEW_IMAGES) {
         replOverviewWantImages(overview, flags >> REPL_OVERVIEW_PART_SHIFT);

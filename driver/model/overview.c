@@ -37,6 +37,7 @@ replOverviewImageFree(gpointer opaque)
     g_free(image->name);
     g_free(image->backing);
     g_free(image->source);
+    replJobInfoFree(image->job);
     g_free(image);
 }
 

@@ -36,9 +36,10 @@ typedef struct {
     ReplImageStatus status;
     ReplImageType type;
     gboolean isLayer;
-    guint64 bytes; /* allocated */
-    char *backing; /* volume of the pool or of another one of its region that it needs, or NULL */
-    char *source;  /* id of the image that it was copied from, or NULL */
+    guint64 bytes;    /* allocated */
+    char *backing;    /* volume of the pool or of another one of its region that it needs, or NULL */
+    char *source;     /* id of the image that it was copied from, or NULL */
+    ReplJobInfo *job; /* its newest job, ended or not, or NULL */
 } ReplOverviewImage;
 
 typedef struct {

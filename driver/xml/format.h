@@ -8,6 +8,8 @@
 #include <glib.h>
 #include <libxml/tree.h>
 
+#include "model/jobinfo.h"
+
 /* Starts "<replication:NAME" at the depth; attributes and replFormatEnd or replFormatOpen follow. */
 void
 replFormatBegin(GString *out, guint depth, const char *name);
@@ -38,3 +40,7 @@ replFormatNamespace(GString *out);
  * byte as it was. */
 char *
 replFormatTree(const xmlNode *root);
+
+/* The attributes of <replication:job>, all but its steps. */
+void
+replFormatJobAttrs(GString *out, const ReplJobInfo *job);

@@ -111,7 +111,7 @@ replFormatJobHasEnded(const ReplJobInfo *job)
            job->state == REPL_JOB_CANCELLED;
 }
 
-static void
+void
 replFormatJobAttrs(GString *out, const ReplJobInfo *job)
 {
     guint64 left = job->total_bytes > job->processed_bytes ? job->total_bytes - job->processed_bytes : 0;

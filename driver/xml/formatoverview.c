@@ -73,7 +73,21 @@ replFormatOverviewImage(GString *out, const ReplOverviewImage *image)
     replFormatAttrNumber(out, "bytes", image->bytes);
     replFormatAttr(out, "backing", image->backing);
     replFormatAttr(out, "source", image->source);
-    replFormatEnd(out);
+    if (!image->job) {
+        replFormatEnd(out);
+        return;
+    }
+    replFormatOpen(out);
+    replFormatBegin(out, 5, "job");
+    replFormatJobAttrs(out, image->job);
+    if (image->job->error) {
+        replFormatOpen(out);
+        replFormatElement(out, 6, "error", image->job->error);
+        replFormatClose(out, 5, "job");
+    } else {
+        replFormatEnd(out);
+    }
+    replFormatClose(out, 4, "image");
 }
 
 /* Parts are cut by bytes: part N is what stands behind N full ones. */

@@ -136,7 +136,8 @@ virtReplicationListImages(virConnectPtr conn, virtReplicationImage ***images, un
  * virtReplicationListJobs:
  * @conn: a connection
  * @jobs: place for an array of jobs that ends with NULL
- * @flags: virtReplicationListFlags; with DETAILED ended jobs are listed, too, and steps
+ * @flags: virtReplicationListFlags; with IMAGES the newest job of each image is listed, ended or not, and with
+ *         DETAILED their steps, too
  *
  * Returns how many there are, or -1 on error. Free each with virtReplicationJobFree(), the array with free().
  *

@@ -25,6 +25,7 @@ LACKS = {
     "uucp": ["connect.write"],
     "lp": ["storage-vol.getattr", "storage-pool.getattr"],
     "news": [],  # but for the data of hidden.qcow2
+    "irc": [],  # but it does not see unseen.qcow2
 }
 DENIED = "access denied"
 
@@ -38,6 +39,9 @@ def rules():
             '    var name = action.id.substr("org.libvirt.api.".length);\n'
             '    if (subject.user == "news" && name == "storage-vol.data-read" &&\n'
             '        action.lookup("vol_name") == "hidden.qcow2")\n'
+            "        return polkit.Result.NO;\n"
+            '    if (subject.user == "irc" && name == "storage-vol.getattr" &&\n'
+            '        action.lookup("vol_name") == "unseen.qcow2")\n'
             "        return polkit.Result.NO;\n"
             "    return lacks[subject.user].indexOf(name) >= 0 ? polkit.Result.NO : polkit.Result.YES;\n"
             "});\n")
@@ -168,6 +172,19 @@ def test_records_are_shown_to_who_may_see_the_volume(host, chained):
     assert "replication:image" in as_user(host, "bin", "vol-dumpxml", "web.qcow2", source.name).stdout
     assert "replication" not in as_user(host, "lp", "vol-dumpxml", "web.qcow2", source.name).stdout
     assert "replication" not in as_user(host, "lp", "pool-dumpxml", source.name).stdout
+
+
+def test_jobs_of_hidden_volumes_are_not_shown(host, chained):
+    """What a list filter hides of a pool's volumes is not among its jobs either."""
+    source, target = chained
+    for volume, name in (("web.qcow2", "unseen.qcow2"), ("mid.qcow2", "seen.qcow2")):
+        target.replicate(source, volume, name=name, start="no")
+    assert [job["volume"] for job in xmlio.overview(target.dumpxml(), "job")] == ["seen.qcow2", "unseen.qcow2"]
+    shown = as_user(host, "irc", "pool-dumpxml", target.name).stdout
+    assert [job["volume"] for job in xmlio.overview(shown, "job")] == ["seen.qcow2"]
+    assert xmlio.overview(shown, "counts") == [{"jobs": "1", "shared": "0"}]
+    for volume in ("seen.qcow2", "unseen.qcow2"):
+        host.ok("vol-delete", volume, target.name)
 
 
 def test_job_goes_on_with_the_requesters_rights_after_it_left(host, chained):

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 
 import libvirt
 import pytest
-from harness import images, xmlio
+from harness import client, images, xmlio
 from harness.pools import code, wait_until
 
 IMAGES = 1 << 20
@@ -95,6 +95,44 @@ def test_images_of_a_pool(regions):
     assert listed(target)["web.qcow2"]["status"] == "pending"
     assert "<replication:images" not in pool_xml(source)
     assert "<replication:images" not in pool_xml(source, IMAGES | libvirt.VIR_STORAGE_XML_INACTIVE)
+
+
+def listed_job(pool, volume):
+    for image in ET.fromstring(pool_xml(pool, IMAGES)).find(f"metadata/{NS}region/{NS}images"):
+        if image.get("volume") == volume:
+            return image.find(f"{NS}job")
+    return None
+
+
+def test_the_list_has_ended_jobs(regions):
+    """The newest job of each image, as the image itself shows it."""
+    source, target = regions
+    source.chain()
+    target.replicate(source, "web.qcow2")
+    shown, own = listed_job(target, "web.qcow2"), target.image("web.qcow2").job
+    assert shown.attrib == {name: value for name, value in own.items() if isinstance(value, str)}
+    assert shown.get("state") == "completed" and listed_job(source, "web.qcow2") is None
+    os.chmod(source.file("web.qcow2"), 0o600)
+    target.replicate(source, "web.qcow2", name="bad.qcow2", async_="yes", bandwidth=("KiB/s", 256))
+    target.wait_job("bad.qcow2", ("running",))
+    os.chmod(source.file("web.qcow2"), 0o640)
+    target.update("bad.qcow2", "<replication:bandwidth unit='MiB/s'>9999</replication:bandwidth>")
+    target.wait_job("bad.qcow2", ("failed",))
+    shown = listed_job(target, "bad.qcow2")
+    assert shown.get("state") == "failed" and shown.findtext(f"{NS}error") == target.image("bad.qcow2").job["error"]
+
+
+def test_the_client_asks_no_volume(host, regions):
+    """Images, all jobs and metrics: one call for each pool."""
+    source, target = regions
+    source.chain()
+    target.replicate(source, "web.qcow2")
+    loud = {"LIBVIRT_DEBUG": "1", "LIBVIRT_LOG_OUTPUTS": "1:stderr"}
+    for words in (("images",), ("jobs", "--all"), ("metrics",)):
+        result = client.run(host, *words, env=loud)
+        assert result.rc == 0, result.err
+        assert "virStoragePoolGetXMLDesc" in result.err and "virStorageVolGetXMLDesc" not in result.err
+    assert [job["state"] for job in client.listing(host, "jobs", "--all") if job["pool"] == target.name] == ["completed"]
 
 
 def test_a_part_behind_the_last_is_empty(regions):

@@ -333,6 +333,7 @@ int
 virtReplicationListJobs(virConnectPtr conn, virtReplicationJob ***jobs, unsigned int flags)
 {
     g_autoptr(GPtrArray) regions = NULL;
+    bool ended = flags & (VIRT_REPLICATION_LIST_IMAGES | VIRT_REPLICATION_LIST_DETAILED);
     GPtrArray *all;
     size_t count;
     guint i;
@@ -344,7 +345,7 @@ virtReplicationListJobs(virConnectPtr conn, virtReplicationJob ***jobs, unsigned
         return -1;
     all = g_ptr_array_new();
     for (i = 0; i < regions->len; i++)
-        replOverviewTakeJobs(g_ptr_array_index(regions, i), all, flags & VIRT_REPLICATION_LIST_DETAILED);
+        replOverviewTakeJobs(g_ptr_array_index(regions, i), all, ended);
     *jobs = replArraySteal(all, &count);
     return (int)count;
 }

@@ -42,6 +42,7 @@ replReadListedImage(xmlNodePtr node, const ReplImagePlace *place)
 {
     g_autoptr(virtReplicationImage) image = replReadImageNew(node, place);
     g_autofree char *layer = replNodeAttr(node, VIRT_REPLICATION_IMAGES_LAYER);
+    xmlNodePtr job;
 
     image->volume = replNodeAttr(node, "volume");
     if (!image->id || !image->volume)
@@ -53,6 +54,8 @@ replReadListedImage(xmlNodePtr node, const ReplImagePlace *place)
     image->bytes = (unsigned long long)MAX(replNodeNumber(node, "bytes", 0), 0);
     image->backing = replNodeAttr(node, VIRT_REPLICATION_IMAGES_BACKING);
     image->sourceID = replNodeAttr(node, VIRT_REPLICATION_IMAGES_SOURCE);
+    if ((job = replNodeOurs(node, VIRT_REPLICATION_ELEMENT_JOB)))
+        image->job = replReadJob(job, image->volume, place);
     return g_steal_pointer(&image);
 }
 

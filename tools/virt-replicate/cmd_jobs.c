@@ -56,7 +56,7 @@ replJobsText(ReplClient *client)
     virtReplicationJob **jobs = NULL;
     size_t i;
 
-    if (virtReplicationListJobs(client->conn, &jobs, replJobsAll ? VIRT_REPLICATION_LIST_DETAILED : 0) < 0) {
+    if (virtReplicationListJobs(client->conn, &jobs, replJobsAll ? VIRT_REPLICATION_LIST_IMAGES : 0) < 0) {
         replClientFail();
         return NULL;
     }
@@ -73,7 +73,7 @@ replJobsJson(ReplClient *client, bool line)
     virtReplicationJob **jobs = NULL;
     size_t i;
 
-    if (virtReplicationListJobs(client->conn, &jobs, replJobsAll ? VIRT_REPLICATION_LIST_DETAILED : 0) < 0)
+    if (virtReplicationListJobs(client->conn, &jobs, replJobsAll ? VIRT_REPLICATION_LIST_IMAGES : 0) < 0)
         return replClientFail();
     json_builder_begin_array(json);
     for (i = 0; jobs[i]; i++)

@@ -276,7 +276,7 @@ static int
 replMetricsRun(ReplClient *client, int argc G_GNUC_UNUSED, char **argv G_GNUC_UNUSED)
 {
     virtReplicationRegion **regions =
-        replTargetRegions(client, VIRT_REPLICATION_LIST_DETAILED | VIRT_REPLICATION_LIST_INACTIVE);
+        replTargetRegions(client, VIRT_REPLICATION_LIST_IMAGES | VIRT_REPLICATION_LIST_INACTIVE);
     g_autoptr(GPtrArray) states = NULL;
     g_autoptr(GString) out = g_string_new(NULL);
     g_autoptr(GError) error = NULL;
