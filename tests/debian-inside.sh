@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What debian.sh does inside the clean Debian: debian-inside.sh use NAME | stock
+# What debian.sh does inside the clean Debian: debian-inside.sh use NAME | machine | stock
 #
-# There is no systemd: the daemon is started as libvirtd.service says with our drop-in.
+# But for a machine systemd does not run: the daemon is started as libvirtd.service says with our drop-in.
 set -eu
 drop_in=/usr/lib/systemd/system/libvirtd.service.d/storage-replication.conf
 log=/var/log/libvirt/libvirtd.log
@@ -67,6 +67,48 @@ XML
     virsh vol-dumpxml "$1.qcow2" shanghai | grep "state='completed'"
     ! command -v virt-replicate || virt-replicate --connect storage:///system images | grep "$1"
     [ ! -e /usr/share/man/man7/libvirt-storage-replication.7.gz ] || gzip -t /usr/share/man/man7/libvirt-storage-replication.7.gz
+}
+
+# Waits until the daemon that systemd starts has the module, or has none.
+module() {
+    for _ in $(seq 300); do
+        if virsh pool-capabilities 2>/dev/null | grep -q "<pool type='region'"; then has=yes; else has=no; fi
+        [ $has != "$1" ] || return 0
+        sleep 0.1
+    done
+    echo "the module is loaded: $has"
+    return 1
+}
+
+machine() {
+    LIBVIRT_DEFAULT_URI=storage:///system
+    module yes
+    before=$(systemctl show -p MainPID --value libvirtd.service)
+    dpkg --force-confdef --force-confold -i /opt/packages/*.deb
+    module yes
+    [ "$before" != "$(systemctl show -p MainPID --value libvirtd.service)" ]
+    virt-replicate images cn-east-2 | grep first
+
+    systemd-analyze verify --man=no virt-replicate-sync@golden.service virt-replicate-sync@golden.timer libvirtd.service
+    [ "$(systemctl is-enabled virt-replicate-sync@golden.timer)" = disabled ]
+    mkdir -p /etc/virt-replicate
+    printf '[rule golden]\nfrom = cn-north-1\nregions = cn-east-2\nimages = golden*\n' >/etc/virt-replicate/golden.policy
+    qemu-img create -q -f qcow2 /srv/beijing/golden.qcow2 64M
+    virsh pool-refresh beijing
+    systemctl start virt-replicate-sync@golden.service
+    journalctl -u virt-replicate-sync@golden.service --no-pager
+    [ "$(systemctl show -p Result --value virt-replicate-sync@golden.service)" = success ]
+    qemu-img compare /srv/beijing/golden.qcow2 /srv/shanghai/golden.qcow2
+    [ "$(stat -c %a /var/lib/virt-replicate)" = 700 ]
+    systemctl enable --now virt-replicate-sync@golden.timer
+    systemctl list-timers --no-pager | grep virt-replicate-sync@golden.service
+    systemctl disable --now virt-replicate-sync@golden.timer
+
+    # The administrator can do without it, and come back.
+    dpkg --remove virt-replicate libvirt-daemon-driver-storage-replication
+    module no
+    dpkg --force-confdef --force-confold -i /opt/packages/*.deb
+    module yes
 }
 
 stock() {

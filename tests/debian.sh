@@ -4,30 +4,39 @@
 #
 #     tests/debian.sh
 #
-# Builds the packages, has lintian look at them, installs the version before, upgrades, uses, removes and purges them, and
-# runs the commands of README.md for an installation from source. The last line is "N passed, N failed".
+# Builds the packages, has lintian look at them, installs the version before, upgrades it in a container with systemd, uses, removes
+# and purges them, and runs the commands of README.md for an installation from source, beside that, in a second Debian. Both lie in
+# memory where there is enough. The last line is "N passed, N failed".
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/packages.sh
 need_root tests/debian.sh
+if [ -z "${REPL_DEBIAN_NAMESPACE:-}" ]; then # all mounts go with it
+    rm -f "$package_log"
+    REPL_DEBIAN_NAMESPACE=1 exec unshare -m --propagation private "$0" "$@"
+fi
 scratch=$(mktemp -d /var/tmp/repl-debian.XXXXXX)
+available_kib=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
+[ "$available_kib" -lt 8000000 ] || mount -t tmpfs -o size=6G,mode=0755 none "$scratch"
 root=$scratch/root
 packages=$scratch/packages
-trap 'rm -f "$package_log"; rm -rf --one-file-system "$scratch"' EXIT
+log=$scratch/log
+trap 'rm -f "$package_log"; umount -l "$scratch" 2>/dev/null; rm -rf --one-file-system "$scratch"' EXIT
 trap 'exit 1' INT TERM
 passed=0
 failed=0
 
 check() {
     what=$1
+    began=$(date +%s)
     shift
-    if "$@" >"$scratch/log" 2>&1; then
+    if "$@" >"$log" 2>&1; then
         passed=$((passed + 1))
-        echo "ok      $what"
+        echo "ok      $what ($(($(date +%s) - began)) s)"
     else
         failed=$((failed + 1))
         echo "FAILED  $what"
-        tail -n 40 "$scratch/log" | sed 's/^/        /'
+        tail -n 40 "$log" | sed 's/^/        /'
     fi
 }
 
@@ -37,7 +46,7 @@ finish() {
     exit
 }
 
-# The same packages as a version before: with its number, and with another configuration file as delivered.
+# The same packages as a version before: with its number, another configuration file as delivered, and a file that is no more.
 make_before() {
     mkdir -p "$scratch/before"
     for package in "$packages"/*.deb; do
@@ -47,6 +56,8 @@ make_before() {
             sed -i "s/^Version: $version$/&~before/; s/(\([>=]*\) $version)/(\1 $version~before)/g" "$scratch/unpacked/DEBIAN/control" || return 1
         conf=$scratch/unpacked/etc/libvirt/storage-replication.conf
         [ ! -e "$conf" ] || echo "# as it was delivered before" >>"$conf"
+        [ ! -d "$scratch/unpacked/usr/share/libvirt-storage-replication" ] ||
+            echo "no more" >"$scratch/unpacked/usr/share/libvirt-storage-replication/obsolete"
         dpkg-deb -b "$scratch/unpacked" "$scratch/before/" || return 1
     done
 }
@@ -72,7 +83,7 @@ inside() {
     ' sh "$root" "$@"
 }
 
-# The same with the network, for apt. There is no systemd: systemctl is told so, and does nothing.
+# The same with the network, for apt. systemd does not run: systemctl is told so, and does nothing.
 inside_net() {
     # shellcheck disable=SC2016
     unshare -m --propagation private sh -c '
@@ -86,60 +97,108 @@ inside_net() {
     ' sh "$root" "$@" </dev/null
 }
 
+# booted WORDS…: debian-inside.sh in a container that systemd starts as a machine, without a network.
+booted() {
+    rm -f "$root/opt/booted.log" "$root/opt/booted.status" "$root/usr/sbin/policy-rc.d"
+    cat >"$root/etc/systemd/system/booted.service" <<UNIT
+[Unit]
+After=multi-user.target
+SuccessAction=poweroff-force
+FailureAction=poweroff-force
+[Service]
+Type=oneshot
+ExecStart=/bin/sh /opt/debian-inside.sh $*
+ExecStopPost=/bin/sh -c 'echo \$EXIT_STATUS >/opt/booted.status'
+StandardOutput=file:/opt/booted.log
+StandardError=file:/opt/booted.log
+UNIT
+    mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
+    ln -s ../booted.service "$root/etc/systemd/system/multi-user.target.wants/booted.service"
+    timeout 300 systemd-nspawn -D "$root" -b --register=no --keep-unit --private-network --machine=debian --console=pipe </dev/null
+    rm "$root/etc/systemd/system/booted.service" "$root/etc/systemd/system/multi-user.target.wants/booted.service"
+    no_services "$root"
+    tail -n 40 "$root/opt/booted.log"
+    [ "$(cat "$root/opt/booted.status")" = 0 ]
+}
+
+no_services() {
+    printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
+    chmod 0755 "$1/usr/sbin/policy-rc.d"
+}
+
 clean_debian() {
     mirror=$(debian_mirror) && [ -n "$mirror" ] || return 1
     # shellcheck disable=SC1091
     codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
     debootstrap --variant=minbase "$codename" "$root" "$mirror" || return 1
     cp /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null
-    printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" # no services
-    chmod 0755 "$root/usr/sbin/policy-rc.d"
+    no_services "$root"
     echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/10releases"
+    echo 'force-unsafe-io' >"$root/etc/dpkg/dpkg.cfg.d/10quick"
     inside_net apt-get -q update &&
-        inside_net apt-get -q -y --no-install-recommends install libvirt-daemon-system libvirt-clients qemu-utils iproute2
+        inside_net apt-get -q -y --no-install-recommends install libvirt-daemon-system libvirt-clients qemu-utils iproute2 procps systemd-sysv dbus
+}
+
+# What README.md says of an installation from source, in $root.
+readme() {
+    mkdir "$root/opt/tree"
+    tar -c --exclude='./build*' --exclude=./.git . | tar -x -C "$root/opt/tree"
+    cp tests/debian-inside.sh "$root/opt/"
+    readme_commands >"$root/opt/readme.sh"
+    check "README.md has commands for an installation" grep -q "meson setup" "$root/opt/readme.sh"
+    # Up to the purge, then the rest of it.
+    sed '/purge/,$d' "$root/opt/readme.sh" >"$root/opt/install.sh"
+    sed -n '/purge/,$p' "$root/opt/readme.sh" >"$root/opt/uninstall.sh"
+    check "README.md: install" inside_net sh -c "cd /opt/tree && sh -e /opt/install.sh"
+    check "… works" inside sh /opt/debian-inside.sh use third
+    check "README.md: uninstall" inside_net sh -c "cd /opt/tree && sh -e /opt/uninstall.sh"
+    check "… the stock driver is back" inside sh /opt/debian-inside.sh stock
 }
 
 # shellcheck disable=SC2086
 install_packages $packages_build $packages_debian || { failed=1; finish; }
+clean_debian >"$scratch/clean.log" 2>&1 &
+clean=$!
+made_clean() {
+    wait "$clean" || { cat "$scratch/clean.log"; return 1; }
+}
 check "packages are built" env DEB_BUILD_OPTIONS=nocheck tools/packaging/build.sh "$packages"
 version=$(sed -n '1s/.*(\(.*\)).*/\1/p' tools/packaging/debian/changelog)
+check "a clean Debian is made" made_clean
 [ "$failed" -eq 0 ] || finish
+cp -a "$root" "$scratch/source"
+(root=$scratch/source log=$scratch/readme.log && readme) >"$scratch/readme.out" &
+readme=$!
 check "lintian finds nothing" lintian --allow-root --fail-on error,warning "$packages"/*.changes
 made=$failed
 check "a version before is made" make_before
-check "a clean Debian is made" clean_debian
-[ "$failed" -eq "$made" ] || finish
 
-mkdir -p "$root/opt/packages" "$root/opt/before"
-cp "$packages"/*.deb "$root/opt/packages/"
-rm -f "$root"/opt/packages/*-dbgsym_*
-cp "$scratch"/before/*.deb "$root/opt/before/"
-cp tests/debian-inside.sh "$root/opt/"
-apt_install="apt-get -q -y --no-install-recommends -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install"
-check "the version before is installed" inside_net sh -c "$apt_install /opt/before/*.deb"
-check "… and works" inside sh /opt/debian-inside.sh use first
-echo "max_jobs = 7" >>"$root/etc/libvirt/storage-replication.conf"
-check "it is upgraded" inside_net sh -c "$apt_install /opt/packages/*.deb"
-check "… to the version of the changelog" sh -c \
-    "chroot '$root' dpkg-query -W -f '\${Version}\n' virt-replicate libvirt-daemon-driver-storage-replication | uniq | grep -x '$version'"
-check "… keeps the administrator's configuration" grep -qx "max_jobs = 7" "$root/etc/libvirt/storage-replication.conf"
-check "… works, and has what was made before" inside sh /opt/debian-inside.sh use second
-check "packages are removed" inside_net apt-get -q -y remove libvirt-daemon-driver-storage-replication virt-replicate \
-    libvirt-replication1 libvirt-replication-dev libvirt-replication-common
-check "… the stock driver is back" inside sh /opt/debian-inside.sh stock
-check "packages are purged" inside_net apt-get -q -y purge libvirt-daemon-driver-storage-replication
-check "… and leave nothing outside of pools" sh -c \
-    "! find '$root/etc' '$root/usr' '$root/lib' '$root/var/lib/libvirt' | grep -v /doc/ | grep -e storage-replication -e libvirt-replication"
-
-mkdir "$root/opt/tree"
-tar -c --exclude='./build*' --exclude=./.git . | tar -x -C "$root/opt/tree"
-readme_commands >"$root/opt/readme.sh"
-check "README.md has commands for an installation" grep -q "meson setup" "$root/opt/readme.sh"
-# Up to the purge, then the rest of it.
-sed '/purge/,$d' "$root/opt/readme.sh" >"$root/opt/install.sh"
-sed -n '/purge/,$p' "$root/opt/readme.sh" >"$root/opt/uninstall.sh"
-check "README.md: install" inside_net sh -c "cd /opt/tree && sh -e /opt/install.sh"
-check "… works" inside sh /opt/debian-inside.sh use third
-check "README.md: uninstall" inside_net sh -c "cd /opt/tree && sh -e /opt/uninstall.sh"
-check "… the stock driver is back" inside sh /opt/debian-inside.sh stock
+if [ "$failed" -eq "$made" ]; then
+    mkdir -p "$root/opt/packages" "$root/opt/before"
+    cp "$packages"/*.deb "$root/opt/packages/"
+    rm -f "$root"/opt/packages/*-dbgsym_*
+    cp "$scratch"/before/*.deb "$root/opt/before/"
+    cp tests/debian-inside.sh "$root/opt/"
+    conf=$root/etc/libvirt/storage-replication.conf
+    check "the version before is installed" inside_net sh -c "apt-get -q -y --no-install-recommends install /opt/before/*.deb"
+    check "… and works" inside sh /opt/debian-inside.sh use first
+    echo "max_jobs = 7" >>"$conf"
+    check "systemd starts a machine with it, where it is upgraded while libvirtd runs, and keeps a policy" booted machine
+    check "… to the version of the changelog" sh -c \
+        "chroot '$root' dpkg-query -W -f '\${Version}\n' virt-replicate libvirt-daemon-driver-storage-replication | uniq | grep -x '$version'"
+    check "… keeps the administrator's configuration, with the new default beside it" sh -c \
+        "grep -qx 'max_jobs = 7' '$conf' && ! grep 'as it was delivered before' '$conf.dpkg-dist'"
+    check "… leaves nothing that is no more" test ! -e "$root/usr/share/libvirt-storage-replication/obsolete"
+    check "… works, and has what was made before" inside sh /opt/debian-inside.sh use second
+    check "packages are removed" inside_net apt-get -q -y remove libvirt-daemon-driver-storage-replication virt-replicate \
+        libvirt-replication1 libvirt-replication-dev libvirt-replication-common
+    check "… the stock driver is back" inside sh /opt/debian-inside.sh stock
+    check "packages are purged" inside_net apt-get -q -y purge libvirt-daemon-driver-storage-replication
+    check "… and leave nothing outside of pools" sh -c \
+        "! find '$root/etc' '$root/usr' '$root/lib' '$root/var/lib/libvirt' | grep -v /doc/ | grep -e storage-replication -e libvirt-replication"
+fi
+wait "$readme"
+cat "$scratch/readme.out"
+passed=$((passed + $(grep -c '^ok ' "$scratch/readme.out")))
+failed=$((failed + $(grep -c '^FAILED ' "$scratch/readme.out")))
 finish

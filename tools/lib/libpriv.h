@@ -13,6 +13,7 @@
 
 #include <libvirt-replication/libvirt-replication.h>
 
+#include "cleanup.h"
 #include "error.h"
 
 /* The library's own messages, in the language of the program's locale. */
@@ -21,14 +22,6 @@ replTranslate(const char *text) G_GNUC_FORMAT(1);
 
 #define _(str) replTranslate(str)
 #define N_(str) str
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStorageVol, virStorageVolFree)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStoragePool, virStoragePoolFree)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(virSecret, virSecretFree)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtReplicationImage, virtReplicationImageFree)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtReplicationRegion, virtReplicationRegionFree)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtReplicationJob, virtReplicationJobFree)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtReplicationKey, virtReplicationKeyFree)
 
 /* Begins a public function: forgets the last error, and refuses flags that it does not know. */
 #define REPL_BEGIN(flags, known, fail)                                                                       \

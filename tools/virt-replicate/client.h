@@ -15,18 +15,11 @@
 
 #include <libvirt-replication/libvirt-replication.h>
 
+#include "cleanup.h"
 #include "term.h"
 
 #define _(str) gettext(str)
 #define N_(str) str
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStorageVol, virStorageVolFree)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStoragePool, virStoragePoolFree)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(virSecret, virSecretFree)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtReplicationImage, virtReplicationImageFree)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtReplicationRegion, virtReplicationRegionFree)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtReplicationJob, virtReplicationJobFree)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(virtReplicationKey, virtReplicationKeyFree)
 
 /* Exit statuses; documented in the manual page. The first two are those of virsh. */
 typedef enum {

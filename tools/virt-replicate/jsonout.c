@@ -34,6 +34,22 @@ replJsonBool(JsonBuilder *json, const char *name, gboolean value)
 }
 
 void
+replJsonObject(JsonBuilder *json, const char *name, ...)
+{
+    const char *key;
+    va_list args;
+
+    if (name)
+        json_builder_set_member_name(json, name);
+    json_builder_begin_object(json);
+    va_start(args, name);
+    while ((key = va_arg(args, const char *)))
+        replJsonString(json, key, va_arg(args, const char *));
+    va_end(args);
+    json_builder_end_object(json);
+}
+
+void
 replJsonAmount(JsonBuilder *json, const char *name, const virtReplicationAmount *amount)
 {
     json_builder_set_member_name(json, name);
@@ -123,13 +139,8 @@ replJsonSource(JsonBuilder *json, const virtReplicationImage *image)
 {
     if (!image->sourceID && !image->sourceRegion)
         return;
-    json_builder_set_member_name(json, "source");
-    json_builder_begin_object(json);
-    replJsonString(json, "id", image->sourceID);
-    replJsonString(json, "region", image->sourceRegion);
-    replJsonString(json, "pool", image->sourcePool);
-    replJsonString(json, "volume", image->sourceVolume);
-    json_builder_end_object(json);
+    replJsonObject(json, "source", "id", image->sourceID, "region", image->sourceRegion, "pool",
+                   image->sourcePool, "volume", image->sourceVolume, NULL);
 }
 
 static void
@@ -140,10 +151,8 @@ replJsonShares(JsonBuilder *json, const virtReplicationImage *image)
     json_builder_set_member_name(json, "shares");
     json_builder_begin_array(json);
     for (i = 0; i < image->nshares; i++) {
-        json_builder_begin_object(json);
-        replJsonString(json, "project", image->shares[i].project);
-        replJsonString(json, "state", image->shares[i].state);
-        json_builder_end_object(json);
+        replJsonObject(json, NULL, "project", image->shares[i].project, "state", image->shares[i].state,
+                       NULL);
     }
     json_builder_end_array(json);
 }
@@ -196,14 +205,8 @@ replJsonImage(JsonBuilder *json, const virtReplicationImage *image)
 static void
 replJsonPeer(JsonBuilder *json, const virtReplicationRegion *region)
 {
-    json_builder_set_member_name(json, "peer");
-    json_builder_begin_object(json);
-    replJsonString(json, "uri", region->peerURI);
-    replJsonString(json, "state", region->peerState);
-    replJsonString(json, "since", region->peerSince);
-    replJsonString(json, "error", region->peerError);
-    replJsonString(json, "wire", region->peerWire);
-    json_builder_end_object(json);
+    replJsonObject(json, "peer", "uri", region->peerURI, "state", region->peerState, "since",
+                   region->peerSince, "error", region->peerError, "wire", region->peerWire, NULL);
 }
 
 static void
@@ -214,13 +217,10 @@ replJsonOffers(JsonBuilder *json, const virtReplicationRegion *region)
     json_builder_set_member_name(json, "shared");
     json_builder_begin_array(json);
     for (i = 0; i < region->noffers; i++) {
-        json_builder_begin_object(json);
-        replJsonString(json, "image", region->offers[i].image);
-        replJsonString(json, "name", region->offers[i].name);
-        replJsonString(json, "project", region->offers[i].project);
-        replJsonString(json, "region", region->offers[i].region);
-        replJsonString(json, "state", region->offers[i].state);
-        json_builder_end_object(json);
+        const virtReplicationOffer *offer = &region->offers[i];
+
+        replJsonObject(json, NULL, "image", offer->image, "name", offer->name, "project", offer->project,
+                       "region", offer->region, "state", offer->state, NULL);
     }
     json_builder_end_array(json);
 }

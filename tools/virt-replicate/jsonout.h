@@ -29,6 +29,10 @@ void
 replJsonRegion(JsonBuilder *json, const virtReplicationRegion *region);
 
 /* A member {"images": …, "snapshots": …, "bytes": …}; what is -1 is left out. */
+/* An object of strings: keys and values in turn, of which NULL is left out; ends with NULL for a key. @name: NULL in an array. */
+void
+replJsonObject(JsonBuilder *json, const char *name, ...) G_GNUC_NULL_TERMINATED;
+
 void
 replJsonAmount(JsonBuilder *json, const char *name, const virtReplicationAmount *amount);
 
