@@ -33,6 +33,19 @@ replLockInit(ReplLock *lock)
     pthread_cond_init(&lock->cond, NULL);
 }
 
+/* One that its thread may take again; only the last drop lets others in. No waits on it. */
+static inline void
+replLockInitRecursive(ReplLock *lock)
+{
+    pthread_mutexattr_t attr;
+
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&lock->mutex, &attr);
+    pthread_mutexattr_destroy(&attr);
+    pthread_cond_init(&lock->cond, NULL);
+}
+
 static inline void
 replLockClear(ReplLock *lock)
 {

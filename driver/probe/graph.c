@@ -43,24 +43,12 @@ replFileFree(gpointer opaque)
     g_free(file);
 }
 
-/* A thread that holds the graph may ask for it again. */
-static void
-replGraphInitLock(pthread_mutex_t *lock)
-{
-    pthread_mutexattr_t attr;
-
-    pthread_mutexattr_init(&attr);
-    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
-    pthread_mutex_init(lock, &attr);
-    pthread_mutexattr_destroy(&attr);
-}
-
 static void *
 replGraphMake(void)
 {
     ReplGraph *graph = g_new0(ReplGraph, 1);
 
-    replGraphInitLock(&graph->lock);
+    replLockInitRecursive(&graph->lock);
     graph->watch = replWatchNew();
     graph->dirs = g_ptr_array_new();
     graph->files = g_hash_table_new_full(replFileHash, replFileEqual, replFileFree, NULL);
@@ -82,7 +70,7 @@ replGraphDestroy(gpointer opaque)
     g_hash_table_unref(graph->files);
     g_clear_pointer(&graph->hidden, g_hash_table_unref);
     g_ptr_array_unref(graph->dirs);
-    pthread_mutex_destroy(&graph->lock);
+    replLockClear(&graph->lock);
     g_free(graph);
 }
 
@@ -91,9 +79,9 @@ replGraphScan(ReplGraphCache *cache, const ReplPoolSet *set, const ReplPoolDir *
 {
     ReplGraph *graph = replGraphCacheKept(cache, replGraphMake, replGraphDestroy);
 
-    pthread_mutex_lock(&graph->lock);
+    replLockTake(&graph->lock);
     if (graph->depth == 0 && replGraphSync(graph, cache, set, must, err) < 0) {
-        pthread_mutex_unlock(&graph->lock);
+        replLockDrop(&graph->lock);
         return NULL;
     }
     if (graph->depth++ == 0)
@@ -107,7 +95,7 @@ replGraphFree(ReplGraph *graph)
     if (!graph)
         return;
     graph->depth--;
-    pthread_mutex_unlock(&graph->lock);
+    replLockDrop(&graph->lock);
 }
 
 void
@@ -116,10 +104,10 @@ replGraphRefresh(ReplGraphCache *cache)
     ReplGraph *graph = replGraphCacheKept(cache, replGraphMake, replGraphDestroy);
     guint i;
 
-    pthread_mutex_lock(&graph->lock);
+    replLockTake(&graph->lock);
     for (i = 0; i < graph->dirs->len; i++)
         ((ReplGraphDir *)g_ptr_array_index(graph->dirs, i))->stale = TRUE;
-    pthread_mutex_unlock(&graph->lock);
+    replLockDrop(&graph->lock);
 }
 
 /* --- looking --- */

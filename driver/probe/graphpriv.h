@@ -10,8 +10,7 @@
  */
 #pragma once
 
-#include <pthread.h>
-
+#include "base/lock.h"
 #include "model/image.h"
 #include "probe/graph.h"
 #include "probe/watch.h"
@@ -60,8 +59,8 @@ struct ReplGraphNode {
 };
 
 struct ReplGraph {
-    pthread_mutex_t lock; /* recursive; guards all below; held from replGraphScan() to replGraphFree() */
-    guint depth;          /* how many times the thread holds it */
+    ReplLock lock; /* guards all below; recursive; held from replGraphScan() to replGraphFree() */
+    guint depth;   /* how many times the thread holds it */
     ReplWatch *watch;
     GPtrArray *dirs;    /* of ReplGraphDir, owned */
     GHashTable *files;  /* a set of ReplGraphFile by (dev, ino), owned */
