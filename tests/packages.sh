@@ -52,13 +52,16 @@ install_packages() {
     return 1
 }
 
-# install_promtool: the one program of the package prometheus that a test needs. The package itself would start a service.
+# install_promtool: the one program of the package prometheus that a test needs, or a package of its own in newer
+# releases. The package prometheus itself would start a service.
 install_promtool() {
     command -v promtool >/dev/null && return 0
     folder=$(mktemp -d) || return 1
     # apt gives up root to download, and has to be let into the folder.
     chmod 0777 "$folder"
-    { (cd "$folder" && apt-get -q download prometheus && dpkg-deb -x prometheus_*.deb .) &&
+    package=promtool
+    [ -n "$(apt-cache show --no-all-versions promtool 2>/dev/null)" ] || package=prometheus
+    { (cd "$folder" && apt-get -q download "$package" && dpkg-deb -x "$package"_*.deb .) &&
         install -m 0755 "$folder/usr/bin/promtool" /usr/local/bin/promtool; } </dev/null >"$package_log" 2>&1
     status=$?
     rm -rf "$folder"
