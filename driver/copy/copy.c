@@ -168,6 +168,8 @@ replCopyRun(ReplReader *reader, ReplWriter *writer, const ReplCopyJob *job, GErr
 
     if (reader->inMemory && writer->inMemory)
         tune = replCopyTuneMemory();
+    if (writer->inOrder)
+        tune.workers = 1;
     if (job->transform)
         tune.block_bytes = MAX(tune.block_bytes, 2 * job->transform->align_bytes);
     return replCopyRunTuned(reader, writer, job, &tune, err);

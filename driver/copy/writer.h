@@ -7,8 +7,8 @@
  * Owner: the one who made the writer frees it, after the copy has returned. The engine borrows it.
  * Lock:  none here. An implementation locks what its operations share.
  *
- * An implementation embeds ReplWriter as its first member and sets ops; inMemory is set before the writer is handed
- * out and never changes.
+ * An implementation embeds ReplWriter as its first member and sets ops; inMemory and inOrder are set before the writer is
+ * handed out and never change.
  *
  * Life. resize once, first. Then pwrite, zero, reserve, have in any mixture, flush now and then, and flush with
  * last=TRUE when all is written. A user may go on after that (a header that makes the file an image comes last) and
@@ -80,6 +80,7 @@ typedef struct {
 struct _ReplWriter {
     const ReplWriterOps *ops;
     gboolean inMemory; /* writing waits for nothing, as reader->inMemory */
+    gboolean inOrder;  /* writes must come by ascending offset, one at a time: one thread carries the copy */
 };
 
 int

@@ -50,16 +50,10 @@ replJournalCopy(ReplJournal *journal)
 int
 replJournalSave(ReplJournal *journal, GError **err)
 {
-    g_autoptr(ReplRegion) target = replRegionOfUuid(journal->targetUuid);
-    g_autoptr(ReplStaging) home = NULL;
+    g_autoptr(ReplStaging) home = replHomeOfUuid(journal->targetUuid, TRUE, err);
     g_autoptr(ReplJobRecord) copy = NULL;
 
-    if (!target) {
-        replErrorSet(err, VIR_ERR_NO_STORAGE_POOL, _("There is no region pool with UUID '%s' any more"),
-                     journal->targetUuidstr);
-        return -1;
-    }
-    if (!(home = replHomeOf(target, TRUE, err)))
+    if (!home)
         return -1;
     replLockTake(&journal->lock);
     copy = replJobRecordCopy(journal->record);

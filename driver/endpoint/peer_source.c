@@ -52,7 +52,8 @@ replPeerSourceFacts(ReplPeerSource *self)
                                     self->layers,
                                     count,
                                     NULL,
-                                    0};
+                                    0,
+                                    NULL};
 }
 
 static int

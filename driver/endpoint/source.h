@@ -58,6 +58,7 @@ typedef struct {
      * first layer; these are their records. */
     const ReplImage *const *members;
     guint memberCount;
+    const char *without; /* words of ReplJobInfo; NULL: it can all be had */
 } ReplSourceFacts;
 
 typedef enum {

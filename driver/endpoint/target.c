@@ -67,6 +67,15 @@ replTargetOpenLayer(ReplTarget *target, guint index, ReplSource *source, ReplWri
     return target->ops->openLayer(target, index, source, writer, progress, err);
 }
 
+gboolean
+replTargetAgain(ReplTarget *target, const GError *why, GError **err)
+{
+    if (target->ops->again)
+        return target->ops->again(target, why, err);
+    g_propagate_error(err, g_error_copy(why));
+    return FALSE;
+}
+
 int
 replTargetNote(ReplTarget *target, guint64 offset_bytes, GError **err)
 {

@@ -146,6 +146,10 @@ typedef struct {
     int (*openLayer)(ReplTarget *target, guint index, ReplSource *source, ReplWriter **writer,
                      ReplLayerProgress *progress, GError **err);
 
+    /* Whether the open layer, whose writing has failed for reason @why, may be opened again at once: the peer is expected back. Waits a
+     * moment then. FALSE with @err set: @why. Optional: no. */
+    gboolean (*again)(ReplTarget *target, const GError *why, GError **err);
+
     /* Everything of the open layer below @offset_bytes is on stable storage (the writer's flush has returned): an
      * attempt after a crash may go on from there. Called by one of the copy's threads at a time, and every 32 MiB or so:
      * may be noted later, but never earlier. Returns 0, or -1 with @err set, which ends the copy. Optional. */
@@ -186,6 +190,9 @@ typedef struct {
 
     /* Lets go of locks and descriptors, but of no name. Must not wait for a peer. */
     void (*free)(ReplTarget *target);
+
+    const char *
+        without; /* words of ReplJobInfo, all that can be missing at a source among them; NULL: it can all be had */
 } ReplTargetOps;
 
 /* An implementation embeds this as its first member. */
@@ -210,6 +217,8 @@ replTargetBegin(ReplTarget *target, const ReplPlan *plan, const ReplSourceFacts 
 int
 replTargetOpenLayer(ReplTarget *target, guint index, ReplSource *source, ReplWriter **writer,
                     ReplLayerProgress *progress, GError **err);
+gboolean
+replTargetAgain(ReplTarget *target, const GError *why, GError **err);
 int
 replTargetNote(ReplTarget *target, guint64 offset_bytes, GError **err);
 int

@@ -344,6 +344,15 @@ replJobSetSteps(ReplJob *job, const GPtrArray *steps, guint64 peakSpace_bytes)
 }
 
 void
+replJobSetWithout(ReplJob *job, const char *without)
+{
+    REPL_GUARD(&job->monitor);
+
+    g_free(job->info->without);
+    job->info->without = g_strdup(without);
+}
+
+void
 replJobSetStepState(ReplJob *job, guint index, ReplStepState state)
 {
     REPL_GUARD(&job->monitor);

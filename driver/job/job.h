@@ -150,6 +150,10 @@ replJobSetSteps(ReplJob *job, const GPtrArray *steps, guint64 peakSpace_bytes);
 void
 replJobSetStepState(ReplJob *job, guint index, ReplStepState state);
 
+/* What the job does without (ReplJobInfo): with its first plan. NULL: nothing. */
+void
+replJobSetWithout(ReplJob *job, const char *without);
+
 /* Shows the running job as waiting for the host @peer; NULL: it goes on. */
 void
 replJobSetWaiting(ReplJob *job, const char *peer);

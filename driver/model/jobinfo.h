@@ -77,6 +77,7 @@ typedef struct {
     int errorCode;     /* virErrorNumber */
     char *error;       /* NULL: none */
     char *peer;        /* that a waiting job waits for; NULL: none */
+    char *without;     /* words: what cannot be had since a host has no module; NULL: nothing */
 } ReplJobInfo;
 
 ReplJobInfo *

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/lock.h"
+#include "virt/access.h"
 #include "virt/below.h"
 
 static char *replHomePath; /* set once at start */
@@ -62,4 +63,19 @@ replHomeOf(const ReplRegion *region, gboolean create, GError **err)
     if (replBelowUuid(region->uuid) != &replNext)
         return replHomeOwn(create, err);
     return replRegionStaging(region, create, err);
+}
+
+ReplStaging *
+replHomeOfUuid(const unsigned char *uuid, gboolean create, GError **err)
+{
+    g_autoptr(ReplRegion) region = NULL;
+    char uuidstr[VIR_UUID_STRING_BUFLEN];
+
+    if (replBelowUuid(uuid) != &replNext)
+        return replHomeOwn(create, err);
+    if ((region = replRegionOfUuid(uuid)))
+        return replRegionStaging(region, create, err);
+    replUuidFormat(uuid, uuidstr);
+    replErrorSet(err, VIR_ERR_NO_STORAGE_POOL, _("There is no region pool with UUID '%s' any more"), uuidstr);
+    return NULL;
 }

@@ -20,6 +20,10 @@ replHomeStart(const char *path);
 ReplStaging *
 replHomeOf(const ReplRegion *region, gboolean create, GError **err);
 
+/* The same by the target's UUID: VIR_ERR_NO_STORAGE_POOL when no region pool of this host and no pool of type region has it. */
+ReplStaging *
+replHomeOfUuid(const unsigned char *uuid, gboolean create, GError **err);
+
 /* That of the jobs whose targets are elsewhere, as above. */
 ReplStaging *
 replHomeOwn(gboolean create, GError **err);

@@ -177,10 +177,13 @@ replReplicationTryInTurn(ReplJob *job, ReplReplication *replication, GError **er
 static void
 replReplicationTellPool(const ReplReplication *replication)
 {
-    g_autoptr(ReplRegion) target = replRegionOfUuid(replication->journal->targetUuid);
+    const ReplJournal *journal = replication->journal;
+    g_autoptr(ReplRegion) target = replRegionOfUuid(journal->targetUuid);
 
     if (target)
         replEventsRefresh(target->name, target->uuid);
+    else if (journal->record->targetPool)
+        replEventsRefresh(journal->record->targetPool, journal->targetUuid);
 }
 
 static int
@@ -204,6 +207,7 @@ replReplicationPrepare(ReplJob *job, void *opaque, GError **err)
     replPreparedShow(replication, prepared);
     steps = replPreparedSteps(prepared);
     replJobSetSteps(job, steps, prepared->plan->peakSpace_bytes);
+    replJobSetWithout(job, replPreparedWithout(prepared));
     if (replTargetBegin(prepared->target, prepared->plan, prepared->facts, prepared->present, err) < 0)
         return -1;
     /* Layers on their way are listed now. */
@@ -369,7 +373,8 @@ replReplicationRecord(ReplJob *job, const ReplJobInfo *info, void *opaque)
     /* Waiting, copying and verifying are the same to a restart: no disk is asked to tell them apart. */
     if (same)
         return;
-    if (target && (home = replHomeOf(target, FALSE, NULL)) && replJournalSave(replication->journal, &err) < 0)
+    if ((home = replHomeOfUuid(replication->journal->targetUuid, FALSE, NULL)) &&
+        replJournalSave(replication->journal, &err) < 0)
         replWarn("The record of job %s cannot be written: %s", replication->id, err->message);
     if (phase == REPL_PHASE_PLANNED || phase == REPL_PHASE_ENDED)
         replReplicationLease(replication, FALSE, NULL);

@@ -25,6 +25,14 @@ replPreparedFree(ReplPrepared *prepared)
     g_free(prepared);
 }
 
+const char *
+replPreparedWithout(const ReplPrepared *prepared)
+{
+    const char *target = prepared->target->ops->without;
+
+    return target ? target : prepared->facts->without;
+}
+
 GPtrArray *
 replPreparedSteps(const ReplPrepared *prepared)
 {

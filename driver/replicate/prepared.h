@@ -69,6 +69,10 @@ replPreparedKey(const ReplPrepared *prepared, guint disk)
 void
 replPreparedShow(ReplReplication *replication, const ReplPrepared *prepared);
 
+/* What the plan does without. */
+const char *
+replPreparedWithout(const ReplPrepared *prepared);
+
 /* The steps of the plan as a job shows them. */
 GPtrArray *
 replPreparedSteps(const ReplPrepared *prepared);

@@ -11,6 +11,7 @@
 #include "base/lock.h"
 #include "region/home.h"
 #include "region/lease.h"
+#include "virt/below.h"
 
 static ReplLock replReplicationLock = REPL_LOCK_INIT;
 static GHashTable *replReplications; /* guarded by it: ids -> how many of each there are */
@@ -120,15 +121,12 @@ static int
 replReplicationTakeLease(const ReplReplication *replication, GError **err)
 {
     const ReplJournal *journal = replication->journal;
-    g_autoptr(ReplRegion) target = replRegionOfUuid(journal->targetUuid);
     g_autoptr(ReplStaging) home = NULL;
 
-    if (!target) {
-        replErrorSet(err, VIR_ERR_NO_STORAGE_POOL, _("There is no region pool with UUID '%s' any more"),
-                     journal->targetUuidstr);
-        return -1;
-    }
-    if (!(home = replHomeOf(target, TRUE, err)))
+    /* The home of jobs whose targets are elsewhere is no other host's. */
+    if (replBelowUuid(journal->targetUuid) != &replNext)
+        return 0;
+    if (!(home = replHomeOfUuid(journal->targetUuid, TRUE, err)))
         return -1;
     return replLeasesHold(journal->targetUuidstr, home, err);
 }

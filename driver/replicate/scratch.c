@@ -32,16 +32,10 @@ replScratchNamed(int dirFd, const char *jobId)
 int
 replScratchFile(const ReplReplication *replication, GError **err)
 {
-    g_autoptr(ReplRegion) target = replRegionOfUuid(replication->journal->targetUuid);
-    g_autoptr(ReplStaging) home = NULL;
+    g_autoptr(ReplStaging) home = replHomeOfUuid(replication->journal->targetUuid, TRUE, err);
     int dirFd, fd;
 
-    if (!target) {
-        replErrorSet(err, VIR_ERR_NO_STORAGE_POOL, _("There is no region pool with UUID '%s' any more"),
-                     replication->journal->targetUuidstr);
-        return -1;
-    }
-    if (!(home = replHomeOf(target, TRUE, err)))
+    if (!home)
         return -1;
     dirFd = replStagingFd(home, REPL_STAGING_PARTIAL);
     fd = openat(dirFd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);

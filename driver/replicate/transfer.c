@@ -87,7 +87,9 @@ static int
 replTransferConvertTo(ReplTransfer *transfer, ReplConvertJob *convert, ReplConvertResult *result,
                       GError **err)
 {
-    int needsFile = replWriterFd(convert->target) >= 0 ? 0 : replConvertNeedsFile(convert, err);
+    int needsFile = replWriterFd(convert->target) >= 0 ? 0
+                    : convert->target->inOrder         ? 1
+                                                       : replConvertNeedsFile(convert, err);
     g_autoptr(ReplWriter) writer = NULL;
     g_auto(ReplFd) fd = -1;
 
@@ -182,7 +184,7 @@ replTransferWrite(ReplTransfer *transfer, const ReplPlanStep *step, GError **err
 
 /* @before_bytes: of the steps before this one. */
 static int
-replTransferLayer(ReplTransfer *transfer, guint64 before_bytes, GError **err)
+replTransferLayerOnce(ReplTransfer *transfer, guint64 before_bytes, GError **err)
 {
     const ReplPrepared *prepared = transfer->prepared;
     const ReplPlanStep *step = replPreparedStep(prepared, transfer->index);
@@ -199,6 +201,27 @@ replTransferLayer(ReplTransfer *transfer, guint64 before_bytes, GError **err)
     if (replTransferWrite(transfer, step, err) < 0)
         return -1;
     return replTargetFinishLayer(prepared->target, transfer->index, writer, err);
+}
+
+/* Again from its beginning, where the target's host went away in the middle and is expected back. */
+static int
+replTransferLayer(ReplTransfer *transfer, guint64 before_bytes, GError **err)
+{
+    const ReplJobRecord *record = transfer->replication->journal->record;
+
+    for (;;) {
+        g_autoptr(GError) why = NULL;
+        gboolean again;
+
+        if (replTransferLayerOnce(transfer, before_bytes, &why) == 0)
+            return 0;
+        replJobSetWaiting(transfer->job, record->targetPool);
+        again =
+            replTargetAgain(transfer->prepared->target, why, err) && replJobCheck(transfer->job, err) == 0;
+        replJobSetWaiting(transfer->job, NULL);
+        if (!again)
+            return -1;
+    }
 }
 
 int

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "image/quota.h"
+#include "peer/remote.h"
 #include "replicate/bundling.h"
 #include "replicate/keys.h"
 #include "replicate/life.h"
@@ -26,7 +27,19 @@
 #include "virt/events.h"
 #include "virt/report.h"
 
-/* The job will make the layers, too; the requester must be allowed to. */
+/* The requester must be allowed to make the layer. */
+static int
+replSubmissionMayMake(const ReplSubmission *r, const char *volume)
+{
+    g_autofree char *xml =
+        g_markup_printf_escaped("<volume><name>%s</name><capacity>0</capacity></volume>", volume);
+
+    return r->far ? replRemoteMayVol(r->conn, r->far, volume, replVirt.StorageVolCreateXMLEnsureACL)
+                  : replAccessNewVol(r->conn, r->target->uuid, xml, FALSE,
+                                     replVirt.StorageVolCreateXMLEnsureACL);
+}
+
+/* The job will make the layers, too. */
 static int
 replSubmissionCheckMaking(const ReplSubmission *r, const ReplPlan *plan)
 {
@@ -34,8 +47,6 @@ replSubmissionCheckMaking(const ReplSubmission *r, const ReplPlan *plan)
 
     for (i = 0; i < plan->steps->len; i++) {
         const ReplPlanStep *step = g_ptr_array_index(plan->steps, i);
-        g_autofree char *xml =
-            g_markup_printf_escaped("<volume><name>%s</name><capacity>0</capacity></volume>", step->volume);
 
         if (r->distant && !r->bundled && step->action == REPL_STEP_CONVERT && !step->convert.bundle) {
             replReportError(VIR_ERR_NO_SUPPORT,
@@ -44,8 +55,7 @@ replSubmissionCheckMaking(const ReplSubmission *r, const ReplPlan *plan)
                             r->volume);
             return -1;
         }
-        if (!step->isImage && step->action != REPL_STEP_REUSE &&
-            replAccessNewVol(r->conn, r->target->uuid, xml, FALSE, replVirt.StorageVolCreateXMLEnsureACL) < 0)
+        if (!step->isImage && step->action != REPL_STEP_REUSE && replSubmissionMayMake(r, step->volume) < 0)
             return -1;
     }
     return 0;
@@ -117,6 +127,7 @@ replSubmissionRecord(const ReplSubmission *r, const char *imageId)
     record->sourceId = g_strdup(r->image->id);
     record->targetRegion = g_strdup(r->target->label->name);
     record->targetPoolUuid = g_strdup(r->target->uuidstr);
+    record->targetPool = r->far ? g_strdup(r->target->name) : NULL;
     record->volume = g_strdup(r->replica);
     record->imageId = g_strdup(imageId);
     record->request = replRequestCopy(r->request);
@@ -218,6 +229,7 @@ replSubmissionNotePlan(ReplReplication *replication, const ReplPrepared *prepare
         record->info->total_bytes += step->bytes;
     }
     record->info->peakSpace_bytes = prepared->plan->peakSpace_bytes;
+    record->info->without = g_strdup(replPreparedWithout(prepared));
     /* The job is on record before its first file is there, so that nothing of it is ever left behind. */
     record->holdsPlaceholder = TRUE;
     replication->persisted = replPhaseOfRecord(record);
@@ -263,6 +275,7 @@ replSubmissionAccept(const ReplSubmission *r, ReplReplication *replication, cons
     if (!*job)
         return -1;
     replJobSetSteps(*job, steps, prepared->plan->peakSpace_bytes);
+    replJobSetWithout(*job, replPreparedWithout(prepared));
     replEventsRefresh(r->target->name, r->target->uuid);
     return 0;
 }

@@ -5,14 +5,17 @@
  */
 #include "stack/distant.h"
 
+#include "endpoint/far_source.h"
 #include "endpoint/open.h"
-#include "endpoint/peer_pull.h"
 #include "endpoint/pushed_source.h"
+#include "endpoint/stock_target.h"
 #include "peer/epoch.h"
+#include "peer/kind.h"
 #include "peer/remote.h"
 #include "stack/called.h"
 #include "stack/distantpriv.h"
 #include "stack/submission.h"
+#include "virt/access.h"
 #include "virt/below.h"
 #include "virt/report.h"
 
@@ -21,16 +24,14 @@ replDistantSource(const char *poolUuid, const char *volume)
 {
     ReplSource *source = replPushedSource(poolUuid, volume);
 
-    return source ? source : replPeerPullSource(poolUuid, volume);
+    return source ? source : replFarSource(poolUuid, volume);
 }
 
-/* The job that makes a replica on another host is one of that host (replicate/push.h). */
+/* The job that makes a replica on a host with the module is one of that host (replicate/push.h). */
 static ReplTarget *
 replDistantTarget(ReplJournal *journal, ReplHolding *holding)
 {
-    (void)journal;
-    (void)holding;
-    return NULL;
+    return replStockTarget(journal, holding);
 }
 
 void
@@ -54,15 +55,14 @@ replDistantStop(void)
     replCalledStop();
 }
 
-static virStorageVolPtr
-replDistantPull(virStoragePoolPtr pool, const ReplVolXml *xml, virStorageVolPtr vol, unsigned int flags)
+/* Opens @vol, of a pool of type region, as a source that the caller may read. Its pool; NULL with the error reported. */
+static ReplPeerPoolEntry *
+replDistantFrom(virStorageVolPtr vol, const ReplRequest *request, ReplSubmitFrom *from)
 {
-    g_autoptr(ReplRegion) region = replRegionOfPool(pool);
     g_autofree char *volume = g_strdup(virStorageVolGetName(vol));
     g_autoptr(ReplPeerPoolEntry) entry = replRemotePoolOfVol(vol, replVirt.StorageVolDownloadEnsureACL);
     g_autoptr(ReplSource) source = NULL;
     g_autoptr(GError) err = NULL;
-    ReplSubmitFrom from = {0};
 
     if (!entry)
         return NULL;
@@ -72,19 +72,74 @@ replDistantPull(virStoragePoolPtr pool, const ReplVolXml *xml, virStorageVolPtr 
         return NULL;
     }
     source = replEndpointSource(entry->pool->def->uuid, volume);
-    if (replSourceHold(source, &err) < 0 || replSourceDescribe(source, xml->request, &from.facts, &err) < 0) {
+    if (replSourceHold(source, &err) < 0 || replSourceDescribe(source, request, &from->facts, &err) < 0) {
         replReport(g_steal_pointer(&err));
         return NULL;
     }
-    from.poolUuid = entry->pool->def->uuid;
-    from.source = g_steal_pointer(&source);
-    return replSubmitDistant(pool, region, xml, &from, NULL, flags);
+    from->poolUuid = entry->pool->def->uuid;
+    from->source = g_steal_pointer(&source);
+    return g_steal_pointer(&entry);
+}
+
+static virStorageVolPtr
+replDistantPull(virStoragePoolPtr pool, const ReplVolXml *xml, virStorageVolPtr vol, unsigned int flags)
+{
+    g_autoptr(ReplRegion) region = replRegionOfPool(pool);
+    ReplSubmitFrom from = {0};
+    g_autoptr(ReplPeerPoolEntry) entry = replDistantFrom(vol, xml->request, &from);
+
+    return entry ? replSubmitDistant(pool, region, xml, &from, NULL, flags) : NULL;
+}
+
+/* To a host without the module: a job of this host. */
+static virStorageVolPtr
+replDistantFar(virStoragePoolPtr pool, const ReplPeerPoolEntry *far, const ReplVolXml *xml,
+               virStorageVolPtr vol, unsigned int flags)
+{
+    ReplSubmitFrom from = {0};
+    g_autoptr(ReplPeerPoolEntry) entry = NULL;
+    g_autoptr(ReplRegion) region = NULL;
+
+    if (replBelowVol(vol) == &replNext) {
+        region = replRegionOfVol(vol);
+        return replSubmitFar(pool, far, xml, vol, region, NULL, flags);
+    }
+    if (!(entry = replDistantFrom(vol, xml->request, &from)))
+        return NULL;
+    return replSubmitFar(pool, far, xml, vol, NULL, &from, flags);
+}
+
+/* The pool of type region @pool, and whether its peer has the module; NULL with the error reported. */
+static ReplPeerPoolEntry *
+replDistantTargetPool(virStoragePoolPtr pool, gboolean *module)
+{
+    g_autoptr(ReplPeerPoolEntry) entry = replRemotePool(pool, replVirt.StoragePoolGetInfoEnsureACL);
+    g_autoptr(GError) err = NULL;
+    int has = entry ? replPeerHasModule(entry, &err) : -1;
+
+    if (err)
+        replReport(g_steal_pointer(&err));
+    *module = has > 0;
+    return has < 0 ? NULL : g_steal_pointer(&entry);
+}
+
+int
+replDistantRefuseVerify(void)
+{
+    replReportError(VIR_ERR_NO_SUPPORT, "%s",
+                    _("Only a replica on a host without the module is read back while it is made: verify "
+                      "another one when it is "
+                      "there, by <replication:job action='verify'/>"));
+    return -1;
 }
 
 virStorageVolPtr
 replDistantSubmit(virStoragePoolPtr pool, const char *desc, const ReplVolXml *xml, virStorageVolPtr source,
                   unsigned int flags)
 {
+    g_autoptr(ReplPeerPoolEntry) entry = NULL;
+    gboolean module;
+
     if (xml->request->image) {
         replReportError(VIR_ERR_INVALID_ARG, "%s",
                         _("<replication:replicate image=''> names its source by itself: use vol-create"));
@@ -97,5 +152,10 @@ replDistantSubmit(virStoragePoolPtr pool, const char *desc, const ReplVolXml *xm
     }
     if (replBelowPool(pool) == &replNext)
         return replDistantPull(pool, xml, source, flags);
-    return replDistantPush(pool, desc, xml, source);
+    if (!(entry = replDistantTargetPool(pool, &module)))
+        return NULL;
+    if (module && xml->request->verify && replDistantRefuseVerify() < 0)
+        return NULL;
+    return module ? replDistantPush(pool, desc, xml, source)
+                  : replDistantFar(pool, entry, xml, source, flags);
 }

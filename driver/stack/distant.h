@@ -16,6 +16,10 @@ replDistantStart(const char *ownDir);
 void
 replDistantStop(void);
 
+/* verify='yes' of a request whose target is not on a host without the module. Reports; -1. */
+int
+replDistantRefuseVerify(void);
+
 /* vol-create-from with <replication:replicate> where @pool, @source or both are on another host. @desc: the XML as it came.
  * As replSubmit. */
 virStorageVolPtr

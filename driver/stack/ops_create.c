@@ -12,6 +12,7 @@
 #include "stack/bundled.h"
 #include "stack/byid.h"
 #include "stack/distant.h"
+#include "stack/far.h"
 #include "stack/stockmake.h"
 #include "stack/submission.h"
 #include "stack/update.h"
@@ -43,16 +44,13 @@ replCreateOpsValidate(const ReplRegion *region, const char *xml, unsigned int *f
     return replAccessValidate(xml);
 }
 
-/* Words of a request that nothing behind it knows yet. */
+/* Words of a request that its target does not know. */
 static int
-replCreateOpsCheckRequest(const ReplRequest *request)
+replCreateOpsCheckRequest(virStoragePoolPtr pool, const ReplRequest *request)
 {
-    if (request->verify)
-        replReportError(VIR_ERR_NO_SUPPORT, "%s",
-                        _("Verifying a replica by reading it back is not supported by this version"));
-    else
-        return 0;
-    return -1;
+    if (request->verify && replBelowPool(pool) == &replNext)
+        return replDistantRefuseVerify();
+    return 0;
 }
 
 static virStorageVolPtr
@@ -66,12 +64,17 @@ replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int f
         replReport(g_steal_pointer(&err));
         return NULL;
     }
-    /* An image on another host is changed by the daemon there. */
-    if (xml->update && replBelowPool(pool) != &replNext)
-        return replBelowPool(pool)->storageVolCreateXML(pool, desc, flags);
+    /* An image on another host is changed by the daemon there, a job of this one here. */
+    if (xml->update && replBelowPool(pool) != &replNext) {
+        virStorageVolPtr vol;
+
+        return replFarUpdate(pool, xml->update, &vol)
+                   ? vol
+                   : replBelowPool(pool)->storageVolCreateXML(pool, desc, flags);
+    }
     if (xml->update)
         return replUpdateRun(pool, xml, flags);
-    if (xml->request && replCreateOpsCheckRequest(xml->request) < 0)
+    if (xml->request && replCreateOpsCheckRequest(pool, xml->request) < 0)
         return NULL;
     if (xml->request && !xml->request->image) {
         replReportError(VIR_ERR_INVALID_ARG, "%s",
@@ -115,7 +118,7 @@ replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorage
         replReport(g_steal_pointer(&err));
         return NULL;
     }
-    if (xml->request && replCreateOpsCheckRequest(xml->request) < 0)
+    if (xml->request && replCreateOpsCheckRequest(pool, xml->request) < 0)
         return NULL;
     if (xml->update) {
         replReportError(VIR_ERR_INVALID_ARG, "%s",

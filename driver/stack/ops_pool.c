@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 
 #include "image/overview.h"
+#include "stack/far.h"
 #include "image/view.h"
 #include "peer/lists.h"
 #include "peer/pools.h"
@@ -425,6 +426,8 @@ replStoragePoolGetXMLDesc(virStoragePoolPtr pool, unsigned int flags)
     gboolean show;
     char *ret;
 
+    if (stock && !region && !(flags & VIR_STORAGE_XML_INACTIVE) && replBelowPool(pool) != &replNext)
+        return replFarPoolXml(pool, stock);
     if (!stock || !region)
         return stock;
     show = region->dir && !(flags & VIR_STORAGE_XML_INACTIVE);

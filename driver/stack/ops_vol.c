@@ -16,6 +16,7 @@
 #include "service/makers.h"
 #include "service/pending.h"
 #include "stack/called.h"
+#include "stack/far.h"
 #include "store/record.h"
 #include "virt/access.h"
 #include "virt/below.h"
@@ -43,7 +44,7 @@ replVolOpsGuardChange(virStorageVolPtr vol, const ReplRegion *region, ReplVirtVo
     g_autoptr(GError) err = NULL;
 
     if (!region)
-        return 0;
+        return replFarGuard(vol);
     if (replVolOpsCheckName(region, volume) < 0 ||
         replAccessVol(virStorageVolGetConnect(vol), region->uuid, volume, check) < 0)
         return -1;
@@ -74,6 +75,8 @@ replStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
     g_autoptr(GError) err = NULL;
     int rc;
 
+    if (!region && (rc = replFarDelete(vol)) != 0)
+        return rc < 0 ? -1 : 0;
     if (!region)
         return replBelowVol(vol)->storageVolDelete(vol, flags);
     if (replVolOpsCheckName(region, volume) < 0 ||
@@ -244,6 +247,8 @@ replStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
     if (replVolOpsCheckName(region, virStorageVolGetName(vol)) < 0)
         return NULL;
     stock = replBelowVol(vol)->storageVolGetXMLDesc(vol, flags);
+    if (stock && !region)
+        return replFarVolXml(vol, stock);
     if (!stock || !region || !region->dir ||
         !(fragment = replViewImageXml(region, virStorageVolGetName(vol), &secret)))
         return stock;

@@ -8,6 +8,7 @@
 #include "base/lock.h"
 #include "endpoint/open.h"
 #include "endpoint/pushed_source.h"
+#include "peer/pools.h"
 #include "region/home.h"
 #include "region/lease.h"
 #include "region/region.h"
@@ -414,6 +415,52 @@ replResumeRegion(const ReplRegion *region)
         replLeasesWatch(region->uuidstr, replResumeAgain);
 }
 
+/* What is known of a pool of type region with that UUID; NULL: there is none. */
+static ReplRegion *
+replResumeFarPlace(const char *poolUuid)
+{
+    g_autoptr(ReplRegion) place = g_new0(ReplRegion, 1);
+    g_autoptr(ReplPeerPoolEntry) entry = NULL;
+
+    if (!replUuidParse(poolUuid, place->uuid) || !(entry = replPeerPoolsFind(place->uuid)))
+        return NULL;
+    g_strlcpy(place->uuidstr, poolUuid, sizeof(place->uuidstr));
+    place->name = g_strdup(entry->pool->def->name);
+    return g_steal_pointer(&place);
+}
+
+/* What refused requests have left on a host without the module is taken back. In the thread of leases, since it waits for a peer. */
+static void
+replResumeFarAgain(const char *poolUuid)
+{
+    g_autoptr(ReplRegion) place = replResumeFarPlace(poolUuid);
+    g_autoptr(ReplStaging) home = place ? replHomeOwn(FALSE, NULL) : NULL;
+    g_autoptr(GPtrArray) refused = home ? replRefusedList(poolUuid) : NULL;
+    gboolean left = FALSE;
+
+    for (guint i = 0; refused && i < refused->len; i++)
+        left = replTakeBack(place, home, replJobRecordCopy(g_ptr_array_index(refused, i))) < 0 || left;
+    if (left)
+        replLeasesWatch(poolUuid, replResumeAgain);
+}
+
+/* One whose replica is on a host without the module. */
+static void
+replResumeFar(ReplStaging *home, const ReplJobRecord *record)
+{
+    g_autoptr(ReplRegion) place = replResumeFarPlace(record->targetPoolUuid);
+
+    if (!place)
+        return;
+    if (!record->refused) {
+        replResumeJob(place, home, replJobRecordCopy(record));
+        return;
+    }
+    replRefusedAdd(place->uuidstr, replJobRecordCopy(record));
+    replLeasesWatch(place->uuidstr, replResumeAgain);
+    replLeasesHurry(place->uuidstr);
+}
+
 static void
 replResumeAgain(const char *poolUuid)
 {
@@ -421,6 +468,8 @@ replResumeAgain(const char *poolUuid)
 
     if (region)
         replResumeRegion(region);
+    else
+        replResumeFarAgain(poolUuid);
 }
 
 void
@@ -475,9 +524,14 @@ replResumeOwn(void)
 
         if (!target && !known && record->request && record->requestXml && replResumeIsOpen(record))
             replResumePush(replJobRecordCopy(record));
+        if (!target && !known && record->request && !record->requestXml &&
+            (record->refused || replResumeIsOpen(record)))
+            replResumeFar(home, record);
         if (target && !known && record->request && replResumeIsOpen(record))
             replResumeJob(target, home, replJobRecordCopy(record));
     }
+    if (records)
+        replPartialsSweep(home, replResumeKeeps, records, NULL);
 }
 
 void

@@ -10,6 +10,7 @@
 
 #include "image/share.h"
 #include "image/view.h"
+#include "peer/remote.h"
 #include "region/home.h"
 #include "service/makers.h"
 #include "service/service.h"
@@ -121,10 +122,11 @@ replSubmissionFinish(const ReplSubmission *r, ReplJob *job, const char *replica)
 static gboolean
 replSubmissionIsThere(const ReplSubmission *r, const ReplJobRecord *record)
 {
-    g_autoptr(ReplImage) image = replRecordLoad(r->staging, record->volume, NULL);
+    g_autoptr(ReplImage) image = r->staging ? replRecordLoad(r->staging, record->volume, NULL) : NULL;
     g_autoptr(ReplVol) vol = NULL;
 
-    if (record->info->state != REPL_JOB_COMPLETED || !image || !g_str_equal(image->id, record->imageId))
+    if (record->info->state != REPL_JOB_COMPLETED ||
+        (r->staging && (!image || !g_str_equal(image->id, record->imageId))))
         return FALSE;
     if (!(vol = replSubmissionVol(r, record->volume)))
         virResetLastError();
@@ -358,4 +360,81 @@ replSubmitDistant(virStoragePoolPtr pool, const ReplRegion *region, const ReplVo
     if ((*job = replSubmissionQueue(&r)))
         vol = replSubmissionVol(&r, r.replica);
     return vol;
+}
+
+/* What is known of a place on a host without the module. */
+static ReplRegion *
+replSubmissionFarPlace(const ReplPeerPoolEntry *far)
+{
+    const ReplRegionPool *def = far->pool->def;
+    ReplRegion *place = g_new0(ReplRegion, 1);
+    g_autofree char *region = NULL;
+    g_autofree char *project = NULL;
+
+    replPeerPoolSeen(far->pool, &region, &project, NULL);
+    g_strlcpy(place->uuidstr, def->uuid, sizeof(place->uuidstr));
+    replUuidParse(def->uuid, place->uuid);
+    place->name = g_strdup(def->name);
+    place->label = g_new0(ReplLabel, 1);
+    place->label->name = g_strdup(region ? region : def->source);
+    place->label->project = g_strdup(project ? project : REPL_PROJECT_DEFAULT);
+    place->label->quota = (ReplAmounts){-1, -1, -1};
+    return place;
+}
+
+/* As replSubmissionBegin: who may, and what the source is. 0, or -1 with the error reported. */
+static int
+replSubmissionBeginFar(ReplSubmission *r, const ReplVolXml *xml, virStorageVolPtr source,
+                       const ReplSubmitFrom *from, unsigned int flags)
+{
+    g_autoptr(GError) err = NULL;
+
+    r->volume = g_strdup(virStorageVolGetName(source));
+    r->replica =
+        xml->request->name
+            ? g_strdup(xml->request->name)
+            : replPlanDefaultName(r->source ? r->source->label->name : "", r->volume,
+                                  r->source && g_str_equal(r->target->label->name, r->source->label->name));
+    if (replSubmissionCheckFlags(flags) < 0 ||
+        replRemoteMayVol(r->conn, r->far, r->replica, replVirt.StorageVolCreateXMLFromEnsureACL) < 0)
+        return -1;
+    if (!from &&
+        (replSubmissionCheckRegion(r->volume, r->source, _("source")) < 0 ||
+         replAccessVol(r->conn, r->source->uuid, r->volume, replVirt.StorageVolDownloadEnsureACL) < 0))
+        return -1;
+    if ((r->image = from ? replImageCopy(from->facts->image) : replViewImage(r->source, r->volume, &err)) &&
+        (r->placeholder = replVolXmlComplete(xml, r->replica, &err)) && (r->home = replHomeOwn(TRUE, &err)))
+        return 0;
+    replReport(g_steal_pointer(&err));
+    return -1;
+}
+
+virStorageVolPtr
+replSubmitFar(virStoragePoolPtr pool, const ReplPeerPoolEntry *far, const ReplVolXml *xml,
+              virStorageVolPtr source, const ReplRegion *sourceRegion, const ReplSubmitFrom *from,
+              unsigned int flags)
+{
+    g_autoptr(ReplRegion) target = replSubmissionFarPlace(far);
+    g_autoptr(ReplRegion) place = from ? replSubmissionPlace(from) : NULL;
+    g_auto(ReplSubmission) r = {.pool = pool,
+                                .conn = virStoragePoolGetConnect(pool),
+                                .target = target,
+                                .source = place ? place : sourceRegion,
+                                .request = xml->request,
+                                .distant = from != NULL,
+                                .far = far};
+    virStorageVolPtr vol = NULL;
+    int rc = replSubmissionBeginFar(&r, xml, source, from, flags);
+
+    if (from)
+        replSourceFree(from->source);
+    if (rc < 0 || replSubmissionByToken(&r, &vol))
+        return vol;
+    if (r.image->status != REPL_IMAGE_AVAILABLE) {
+        replReportError(VIR_ERR_OPERATION_INVALID,
+                        _("Image '%s' of pool '%s' cannot be replicated: its status is %s"), r.volume,
+                        r.source->name, replImageStatusToString(r.image->status));
+        return NULL;
+    }
+    return replSubmissionRun(&r);
 }

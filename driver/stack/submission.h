@@ -7,6 +7,7 @@
 
 #include "endpoint/source.h"
 #include "job/job.h"
+#include "peer/pools.h"
 #include "region/region.h"
 #include "xml/xml.h"
 
@@ -32,3 +33,10 @@ typedef struct {
 virStorageVolPtr
 replSubmitDistant(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *xml,
                   const ReplSubmitFrom *from, ReplJob **job, unsigned int flags);
+
+/* The same where the target is the pool @far, of type region, whose peer has no module. @from: NULL where the source is a pool of this
+ * host, @sourceRegion. */
+virStorageVolPtr
+replSubmitFar(virStoragePoolPtr pool, const ReplPeerPoolEntry *far, const ReplVolXml *xml,
+              virStorageVolPtr source, const ReplRegion *sourceRegion, const ReplSubmitFrom *from,
+              unsigned int flags);

@@ -116,7 +116,7 @@ replUpdateVerb(ReplJob *job, ReplVerb verb, GError **err)
 }
 
 /* Limit and verb together: a verb that is refused leaves the limit as it was. */
-static int
+int
 replUpdateJob(ReplJob *job, const ReplUpdate *update, GError **err)
 {
     g_autoptr(ReplJobInfo) before = job ? replJobInfo(job) : NULL;

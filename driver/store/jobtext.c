@@ -82,6 +82,7 @@ replJobInfoToText(GKeyFile *keys, const ReplJobInfo *info)
     g_key_file_set_uint64(keys, "job", "rate", info->rate_bytesPerSec);
     g_key_file_set_int64(keys, "job", "eta", info->eta_s);
     g_key_file_set_uint64(keys, "job", "position", info->position);
+    replTextPut(keys, "job", "without", info->without);
     g_key_file_set_int64(keys, "job", "started", info->started_s);
     g_key_file_set_int64(keys, "job", "ended", info->ended_s);
     g_key_file_set_uint64(keys, "job", "bandwidth", info->bandwidth_bytesPerSec);
@@ -110,6 +111,7 @@ replJobInfoFromText(ReplTextReader *reader)
     info->rate_bytesPerSec = replTextUint(reader, "job", "rate", G_MAXUINT64);
     info->eta_s = replTextInt(reader, "job", "eta", -1, G_MAXINT64, -1);
     info->position = replTextUint(reader, "job", "position", G_MAXUINT);
+    info->without = replTextString(reader, "job", "without");
     info->started_s = replTextInt(reader, "job", "started", 0, G_MAXINT64, 0);
     info->ended_s = replTextInt(reader, "job", "ended", 0, G_MAXINT64, 0);
     info->bandwidth_bytesPerSec = replTextUint(reader, "job", "bandwidth", G_MAXUINT64);

@@ -127,6 +127,8 @@ replFormatJobAttrs(GString *out, const ReplJobInfo *job)
         replFormatAttrNumber(out, "eta", job->eta_s);
     if (job->peer)
         replFormatAttr(out, "peer", job->peer);
+    if (job->without)
+        replFormatAttr(out, "without", job->without);
     if (job->position > 0)
         replFormatAttrNumber(out, "position", job->position);
     if (job->bandwidth_bytesPerSec > 0)

@@ -149,7 +149,7 @@ memorySourceNew(void)
                                   .format = REPL_FORMAT_QCOW2,
                                   .size_bytes = LAYER_BYTES};
     self->facts = (ReplSourceFacts){
-        "beijing", SAMPLE_UUID, &self->label, "web.qcow2", self->image, &self->layer, 1, NULL, 0};
+        "beijing", SAMPLE_UUID, &self->label, "web.qcow2", self->image, &self->layer, 1, NULL, 0, NULL};
     return self;
 }
 

@@ -1,0 +1,158 @@
+/*
+ * far_source.c: an image of a pool of type region as a source, whatever its host is
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "endpoint/far_source.h"
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "endpoint/peer_pull.h"
+#include "endpoint/stock_source.h"
+#include "peer/kind.h"
+#include "virt/access.h"
+
+typedef struct {
+    ReplSource base;
+    char *poolUuid; /* these two are fixed */
+    char *volume;
+
+    ReplLock lock;     /* guards these two, for cancel; inner is set once, by the owner's thread */
+    ReplSource *inner; /* NULL: not known yet */
+    gboolean cancelled;
+} ReplFarSource;
+
+static ReplSource *
+replFarSourceMake(const ReplFarSource *self, GError **err)
+{
+    g_autoptr(ReplPeerPoolEntry) entry = NULL;
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    int module;
+
+    if (!replUuidParse(self->poolUuid, uuid) || !(entry = replPeerPoolsFind(uuid))) {
+        replErrorSet(err, VIR_ERR_NO_STORAGE_POOL,
+                     _("There is no pool of type 'region' with UUID '%s' any more"), self->poolUuid);
+        return NULL;
+    }
+    if ((module = replPeerHasModule(entry, err)) < 0)
+        return NULL;
+    return module ? replPeerPullSource(self->poolUuid, self->volume)
+                  : replStockSourceNew(self->poolUuid, self->volume);
+}
+
+/* The source of the peer's kind; NULL with @err set. */
+static ReplSource *
+replFarSourceOf(ReplFarSource *self, GError **err)
+{
+    ReplSource *inner;
+
+    if (self->inner)
+        return self->inner;
+    if (!(inner = replFarSourceMake(self, err)))
+        return NULL;
+    REPL_GUARD(&self->lock);
+    self->inner = inner;
+    if (self->cancelled)
+        replSourceCancel(inner);
+    return inner;
+}
+
+static int
+replFarSourceHold(ReplSource *base, GError **err)
+{
+    ReplSource *inner = replFarSourceOf((ReplFarSource *)base, err);
+
+    return inner ? replSourceHold(inner, err) : -1;
+}
+
+static int
+replFarSourceDescribe(ReplSource *base, const ReplRequest *request, const ReplSourceFacts **facts,
+                      GError **err)
+{
+    ReplSource *inner = replFarSourceOf((ReplFarSource *)base, err);
+
+    return inner ? replSourceDescribe(inner, request, facts, err) : -1;
+}
+
+static int
+replFarSourceUnchanged(ReplSource *base, GError **err)
+{
+    ReplSource *inner = replFarSourceOf((ReplFarSource *)base, err);
+
+    return inner ? replSourceUnchanged(inner, err) : -1;
+}
+
+static ReplReader *
+replFarSourceOpenLayer(ReplSource *base, guint layer, GError **err)
+{
+    ReplSource *inner = replFarSourceOf((ReplFarSource *)base, err);
+
+    return inner ? replSourceOpenLayer(inner, layer, err) : NULL;
+}
+
+static gssize
+replFarSourceDigests(ReplSource *base, guint layer, ReplDigestLevel level, guint64 first, guint count,
+                     guint8 *digests, GError **err)
+{
+    ReplSource *inner = replFarSourceOf((ReplFarSource *)base, err);
+
+    return inner ? replSourceDigests(inner, layer, level, first, count, digests, err) : -1;
+}
+
+static ReplChain *
+replFarSourceChain(ReplSource *base)
+{
+    ReplFarSource *self = (ReplFarSource *)base;
+
+    return self->inner ? replSourceChain(self->inner) : NULL;
+}
+
+static void
+replFarSourceCancel(ReplSource *base)
+{
+    ReplFarSource *self = (ReplFarSource *)base;
+    REPL_GUARD(&self->lock);
+
+    self->cancelled = TRUE;
+    if (self->inner)
+        replSourceCancel(self->inner);
+}
+
+static void
+replFarSourceFree(ReplSource *base)
+{
+    ReplFarSource *self = (ReplFarSource *)base;
+
+    replSourceFree(self->inner);
+    replLockClear(&self->lock);
+    g_free(self->poolUuid);
+    g_free(self->volume);
+    g_free(self);
+}
+
+ReplSource *
+replFarSource(const char *poolUuid, const char *volume)
+{
+    static const ReplSourceOps ops = {
+        .hold = replFarSourceHold,
+        .describe = replFarSourceDescribe,
+        .unchanged = replFarSourceUnchanged,
+        .openLayer = replFarSourceOpenLayer,
+        .digests = replFarSourceDigests,
+        .chain = replFarSourceChain,
+        .cancel = replFarSourceCancel,
+        .free = replFarSourceFree,
+    };
+    g_autoptr(ReplPeerPoolEntry) entry = NULL;
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    ReplFarSource *self;
+
+    if (!replUuidParse(poolUuid, uuid) || !(entry = replPeerPoolsFind(uuid)))
+        return NULL;
+    self = g_new0(ReplFarSource, 1);
+    self->base.ops = &ops;
+    self->poolUuid = g_strdup(poolUuid);
+    self->volume = g_strdup(volume);
+    replLockInit(&self->lock);
+    return &self->base;
+}
