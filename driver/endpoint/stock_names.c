@@ -81,7 +81,7 @@ replStockTargetName(ReplJobLayer *layer)
 }
 
 int
-replStockTargetAccept(ReplTarget *base, virStoragePoolPtr pool, const char *xml, const ReplImage *image,
+replStockTargetAccept(ReplTarget *base, virStoragePoolPtr pool, const char *volume, const char *xml, const ReplImage *image,
                       GError **err)
 {
     ReplStockTarget *target = (ReplStockTarget *)base;
@@ -91,6 +91,7 @@ replStockTargetAccept(ReplTarget *base, virStoragePoolPtr pool, const char *xml,
     guint last;
 
     (void)pool;
+    (void)volume;
     (void)image;
     if (replStockTargetOpen(target, err) < 0)
         return -1;

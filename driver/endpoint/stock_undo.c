@@ -10,21 +10,6 @@
 /* A file system with less than this left is full for everybody. */
 #define REPL_STOCK_FULL_bytes (64 * 1024 * G_GUINT64_CONSTANT(1024))
 
-void
-replStockTargetShowNames(ReplStockTarget *target)
-{
-    const ReplJobRecord *record = target->journal->record;
-    GPtrArray *layers = g_ptr_array_new_with_free_func(g_free);
-
-    for (guint i = 0; i < record->layers->len; i++) {
-        const ReplJobLayer *layer = g_ptr_array_index(record->layers, i);
-
-        if (layer->placeholder && !layer->published && !g_str_equal(layer->volume, record->volume))
-            g_ptr_array_add(layers, g_strdup(layer->volume));
-    }
-    replHoldingSetNames(target->holding, target->journal->accepted, layers);
-}
-
 /* A start of the daemon waits for no peer: the job goes on, and its attempt finds out how far it is, to the end if need be. */
 int
 replStockTargetLook(ReplTarget *base, GError **err)

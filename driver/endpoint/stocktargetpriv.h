@@ -39,13 +39,17 @@ replStockStep(const ReplStockTarget *target, guint index)
     return g_ptr_array_index(target->plan->steps, index);
 }
 
-/* Opens the line and the job's home. Returns 0, or -1 with @err set. */
+/* stock_own.c. Opens the line and the job's home. Returns 0, or -1 with @err set. */
 int
 replStockTargetOpen(ReplStockTarget *target, GError **err);
 
 /* What the journal knows of layer @index, the caller's. */
 ReplStockHeld *
 replStockTargetHeld(ReplStockTarget *target, guint index);
+
+/* Tells others which names the job holds now. Called with the journal's lock held. */
+void
+replStockTargetShowNames(ReplStockTarget *target);
 
 /* stock_see.c: what there is, one after the other of the journal's layers. */
 typedef struct {
@@ -88,7 +92,7 @@ replStockKept(ReplStockTarget *target, guint number, ReplStockWritten *written, 
 int
 replStockTargetFacts(ReplTarget *base, ReplTargetFacts *facts, GError **err);
 int
-replStockTargetAccept(ReplTarget *base, virStoragePoolPtr pool, const char *xml, const ReplImage *image,
+replStockTargetAccept(ReplTarget *base, virStoragePoolPtr pool, const char *volume, const char *xml, const ReplImage *image,
                       GError **err);
 int
 replStockTargetBegin(ReplTarget *base, const ReplPlan *plan, const ReplSourceFacts *facts,
@@ -112,5 +116,3 @@ int
 replStockTargetLook(ReplTarget *base, GError **err);
 int
 replStockTargetUndo(ReplTarget *base, ReplUndo what, GError **err);
-void
-replStockTargetShowNames(ReplStockTarget *target);

@@ -100,6 +100,12 @@ replDistantFar(virStoragePoolPtr pool, const ReplPeerPoolEntry *far, const ReplV
     g_autoptr(ReplPeerPoolEntry) entry = NULL;
     g_autoptr(ReplRegion) region = NULL;
 
+    if (xml->request->bundle != REPL_BUNDLE_NONE) {
+        replReportError(VIR_ERR_NO_SUPPORT,
+                        _("Storage pool '%s' is on another host: write the bundle to a pool of this one"),
+                        far->pool->def->name);
+        return NULL;
+    }
     if (replBelowVol(vol) == &replNext) {
         region = replRegionOfVol(vol);
         return replSubmitFar(pool, far, xml, vol, region, NULL, flags);

@@ -387,14 +387,14 @@ static int
 replSubmissionBeginFar(ReplSubmission *r, const ReplVolXml *xml, virStorageVolPtr source,
                        const ReplSubmitFrom *from, unsigned int flags)
 {
+    gboolean inRegion = r->source && g_str_equal(r->target->label->name, r->source->label->name);
     g_autoptr(GError) err = NULL;
 
     r->volume = g_strdup(virStorageVolGetName(source));
     r->replica =
         xml->request->name
             ? g_strdup(xml->request->name)
-            : replPlanDefaultName(r->source ? r->source->label->name : "", r->volume,
-                                  r->source && g_str_equal(r->target->label->name, r->source->label->name));
+            : replPlanDefaultName(xml->request, r->source ? r->source->label->name : "", r->volume, inRegion);
     if (replSubmissionCheckFlags(flags) < 0 ||
         replRemoteMayVol(r->conn, r->far, r->replica, replVirt.StorageVolCreateXMLFromEnsureACL) < 0)
         return -1;
@@ -403,9 +403,15 @@ replSubmissionBeginFar(ReplSubmission *r, const ReplVolXml *xml, virStorageVolPt
          replAccessVol(r->conn, r->source->uuid, r->volume, replVirt.StorageVolDownloadEnsureACL) < 0))
         return -1;
     if ((r->image = from ? replImageCopy(from->facts->image) : replViewImage(r->source, r->volume, &err)) &&
-        (r->placeholder = replVolXmlComplete(xml, r->replica, &err)) && (r->home = replHomeOwn(TRUE, &err)))
+        (r->placeholder = replVolXmlComplete(xml, r->replica, &err)) && (r->home = replHomeOwn(TRUE, &err)) && r->image->members->len == 0)
         return 0;
-    replReport(g_steal_pointer(&err));
+    if (err)
+        replReport(g_steal_pointer(&err));
+    else
+        replReportError(VIR_ERR_NO_SUPPORT,
+                        _("Full machine '%s' of pool '%s' does not go to a host without the module: replicate its "
+                          "disks one by one"),
+                        r->volume, r->source->name);
     return -1;
 }
 
@@ -415,7 +421,7 @@ replSubmitFar(virStoragePoolPtr pool, const ReplPeerPoolEntry *far, const ReplVo
               unsigned int flags)
 {
     g_autoptr(ReplRegion) target = replSubmissionFarPlace(far);
-    g_autoptr(ReplRegion) place = from ? replSubmissionPlace(from) : NULL;
+    g_autoptr(ReplRegion) place = from ? replSubmissionRegion(from) : NULL;
     g_auto(ReplSubmission) r = {.pool = pool,
                                 .conn = virStoragePoolGetConnect(pool),
                                 .target = target,

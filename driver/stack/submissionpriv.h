@@ -26,9 +26,9 @@ typedef struct {
     const ReplRegion *target;
     const ReplRegion *source;
     const ReplRequest *request;
-    const char *jobId;    /* given by another host; NULL: a new one */
-    gboolean distant;     /* the source is on another host, which asks its own rules, or in a bundle */
-    gboolean bundled;     /* it is in a bundle */
+    const char *jobId; /* given by another host; NULL: a new one */
+    gboolean distant;  /* the source is on another host, which asks its own rules, or in a bundle */
+    gboolean bundled;  /* it is in a bundle */
     const ReplPeerPoolEntry *far; /* the target on a host without the module; target is what is known of it */
     char *volume;         /* the source's */
     char *replica;        /* the replica's */

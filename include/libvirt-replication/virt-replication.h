@@ -233,7 +233,7 @@ extern "C" {
 #define VIRT_REPLICATION_JOB_RATE "rate"             /* bytes per second. Since: 1.0.0 */
 #define VIRT_REPLICATION_JOB_ETA "eta"               /* seconds; absent: unknown. Since: 1.0.0 */
 #define VIRT_REPLICATION_JOB_POSITION "position"     /* in the queue, 1 is next. Since: 1.0.0 */
-#define VIRT_REPLICATION_JOB_WITHOUT "without"       /* what a host without the module cannot do. Since: 1.0.0 */
+#define VIRT_REPLICATION_JOB_WITHOUT "without"       /* what a peer cannot do. Since: 1.0.0 */
 #define VIRT_REPLICATION_JOB_BANDWIDTH "bandwidth"   /* bytes per second; absent: no limit. Since: 1.0.0 */
 #define VIRT_REPLICATION_JOB_PEAK_SPACE "peak-space" /* bytes needed in the target. Since: 1.0.0 */
 #define VIRT_REPLICATION_JOB_STARTED "started"       /* Since: 1.0.0 */
