@@ -81,8 +81,8 @@ replStockTargetName(ReplJobLayer *layer)
 }
 
 int
-replStockTargetAccept(ReplTarget *base, virStoragePoolPtr pool, const char *volume, const char *xml, const ReplImage *image,
-                      GError **err)
+replStockTargetAccept(ReplTarget *base, virStoragePoolPtr pool, const char *volume, const char *xml,
+                      const ReplImage *image, GError **err)
 {
     ReplStockTarget *target = (ReplStockTarget *)base;
     ReplJournal *journal = target->journal;

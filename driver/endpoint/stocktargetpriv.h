@@ -92,8 +92,8 @@ replStockKept(ReplStockTarget *target, guint number, ReplStockWritten *written, 
 int
 replStockTargetFacts(ReplTarget *base, ReplTargetFacts *facts, GError **err);
 int
-replStockTargetAccept(ReplTarget *base, virStoragePoolPtr pool, const char *volume, const char *xml, const ReplImage *image,
-                      GError **err);
+replStockTargetAccept(ReplTarget *base, virStoragePoolPtr pool, const char *volume, const char *xml,
+                      const ReplImage *image, GError **err);
 int
 replStockTargetBegin(ReplTarget *base, const ReplPlan *plan, const ReplSourceFacts *facts,
                      const ReplPresent *present, GError **err);

@@ -403,15 +403,17 @@ replSubmissionBeginFar(ReplSubmission *r, const ReplVolXml *xml, virStorageVolPt
          replAccessVol(r->conn, r->source->uuid, r->volume, replVirt.StorageVolDownloadEnsureACL) < 0))
         return -1;
     if ((r->image = from ? replImageCopy(from->facts->image) : replViewImage(r->source, r->volume, &err)) &&
-        (r->placeholder = replVolXmlComplete(xml, r->replica, &err)) && (r->home = replHomeOwn(TRUE, &err)) && r->image->members->len == 0)
+        (r->placeholder = replVolXmlComplete(xml, r->replica, &err)) && (r->home = replHomeOwn(TRUE, &err)) &&
+        r->image->members->len == 0)
         return 0;
     if (err)
         replReport(g_steal_pointer(&err));
     else
-        replReportError(VIR_ERR_NO_SUPPORT,
-                        _("Full machine '%s' of pool '%s' does not go to a host without the module: replicate its "
-                          "disks one by one"),
-                        r->volume, r->source->name);
+        replReportError(
+            VIR_ERR_NO_SUPPORT,
+            _("Full machine '%s' of pool '%s' does not go to a host without the module: replicate its "
+              "disks one by one"),
+            r->volume, r->source->name);
     return -1;
 }
 

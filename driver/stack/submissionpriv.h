@@ -30,13 +30,13 @@ typedef struct {
     gboolean distant;  /* the source is on another host, which asks its own rules, or in a bundle */
     gboolean bundled;  /* it is in a bundle */
     const ReplPeerPoolEntry *far; /* the target on a host without the module; target is what is known of it */
-    char *volume;         /* the source's */
-    char *replica;        /* the replica's */
-    char *placeholder;    /* XML of an empty volume of that name */
-    ReplImage *image;     /* of the source */
-    GPtrArray *members;   /* of ReplSubmissionMember */
-    ReplStaging *staging; /* the target's; NULL: it has none */
-    ReplStaging *home;    /* of the job */
+    char *volume;                 /* the source's */
+    char *replica;                /* the replica's */
+    char *placeholder;            /* XML of an empty volume of that name */
+    ReplImage *image;             /* of the source */
+    GPtrArray *members;           /* of ReplSubmissionMember */
+    ReplStaging *staging;         /* the target's; NULL: it has none */
+    ReplStaging *home;            /* of the job */
     /* The source is another project's, and an accepted share stands for the right to read it. */
     gboolean shared;
 } ReplSubmission;
