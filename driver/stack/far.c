@@ -75,10 +75,11 @@ replFarVolXml(virStorageVolPtr vol, char *stock)
     image = replFarImage(poolUuid, volume, job, holding);
     if (holding) {
         g_autofree char *format = replHoldingFormat(holding);
-        guint64 capacity_bytes = replHoldingCapacity(holding);
+        ReplVolXmlKnown known = {.pending = TRUE, .format = format};
 
-        stock = replVolXmlForesee(stock, capacity_bytes, MIN(image->job->processed_bytes, capacity_bytes),
-                                  format);
+        known.capacity_bytes = replHoldingCapacity(holding);
+        known.allocation_bytes = MIN(image->job->processed_bytes, known.capacity_bytes);
+        stock = replVolXmlShow(stock, &known);
     }
     fragment = replFormatImage(image, image->project ? image->project : REPL_PROJECT_DEFAULT,
                                image->name ? image->name : volume, NULL, TRUE);
