@@ -11,11 +11,62 @@
 #include "base/log.h"
 #include "image/guard.h"
 #include "image/view.h"
+#include "region/lease.h"
 #include "replicate/checkpriv.h"
+#include "replicate/donors.h"
+#include "replicate/ending.h"
 #include "service/checks.h"
 #include "service/service.h"
 #include "store/record.h"
 #include "virt/events.h"
+
+/* --- the record, for a restart --- */
+
+static void
+checkUnlease(ReplCheck *check)
+{
+    if (g_atomic_int_compare_and_exchange(&check->leased, 1, 0))
+        replLeasesDrop(check->poolUuidstr);
+}
+
+/* One host at a time works in a pool. Returns 0, or -1 with @err set. */
+static int
+checkLease(ReplCheck *check, const ReplRegion *region, GError **err)
+{
+    g_autoptr(ReplStaging) staging = NULL;
+
+    if (g_atomic_int_get(&check->leased))
+        return 0;
+    if (!(staging = replRegionStaging(region, TRUE, err)) ||
+        replLeasesHold(check->poolUuidstr, staging, err) < 0)
+        return -1;
+    g_atomic_int_set(&check->leased, 1);
+    return 0;
+}
+
+/* What a restart has to know; an ended job leaves none. Returns 0, or -1 with @err set. */
+static int
+checkPersist(ReplCheck *check, const ReplRegion *region, const ReplJobInfo *info, GError **err)
+{
+    g_autoptr(ReplStaging) staging = replRegionStaging(region, TRUE, err);
+    g_autoptr(ReplJobRecord) record = replJobRecordCopy(check->record);
+
+    if (!staging)
+        return -1;
+    if (replJobStateIsEnded(info->state))
+        return replJobRecordDrop(staging, record->id, err);
+    replJobInfoFree(record->info);
+    record->info = replJobInfoCopy(info);
+    return replJobRecordSave(staging, record, err);
+}
+
+static ReplPhase
+checkPhase(const ReplJobInfo *info)
+{
+    if (replJobStateIsEnded(info->state))
+        return REPL_PHASE_ENDED;
+    return info->state == REPL_JOB_PAUSED ? REPL_PHASE_PAUSED : REPL_PHASE_GOING;
+}
 
 /* --- the job's operations --- */
 
@@ -89,6 +140,8 @@ checkPrepare(ReplJob *job, void *opaque, GError **err)
                      check->volume);
         return -1;
     }
+    if (checkLease(check, region, err) < 0)
+        return -1;
     check->set = replRegionsSetOf(region->label->name);
     if (!(dir = replPoolSetFindUuid(check->set, region->uuidstr)) ||
         !(check->chain = replChainOpen(check->set, dir, check->volume, err)) ||
@@ -218,10 +271,19 @@ static void
 checkRecord(ReplJob *job, const ReplJobInfo *info, void *opaque)
 {
     ReplCheck *check = opaque;
+    g_autoptr(ReplRegion) region = replRegionOfUuid(check->poolUuid);
     g_autoptr(GError) err = NULL;
+    ReplPhase phase = checkPhase(info);
 
-    if (!replJobStateIsEnded(info->state))
+    if (region && region->dir && g_atomic_int_get(&check->persisted) != (gint)phase) {
+        g_atomic_int_set(&check->persisted, phase);
+        if (checkPersist(check, region, info, &err) < 0)
+            replWarn("The record of job %s cannot be written: %s", replJobId(job), err->message);
+        g_clear_error(&err);
+    }
+    if (phase != REPL_PHASE_ENDED)
         return;
+    checkUnlease(check);
     if (checkSave(check, checkNoteJob, (void *)info, &err) < 0)
         replWarn("The record of '%s' cannot be written: %s", check->volume, err->message);
     if (info->state != REPL_JOB_FAILED)
@@ -235,9 +297,11 @@ checkEnded(ReplJob *job, const ReplJobInfo *info, void *opaque)
     g_autoptr(ReplRegion) region = replRegionOfUuid(check->poolUuid);
 
     (void)job;
-    (void)info;
-    if (region)
-        replEventsRefresh(region->name, region->uuid);
+    if (!region)
+        return;
+    if (region->dir)
+        replEndingTellCheck(region, check->volume, info);
+    replEventsRefresh(region->name, region->uuid);
 }
 
 static char *
@@ -255,6 +319,9 @@ checkRelease(void *opaque)
     ReplCheck *check = opaque;
 
     checkLetGo(check);
+    checkUnlease(check);
+    replJobRecordFree(check->record);
+    g_clear_pointer(&check->donors, g_hash_table_unref);
     replVerifiedFree(check->verified);
     g_ptr_array_unref(check->broken);
     g_free(check->volume);
@@ -283,29 +350,73 @@ checkReplaceFailed(const char *poolUuid, const char *volume)
         replChecksRemove(poolUuid, volume, before);
 }
 
+static ReplJobRecord *
+checkRecordNew(const ReplRegion *region, const char *volume, gboolean heal)
+{
+    g_autofree char *id = g_uuid_string_random();
+    ReplJobRecord *record = replJobRecordNew(id);
+
+    record->check = heal ? REPL_VERB_HEAL : REPL_VERB_VERIFY;
+    record->requester = replIdentityName();
+    record->targetRegion = g_strdup(region->label->name);
+    record->targetPoolUuid = g_strdup(region->uuidstr);
+    record->volume = g_strdup(volume);
+    record->created_s = g_get_real_time() / G_USEC_PER_SEC;
+    record->sequence = g_get_real_time();
+    return record;
+}
+
+/* A job around a check of @record, which is taken. */
+static ReplJob *
+checkJobNew(const ReplRegion *region, ReplJobRecord *record, guint64 bandwidth_bytesPerSec)
+{
+    ReplCheck *check = g_new0(ReplCheck, 1);
+    ReplJob *job;
+
+    memcpy(check->poolUuid, region->uuid, sizeof(check->poolUuid));
+    memcpy(check->poolUuidstr, region->uuidstr, sizeof(check->poolUuidstr));
+    check->volume = g_strdup(record->volume);
+    check->heal = record->check == REPL_VERB_HEAL;
+    check->record = record;
+    check->broken = g_ptr_array_new_with_free_func((GDestroyNotify)replBrokenLayerFree);
+    job = replJobNew(record->id, region->label->name, &checkOps, check, bandwidth_bytesPerSec);
+    replJobAddKey(job, region->uuidstr);
+    return job;
+}
+
 int
 replCheckStart(const ReplRegion *region, const char *volume, gboolean heal, guint64 bandwidth_bytesPerSec,
                GError **err)
 {
-    g_autofree char *id = g_uuid_string_random();
-    ReplCheck *check = g_new0(ReplCheck, 1);
-    g_autoptr(ReplJob) job = NULL;
+    g_autoptr(ReplJob) job = checkJobNew(region, checkRecordNew(region, volume, heal), bandwidth_bytesPerSec);
+    ReplCheck *check = replJobOpaque(job);
 
-    memcpy(check->poolUuid, region->uuid, sizeof(check->poolUuid));
-    memcpy(check->poolUuidstr, region->uuidstr, sizeof(check->poolUuidstr));
-    check->volume = g_strdup(volume);
-    check->heal = heal;
-    check->broken = g_ptr_array_new_with_free_func((GDestroyNotify)replBrokenLayerFree);
-    job = replJobNew(id, region->label->name, &checkOps, check, bandwidth_bytesPerSec);
-    replJobAddKey(job, region->uuidstr);
+    if (heal && !(check->donors = replDonorsFind(region, volume, err)))
+        return -1;
     checkReplaceFailed(region->uuidstr, volume);
     if (!replChecksAdd(region->uuidstr, volume, job)) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                      _("Volume '%s' of pool '%s' is being verified or healed already"), volume, region->name);
         return -1;
     }
-    if (replQueueSubmit(replServiceQueue(), job, TRUE, err) == 0)
+    if (checkLease(check, region, err) == 0 && replQueueSubmit(replServiceQueue(), job, TRUE, err) == 0)
         return 0;
     replChecksRemove(region->uuidstr, volume, job);
     return -1;
+}
+
+void
+replCheckResume(const ReplRegion *region, const ReplJobRecord *record)
+{
+    g_autoptr(ReplJob) job = checkJobNew(region, replJobRecordCopy(record), 0);
+    ReplCheck *check = replJobOpaque(job);
+    g_autoptr(GError) err = NULL;
+
+    replJobRestore(job, record->info);
+    if (!replChecksAdd(region->uuidstr, check->volume, job))
+        return;
+    if (checkLease(check, region, &err) == 0 && replQueueSubmit(replServiceQueue(), job, FALSE, &err) == 0)
+        return;
+    replChecksRemove(region->uuidstr, check->volume, job);
+    replWarn("Job %s does not go on: %s", record->id, err->message);
 }

@@ -8,8 +8,8 @@
  *
  * Digests belong to what a file was when they were made (inode, size, mtime). Where that has moved, an image that nothing
  * else needs was written to by a guest: it is changed, and gets new digests. A layer that others need must never
- * change, so there other content is damage whatever its times say. A daemon that ends meanwhile forgets the job: it left
- * nothing half-done.
+ * change, so there other content is damage whatever its times say. The job has a record in the pool's staging folder until
+ * it has ended: after a restart it begins anew, with the daemon's rights.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -17,9 +17,14 @@
 
 #include "job/job.h"
 #include "region/region.h"
+#include "store/jobrecord.h"
 
 /* Starts the job. Access was checked by the caller. Returns 0, or -1 with @err set: VIR_ERR_OPERATION_INVALID when
  * the image is not available or has such a job already. @bandwidth_bytesPerSec: 0 is no limit. */
 int
 replCheckStart(const ReplRegion *region, const char *volume, gboolean heal, guint64 bandwidth_bytesPerSec,
                GError **err);
+
+/* Takes up the job of @record, whose check is verify or heal, after a restart. */
+void
+replCheckResume(const ReplRegion *region, const ReplJobRecord *record);

@@ -9,6 +9,8 @@
 #include "model/verified.h"
 #include "probe/chain.h"
 #include "replicate/check.h"
+#include "replicate/replication.h"
+#include "store/jobrecord.h"
 
 typedef struct {
     /* Fixed after creation. */
@@ -16,6 +18,11 @@ typedef struct {
     char poolUuidstr[VIR_UUID_STRING_BUFLEN];
     char *volume;
     gboolean heal;
+    GHashTable *donors;    /* that the requester may read (donors.h); NULL: any, after a restart */
+    ReplJobRecord *record; /* as it was made; for a restart */
+
+    gint leased;    /* atomic: this host holds the pool's lease for the job */
+    gint persisted; /* atomic: the ReplPhase of the record on disk */
 
     /* The attempt's thread alone. */
     ReplPoolSet *set;

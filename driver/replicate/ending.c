@@ -81,6 +81,24 @@ replEndingXml(void *opaque)
 }
 
 void
+replEndingTellCheck(const ReplRegion *region, const char *volume, const ReplJobInfo *info)
+{
+    g_autoptr(ReplImage) image = replViewImageQuick(region, volume, NULL);
+    ReplEnding *ending;
+
+    if (!image)
+        return;
+    ending = g_new0(ReplEnding, 1);
+    memcpy(ending->targetUuid, region->uuid, sizeof(ending->targetUuid));
+    ending->volume = g_strdup(volume);
+    replJobInfoFree(image->job);
+    image->job = replJobInfoCopy(info);
+    ending->image = g_steal_pointer(&image);
+    replHookTell(replServiceHook(), ending->image->id, replJobStateToString(info->state), replEndingXml,
+                 ending, replEndingFree);
+}
+
+void
 replEndingTell(ReplReplication *replication, const ReplJobInfo *info)
 {
     ReplEnding *ending = g_new0(ReplEnding, 1);

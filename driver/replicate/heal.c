@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "copy/files.h"
 #include "replicate/checkpriv.h"
+#include "replicate/donors.h"
 #include "store/files.h"
 #include "store/imagelock.h"
 #include "store/record.h"
@@ -77,7 +78,7 @@ healAddDonor(ReplHeal *heal, const ReplPoolDir *pool, const char *volume)
     ReplDonor *donor;
     struct stat st, own;
 
-    if (heal->donors->len >= HEAL_DONORS_MAX)
+    if (heal->donors->len >= HEAL_DONORS_MAX || !replDonorsMay(heal->check->donors, pool, volume))
         return;
     donor = g_new0(ReplDonor, 1);
     donor->fd = replPoolDirOpen(pool, volume, NULL);

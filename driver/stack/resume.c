@@ -12,6 +12,7 @@
 #include "region/home.h"
 #include "region/lease.h"
 #include "region/region.h"
+#include "replicate/check.h"
 #include "replicate/life.h"
 #include "replicate/pinning.h"
 #include "replicate/push.h"
@@ -325,12 +326,16 @@ replResumeRecord(const ReplRegion *region, ReplStaging *staging, const ReplJobRe
     if (!replResumeIsOpen(record))
         return 0;
     if ((known = replQueueFind(replServiceQueue(), record->id)))
-        return replResumeRecordEnd(known);
+        return record->check ? 0 : replResumeRecordEnd(known);
     /* One that is just being submitted, or was refused since the records were listed: its record goes before it does. */
     if (replReplicationIsAlive(record->id) || replRefusedHas(record->id))
         return 0;
     if (!(now = replJobRecordLoad(staging, record->id, &err)))
         return err ? -1 : 0;
+    if (now->check) {
+        replCheckResume(region, now);
+        return 0;
+    }
     if (now->request)
         return replResumeJob(region, staging, g_steal_pointer(&now));
     replWarn("Job %s of pool '%s' has no request in its record and cannot go on", record->id, region->name);

@@ -185,6 +185,7 @@ replJobRecordToText(const ReplJobRecord *record)
     replTextPut(keys, group, "image-id", record->imageId);
     g_key_file_set_uint64(keys, group, "capacity", record->capacity_bytes);
     replTextPut(keys, group, "format", record->format);
+    replTextPut(keys, group, "check", record->check ? replVerbToString(record->check) : NULL);
     g_key_file_set_int64(keys, group, "created", record->created_s);
     g_key_file_set_boolean(keys, group, "holds-placeholder", record->holdsPlaceholder);
     g_key_file_set_boolean(keys, group, "refused", record->refused);
@@ -222,6 +223,7 @@ replJobRecordFill(ReplTextReader *r, ReplJobRecord *record)
     record->imageId = replTextUuid(r, group, "image-id");
     record->capacity_bytes = replTextUint(r, group, "capacity", G_MAXUINT64);
     record->format = replTextString(r, group, "format");
+    record->check = replTextWord(r, group, "check", replVerbFromString, REPL_VERB_NONE);
     record->created_s = replTextInt(r, group, "created", 0, G_MAXINT64, 0);
     record->holdsPlaceholder = replTextFlag(r, group, "holds-placeholder");
     record->refused = replTextFlag(r, group, "refused");

@@ -59,14 +59,16 @@ typedef struct {
     char *sourceVolume;
     char *sourceId; /* of the source image */
     char *targetRegion;
-    char *targetPool;          /* name, of a pool on another host; NULL else */
-    char *requestXml;          /* the same: the request as it came, for that host */
-    char *targetPoolUuid;      /* NULL: the pool in whose staging folder the record lies */
-    char *volume;              /* the replica's name in this pool */
-    char *imageId;             /* of the replica */
-    guint64 capacity_bytes;    /* virtual size that it will have; 0: not known */
-    char *format;              /* that it will have, as libvirt calls it; NULL: not known */
-    ReplRequest *request;      /* NULL: none kept */
+    char *targetPool;       /* name, of a pool on another host; NULL else */
+    char *requestXml;       /* the same: the request as it came, for that host */
+    char *targetPoolUuid;   /* NULL: the pool in whose staging folder the record lies */
+    char *volume;           /* the replica's name in this pool */
+    char *imageId;          /* of the replica */
+    guint64 capacity_bytes; /* virtual size that it will have; 0: not known */
+    char *format;           /* that it will have, as libvirt calls it; NULL: not known */
+    ReplRequest *request;   /* NULL: none kept */
+    ReplVerb
+        check; /* verify or heal: the job makes nothing, @volume is what it looks at; NONE: a replication */
     ReplJobInfo *info;         /* never NULL; its id is that of the record */
     GPtrArray *layers;         /* of ReplJobLayer, bases first */
     GPtrArray *members;        /* of ReplJobMember, never NULL: the disks of a full machine but the first */

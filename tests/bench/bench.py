@@ -32,7 +32,8 @@ from lab import Lab  # noqa: E402
 from measure import Table, say  # noqa: E402
 
 BENCHES = {bench.__name__: bench for bench in (
-    copies.xfs, copies.ext4, copies.second, copies.growth, queries.lists,
+    copies.xfs, copies.ext4, copies.second, copies.growth, queries.lists, queries.deep,
+    queries.overview,
     large.large,
     jobs.queue, jobs.query, jobs.cancel, jobs.limit, jobs.many, crypto.encrypt, crypto.encrypt_memory,
     crypto.headers, crypto.instance, remote.push, remote.pull, remote.gigabit, remote.sparing, remote.cuts,

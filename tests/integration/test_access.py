@@ -216,6 +216,31 @@ def test_layers_that_one_may_not_read_are_not_looked_at(host, chained, user, reu
     images.assert_faithful(source.file("web.qcow2"), target.file("web.qcow2"))
 
 
+def test_heal_reads_only_what_the_requester_may_read(host, new_pool):
+    """The only good copy is a volume whose data the requester may not read: it is not looked at."""
+    pool, other = new_pool("cn-north-8"), new_pool("cn-east-8")
+    images.base(pool.file("one.qcow2"), size_mib=8)
+    pool.refresh()
+    other.replicate(pool, "one.qcow2", name="hidden.qcow2")
+    pool.update("one.qcow2", "<replication:job action='verify'/>")
+    pool.wait_job("one.qcow2")
+    good = images.file_digest(pool.file("one.qcow2"))
+    st = os.stat(pool.file("one.qcow2"))
+    with open(pool.file("one.qcow2"), "r+b") as f:
+        f.seek(st.st_size // 131072 * 65536)
+        f.write(bytes(range(256)))
+    os.utime(pool.file("one.qcow2"), ns=(st.st_atime_ns, st.st_mtime_ns))
+    with xmlio.xml_file(xmlio.update("one.qcow2", "<replication:job action='heal'/>")) as f:
+        os.chmod(f.name, 0o644)
+        result = as_user(host, "news", "vol-create", pool.name, f.name)
+        assert result.returncode == 0, result.stderr
+    pool.wait_job("one.qcow2", ("failed",))
+    assert images.file_digest(pool.file("one.qcow2")) != good
+    pool.update("one.qcow2", "<replication:job action='heal'/>")
+    pool.wait_job("one.qcow2")
+    assert images.file_digest(pool.file("one.qcow2")) == good
+
+
 def test_client_says_what_to_see_to(host, new_pool):
     """virt-replicate by a user who may look at everything, and create nothing."""
     source, _ = new_pool("cn-north-7"), new_pool("cn-east-7")

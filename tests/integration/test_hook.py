@@ -73,6 +73,18 @@ def chained(regions):
     return regions
 
 
+def test_a_verification_tells_the_hook_too(host, hook, regions):
+    source = regions[0]
+    source.chain()
+    hook.write(RECORD)
+    source.update("web.qcow2", "<replication:job action='verify'/>")
+    source.wait_job("web.qcow2")
+    (words, text), = hook.wait(1)
+    image = source.image("web.qcow2")
+    assert words == [image.id, "completed", "end", "-"]
+    assert xmlio.Image(text).status == "available" and "<replication:verified" in text
+
+
 def test_completed(hook, chained):
     source, target = chained
     target.replicate(source, "web.qcow2")

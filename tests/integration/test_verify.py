@@ -220,6 +220,29 @@ def test_is_a_job_like_others(replicated):
     assert verify(source, "web.qcow2")["state"] == "good"
 
 
+@pytest.mark.parametrize("state", ("running", "paused"))
+def test_goes_on_after_a_restart(replicated, state):
+    """A verification whose daemon was killed is there again, and ends; its record goes with it."""
+    source, _ = replicated
+    start(source, "web.qcow2", bandwidth=512)
+    job = source.wait_job("web.qcow2", ("running",))
+    if state == "paused":
+        start(source, "web.qcow2", "pause")
+        source.wait_job("web.qcow2", ("paused",))
+    source.host.kill()
+    source.host.start()
+    again = source.wait_job("web.qcow2", (state,))
+    assert again["id"] == job["id"]
+    source.update("web.qcow2", "<replication:bandwidth unit='MiB/s'>9999</replication:bandwidth>")
+    if state == "paused":
+        start(source, "web.qcow2", "resume")
+    assert source.wait_job("web.qcow2")["id"] == job["id"]
+    assert verified(source, "web.qcow2")["state"] == "good"
+    assert not [name for name in source.staging() if name == f"jobs/{job['id']}"]
+    source.host.restart()
+    assert source.image("web.qcow2").job["state"] == "completed"
+
+
 def test_damaged_digests_are_forgotten(replicated):
     source, _ = replicated
     verify(source, "web.qcow2")
