@@ -113,7 +113,7 @@ def overview(lab, table):
         found = [image for image in client.listing(lab.host(), "images") if image["pool"].startswith("overview")]
         client.listing(lab.host(), "jobs", "--all")
         results.append(time.monotonic() - began)
-        assert len(found) == 1000
+        assert len(found) == 990  # the common bases are not listed
     took = median(results)
     table.add("Images and jobs of 1,000 volumes in 10 pools, the client's start twice included", f"{took:.2f} s",
               wanted=("≤", 0.5), value=took, unit=" s")
