@@ -24,6 +24,6 @@ install_promtool || cannot "No promtool, no tests."
 build_module "$build" || cannot "The build failed."
 
 rm -rf "$build/meson-logs/testlog.json" "$build/meson-logs/testlog.junit.xml" "$build/tests/junit"
-# Packages are built and tried in a clean Debian by tests/debian.sh: as long again as all the rest.
+# Packages are built and tried in a clean Debian by tests/debian.sh, which compiles everything twice more.
 meson test -C "$build" --no-rebuild --no-suite packaging --print-errorlogs "$@"
 exec /usr/bin/python3 -B tests/count.py "$build"

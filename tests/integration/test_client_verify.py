@@ -28,7 +28,8 @@ def test_verify_and_heal(host, regions):
     source.refresh()
     client.ok(host, "copy", "web.qcow2", "--to", "cn-east-2")
     replica = f"{target.name}/web.qcow2"
-    assert "no damage" in client.ok(host, "verify", f"{source.name}/web.qcow2", replica)
+    said = client.ok(host, "verify", f"{source.name}/web.qcow2", replica)
+    assert "no damage" in said and "copying" not in said, said
     assert "no damage" in client.ok(host, "show", replica)
     damage(target.file("web.qcow2"))
     result = client.run(host, "verify", f"{source.name}/web.qcow2", replica)

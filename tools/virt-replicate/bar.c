@@ -49,7 +49,8 @@ replBarPhase(const virtReplicationJob *job)
     case VIRT_REPLICATION_JOB_QUEUED:
         return _("queued");
     case VIRT_REPLICATION_JOB_RUNNING:
-        return _("copying");
+        return job->nsteps > 0 && g_strcmp0(job->steps[0].action, "verify") == 0 ? _("verifying")
+                                                                                 : _("copying");
     case VIRT_REPLICATION_JOB_VERIFYING:
         return _("verifying");
     case VIRT_REPLICATION_JOB_PUBLISHING:

@@ -41,7 +41,7 @@ replBundleVolume(ReplClient *client, const char *word)
 static int
 replBundleWait(ReplClient *client, virStorageVolPtr made, const char *label)
 {
-    ReplProgressJob job = {made, label};
+    ReplProgressJob job = {.vol = made, .label = label};
 
     if (replBundleNoWait) {
         replClientSay(client, _("%s: begun"), label);

@@ -56,6 +56,7 @@ replVerifyAll(ReplClient *client, int argc, char **argv, int (*act)(virStorageVo
 
         if (vol && act(vol) == 0) {
             jobs[count].vol = vol;
+            jobs[count].verifies = true;
             jobs[count++].label = argv[i];
             continue;
         }

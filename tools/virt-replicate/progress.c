@@ -134,6 +134,8 @@ replProgressCallback(size_t i, const virtReplicationJob *job, void *opaque)
     ReplProgress *progress = opaque;
 
     replProgressTake(progress->now[i], job);
+    if (progress->jobs[i].verifies && job->state == VIRT_REPLICATION_JOB_RUNNING)
+        progress->now[i]->state = VIRT_REPLICATION_JOB_VERIFYING;
     if (progress->client->json)
         replProgressEvent(progress, i, job);
     else if (!progress->client->quiet && !progress->client->out.tty)

@@ -13,6 +13,7 @@
 typedef struct {
     virStorageVolPtr vol; /* the replica; borrowed */
     const char *label;    /* "web → cn-east-2"; borrowed */
+    bool verifies;        /* what runs reads, and copies nothing */
 } ReplProgressJob;
 
 /* Waits until all jobs have ended, or Ctrl-C. @cancel: then cancel them; else they go on, and a
