@@ -9,6 +9,7 @@
 #include <gcrypt.h>
 #include <string.h>
 
+#include "base/amount.h"
 #include "base/fd.h"
 #include "base/printable.h"
 #include "bundle/hex.h"
@@ -113,10 +114,12 @@ replLayoutText(const ReplLayout *layout, const ReplTarEntry *entry, GError **err
     g_autofree char *text = NULL;
 
     if (entry->size_bytes > REPL_BUNDLE_TEXT_MAX_BYTES) {
+        g_autofree char *size = replAmount(entry->size_bytes);
+        g_autofree char *most = replAmount(REPL_BUNDLE_TEXT_MAX_BYTES);
+
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Bundle '%s' cannot be used: '%s' has %llu bytes, more than the %u that are read"),
-                     layout->what, entry->name, (unsigned long long)entry->size_bytes,
-                     REPL_BUNDLE_TEXT_MAX_BYTES);
+                     _("Bundle '%s' cannot be used: '%s' has %s, more than the %s that are read"),
+                     layout->what, entry->name, size, most);
         return NULL;
     }
     text = g_malloc0(entry->size_bytes + 1);
@@ -139,14 +142,17 @@ replLayoutBlob(const ReplLayout *layout, const char *digest, guint64 size_bytes,
 
     if (entry && entry->size_bytes == size_bytes)
         return entry;
-    if (entry)
+    if (entry) {
+        g_autofree char *is = replAmount(entry->size_bytes);
+        g_autofree char *should = replAmount(size_bytes);
+
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Bundle '%s' cannot be used: blob sha256:%s has %llu bytes instead of %llu"),
-                     layout->what, digest, (unsigned long long)entry->size_bytes,
-                     (unsigned long long)size_bytes);
-    else
+                     _("Bundle '%s' cannot be used: blob sha256:%s has %s instead of %s"), layout->what,
+                     digest, is, should);
+    } else {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                      _("Bundle '%s' cannot be used: blob sha256:%s is missing"), layout->what, digest);
+    }
     return NULL;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/amount.h"
 #include "base/error.h"
 #include "copy/clone.h"
 #include "copy/file.h"
@@ -108,10 +109,14 @@ typedef struct {
 static int
 fileWriterResize(ReplWriter *writer, guint64 size_bytes, GError **err)
 {
+    g_autofree char *size = NULL;
+    int errnum;
+
     if (ftruncate(((ReplFileWriter *)writer)->file.fd, size_bytes) == 0)
         return 0;
-    replErrorSetSystem(err, errno, _("Cannot give the copy's target its size of %llu bytes"),
-                       (unsigned long long)size_bytes);
+    errnum = errno;
+    size = replAmount(size_bytes);
+    replErrorSetSystem(err, errnum, _("Cannot give the copy's target its size of %s"), size);
     return -1;
 }
 
@@ -157,10 +162,12 @@ fileWriterReserve(ReplWriter *writer, guint64 offset_bytes, guint64 length_bytes
         rc = fallocate(self->file.fd, FALLOC_FL_KEEP_SIZE, offset_bytes, length_bytes);
     } while (rc < 0 && errno == EINTR);
     if (rc < 0 && (errno == ENOSPC || errno == EDQUOT)) {
-        replErrorSetSystem(err, errno,
-                           _("There is no space for the copy: cannot allocate %llu bytes at "
-                             "offset %llu of its target"),
-                           (unsigned long long)length_bytes, (unsigned long long)offset_bytes);
+        int errnum = errno;
+        g_autofree char *length = replAmount(length_bytes);
+
+        replErrorSetSystem(
+            err, errnum, _("There is no space for the copy: cannot allocate %s at offset %llu of its target"),
+            length, (unsigned long long)offset_bytes);
         return -1;
     }
     self->mayReserve = rc == 0;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/amount.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/lock.h"
@@ -173,9 +174,11 @@ replLocalVerifyFile(const ReplPlanStep *step, const ReplPlanLayer *source, int f
         return -1;
     }
     if (step->action != REPL_STEP_CONVERT && (guint64)st.st_size != source->size_bytes) {
-        replErrorSet(err, VIR_ERR_OPERATION_FAILED,
-                     _("The copy of layer '%s' has %llu bytes instead of %llu"), source->volume,
-                     (unsigned long long)st.st_size, (unsigned long long)source->size_bytes);
+        g_autofree char *is = replAmount((guint64)st.st_size);
+        g_autofree char *should = replAmount(source->size_bytes);
+
+        replErrorSet(err, VIR_ERR_OPERATION_FAILED, _("The copy of layer '%s' has %s instead of %s"),
+                     source->volume, is, should);
         return -1;
     }
     if (step->action != REPL_STEP_CONVERT && replLocalVerifyFormat(step, fd, err) < 0)

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/amount.h"
 #include "base/error.h"
 #include "qcow2/bytes.h"
 #include "qcow2/header.h"
@@ -104,8 +105,10 @@ replFlatAssign(ReplFlat *flat, const char *what, GError **err)
 
     l1 = (l1 + REPL_FLAT_L2_ENTRIES - 1) / REPL_FLAT_L2_ENTRIES;
     if (l1 * 8 > REPL_QCOW2_MAX_L1_BYTES) {
-        replErrorSet(err, VIR_ERR_NO_SUPPORT, _("Volume '%s' of %llu bytes is too large for a qcow2 file"),
-                     what, (unsigned long long)flat->virtualSize_bytes);
+        g_autofree char *size = replAmount(flat->virtualSize_bytes);
+
+        replErrorSet(err, VIR_ERR_NO_SUPPORT, _("Volume '%s' of %s is too large for a qcow2 file"), what,
+                     size);
         return -1;
     }
     flat->l1Entries = MAX(l1, 1);

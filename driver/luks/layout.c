@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/amount.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "qcow2/bytes.h"
@@ -21,9 +22,10 @@
 static int
 replLuksTooLarge(const ReplLuksLayout *l, GError **err)
 {
+    g_autofree char *size = replAmount(l->header->fileSize_bytes);
+
     replErrorSet(err, VIR_ERR_NO_SUPPORT,
-                 _("Volume '%s' of %llu bytes has too many clusters to be converted in one go"), l->what,
-                 (unsigned long long)l->header->fileSize_bytes);
+                 _("Volume '%s' of %s has too many clusters to be converted in one go"), l->what, size);
     return -1;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/amount.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "qcow2/bytes.h"
@@ -103,9 +104,10 @@ replQcow2CheckTables(const ReplQcow2Header *h, const char *what, GError **err)
     guint64 refBytes = (guint64)h->refcountTableClusters << h->clusterBits;
 
     if (h->virtualSize_bytes > G_MAXINT64) {
+        g_autofree char *size = replAmount(h->virtualSize_bytes);
+
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Volume '%s' is malformed: its virtual size of %llu bytes is too large"), what,
-                     (unsigned long long)h->virtualSize_bytes);
+                     _("Volume '%s' is malformed: its virtual size of %s is too large"), what, size);
         return -1;
     }
     if (l1Bytes > REPL_QCOW2_MAX_L1_BYTES) {
@@ -115,9 +117,11 @@ replQcow2CheckTables(const ReplQcow2Header *h, const char *what, GError **err)
         return -1;
     }
     if (h->l1Entries < replQcow2L1EntriesFor(h, h->virtualSize_bytes)) {
+        g_autofree char *size = replAmount(h->virtualSize_bytes);
+
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Volume '%s' is malformed: its L1 table of %u entries is too small for %llu bytes"),
-                     what, h->l1Entries, (unsigned long long)h->virtualSize_bytes);
+                     _("Volume '%s' is malformed: its L1 table of %u entries is too small for %s"), what,
+                     h->l1Entries, size);
         return -1;
     }
     if (h->l1Entries > 0 && !replQcow2TableFits(h, h->l1Offset, l1Bytes)) {

@@ -412,7 +412,7 @@ static const struct {
     {"manifest", "sha256:", "sha512:", "names no config", VIR_ERR_OPERATION_INVALID},
     {"index", "\"manifests\":[", "\"manifests\":[{},", "exactly one image", VIR_ERR_OPERATION_INVALID},
     {"index", "sha256:", "sha256:x", "names no manifest", VIR_ERR_OPERATION_INVALID},
-    {"index", "\"size\":", "\"size\":1", "bytes instead of", VIR_ERR_OPERATION_INVALID},
+    {"index", "\"size\":", "\"size\":1", " instead of ", VIR_ERR_OPERATION_INVALID},
 };
 
 static guint changing;
@@ -464,7 +464,7 @@ testHugeManifest(void)
     lieAddBlob(&lie);
     tarAddTexts(lie.tar, lie.bundle, blowUp);
     tarEnd(lie.tar);
-    assertRefused(&lie, VIR_ERR_OPERATION_INVALID, "more than the 1048576 that are read");
+    assertRefused(&lie, VIR_ERR_OPERATION_INVALID, "more than the 1 MiB (1048576 bytes) that are read");
 }
 
 /* Two layers of one name; a layer that is left out on top of one that is there; raw on top of something. */
