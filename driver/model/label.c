@@ -22,6 +22,7 @@ replLabelCopy(const ReplLabel *label)
     ReplLabel *copy = replLabelNew(label->name, label->project);
 
     copy->quota = label->quota;
+    copy->transit = label->transit;
     return copy;
 }
 

@@ -21,11 +21,16 @@ typedef struct {
     gint64 bytes;
 } ReplAmounts;
 
+/* The region's name in the hidden label of a pool that has no label of its own: no region can be called so. */
+#define REPL_LABEL_TRANSIT "-"
+
 /* <replication:region>. Immutable once it is shared. */
 typedef struct {
     char *name;        /* the region */
     char *project;     /* the tenant, never NULL */
     ReplAmounts quota; /* -1 where there is no limit */
+    /* Nobody has given it: bundles were written into the pool, and only they are looked after. It is no region. */
+    gboolean transit;
 } ReplLabel;
 
 ReplLabel *

@@ -23,6 +23,7 @@ typedef struct {
     char *name;
     char *path;
     gboolean active;
+    gboolean hasFiles; /* its type is one of files in a directory */
 } ReplRegionSite;
 
 /* Guards the two tables, by pool UUID. Asking libvirt takes the lock of the pool's object, which a
@@ -89,6 +90,7 @@ replRegionsLabels(void)
 static ReplRegionSite *
 replRegionAskSite(const unsigned char *uuid)
 {
+    static const char *const fileTypes[] = {"dir", "fs", "netfs", NULL};
     g_auto(ReplPoolObjRef) obj = replVirt.StoragePoolObjFindPoolByUUID(uuid);
     g_autofree char *xml = NULL;
     g_autoptr(ReplPoolXml) parsed = NULL;
@@ -101,6 +103,7 @@ replRegionAskSite(const unsigned char *uuid)
     site->name = g_strdup(parsed->name);
     site->path = g_strdup(parsed->targetPath);
     site->active = replVirt.StoragePoolObjIsActive(obj);
+    site->hasFiles = parsed->type && g_strv_contains(fileTypes, parsed->type);
     return site;
 }
 
@@ -246,6 +249,51 @@ replRegionAnyDir(const char *uuidstr, GError **err)
         return replPoolDirNew(uuidstr, name, path, NULL, err);
     replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"), name);
     return NULL;
+}
+
+gboolean
+replRegionIsRegion(const ReplRegion *region)
+{
+    return region && !region->label->transit;
+}
+
+/* Whether the pool is one of files, and whether it outlives its stop. */
+static gboolean
+replRegionHasFiles(const unsigned char *uuid, gboolean *persistent)
+{
+    ReplRegionSite *site = replRegionAskSite(uuid);
+    gboolean hasFiles = site && site->hasFiles;
+    g_auto(ReplPoolObjRef) obj = NULL;
+
+    if (site)
+        replRegionSiteFree(site);
+    obj = replVirt.StoragePoolObjFindPoolByUUID(uuid);
+    *persistent = obj && replVirt.StoragePoolObjGetConfigFile(obj);
+    return hasFiles;
+}
+
+int
+replRegionTransit(virStoragePoolPtr pool, GError **err)
+{
+    g_autoptr(ReplLabel) label = replLabelNew(REPL_LABEL_TRANSIT, NULL);
+    g_autoptr(ReplLabel) was = NULL;
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    gboolean persistent;
+
+    if (virStoragePoolGetUUID(pool, uuid) < 0) {
+        replTakeError(err);
+        return -1;
+    }
+    if (replRegionLabels && (was = replLabelsGet(replRegionLabels, uuid, NULL)))
+        return 0;
+    if (!replRegionLabels || !replRegionHasFiles(uuid, &persistent)) {
+        replErrorSet(err, VIR_ERR_NO_SUPPORT,
+                     _("Storage pool '%s' cannot hold a bundle: only pools of type dir, fs and netfs can"),
+                     virStoragePoolGetName(pool));
+        return -1;
+    }
+    label->transit = TRUE;
+    return replLabelsSet(replRegionLabels, uuid, label, persistent, err);
 }
 
 ReplRegion *

@@ -55,6 +55,15 @@ replRegionOfUuid(const unsigned char *uuid);
 ReplRegion *
 replRegionOfUuidString(const char *uuidstr);
 
+/* Whether people call the pool a region: NULL and pools that bundles were written into are none. */
+gboolean
+replRegionIsRegion(const ReplRegion *region);
+
+/* Makes bundles at home in a pool of files (dir, fs, netfs) that has no label: it gets one that is not shown. Returns 0, also when
+ * there is a label already, or -1 with @err set: VIR_ERR_NO_SUPPORT for pools of other types. */
+int
+replRegionTransit(virStoragePoolPtr pool, GError **err);
+
 /* The volume's pool under the identity of the daemon; never fails because of access control.
  * NULL without an error when there is none. */
 virStoragePoolPtr

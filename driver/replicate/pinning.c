@@ -14,6 +14,9 @@ replPinningTakeRoute(const ReplReplication *replication, GError **err)
     const ReplJobRecord *record = replication->journal->record;
     guint i;
 
+    /* An image may be written into several files at once: each has a name of its own. */
+    if (record->request->bundle != REPL_BUNDLE_NONE)
+        return 0;
     if (replPinsTakeRoute(replServicePins(), record->id, record->sourcePoolUuid, record->sourceVolume,
                           record->targetRegion, err) < 0)
         return -1;

@@ -13,6 +13,7 @@
 #include "image/find.h"
 #include "image/share.h"
 #include "image/view.h"
+#include "stack/bundled.h"
 #include "stack/submission.h"
 #include "virt/access.h"
 #include "virt/below.h"
@@ -36,7 +37,7 @@ replByIdKeepReadable(virConnectPtr conn, const ReplRegion *target, GPtrArray *fo
     for (i = found->len; i-- > 0;) {
         const ReplFoundImage *one = g_ptr_array_index(found, i);
 
-        if (replShareCovers(one->region, one->volume, target->label->project) ||
+        if ((target && replShareCovers(one->region, one->volume, target->label->project)) ||
             replAccessVol(conn, one->region->uuid, one->volume, replVirt.StorageVolDownloadEnsureACL) == 0)
             continue;
         virResetLastError();
@@ -83,7 +84,7 @@ replByIdCheckTarget(virStoragePoolPtr pool, const ReplRegion *region, const Repl
                          flags & VIR_STORAGE_VOL_CREATE_VALIDATE,
                          replVirt.StorageVolCreateXMLFromEnsureACL) < 0)
         return -1;
-    if (region)
+    if (replRegionIsRegion(region) || xml->request->bundle != REPL_BUNDLE_NONE)
         return 0;
     replReportError(VIR_ERR_OPERATION_INVALID,
                     _("The target pool '%s' is not a region pool: it has no <replication:region> label"),
@@ -112,6 +113,8 @@ replSubmitById(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXm
         if (!(source = replByIdVol(conn, image)))
             return NULL;
     }
+    if (xml->request->bundle == REPL_BUNDLE_NONE && replBundledIs(source))
+        return replBundledSubmit(pool, xml, source, flags);
     return replSubmit(pool, region, xml, source, image->region, flags);
 }
 

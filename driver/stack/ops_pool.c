@@ -129,7 +129,8 @@ replPoolOpsMakePool(virConnectPtr conn, const ReplPoolXml *xml, unsigned int fla
     g_autoptr(GError) err = NULL;
     virStoragePoolPtr pool;
 
-    if (replPoolOpsAclXml(conn, stock, check) < 0 || replPoolOpsMayOwn(conn, was, label) < 0)
+    if (replPoolOpsAclXml(conn, stock, check) < 0 ||
+        replPoolOpsMayOwn(conn, was && was->transit ? NULL : was, label && label->transit ? NULL : label) < 0)
         return NULL;
     if (label && !replPoolOpsIsFileBased(xml->type)) {
         replReportError(VIR_ERR_NO_SUPPORT,
@@ -428,7 +429,7 @@ replStoragePoolGetXMLDesc(virStoragePoolPtr pool, unsigned int flags)
 
     if (stock && !region && !(flags & VIR_STORAGE_XML_INACTIVE) && replBelowPool(pool) != &replNext)
         return replFarPoolXml(pool, stock);
-    if (!stock || !region)
+    if (!stock || !replRegionIsRegion(region))
         return stock;
     show = region->dir && !(flags & VIR_STORAGE_XML_INACTIVE);
     if (show && !(overview = replOverviewXml(pool, region, flags))) {

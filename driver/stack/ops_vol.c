@@ -25,6 +25,20 @@
 #include "wire/wire.h"
 #include "xml/xml.h"
 
+/* The region that the volume's pool is; NULL for what the stock driver alone looks after: in a pool without a label all but
+ * the bundles, and what is on its way to become one. */
+static ReplRegion *
+replVolOpsRegion(virStorageVolPtr vol)
+{
+    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+    const char *volume = virStorageVolGetName(vol);
+
+    if (region && !replRegionIsRegion(region) && !g_str_equal(volume, REPL_STAGING_NAME) &&
+        replViewIsDerived(region, volume))
+        return NULL;
+    return g_steal_pointer(&region);
+}
+
 /* RPC builds volume handles without a look-up: refuse one of the staging folder. */
 static int
 replVolOpsCheckName(const ReplRegion *region, const char *volume)
@@ -69,7 +83,7 @@ replVolOpsChanged(const ReplRegion *region, const char *volume, gboolean goesOn,
 static int
 replStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
 {
-    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+    g_autoptr(ReplRegion) region = replVolOpsRegion(vol);
     const char *volume = virStorageVolGetName(vol);
     g_autoptr(ReplJob) job = NULL;
     g_autoptr(GError) err = NULL;
@@ -97,7 +111,7 @@ static int
 replStorageVolWipe(virStorageVolPtr vol, unsigned int flags)
 {
     const char *volume = virStorageVolGetName(vol);
-    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+    g_autoptr(ReplRegion) region = replVolOpsRegion(vol);
 
     if (replVolOpsGuardChange(vol, region, replVirt.StorageVolWipeEnsureACL) < 0)
         return -1;
@@ -108,7 +122,7 @@ static int
 replStorageVolWipePattern(virStorageVolPtr vol, unsigned int algorithm, unsigned int flags)
 {
     const char *volume = virStorageVolGetName(vol);
-    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+    g_autoptr(ReplRegion) region = replVolOpsRegion(vol);
 
     if (replVolOpsGuardChange(vol, region, replVirt.StorageVolWipePatternEnsureACL) < 0)
         return -1;
@@ -120,7 +134,7 @@ static int
 replStorageVolResize(virStorageVolPtr vol, unsigned long long capacity, unsigned int flags)
 {
     const char *volume = virStorageVolGetName(vol);
-    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+    g_autoptr(ReplRegion) region = replVolOpsRegion(vol);
 
     if (replVolOpsGuardChange(vol, region, replVirt.StorageVolResizeEnsureACL) < 0)
         return -1;
@@ -132,7 +146,7 @@ replStorageVolUpload(virStorageVolPtr vol, virStreamPtr stream, unsigned long lo
                      unsigned long long length, unsigned int flags)
 {
     const char *volume = virStorageVolGetName(vol);
-    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+    g_autoptr(ReplRegion) region = replVolOpsRegion(vol);
     ReplUploading *uploading = NULL;
     g_autoptr(GError) err = NULL;
     int ret;
@@ -153,7 +167,7 @@ static int
 replStorageVolDownload(virStorageVolPtr vol, virStreamPtr stream, unsigned long long offset,
                        unsigned long long length, unsigned int flags)
 {
-    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+    g_autoptr(ReplRegion) region = replVolOpsRegion(vol);
     const char *volume = virStorageVolGetName(vol);
     g_autoptr(GError) err = NULL;
 
@@ -212,7 +226,7 @@ replVolOpsPendingInfo(const ReplRegion *region, const char *volume, virStorageVo
 static int
 replStorageVolGetInfo(virStorageVolPtr vol, virStorageVolInfoPtr info)
 {
-    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+    g_autoptr(ReplRegion) region = replVolOpsRegion(vol);
 
     if (replVolOpsCheckName(region, virStorageVolGetName(vol)) < 0 ||
         replBelowVol(vol)->storageVolGetInfo(vol, info) < 0)
@@ -225,7 +239,7 @@ replStorageVolGetInfo(virStorageVolPtr vol, virStorageVolInfoPtr info)
 static int
 replStorageVolGetInfoFlags(virStorageVolPtr vol, virStorageVolInfoPtr info, unsigned int flags)
 {
-    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+    g_autoptr(ReplRegion) region = replVolOpsRegion(vol);
 
     if (replVolOpsCheckName(region, virStorageVolGetName(vol)) < 0 ||
         replBelowVol(vol)->storageVolGetInfoFlags(vol, info, flags) < 0)
@@ -238,7 +252,7 @@ replStorageVolGetInfoFlags(virStorageVolPtr vol, virStorageVolInfoPtr info, unsi
 static char *
 replStorageVolGetXMLDesc(virStorageVolPtr vol, unsigned int flags)
 {
-    g_autoptr(ReplRegion) region = replRegionOfVol(vol);
+    g_autoptr(ReplRegion) region = replVolOpsRegion(vol);
     g_autofree char *fragment = NULL;
     g_autofree char *secret = NULL;
     char *stock;
@@ -263,7 +277,7 @@ replStorageVolGetPath(virStorageVolPtr vol)
 {
     g_autoptr(ReplRegion) region = NULL;
 
-    if (g_str_equal(virStorageVolGetName(vol), REPL_STAGING_NAME) && (region = replRegionOfVol(vol)) &&
+    if (g_str_equal(virStorageVolGetName(vol), REPL_STAGING_NAME) && (region = replVolOpsRegion(vol)) &&
         replVolOpsCheckName(region, virStorageVolGetName(vol)) < 0)
         return NULL;
     return replBelowVol(vol)->storageVolGetPath(vol);

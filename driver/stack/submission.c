@@ -30,6 +30,7 @@ replSubmissionClear(ReplSubmission *r)
     g_free(r->placeholder);
     replImageFree(r->image);
     g_clear_pointer(&r->members, g_ptr_array_unref);
+    replRegionFree(r->transit);
     if (r->staging)
         replStagingUnref(r->staging);
     if (r->home)
@@ -74,11 +75,13 @@ replSubmissionCheckAccess(const ReplSubmission *r, virStorageVolPtr source, unsi
 }
 
 static int
-replSubmissionCheckRegion(const char *pool, const ReplRegion *region, const char *role)
+replSubmissionCheckRegion(const ReplRegion *region, const char *pool, gboolean bundle, const char *role)
 {
-    if (region && region->dir)
+    gboolean fits = replRegionIsRegion(region) || (region && bundle);
+
+    if (fits && region->dir)
         return 0;
-    if (region)
+    if (fits)
         replReportError(VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"), region->name);
     else
         replReportError(VIR_ERR_OPERATION_INVALID,
@@ -87,15 +90,32 @@ replSubmissionCheckRegion(const char *pool, const ReplRegion *region, const char
     return -1;
 }
 
+/* A bundle may go to any pool of files. */
 static int
-replSubmissionCheckRegions(const ReplSubmission *r, virStorageVolPtr source)
+replSubmissionCheckTarget(ReplSubmission *r)
+{
+    gboolean bundle = r->request->bundle != REPL_BUNDLE_NONE;
+    g_autoptr(GError) err = NULL;
+
+    if (bundle && !r->target) {
+        if (replRegionTransit(r->pool, &err) < 0) {
+            replReport(g_steal_pointer(&err));
+            return -1;
+        }
+        r->target = r->transit = replRegionOfPool(r->pool);
+    }
+    return replSubmissionCheckRegion(r->target, virStoragePoolGetName(r->pool), bundle, _("target"));
+}
+
+static int
+replSubmissionCheckRegions(ReplSubmission *r, virStorageVolPtr source)
 {
     g_autoptr(ReplPool) sourcePool = replPoolOfVol(source);
 
-    if (replSubmissionCheckRegion(virStoragePoolGetName(r->pool), r->target, _("target")) < 0)
+    if (replSubmissionCheckTarget(r) < 0)
         return -1;
-    return replSubmissionCheckRegion(sourcePool ? virStoragePoolGetName(sourcePool) : r->volume, r->source,
-                                     _("source"));
+    return replSubmissionCheckRegion(r->source, sourcePool ? virStoragePoolGetName(sourcePool) : r->volume,
+                                     FALSE, _("source"));
 }
 
 /* --- idempotency --- */
@@ -272,7 +292,8 @@ replSubmit(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *x
         replSubmissionCheckRegions(&r, source) < 0)
         return NULL;
     if (!(r.image = replViewImage(sourceRegion, r.volume, &err)) ||
-        !(r.staging = replRegionStaging(region, TRUE, &err)) || !(r.home = replHomeOf(region, TRUE, &err))) {
+        !(r.staging = replRegionStaging(r.target, TRUE, &err)) ||
+        !(r.home = replHomeOf(r.target, TRUE, &err))) {
         replReport(g_steal_pointer(&err));
         return NULL;
     }
@@ -319,7 +340,7 @@ replSubmissionBegin(ReplSubmission *r, const ReplVolXml *xml, const ReplSubmitFr
         return -1;
     }
     if (replSubmissionCheckFlags(flags) < 0 || replSubmissionCheckAccess(r, NULL, flags) < 0 ||
-        replSubmissionCheckRegion(virStoragePoolGetName(r->pool), r->target, _("target")) < 0)
+        replSubmissionCheckTarget(r) < 0)
         return -1;
     if (!(r->staging = replRegionStaging(r->target, TRUE, &err)) ||
         !(r->home = replHomeOf(r->target, TRUE, &err))) {

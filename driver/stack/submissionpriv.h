@@ -25,6 +25,7 @@ typedef struct {
     virConnectPtr conn;
     const ReplRegion *target;
     const ReplRegion *source;
+    ReplRegion *transit; /* owned: the target, where it has no label and gets a bundle */
     const ReplRequest *request;
     const char *jobId; /* given by another host; NULL: a new one */
     gboolean distant;  /* the source is on another host, which asks its own rules, or in a bundle */

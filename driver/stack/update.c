@@ -271,9 +271,10 @@ replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err
 }
 
 static int
-replUpdateCheckRegion(virStoragePoolPtr pool, const ReplRegion *region)
+replUpdateCheckRegion(virStoragePoolPtr pool, const ReplRegion *region, const char *volume)
 {
-    if (region)
+    /* Of a pool without a label only the bundles are ours. */
+    if (replRegionIsRegion(region) || (region && volume && !replViewIsDerived(region, volume)))
         return 0;
     replReportError(VIR_ERR_OPERATION_INVALID,
                     _("Pool '%s' is not a region pool: it has no <replication:region> label"),
@@ -354,7 +355,7 @@ replUpdateAnswer(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int fla
     if (virStoragePoolGetUUID(pool, uuid) < 0 ||
         replAccessNewVol(conn, uuid, placeholder, flags & VIR_STORAGE_VOL_CREATE_VALIDATE,
                          replVirt.StorageVolCreateXMLEnsureACL) < 0 ||
-        replUpdateCheckRegion(pool, region) < 0)
+        replUpdateCheckRegion(pool, region, NULL) < 0)
         return NULL;
     if (replShareByProject(region, update->shareImage, update->share, &ownerUuid, &volume, &err) < 0) {
         replReport(g_steal_pointer(&err));
@@ -388,7 +389,7 @@ replUpdateRun(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int flags)
     if (region && update->verb == REPL_VERB_CANCEL &&
         replAccessVol(conn, region->uuid, update->volume, replVirt.StorageVolDeleteEnsureACL) < 0)
         return NULL;
-    if (replUpdateCheckRegion(pool, region) < 0)
+    if (replUpdateCheckRegion(pool, region, update->volume) < 0)
         return NULL;
     if (g_str_equal(update->volume, REPL_STAGING_NAME)) {
         replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching name '%s'"), update->volume);

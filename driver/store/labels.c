@@ -98,6 +98,8 @@ replLabelToText(const char *id, const ReplLabel *label, gsize *len, GError **err
     g_key_file_set_int64(keys, "quota", "images", label->quota.images);
     g_key_file_set_int64(keys, "quota", "snapshots", label->quota.snapshots);
     g_key_file_set_int64(keys, "quota", "bytes", label->quota.bytes);
+    if (label->transit)
+        g_key_file_set_int64(keys, "region", "transit", 1);
     return replTextSeal(keys, REPL_LABEL_KIND, REPL_LABEL_MAX_bytes, len, err);
 }
 
@@ -119,6 +121,7 @@ replLabelFromText(const char *data, gsize len, const char *id, GError **err)
     name = replTextNeed(&r, replTextString(&r, "region", "name"), "region", "name");
     project = replTextNeed(&r, replTextString(&r, "region", "project"), "region", "project");
     label = replLabelNew(name, project);
+    label->transit = replTextInt(&r, "region", "transit", 0, 1, 0) != 0;
     label->quota.images = replTextInt(&r, "quota", "images", -1, G_MAXINT64, -1);
     label->quota.snapshots = replTextInt(&r, "quota", "snapshots", -1, G_MAXINT64, -1);
     label->quota.bytes = replTextInt(&r, "quota", "bytes", -1, G_MAXINT64, -1);
