@@ -9,10 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "wire/messages.h"
-
-int
-LLVMFuzzerTestOneInput(const guint8 *data, size_t size);
 
 static void
 fuzzMessage(ReplWireType type, const GByteArray *payload)
