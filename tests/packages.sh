@@ -11,7 +11,7 @@ packages_demo="libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-ut
 e2fsprogs xfsprogs iproute2 mount util-linux procps"
 
 packages_test="python3-pytest locales libxxhash0 python3-pyte zsh virtinst ansible python3-lxml groff-base libxml2-utils cryptsetup-bin dbus polkitd qemu-system-x86 attr openssl
-openssh-client openssh-server"
+openssh-client openssh-server skopeo docker-registry"
 
 packages_debian="systemd-container debootstrap debhelper dpkg-dev lintian iproute2 mount util-linux"
 
