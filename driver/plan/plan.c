@@ -80,8 +80,9 @@ replPlanCheckEnds(const ReplPlanFacts *facts, gboolean inRegion, ReplRefusal *re
     const char *owner = image->project ? image->project : facts->source.label->project;
     guint64 size_bytes = facts->layers[0].virtualSize_bytes;
 
-    /* A bundle in a pool without a label is nobody's. */
-    if (!facts->begun && owner && !g_str_equal(owner, facts->target.label->project) &&
+    /* A bundle in a pool without a label is nobody's: the right to read is all that is asked. */
+    if (!facts->begun && owner && !facts->target.label->transit &&
+        !g_str_equal(owner, facts->target.label->project) &&
         !replPlanIsShared(image, facts->target.label->project))
         return replRefuse(refusal, REPL_REFUSE_NOT_SHARED, owner);
     if (image->status != REPL_IMAGE_AVAILABLE)

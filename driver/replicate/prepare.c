@@ -84,7 +84,7 @@ replPrepareCheckShare(const ReplPrepared *prepared, const ReplTargetFacts *targe
     const char *owner = prepared->facts->label->project;
     const ReplChain *chain = replSourceChain(prepared->source);
 
-    if (!chain || !owner || g_str_equal(owner, target->label->project))
+    if (!chain || !owner || target->label->transit || g_str_equal(owner, target->label->project))
         return 0;
     return replShareCheckChain(chain, owner, err);
 }

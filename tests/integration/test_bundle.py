@@ -271,6 +271,7 @@ def test_bundles_of_other_projects(host, new_pool):
     assert "has not shared" in bundle(owner, other).err and other.volumes() == []
     ok(bundle(owner, owner))
     assert "has not shared" in make_image(other, owner).err
+    ok(bundle(owner, new_pool()))
     image = owner.image("web.qcow2").id
     owner.update("web.qcow2", "<replication:share project='shop' state='offered'/>")
     other.update("-", f"<replication:share image='{image}' state='accepted'/>")
