@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Measures the module and prints a table in markdown; run.sh is the way to start it.
 
-Each name is a function of copies.py, queries.py, jobs.py or crypto.py: (lab, table), which makes what it needs,
+Each name is a function of copies.py, queries.py, jobs.py, crypto.py or another file beside them: (lab, table), which makes what it needs,
 adds rows to the table, and removes it again. One that fails is a row that says so, and the next one begins in a new lab.
 A run that is interrupted prints what it has, and leaves nothing behind.
 """
@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import libvirt  # noqa: E402
 
+import bundles  # noqa: E402
 import copies  # noqa: E402
 import crypto  # noqa: E402
 import jobs  # noqa: E402
@@ -35,7 +36,7 @@ BENCHES = {bench.__name__: bench for bench in (
     copies.xfs, copies.ext4, copies.second, copies.growth, queries.lists, queries.deep,
     queries.overview,
     large.large,
-    jobs.queue, jobs.query, jobs.cancel, jobs.limit, jobs.many, crypto.encrypt, crypto.encrypt_memory,
+    jobs.queue, jobs.query, jobs.cancel, jobs.limit, jobs.many, bundles.bundles, crypto.encrypt, crypto.encrypt_memory,
     crypto.headers, crypto.instance, remote.push, remote.pull, remote.gigabit, remote.sparing, remote.cuts,
     remote.several, remote.roundtrip, remote.faraway)}
 

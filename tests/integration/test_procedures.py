@@ -171,3 +171,21 @@ def test_change_and_delete(host, new_region):
     conn.storageVolLookupByKey(key).delete(libvirt.VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS)
     assert pool.volumes() == [] and pool.usage() == {"images": 0, "snapshots": 0, "bytes": 0}
     conn.close()
+
+
+def test_move_between_websites(host, new_host, new_region):
+    """Exported and downloaded here, uploaded and registered there; nothing connects the two; an instance starts from it."""
+    source = new_region(HERE)
+    bootable(source, "web.qcow2")
+    transfer = Pool(host, "transfer")
+    with xmlio.xml_file(xmlio.replicate(name="web.bundle", fmt=None, bundle="yes")) as f:
+        host.ok("vol-create-from", transfer.name, f.name, "web.qcow2", "--inputpool", source.name, timeout_s=120)
+    stick = os.path.join(host.dir, "stick")
+    host.ok("vol-download", "--pool", transfer.name, "web.bundle", stick)
+    website = new_host(drivers=("secret", "qemu")).start()
+    inbox, target = Pool(website, "inbox"), Pool(website, "there", region=FAR)
+    website.ok("vol-create-as", inbox.name, "web.bundle", str(os.path.getsize(stick)), "--format", "raw")
+    website.ok("vol-upload", "--pool", inbox.name, "web.bundle", stick)
+    target.replicate(inbox, "web.bundle", xml=xmlio.replicate(fmt=None))
+    assert target.image("web.qcow2").source["id"] == source.image("web.qcow2").id
+    assert instance_runs(website, target, "web.qcow2")
