@@ -58,6 +58,8 @@ replPackTakeOver(const ReplBundlePack *pack, const ReplTarEntry *entry)
     if (layer->absent || part.start_bytes < from_bytes || part.end_bytes > layer->size_bytes)
         return FALSE;
     g_array_append_val(layer->parts, part);
+    if (pack->watch->advance)
+        pack->watch->advance(pack->watch->opaque, part.data_bytes);
     return TRUE;
 }
 

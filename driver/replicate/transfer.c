@@ -164,6 +164,8 @@ replTransferBefore(const ReplTransfer *transfer, const ReplPlanStep *step)
     case REPL_LAYER_IN_PLACE:
         return step->bytes;
     case REPL_LAYER_BEGUN:
+        if (step->convert.bundle) /* told when it is looked at */
+            return 0;
         return MIN(transfer->progress.start_bytes, step->bytes);
     case REPL_LAYER_FRESH:
         break;
