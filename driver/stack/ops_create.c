@@ -99,6 +99,13 @@ replCreateOpsFromRemote(virStoragePoolPtr pool, const char *desc, const ReplVolX
 {
     const ReplVirtStorageDriver *below = replBelowPool(pool);
 
+    if (xml->request && replBelowVol(source) == &replNext && replBundledIs(source)) {
+        replReportError(
+            VIR_ERR_NO_SUPPORT,
+            _("'%s' is a bundle and pool '%s' is on another host: upload it there, then make the image"),
+            virStorageVolGetName(source), virStoragePoolGetName(pool));
+        return NULL;
+    }
     if (xml->request)
         return replDistantSubmit(pool, desc, xml, source, flags);
     return (below != &replNext ? below : replBelowVol(source))

@@ -420,7 +420,7 @@ replSubmissionBeginFar(ReplSubmission *r, const ReplVolXml *xml, virStorageVolPt
         replRemoteMayVol(r->conn, r->far, r->replica, replVirt.StorageVolCreateXMLFromEnsureACL) < 0)
         return -1;
     if (!from &&
-        (replSubmissionCheckRegion(r->volume, r->source, _("source")) < 0 ||
+        (replSubmissionCheckRegion(r->source, r->volume, FALSE, _("source")) < 0 ||
          replAccessVol(r->conn, r->source->uuid, r->volume, replVirt.StorageVolDownloadEnsureACL) < 0))
         return -1;
     if ((r->image = from ? replImageCopy(from->facts->image) : replViewImage(r->source, r->volume, &err)) &&
