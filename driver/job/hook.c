@@ -207,6 +207,8 @@ replHookRun(ReplHook *hook, const ReplHookEnd *end)
     ended = replHookWait(hook, pid, in, said);
     /* What the program has started ends with it. It is reaped behind that, or its number could be another's by then. */
     (void)kill(-pid, SIGKILL);
+    /* Alone, too: it may not yet have come to setsid(). */
+    (void)kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
     if (ended || !replHookStops(hook))

@@ -276,11 +276,6 @@ replTryOpen(ReplTry *try, GError **err)
         return NULL;
     if (!(link = replLinkOpen(caller->uri, 0, 0, NULL, err)))
         return NULL;
-    if (link->daemonId && g_strcmp0(link->daemonId, replEpochHostId()) == 0) {
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Peer '%s' is this very host"), caller->uri->text);
-        replLinkUnref(link);
-        return NULL;
-    }
     if (!link->wireVersions) {
         replErrorSet(err, VIR_ERR_NO_SUPPORT, _("Peer '%s' has no module for replication"),
                      caller->uri->text);

@@ -50,6 +50,13 @@ replSocketSend(ReplChannel *channel, const guint8 *bytes, gsize length, GError *
     return 0;
 }
 
+/* Half of it: a daemon that sees both halves of its end closed drops what it has not yet read. */
+static void
+replSocketFinish(ReplChannel *channel)
+{
+    shutdown(((ReplSocketChannel *)channel)->fd, SHUT_WR);
+}
+
 static void
 replSocketAbort(ReplChannel *channel)
 {
@@ -66,7 +73,8 @@ replSocketFree(ReplChannel *channel)
 ReplChannel *
 replChannelOfSocket(int fd)
 {
-    static const ReplChannelOps ops = {replSocketReceive, replSocketSend, replSocketAbort, replSocketFree};
+    static const ReplChannelOps ops = {replSocketReceive, replSocketSend, replSocketFinish, replSocketAbort,
+                                       replSocketFree};
     ReplSocketChannel *self = g_new0(ReplSocketChannel, 1);
 
     self->channel.ops = &ops;

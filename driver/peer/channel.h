@@ -22,6 +22,9 @@ typedef struct {
     /* Sends all of it, waiting as long as the other end takes. Returns 0, or -1 with @err set. */
     int (*send)(ReplChannel *channel, const guint8 *bytes, gsize length, GError **err);
 
+    /* Nothing more is sent: what was sent arrives, and then the end. Does not wait; no send is under way. */
+    void (*finish)(ReplChannel *channel);
+
     /* Tells both that wait, and all that come, to return. Does not wait, and does not promise that a thread inside a
      * library comes back before the network says so. */
     void (*abort)(ReplChannel *channel);

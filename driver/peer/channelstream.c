@@ -42,6 +42,7 @@ typedef struct {
     gsize taken_bytes;
     gboolean readable; /* something may have come */
     gboolean end;      /* of what comes */
+    gboolean finished; /* ends when all that is queued has been sent */
     gboolean aborted;
     GError *error; /* what libvirt said; NULL: nothing */
 } ReplStreamRoad;
@@ -115,13 +116,28 @@ replStreamSend(ReplChannel *channel, const guint8 *bytes, gsize length, GError *
 }
 
 static void
-replStreamAbort(ReplChannel *channel)
+replStreamFinish(ReplChannel *channel)
 {
     ReplStreamRoad *road = ((ReplStreamChannel *)channel)->road;
     REPL_GUARD(&road->lock);
 
+    road->finished = TRUE;
+    replLockWake(&road->lock);
+}
+
+static void
+replStreamAborted(ReplStreamRoad *road)
+{
+    REPL_GUARD(&road->lock);
+
     road->aborted = TRUE;
     replLockWake(&road->lock);
+}
+
+static void
+replStreamAbort(ReplChannel *channel)
+{
+    replStreamAborted(((ReplStreamChannel *)channel)->road);
 }
 
 static void
@@ -173,6 +189,8 @@ replStreamNext(ReplStreamRoad *road, GByteArray **send, gboolean *take)
             return FALSE;
         if (*take || road->queued->len > 0)
             break;
+        if (road->finished)
+            return FALSE;
         replLockWait(&road->lock);
     }
     *send = NULL;
@@ -250,6 +268,7 @@ replStreamRun(void *opaque)
     virStreamFree(road->stream);
     virResetLastError();
     replLinkUnref(road->link);
+    replStreamAborted(road);
     replStreamUnref(road);
     return NULL;
 }
@@ -312,7 +331,8 @@ replStreamRoadNew(ReplLink *link, virStreamPtr stream, GError **err)
 ReplChannel *
 replChannelOfLink(ReplLink *link, const char *pool, const char *volume, GError **err)
 {
-    static const ReplChannelOps ops = {replStreamReceive, replStreamSend, replStreamAbort, replStreamFree};
+    static const ReplChannelOps ops = {replStreamReceive, replStreamSend, replStreamFinish, replStreamAbort,
+                                       replStreamFree};
     virStoragePoolPtr there = replLinkPool(link, pool, err);
     ReplStreamChannel *self;
     ReplStreamRoad *road;

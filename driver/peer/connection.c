@@ -55,8 +55,7 @@ struct _ReplPeer {
     guint hung;           /* tries that were left to themselves */
 };
 
-static char *replPeersDaemonId; /* these two are set at start */
-static ReplPeerNews replPeersNews;
+static ReplPeerNews replPeersNews;  /* set at start */
 static gint replPeersWaitNow_s = 5; /* atomic */
 static gint replPeersStopped;       /* atomic */
 static gint replPeersIds;           /* atomic */
@@ -85,7 +84,7 @@ replPeersStart(const char *daemonId, ReplPeerNews news)
 {
     if (replPeersAll)
         return;
-    replPeersDaemonId = g_strdup(daemonId);
+    replLinksStart(daemonId);
     replPeersNews = news;
     replPeersAll = g_hash_table_new(g_str_hash, g_str_equal);
 }
@@ -284,20 +283,11 @@ replPeerTryOpen(const ReplPeerTry *try, GError **err)
     const ReplPeerUri *uri = try->peer->uri;
     const ReplLinkWatch watch = {replPeerOnClosed, replPeerOnPoolEvent, replPeerWatchRef, replPeerWatchUnref,
                                  try->peer};
-    g_autoptr(ReplLink) link = NULL;
 
     if (try->dial && uri->host && uri->port &&
         replDial(uri->host, uri->port, replPeersWait_s(), uri->text, err) < 0)
         return NULL;
-    if (!(link = replLinkOpen(uri, try->id, replPeersWait_s(), &watch, err)))
-        return NULL;
-    if (link->daemonId && g_str_equal(link->daemonId, replPeersDaemonId)) {
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Peer '%s' is this very daemon: a region on another host has to be on another one"),
-                     uri->text);
-        return NULL;
-    }
-    return g_steal_pointer(&link);
+    return replLinkOpen(uri, try->id, replPeersWait_s(), &watch, err);
 }
 
 /* With the lock held. */

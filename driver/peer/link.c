@@ -186,6 +186,27 @@ replLinkPoolFree(gpointer pool)
     virStoragePoolFree(pool);
 }
 
+static char *replLinksDaemonId; /* set at start */
+
+void
+replLinksStart(const char *daemonId)
+{
+    if (!replLinksDaemonId)
+        replLinksDaemonId = g_strdup(daemonId);
+}
+
+/* A call to ourselves could wait for the worker that it keeps from answering. */
+static int
+replLinkCheckOther(const ReplLink *link, GError **err)
+{
+    if (!link->daemonId || g_strcmp0(link->daemonId, replLinksDaemonId) != 0)
+        return 0;
+    replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                 _("Peer '%s' is this very daemon: a region on another host has to be on another one"),
+                 link->uri);
+    return -1;
+}
+
 ReplLink *
 replLinkOpen(const ReplPeerUri *uri, guint64 id, guint quiet_s, const ReplLinkWatch *watch, GError **err)
 {
@@ -216,7 +237,10 @@ replLinkOpen(const ReplPeerUri *uri, guint64 id, guint quiet_s, const ReplLinkWa
         replAnnounceRead(caps, &link->daemonId, &link->wireVersions);
     free(caps);
     virResetLastError();
-    return link;
+    if (replLinkCheckOther(link, err) == 0)
+        return link;
+    replLinkUnref(link);
+    return NULL;
 }
 
 ReplLink *

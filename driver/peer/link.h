@@ -44,6 +44,10 @@ typedef struct {
     GHashTable *pools; /* name -> virStoragePool, looked up on this connection */
 } ReplLink;
 
+/* Once, before the first link: the id of this daemon, which no link leads to. */
+void
+replLinksStart(const char *daemonId);
+
 /* Opens @uri: never asks anybody anything, takes no alias, looks for a module there. A peer that does not answer
  * for @quiet_s seconds (0: never) is dropped; @watch (NULL: nobody) is told. NULL with @err set, which names the URI and what
  * libvirt said. */

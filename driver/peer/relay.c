@@ -15,7 +15,6 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "peer/epoch.h"
 #include "peer/calls.h"
 #include "peer/connection.h"
 #include "virt/access.h"
@@ -88,11 +87,6 @@ replRelayOpen(const ReplPeerUri *uri, const char *pool, const char *volume, gboo
 
     if (!link)
         return NULL;
-    if (link->daemonId && g_strcmp0(link->daemonId, replEpochHostId()) == 0) {
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Peer '%s' is this very host"), uri->text);
-        replLinkUnref(link);
-        return NULL;
-    }
     relay = g_new0(ReplRelay, 1);
     relay->link = link;
     relay->pool = g_strdup(pool);

@@ -18,6 +18,9 @@
 #define REPL_SESSION_LEVEL 1
 #define REPL_SESSION_PING_us (G_USEC_PER_SEC / 2)
 
+/* The end that says goodbye first closes when it has heard the answer; who does not is cut off after so long. */
+#define REPL_SESSION_GRACE_ms 2000
+
 struct _ReplSession {
     gatomicrefcount refs;
 
@@ -29,9 +32,9 @@ struct _ReplSession {
     ReplLock lock; /* guards the rest */
     GQueue queue;  /* of GByteArray: whole frames */
     gsize queued_bytes;
-    gboolean over;     /* nothing is sent any more */
-    gboolean byeing;   /* BYE is the last one in the queue */
-    gboolean heardBye; /* of the other end */
+    gboolean over;      /* nothing is sent any more */
+    gboolean byeing;    /* BYE is the last one in the queue */
+    gboolean answering; /* the other end has said BYE, and ours is on its way: it ends by itself, soon */
     GError *why;
     gint64 heard_us; /* when something came last */
     guint64 sent_bytes;
@@ -73,12 +76,13 @@ replSessionUnref(ReplSession *session)
     g_free(session);
 }
 
-void
-replSessionEnd(ReplSession *session, const GError *why)
+/* @atOnce: also one that is about to say its goodbye. */
+static void
+replSessionCut(ReplSession *session, const GError *why, gboolean atOnce)
 {
     {
         REPL_GUARD(&session->lock);
-        if (session->over)
+        if (session->over || (session->answering && !atOnce))
             return;
         session->over = TRUE;
         session->why = why ? g_error_copy(why) : NULL;
@@ -87,12 +91,18 @@ replSessionEnd(ReplSession *session, const GError *why)
     session->channel->ops->abort(session->channel);
 }
 
+void
+replSessionEnd(ReplSession *session, const GError *why)
+{
+    replSessionCut(session, why, FALSE);
+}
+
 gboolean
 replSessionIsOver(ReplSession *session)
 {
     REPL_GUARD(&session->lock);
 
-    return session->over;
+    return session->over || session->answering;
 }
 
 gint64
@@ -164,7 +174,7 @@ replSessionNext(ReplSession *session)
     gint64 until = g_get_monotonic_time() + REPL_SESSION_PING_us;
 
     REPL_GUARD(&session->lock);
-    while (!session->over && g_queue_is_empty(&session->queue)) {
+    while (!session->over && !session->byeing && g_queue_is_empty(&session->queue)) {
         if (!replLockWaitUntil(&session->lock, until) && g_get_monotonic_time() >= until)
             break;
     }
@@ -186,11 +196,11 @@ replSessionNoteSent(ReplSession *session, gsize length)
 }
 
 static gboolean
-replSessionHeardBye(ReplSession *session)
+replSessionIsAnswering(ReplSession *session)
 {
     REPL_GUARD(&session->lock);
 
-    return session->heardBye;
+    return session->answering;
 }
 
 static void *
@@ -204,13 +214,13 @@ replSessionSender(void *opaque)
         g_autoptr(GError) err = NULL;
 
         if (session->channel->ops->send(session->channel, frame->data, frame->len, &err) < 0) {
-            replSessionEnd(session, err);
+            replSessionCut(session, err, TRUE);
             break;
         }
         replSessionNoteSent(session, frame->len);
     }
-    if (replSessionHeardBye(session))
-        replSessionEnd(session, NULL);
+    if (replSessionIsAnswering(session))
+        session->channel->ops->finish(session->channel);
     return NULL;
 }
 
@@ -274,8 +284,51 @@ replSessionReceiveFrame(ReplSession *session, ReplWireInput *input, GError **err
     }
 }
 
+/* --- the end --- */
+
+typedef struct {
+    ReplSession *session;
+    guint grace_ms;
+} ReplSessionGrace;
+
+/* Waits for the receiver to see the end. */
+static void *
+replSessionWatchEnd(void *opaque)
+{
+    g_autofree ReplSessionGrace *grace = opaque;
+    g_autoptr(ReplSession) session = grace->session;
+    gint64 until = g_get_monotonic_time() + grace->grace_ms * G_GINT64_CONSTANT(1000);
+
+    {
+        REPL_GUARD(&session->lock);
+        while (!session->over && g_get_monotonic_time() < until)
+            replLockWaitUntil(&session->lock, until);
+    }
+    replSessionCut(session, NULL, TRUE);
+    return NULL;
+}
+
+/* The session is over after @grace_ms at the latest. */
+static void
+replSessionEndWithin(ReplSession *session, guint grace_ms)
+{
+    ReplSessionGrace *grace = g_new0(ReplSessionGrace, 1);
+    GThread *thread;
+
+    *grace = (ReplSessionGrace){replSessionRef(session), grace_ms};
+    if ((thread = replThreadNew("repl-bye", replSessionWatchEnd, grace, NULL))) {
+        g_thread_unref(thread);
+        return;
+    }
+    replSessionUnref(session);
+    g_free(grace);
+    replSessionCut(session, NULL, TRUE);
+}
+
+/* --- receiving, to the end --- */
+
 /* Both ends say goodbye, so that neither takes the end for a loss. Returns whether ours was said before; else the sender
- * says it and ends the session. */
+ * says it. */
 static gboolean
 replSessionAnswerBye(ReplSession *session)
 {
@@ -283,11 +336,24 @@ replSessionAnswerBye(ReplSession *session)
     REPL_GUARD(&session->lock);
 
     said = session->byeing || session->over;
-    session->heardBye = TRUE;
-    if (!said)
-        replSessionPush(session, replWireFrameMake(REPL_WIRE_BYE, 0, NULL, 0));
+    if (said)
+        return TRUE;
+    replSessionPush(session, replWireFrameMake(REPL_WIRE_BYE, 0, NULL, 0));
     session->byeing = TRUE;
-    return said;
+    session->answering = TRUE;
+    return FALSE;
+}
+
+/* Until the other end has heard our goodbye and closes: were it cut before, libvirt would drop what it has not yet sent. */
+static void
+replSessionLinger(ReplSession *session)
+{
+    guint8 rest[512];
+
+    replSessionEndWithin(session, REPL_SESSION_GRACE_ms);
+    while (session->channel->ops->receive(session->channel, rest, sizeof(rest), NULL) > 0)
+        continue;
+    replSessionCut(session, NULL, TRUE);
 }
 
 static void *
@@ -296,13 +362,17 @@ replSessionReceiver(void *opaque)
     g_autoptr(ReplSession) session = opaque;
     g_auto(ReplWireInput) input = {0};
     g_autoptr(GError) err = NULL;
+    gboolean lingers;
     int rc = 1;
 
     while (rc > 0 && !replSessionIsOver(session))
         rc = replSessionReceiveFrame(session, &input, &err);
-    if (rc != 0 || replSessionAnswerBye(session))
-        replSessionEnd(session, err);
-    session->ops->ended(session, session->why, session->opaque);
+    lingers = rc == 0 && !replSessionAnswerBye(session);
+    if (!lingers)
+        replSessionCut(session, err, TRUE);
+    session->ops->ended(session, lingers ? NULL : session->why, session->opaque);
+    if (lingers)
+        replSessionLinger(session);
     return NULL;
 }
 
@@ -325,36 +395,9 @@ replSessionStart(ReplSession *session, GError **err)
     return -1;
 }
 
-/* --- the end --- */
-
-typedef struct {
-    ReplSession *session;
-    guint grace_ms;
-} ReplSessionGrace;
-
-/* Waits for the receiver to see the end. */
-static void *
-replSessionWatchEnd(void *opaque)
-{
-    g_autofree ReplSessionGrace *grace = opaque;
-    g_autoptr(ReplSession) session = grace->session;
-    gint64 until = g_get_monotonic_time() + grace->grace_ms * G_GINT64_CONSTANT(1000);
-
-    {
-        REPL_GUARD(&session->lock);
-        while (!session->over && g_get_monotonic_time() < until)
-            replLockWaitUntil(&session->lock, until);
-    }
-    replSessionEnd(session, NULL);
-    return NULL;
-}
-
 void
 replSessionBye(ReplSession *session, guint grace_ms)
 {
-    ReplSessionGrace *grace;
-    GThread *thread;
-
     {
         REPL_GUARD(&session->lock);
         if (session->over || session->byeing)
@@ -362,13 +405,5 @@ replSessionBye(ReplSession *session, guint grace_ms)
         replSessionPush(session, replWireFrameMake(REPL_WIRE_BYE, 0, NULL, 0));
         session->byeing = TRUE;
     }
-    grace = g_new0(ReplSessionGrace, 1);
-    *grace = (ReplSessionGrace){replSessionRef(session), grace_ms};
-    if ((thread = replThreadNew("repl-bye", replSessionWatchEnd, grace, NULL))) {
-        g_thread_unref(thread);
-        return;
-    }
-    replSessionUnref(session);
-    g_free(grace);
-    replSessionEnd(session, NULL);
+    replSessionEndWithin(session, grace_ms);
 }

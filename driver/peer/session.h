@@ -58,7 +58,7 @@ replSessionSend(ReplSession *session, ReplWireType type, guint32 id, const GByte
 void
 replSessionBye(ReplSession *session, guint grace_ms);
 
-/* Ends it now; @why may be NULL. */
+/* Ends it now, or, where the goodbyes are being said, when they have been (soon); @why may be NULL. */
 void
 replSessionEnd(ReplSession *session, const GError *why);
 

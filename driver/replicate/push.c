@@ -72,6 +72,37 @@ replPushAdmit(void *opaque, guint64 bytes, GError **err)
     return replJobAdmit(opaque, bytes, err);
 }
 
+static gboolean
+replPushMayReadLayer(const ReplJobRecord *record, const ReplPlanLayer *layer)
+{
+    for (guint i = 0; i < record->layers->len; i++) {
+        const ReplJobLayer *allowed = g_ptr_array_index(record->layers, i);
+
+        if (g_str_equal(allowed->sourceVolume, layer->volume) &&
+            g_str_equal(allowed->sourcePoolUuid, layer->poolUuid))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* The request's rights were asked for the chain as it was then; nobody is there to be asked about another one. */
+static int
+replPushMay(void *opaque, const ReplSourceFacts *facts, GError **err)
+{
+    const ReplPush *push = opaque;
+
+    for (guint i = 0; i < facts->layerCount; i++) {
+        if (replPushMayReadLayer(push->record, &facts->layers[i]))
+            continue;
+        replErrorSet(err, VIR_ERR_OPERATION_DENIED,
+                     _("Image '%s' of pool '%s' stands on volume '%s' now, which was no part of it when the "
+                       "replication was asked for"),
+                     facts->volume, facts->pool, facts->layers[i].volume);
+        return -1;
+    }
+    return 0;
+}
+
 static void
 replPushPin(const ReplPush *push, const ReplSourceFacts *facts)
 {
@@ -92,7 +123,7 @@ replPushOpen(ReplPush *push, ReplJob *job, GError **err)
                                     record->sourceVolume, record->targetRegion, err) < 0)
         return -1;
     push->source = replEndpointSource(record->sourcePoolUuid, record->sourceVolume);
-    if (!(push->serve = replServeNew(push->source, NULL, NULL, err)))
+    if (!(push->serve = replServeNew(push->source, replPushMay, push, err)))
         return -1;
     replServeAdmit(push->serve, replPushAdmit, job);
     if (replServeHold(push->serve, err) < 0)

@@ -22,17 +22,14 @@
 #include "virt/access.h"
 #include "virt/report.h"
 
-/* Whether the caller may read all layers; in its name. */
+/* Whether the caller may read all layers. */
 static int
 replCalledMayRead(void *opaque, const ReplSourceFacts *facts, GError **err)
 {
-    ReplCalled *called = opaque;
     g_autoptr(ReplConn) conn = replVirt.GetConnectStorage();
-    g_auto(ReplIdentity) before = replVirt.IdentityGetCurrent();
     int rc = conn ? 0 : -1;
 
-    if (called->identity)
-        replVirt.IdentitySetCurrent(called->identity);
+    (void)opaque;
     for (guint i = 0; rc == 0 && i < facts->layerCount; i++) {
         unsigned char uuid[VIR_UUID_BUFLEN];
 
@@ -59,10 +56,7 @@ static int
 replCalledMayReadImage(ReplCalled *called, GError **err)
 {
     g_autoptr(ReplConn) conn = replVirt.GetConnectStorage();
-    g_auto(ReplIdentity) before = replVirt.IdentityGetCurrent();
 
-    if (called->identity)
-        replVirt.IdentitySetCurrent(called->identity);
     if (conn &&
         replAccessVol(conn, called->region->uuid, called->volume, replVirt.StorageVolDownloadEnsureACL) == 0)
         return 0;
@@ -80,12 +74,13 @@ static int
 replCalledPull(ReplCalled *called, const ReplWireHello *hello, GError **err)
 {
     g_autoptr(ReplConfig) config = replServiceConfig();
+    g_autofree char *caller = replIdentityName();
+    const ReplLendTo to = {called->region, called->volume, hello, caller, called->session};
     ReplLent *lent;
 
     if (replCalledMayReadImage(called, err) < 0 || replGuardSource(called->region, called->volume, err) < 0)
         return -1;
-    if (!(lent = replLendTake(called->region, called->volume, hello, called->session, replCalledMayRead,
-                              called, err)))
+    if (!(lent = replLendTake(&to, replCalledMayRead, called, err)))
         return -1;
     replCalledHandle(called, replCalledLentFrame, replLentServe(lent));
     replCalledWelcome(called);
@@ -124,11 +119,14 @@ static void *
 replCalledRun(void *opaque)
 {
     g_autoptr(ReplCalled) called = opaque;
-    g_autoptr(ReplSession) session = replSessionRef(called->session);
-    g_autoptr(GByteArray) hello = replCalledHello(called);
+    g_autoptr(ReplSession) session = called->session; /* of replCalledStart */
+    g_autoptr(GByteArray) hello = replCalledEnter(called) ? replCalledHello(called) : NULL;
     g_autoptr(GByteArray) refusal = NULL;
     g_autoptr(GError) err = NULL;
 
+    /* All that this thread asks and does is in the caller's name. */
+    if (called->identity)
+        replVirt.IdentitySetCurrent(called->identity);
     if (!hello) {
         replSessionEnd(session, NULL);
     } else if (replCalledGreet(called, hello, &err) < 0) {
@@ -136,10 +134,27 @@ replCalledRun(void *opaque)
         replSessionSend(session, REPL_WIRE_ERROR, 0, refusal, TRUE);
         replSessionBye(session, 5000);
     }
+    replCalledLeave(called);
     return NULL;
 }
 
 /* --- the worker's part --- */
+
+/* Sessions are few: one is for a caller who may read the volume, or make one of that name. Each of its questions asks more. */
+static int
+replCalledMayOpen(virStorageVolPtr vol, const ReplRegion *region)
+{
+    virConnectPtr conn = virStorageVolGetConnect(vol);
+    g_autofree char *xml = g_markup_printf_escaped("<volume><name>%s</name><capacity>0</capacity></volume>",
+                                                   virStorageVolGetName(vol));
+
+    if (replAccessPool(conn, region->uuid, replVirt.StoragePoolGetInfoEnsureACL) < 0)
+        return -1;
+    if (replAccessNewVol(conn, region->uuid, xml, FALSE, replVirt.StorageVolCreateXMLFromEnsureACL) == 0)
+        return 0;
+    virResetLastError();
+    return replAccessVol(conn, region->uuid, virStorageVolGetName(vol), replVirt.StorageVolDownloadEnsureACL);
+}
 
 static int
 replCalledStart(ReplCalled *called, GError **err)
@@ -148,7 +163,10 @@ replCalledStart(ReplCalled *called, GError **err)
 
     if (replSessionStart(called->session, err) < 0)
         return -1;
+    /* Before it runs: the other end may be gone by then, and the session with it. */
+    replSessionRef(called->session);
     if (!(thread = replThreadNew("repl-called", replCalledRun, replCalledRef(called), err))) {
+        replSessionUnref(called->session);
         replCalledUnref(called);
         replSessionEnd(called->session, NULL);
         return -1;
@@ -179,6 +197,8 @@ replCalledOpen(virStorageVolPtr vol, virStreamPtr stream)
                         virStorageVolGetName(vol), g_get_host_name());
         return -1;
     }
+    if (replCalledMayOpen(vol, region) < 0)
+        return -1;
     if (!replCalledCount()) {
         replReportError(VIR_ERR_OPERATION_FAILED, _("Host '%s' serves as many other hosts as it can"),
                         g_get_host_name());
@@ -207,6 +227,12 @@ replCalledOpen(virStorageVolPtr vol, virStreamPtr stream)
 void
 replCalledStop(void)
 {
-    replCalledStopAll();
     replLendStop();
+    replCalledStopAll();
+}
+
+gboolean
+replCalledStopped(void)
+{
+    return replCalledAwaitAll(REPL_CALLED_STOP_us);
 }

@@ -20,6 +20,10 @@
 int
 replCalledOpen(virStorageVolPtr vol, virStreamPtr stream);
 
-/* The daemon stops. */
+/* The daemon stops: ends all sessions, and takes no new ones. Does not wait. */
 void
 replCalledStop(void);
+
+/* Waits, for a few seconds at most, until no thread of a session is left. Returns whether none is. */
+gboolean
+replCalledStopped(void);

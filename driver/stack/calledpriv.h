@@ -33,6 +33,9 @@ typedef struct {
 /* The other end says something twice a second: after so long it is gone. */
 #define REPL_CALLED_SILENT_us (20 * G_USEC_PER_SEC)
 
+/* Longer than a goodbye takes, and shorter than a daemon may take to stop. */
+#define REPL_CALLED_STOP_us (4 * G_USEC_PER_SEC)
+
 ReplCalled *
 replCalledRef(ReplCalled *called);
 void
@@ -54,9 +57,19 @@ replCalledNew(virStorageVolPtr vol, int fd);
 GByteArray *
 replCalledHello(ReplCalled *called);
 
-/* No session waits any more. */
+/* The thread of a session comes and goes; in between the daemon's stop finds the session. FALSE: the daemon stops. */
+gboolean
+replCalledEnter(ReplCalled *called);
+void
+replCalledLeave(ReplCalled *called);
+
+/* Ends all sessions. */
 void
 replCalledStopAll(void);
+
+/* Waits until nothing of them is left, at most so long; whether it is. */
+gboolean
+replCalledAwaitAll(gint64 timeout_us);
 
 /* Sends WELCOME. */
 void

@@ -15,9 +15,10 @@
 #define REPL_CALLED_MAX 128
 
 static struct {
-    ReplLock lock; /* guards both */
+    ReplLock lock; /* guards these; woken when the count goes down */
     guint count;
     gboolean stop;
+    GPtrArray *entered; /* of ReplCalled, not references: their threads are there. NULL: none yet */
 } replCalledAll = {.lock = REPL_LOCK_INIT};
 
 gboolean
@@ -37,6 +38,7 @@ replCalledUncount(void)
     REPL_GUARD(&replCalledAll.lock);
 
     replCalledAll.count--;
+    replLockWake(&replCalledAll.lock);
 }
 
 gboolean
@@ -180,10 +182,42 @@ replCalledNew(virStorageVolPtr vol, int fd)
     return called;
 }
 
+gboolean
+replCalledEnter(ReplCalled *called)
+{
+    REPL_GUARD(&replCalledAll.lock);
+
+    if (!replCalledAll.entered)
+        replCalledAll.entered = g_ptr_array_new();
+    g_ptr_array_add(replCalledAll.entered, called);
+    return !replCalledAll.stop;
+}
+
+void
+replCalledLeave(ReplCalled *called)
+{
+    REPL_GUARD(&replCalledAll.lock);
+
+    g_ptr_array_remove_fast(replCalledAll.entered, called);
+}
+
 void
 replCalledStopAll(void)
 {
     REPL_GUARD(&replCalledAll.lock);
 
     replCalledAll.stop = TRUE;
+    for (guint i = 0; replCalledAll.entered && i < replCalledAll.entered->len; i++)
+        replSessionEnd(((ReplCalled *)g_ptr_array_index(replCalledAll.entered, i))->session, NULL);
+}
+
+gboolean
+replCalledAwaitAll(gint64 timeout_us)
+{
+    gint64 until = g_get_monotonic_time() + timeout_us;
+    REPL_GUARD(&replCalledAll.lock);
+
+    while (replCalledAll.count > 0 && g_get_monotonic_time() < until)
+        replLockWaitUntil(&replCalledAll.lock, until);
+    return replCalledAll.count == 0;
 }

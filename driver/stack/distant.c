@@ -5,6 +5,7 @@
  */
 #include "stack/distant.h"
 
+#include "base/log.h"
 #include "endpoint/far_source.h"
 #include "endpoint/open.h"
 #include "endpoint/pushed_source.h"
@@ -53,6 +54,13 @@ void
 replDistantStop(void)
 {
     replCalledStop();
+}
+
+void
+replDistantStopped(void)
+{
+    if (!replCalledStopped())
+        replWarn("Sessions with other hosts have not ended: the daemon stops without them");
 }
 
 /* Opens @vol, of a pool of type region, as a source that the caller may read. Its pool; NULL with the error reported. */

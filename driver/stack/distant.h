@@ -12,9 +12,13 @@
 void
 replDistantStart(const char *ownDir);
 
-/* The daemon stops. */
+/* The daemon stops. Does not wait. */
 void
 replDistantStop(void);
+
+/* Waits for the threads of sessions, for a few seconds at most. */
+void
+replDistantStopped(void);
 
 /* verify='yes' of a request whose target is not on a host without the module. Reports; -1. */
 int

@@ -101,6 +101,13 @@ replPushRequestRecord(const ReplPushRequest *r, const ReplSourceFacts *facts)
     record->requestXml = g_strdup(r->desc);
     record->created_s = g_get_real_time() / G_USEC_PER_SEC;
     record->sequence = g_get_real_time();
+    /* What the requester was found to be allowed to read: no other volume may take part later. */
+    for (guint i = 0; i < facts->layerCount; i++) {
+        const ReplPlanLayer *layer = &facts->layers[i];
+
+        g_ptr_array_add(record->layers,
+                        replJobLayerNew(layer->volume, layer->poolUuid, layer->volume, REPL_STEP_COPY));
+    }
     return record;
 }
 

@@ -20,7 +20,8 @@ struct _ReplLent {
     char *poolUuid;
     char *pool;
     char *volume;
-    char *pinId; /* of its pins: no job of this host has such an id */
+    char *caller; /* NULL: not known */
+    char *pinId;  /* of its pins: no job of this host has such an id */
     ReplSource *source;
     ReplServe *serve;
 
@@ -53,6 +54,7 @@ replLentFree(ReplLent *lent)
     g_free(lent->poolUuid);
     g_free(lent->pool);
     g_free(lent->volume);
+    g_free(lent->caller);
     g_free(lent);
 }
 
@@ -60,20 +62,21 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplLent, replLentFree)
 
 /* Opens and holds; the layers are pinned by replLentPin once the chain is known. */
 static ReplLent *
-replLentNew(const ReplRegion *region, const char *volume, const ReplWireHello *hello, ReplServeMay may,
-            void *opaque, GError **err)
+replLentNew(const ReplLendTo *to, ReplServeMay may, void *opaque, GError **err)
 {
+    const ReplWireHello *hello = to->hello;
     g_autoptr(ReplLent) lent = g_new0(ReplLent, 1);
 
     lent->job = g_strdup(hello->job);
     lent->hostId = g_strdup(hello->hostId);
     lent->host = g_strdup(hello->host);
-    lent->poolUuid = g_strdup(region->uuidstr);
-    lent->pool = g_strdup(region->name);
-    lent->volume = g_strdup(volume);
+    lent->poolUuid = g_strdup(to->region->uuidstr);
+    lent->pool = g_strdup(to->region->name);
+    lent->volume = g_strdup(to->volume);
+    lent->caller = g_strdup(to->caller);
     lent->epoch = hello->epoch;
     lent->users = 1;
-    lent->source = replLocalSourceNew(region->uuidstr, volume);
+    lent->source = replLocalSourceNew(lent->poolUuid, lent->volume);
     if (!(lent->serve = replServeNew(lent->source, may, opaque, err)) || replServeHold(lent->serve, err) < 0)
         return NULL;
     return g_steal_pointer(&lent);
@@ -105,17 +108,18 @@ replLentDrop(ReplLent *lent)
         replLentFree(lent);
 }
 
-/* With the lock held: what is lent to the job, if @hello may have it. 1 with *lent set, 0: nothing is, -1 with @err set. */
+/* With the lock held: what is lent to the job, if @to may have it. 1 with *lent set, 0: nothing is, -1 with @err set. */
 static int
-replLendFind(const ReplRegion *region, const char *volume, const ReplWireHello *hello, ReplLent **lent,
-             GError **err)
+replLendFind(const ReplLendTo *to, ReplLent **lent, GError **err)
 {
+    const ReplWireHello *hello = to->hello;
+
     if (!replLend.jobs || !(*lent = g_hash_table_lookup(replLend.jobs, hello->job)))
         return 0;
-    if (!g_str_equal((*lent)->hostId, hello->hostId) || !g_str_equal((*lent)->poolUuid, region->uuidstr) ||
-        !g_str_equal((*lent)->volume, volume)) {
+    if (!g_str_equal((*lent)->hostId, hello->hostId) || g_strcmp0((*lent)->caller, to->caller) != 0 ||
+        !g_str_equal((*lent)->poolUuid, to->region->uuidstr) || !g_str_equal((*lent)->volume, to->volume)) {
         replErrorSet(err, VIR_ERR_OPERATION_DENIED,
-                     _("Job %s is one of another host, and reads another image"), hello->job);
+                     _("Job %s is one of another host or user, or reads another image"), hello->job);
         return -1;
     }
     if (hello->epoch > (*lent)->epoch)
@@ -126,8 +130,7 @@ replLendFind(const ReplRegion *region, const char *volume, const ReplWireHello *
 
 /* Takes over what is lent to the job already; @may is asked before the session that has it is ended. 1, 0 or -1, as above. */
 static int
-replLendAgain(const ReplRegion *region, const char *volume, const ReplWireHello *hello, ReplSession *session,
-              ReplServeMay may, void *opaque, ReplLent **lent, GError **err)
+replLendAgain(const ReplLendTo *to, ReplServeMay may, void *opaque, ReplLent **lent, GError **err)
 {
     g_autoptr(ReplSession) before = NULL;
     ReplLent *now = NULL;
@@ -135,7 +138,7 @@ replLendAgain(const ReplRegion *region, const char *volume, const ReplWireHello 
 
     {
         REPL_GUARD(&replLend.lock);
-        if ((rc = replLendFind(region, volume, hello, lent, err)) <= 0)
+        if ((rc = replLendFind(to, lent, err)) <= 0)
             return rc;
         (*lent)->users++;
     }
@@ -145,14 +148,14 @@ replLendAgain(const ReplRegion *region, const char *volume, const ReplWireHello 
     }
     {
         REPL_GUARD(&replLend.lock);
-        if ((rc = replLendFind(region, volume, hello, &now, err)) > 0 && now == *lent) {
+        if ((rc = replLendFind(to, &now, err)) > 0 && now == *lent) {
             before = (*lent)->session;
-            (*lent)->session = replSessionRef(session);
-            (*lent)->epoch = hello->epoch;
+            (*lent)->session = replSessionRef(to->session);
+            (*lent)->epoch = to->hello->epoch;
             replLockWake(&replLend.lock);
         } else if (rc >= 0) {
             replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Job %s has opened a newer session already"),
-                         hello->job);
+                         to->hello->job);
             rc = -1;
         }
     }
@@ -164,25 +167,24 @@ replLendAgain(const ReplRegion *region, const char *volume, const ReplWireHello 
 }
 
 ReplLent *
-replLendTake(const ReplRegion *region, const char *volume, const ReplWireHello *hello, ReplSession *session,
-             ReplServeMay may, void *opaque, GError **err)
+replLendTake(const ReplLendTo *to, ReplServeMay may, void *opaque, GError **err)
 {
     g_autoptr(ReplLent) fresh = NULL;
     ReplLent *lent = NULL;
-    int rc = replLendAgain(region, volume, hello, session, may, opaque, &lent, err);
+    int rc = replLendAgain(to, may, opaque, &lent, err);
 
     if (rc != 0)
         return rc > 0 ? lent : NULL;
-    if (!(fresh = replLentNew(region, volume, hello, may, opaque, err)))
+    if (!(fresh = replLentNew(to, may, opaque, err)))
         return NULL;
-    fresh->session = replSessionRef(session);
+    fresh->session = replSessionRef(to->session);
     {
         REPL_GUARD(&replLend.lock);
         if (!replLend.jobs)
             replLend.jobs = g_hash_table_new(g_str_hash, g_str_equal);
         if (replLend.stop || g_hash_table_contains(replLend.jobs, fresh->job)) {
             replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Job %s has opened a newer session already"),
-                         hello->job);
+                         to->hello->job);
             return NULL;
         }
         g_hash_table_insert(replLend.jobs, fresh->job, fresh);

@@ -20,12 +20,19 @@
 
 typedef struct _ReplLent ReplLent;
 
-/* Lends @volume of @region to the job of @hello, over @session. @may is asked about the chain before anything of it leaves.
- * What was lent to this job before is taken over: its session is ended first. NULL with @err set
- * (VIR_ERR_OPERATION_INVALID: a newer session of this job is there). */
+/* What is to be lent, and to whom. */
+typedef struct {
+    const ReplRegion *region;
+    const char *volume;
+    const ReplWireHello *hello;
+    const char *caller; /* as access control knows it, NULL: not at all */
+    ReplSession *session;
+} ReplLendTo;
+
+/* @may is asked about the chain before anything of it leaves. What was lent to this job before is taken over by the same caller
+ * alone: its session is ended first. NULL with @err set (VIR_ERR_OPERATION_INVALID: a newer session of this job is there). */
 ReplLent *
-replLendTake(const ReplRegion *region, const char *volume, const ReplWireHello *hello, ReplSession *session,
-             ReplServeMay may, void *opaque, GError **err);
+replLendTake(const ReplLendTo *to, ReplServeMay may, void *opaque, GError **err);
 
 /* Answers questions of the session that took it. */
 ReplServe *

@@ -183,7 +183,6 @@ replPushingSubmitTo(ReplPushing *pushing, virStoragePoolPtr pool, const ReplVolX
     return job;
 }
 
-/* In the name of the session's caller. */
 static ReplJob *
 replPushingSubmit(ReplPushing *pushing, const char *request, GError **err)
 {
@@ -191,7 +190,6 @@ replPushingSubmit(ReplPushing *pushing, const char *request, GError **err)
     g_autoptr(ReplJob) known = NULL;
     g_autoptr(ReplConn) conn = NULL;
     g_autoptr(ReplPool) pool = NULL;
-    g_auto(ReplIdentity) before = NULL;
 
     if (!xml)
         return NULL;
@@ -204,9 +202,6 @@ replPushingSubmit(ReplPushing *pushing, const char *request, GError **err)
         replErrorSet(err, VIR_ERR_INVALID_ARG, _("The other host asks for no replica"));
         return NULL;
     }
-    before = replVirt.IdentityGetCurrent();
-    if (pushing->called->identity)
-        replVirt.IdentitySetCurrent(pushing->called->identity);
     if (!(conn = replVirt.GetConnectStorage()) ||
         !(pool = replNext.storagePoolLookupByUUID(conn, pushing->called->region->uuid))) {
         replTakeError(err);
@@ -224,7 +219,7 @@ replPushingFind(const char *jobId)
     return job && replMakersHas(job) ? g_steal_pointer(&job) : NULL;
 }
 
-/* In the name of the session's caller: what a push needs for the replica. (Its layers are asked about when the plan names
+/* What a push needs for the replica. (Its layers are asked about when the plan names
  * them.) */
 static int
 replPushingMayMake(ReplCalled *called, GError **err)
@@ -234,11 +229,8 @@ replPushingMayMake(ReplCalled *called, GError **err)
     g_autofree char *xml =
         g_markup_printf_escaped("<volume><name>%s</name><capacity>0</capacity></volume>", called->volume);
     g_autoptr(ReplConn) conn = replVirt.GetConnectStorage();
-    g_auto(ReplIdentity) before = replVirt.IdentityGetCurrent();
     int rc = conn ? 0 : -1;
 
-    if (called->identity)
-        replVirt.IdentitySetCurrent(called->identity);
     for (guint i = 0; rc == 0 && i < G_N_ELEMENTS(checks); i++)
         rc = replAccessNewVol(conn, called->region->uuid, xml, FALSE, checks[i]);
     if (rc < 0)
@@ -246,21 +238,10 @@ replPushingMayMake(ReplCalled *called, GError **err)
     return rc;
 }
 
-/* Who calls. */
-static char *
-replPushingCaller(const ReplCalled *called)
-{
-    g_auto(ReplIdentity) before = replVirt.IdentityGetCurrent();
-
-    if (called->identity)
-        replVirt.IdentitySetCurrent(called->identity);
-    return replIdentityName();
-}
-
 static gboolean
-replPushingIsCallers(const ReplCalled *called, const ReplJobRecord *record)
+replPushingIsCallers(const ReplJobRecord *record)
 {
-    g_autofree char *caller = replPushingCaller(called);
+    g_autofree char *caller = replIdentityName();
 
     return replPushedIs(record) && g_strcmp0(record->requester, caller) == 0;
 }
@@ -275,9 +256,9 @@ replPushingMayFollow(ReplCalled *called, const ReplWireHello *hello, GError **er
     g_autoptr(ReplStaging) home = replHomeOf(called->region, FALSE, NULL);
     g_autoptr(ReplJobRecord) record = home ? replJobRecordLoad(home, hello->job, NULL) : NULL;
 
-    if (replication ? replPushingIsCallers(called, replication->journal->record) &&
+    if (replication ? replPushingIsCallers(replication->journal->record) &&
                           g_str_equal(replication->journal->targetUuidstr, called->region->uuidstr)
-        : record ? replPushingIsCallers(called, record)
+        : record ? replPushingIsCallers(record)
                  : !known)
         return 0;
     replErrorSet(err, VIR_ERR_OPERATION_DENIED, _("Job %s was not pushed into pool '%s' by this caller"),

@@ -92,13 +92,16 @@ static int
 replStateShutdownWait(void)
 {
     replServiceStop();
+    replDistantStopped();
     return 0;
 }
 
 static int
 replStateCleanup(void)
 {
+    replDistantStop();
     replPeersStop();
+    replDistantStopped();
     replServiceStop();
     replRegionsStop();
     return 0;

@@ -52,7 +52,7 @@ static const ReplConfigKey replConfigKeys[] = {
     REPL_CONFIG_NUMBER("checkpoint_mib", checkpoint_bytes, 32, 1, 64, REPL_MIB),
     REPL_CONFIG_NUMBER("bundle_level", bundleLevel, 3, 0, 9, 1),
     REPL_CONFIG_NUMBER("serve_hosts", serveHosts, 0, 0, 1, 1),
-    REPL_CONFIG_NUMBER("peer_gone_seconds", peerGone_s, 600, 10, 604800, 1),
+    REPL_CONFIG_NUMBER("peer_gone_seconds", peerGone_s, 600, 1, 604800, 1),
     REPL_CONFIG_NUMBER("qemu_img_seconds", helperTime_s, 30, 1, 3600, 1),
     REPL_CONFIG_NUMBER("qemu_img_memory_mib", helperMemory_bytes, 1024, 256, 1048576, REPL_MIB),
     REPL_CONFIG_STRING("trusted_libvirt", trustedLibvirt, ""),

@@ -2,8 +2,15 @@
 """Another implementation of what two hosts say to each other (libvirt-storage-replication-wire(7)), to say it wrongly, too."""
 
 import ctypes
+import hashlib
+import json
+import os
 import struct
+import sys
+import time
 import uuid
+
+import libvirt
 
 FLAG = 1 << 20
 HELLO, WELCOME, ERROR, PING, PONG, BYE, OK = range(1, 8)
@@ -44,7 +51,16 @@ class Session:
 
     def __init__(self, host, pool, volume):
         self.conn = host.connect()
-        vol = self.conn.storagePoolLookupByName(pool).storageVolLookupByName(volume)
+        self._open(host, self.conn.storagePoolLookupByName(pool).storageVolLookupByName(volume))
+
+    @classmethod
+    def on(cls, conn, pool, volume):
+        session = cls.__new__(cls)
+        session.conn = conn
+        session._open(None, conn.storagePoolLookupByName(pool).storageVolLookupByName(volume))
+        return session
+
+    def _open(self, host, vol):
         self.stream = self.conn.newStream(0)
         vol.download(self.stream, 0, 0, FLAG)
 
@@ -91,3 +107,143 @@ class Session:
 def error_of(payload):
     code, length = struct.unpack(">II", payload[:8])
     return code, payload[8:8 + length].decode()
+
+
+_xxhash.XXH3_128bits.restype = type("Hash128", (ctypes.Structure,), {"_fields_": [("low", ctypes.c_uint64),
+                                                                                   ("high", ctypes.c_uint64)]})
+_xxhash.XXH3_128bits.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
+
+
+def checksum(data):
+    value = _xxhash.XXH3_128bits(data, len(data))
+    return struct.pack(">QQ", value.high, value.low)
+
+
+class Layer:
+    """A file as the layer of a chain that is told to another host; `facts` replace what is true of it."""
+
+    def __init__(self, path, fmt="qcow2", pool="elsewhere", pool_uuid=str(uuid.UUID(int=8)), **facts):
+        self.path = path
+        info = os.stat(path)
+        self.facts = {"volume": os.path.basename(path), "size": info.st_size, "format": fmt, "ino": info.st_ino,
+                      "virtual": info.st_size, "pool": pool, "pool_uuid": pool_uuid, "backing": "raw"}
+        if fmt == "qcow2":
+            with open(path, "rb") as f:
+                self.facts["virtual"], = struct.unpack(">Q", f.read(32)[24:])
+        self.facts.update(facts)
+
+    def bytes(self):
+        f = self.facts
+        return (text(f["volume"]) + text(f["pool"]) + text(f["pool_uuid"])
+                + struct.pack(">QQQQQ", 1, f["ino"], f["size"], 10**18, 10**18) + text(f["format"]) + text(f["backing"])
+                + struct.pack(">BIIQQQQ", 0, 0, 0, min(f["size"], 1 << 40), f["virtual"], 0, 0) + text(None))
+
+    def read(self, offset, length):
+        with open(self.path, "rb") as f:
+            f.seek(offset)
+            return f.read(length)
+
+
+class Holder(Session):
+    """Pushes a chain: answers what the maker asks. `lies` replace answers: {question: function(payload) -> frame bytes or
+    None, which is no answer at all}."""
+
+    def __init__(self, host, pool, name, layers, lies=None):
+        # a handle of a volume that is not there: libvirt has it look up what it knows nothing of
+        host.ok("vol-create-as", pool, name, "1")
+        super().__init__(host, pool, name)
+        self.layers = layers
+        self.lies = lies or {}
+        self.asked = []
+
+    def _open(self, host, vol):
+        host.ok("vol-delete", "--pool", vol.storagePoolLookupByVolume().name(), vol.name())
+        super()._open(host, vol)
+
+    def chain(self):
+        return (text("elsewhere") + text(str(uuid.UUID(int=8))) + text("cn-west-1") + text(None)
+                + text(str(uuid.UUID(int=9))) + text("available") + text(None) + b"\0" + text("web") + text(None)
+                + struct.pack(">I", len(self.layers)) + b"".join(layer.bytes() for layer in self.layers))
+
+    def answer(self, kind, ident, payload):
+        if kind in self.lies:
+            return self.lies[kind](ident, payload)
+        if kind == DESCRIBE:
+            return frame(CHAIN, self.chain(), ident)
+        if kind in (HOLD, CHECK):
+            return frame(OK, b"", ident)
+        layer, offset, length = struct.unpack(">IQI", payload)
+        if kind == RUNS:
+            size = self.layers[layer].facts["size"]
+            return frame(RUN_LIST, struct.pack(">QIQQ", (1 << 64) - 1, 1, offset, size - offset), ident)
+        if kind == READ:
+            data = self.layers[layer].read(offset, length)
+            return frame(DATA, payload + checksum(data) + data, ident)
+        assert kind == DIGESTS, kind
+        blocks = [self.layers[layer].read(offset + n * 65536, 65536) for n in range(length)]
+        digests = [hashlib.sha256(block).digest() for block in blocks if block]
+        return frame(DIGEST_LIST, struct.pack(">I", len(digests)) + b"".join(digests), ident)
+
+    def push(self, request="", timeout_s=60, **kwargs):
+        """Serves until the other host's job is over. (state, what it says of its failure); None: it has ended the session."""
+        xml = ("<volume><metadata><replication:replicate xmlns:replication='urn:libvirt-replication:1.0'"
+               f"{request}/></metadata></volume>")
+        reply = self.greet(purpose=PUSH, request=xml, **kwargs)
+        if reply is None or reply[0] == ERROR:
+            return reply and ("refused", error_of(reply[2])[1])
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            got = self.receive(skip=(PONG,))
+            if got is None:
+                return None
+            kind, ident, payload = got
+            if kind == STATUS:
+                status = status_of(payload)
+                if status["over"]:
+                    return status["state"], status["error"]
+            elif kind == PING:
+                self.send(frame(PONG))
+            elif kind != BYE:
+                self.asked.append(kind)
+                reply = self.answer(kind, ident, payload)
+                if reply is not None:
+                    self.send(reply)
+        raise AssertionError("the push has not ended")
+
+
+def status_of(payload):
+    at = 1
+
+    def get():
+        nonlocal at
+        length, = struct.unpack(">I", payload[at:at + 4])
+        at += 4
+        if length == 0xffffffff:
+            return None
+        at += length
+        return payload[at - length:at].decode()
+
+    status = {"over": payload[0] == 1, "volume": get(), "state": get()}
+    at += 32 + 4
+    status["error"] = get()
+    return status
+
+
+def main(uri, pool, volume, kind):
+    """One greeting, for a test that runs this as another user; prints what came of it."""
+    conn = libvirt.open(uri)
+    try:
+        session = Session.on(conn, pool, volume)
+        purpose, _, options = kind.partition(" ")
+        reply = session.greet(purpose=int(purpose), **json.loads(options or "{}"))
+    except libvirt.libvirtError as err:
+        print("refused", err)
+        return
+    if reply and reply[0] == ERROR:
+        print("error", error_of(reply[2])[1])
+    else:
+        print("greeted" if reply and reply[0] == WELCOME else reply)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -31,6 +31,7 @@ def places(pair):
     near = Pool(here, f"near{n}", region="cn-north-1")
     behind = Pool(there, f"behind{n}", region="cn-east-2")
     far = RemotePool(here, f"far{n}", behind.name, uri=uri(link))
+    far.wait_peer("connected")  # the test before may have taken it away
     yield near, far, behind
     for host, pool in ((here, near), (here, far), (there, behind)):
         host.virsh("pool-destroy", pool.name)

@@ -48,6 +48,23 @@ def test_a_layer_is_read(lender, session):
     probe.close()
 
 
+def test_a_goodbye_is_answered(lender):
+    """Whatever the daemon still had to say arrives before the end of the stream."""
+    host, pool, volume = lender
+    for n in range(60):
+        session = wire.Session(host, pool.name, volume)
+        assert session.greet()[0] == wire.WELCOME
+        wanted = n % 3
+        for ident in range(wanted):
+            session.send(wire.frame(wire.READ, wire.read_range(0, 0, 262144), ident + 1))
+        got = [session.receive()[0] for _ in range(wanted)]
+        session.send(wire.frame(wire.BYE))
+        answer = session.receive()
+        assert answer is not None and answer[0] == wire.BYE, n
+        assert got == [wire.DATA] * wanted and session.receive() is None
+        session.close()
+
+
 def test_a_newer_version_is_refused_clearly(session):
     kind, ident, payload = session.greet(versions=(5, 9))
     assert (kind, ident) == (wire.ERROR, 0)
@@ -115,6 +132,24 @@ def test_silence_and_floods_cost_little(lender):
         except libvirt.libvirtError:
             pass
     assert wait_until(lambda: host.threads() <= before + 4, 60), (before, host.threads())
+
+
+def test_the_daemon_stops_with_sessions_open(new_host):
+    """Their threads end before it does, whatever the other ends do."""
+    host = serving(new_host()).start()
+    pool = Pool(host, "beijing", region="cn-north-1")
+    volume = pool.chain()
+    open_ = [wire.Session(host, pool.name, volume) for _ in range(6)]
+    for session in open_[:4]:
+        assert session.greet()[0] == wire.WELCOME
+    began = time.monotonic()
+    host.stop()
+    assert time.monotonic() - began < 25
+    assert "without them" not in host.log()
+    for session in open_:
+        with pytest.raises(libvirt.libvirtError):
+            session.close()
+            session.conn.getHostname()
 
 
 def test_nobody_is_served_unless_an_administrator_says_so(new_host):
