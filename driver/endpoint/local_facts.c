@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/lock.h"
 #include "copy/clone.h"
+#include "endpoint/localfar.h"
 #include "endpoint/localpriv.h"
 #include "probe/graph.h"
 #include "probe/present.h"
@@ -17,8 +18,7 @@
 #include "store/record.h"
 #include "virt/access.h"
 
-/* Copies of the journal's layers that are the job's in the pool: held names and files in place. */
-static GPtrArray *
+GPtrArray *
 replLocalOwn(ReplLocalTarget *target)
 {
     g_autoptr(ReplJobRecord) record = replJournalCopy(target->journal);
@@ -129,14 +129,14 @@ replLocalAskRecord(void *opaque, const char *volume)
 
 /* A plan must not tell whether a volume that the requester may not read has the same content as one that he may. */
 static gboolean
-replLocalAskMayRead(ReplLocalAsk *ask, const char *volume)
+replLocalMayRead(const ReplLocalTarget *target, const char *volume, ReplConn **conn)
 {
     gboolean may;
 
-    if (!ask->conn)
-        ask->conn = replVirt.GetConnectStorage();
-    may = ask->conn && replAccessVol(ask->conn, ask->target->region->uuid, volume,
-                                     replVirt.StorageVolDownloadEnsureACL) == 0;
+    if (!*conn)
+        *conn = replVirt.GetConnectStorage();
+    may = *conn &&
+          replAccessVol(*conn, target->region->uuid, volume, replVirt.StorageVolDownloadEnsureACL) == 0;
     if (!may)
         virResetLastError();
     return may;
@@ -144,13 +144,20 @@ replLocalAskMayRead(ReplLocalAsk *ask, const char *volume)
 
 /* What this job has put in place itself is made by its own step again (openLayer finds it done), so that a plan does not
  * change with how far the attempt before it came. */
+gboolean
+replLocalMayUse(const ReplLocalTarget *target, const GPtrArray *own, const char *volume, ReplConn **conn)
+{
+    g_autoptr(ReplJob) job = replMakersFind(target->region->uuidstr, volume, NULL);
+
+    return !job && !replLocalIsOwn(target, own, volume) && replLocalMayRead(target, volume, conn);
+}
+
 static gboolean
 replLocalAskUsable(void *opaque, const char *volume)
 {
     ReplLocalAsk *ask = opaque;
-    g_autoptr(ReplJob) job = replMakersFind(ask->target->region->uuidstr, volume, NULL);
 
-    return !job && !replLocalIsOwn(ask->target, ask->own, volume) && replLocalAskMayRead(ask, volume);
+    return replLocalMayUse(ask->target, ask->own, volume, &ask->conn);
 }
 
 static int
@@ -222,6 +229,31 @@ replLocalAnyPresent(const ReplPresent *present, guint count)
     return FALSE;
 }
 
+static gboolean
+replLocalAskStops(void *opaque)
+{
+    const ReplLocalAsk *ask = opaque;
+
+    return replLocalStops(ask->target) ||
+           (ask->look->proceed && ask->look->proceed(ask->look->opaque, 0, NULL) < 0);
+}
+
+/* Layers on another host, of which digests are known. */
+static int
+replLocalFindFar(ReplLocalAsk *ask, ReplSource *source, const ReplSourceFacts *facts, ReplPresent *present,
+                 GError **err)
+{
+    const ReplLocalFar far = {.source = source,
+                              .facts = facts,
+                              .dir = ask->target->dir,
+                              .sized = replLocalAskSized,
+                              .usable = replLocalAskUsable,
+                              .stop = replLocalAskStops,
+                              .opaque = ask};
+
+    return replLocalFarPresent(&far, ask->look->contents, ask->closely, present, err);
+}
+
 static int
 replLocalPresentAreImages(const ReplLocalTarget *target, ReplPresent *present, guint count, GError **err)
 {
@@ -251,14 +283,17 @@ replLocalPresent(ReplTarget *base, ReplSource *source, const ReplPresentLook *lo
     int rc;
 
     *closely = FALSE;
-    if (!chain && replSourceTellsContent(source) && replSourceDescribe(source, NULL, &facts, err) < 0)
+    if (!chain && !source->ops->digests && !replSourceTellsContent(source))
+        return 0;
+    if (!chain && replSourceDescribe(source, NULL, &facts, err) < 0)
         return -1;
-    count = chain ? chain->layers->len : facts ? facts->layerCount : 0;
+    count = chain ? chain->layers->len : facts->layerCount;
     if (count < 2)
         return 0;
     if (replLocalTargetOpen(target, err) < 0)
         return -1;
-    rc = replLocalFindPresent(&ask, source, present, err);
+    rc = chain || replSourceTellsContent(source) ? replLocalFindPresent(&ask, source, present, err)
+                                                 : replLocalFindFar(&ask, source, facts, present, err);
     if (ask.conn)
         replVirt.ObjectUnref(ask.conn);
     if (rc < 0 ||

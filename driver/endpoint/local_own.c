@@ -30,6 +30,12 @@ replLocalTargetOpen(ReplLocalTarget *target, GError **err)
     return (target->staging = replRegionStaging(target->region, TRUE, err)) ? 0 : -1;
 }
 
+gboolean
+replLocalStops(void *opaque)
+{
+    return g_atomic_int_get(&((ReplLocalTarget *)opaque)->cancelled) != 0;
+}
+
 void
 replLocalShowNames(ReplLocalTarget *target)
 {

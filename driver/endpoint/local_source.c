@@ -7,10 +7,13 @@
  */
 #include "endpoint/local_source.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "convert/convert.h"
 #include "convert/layers.h"
 #include "copy/files.h"
+#include "endpoint/sums.h"
 #include "image/view.h"
 #include "service/service.h"
 
@@ -29,6 +32,11 @@ typedef struct {
     ReplImage *image;
     ReplPlanLayer *layers;
     ReplSourceFacts facts;
+
+    /* From digests on: an element for each layer, NULL: there are none. */
+    ReplDigests **digests;
+    gboolean *summed; /* it was tried */
+    gint cancelled;   /* atomic */
 } ReplLocalSource;
 
 static int
@@ -107,6 +115,67 @@ replLocalSourceOpenLayer(ReplSource *base, guint layer, GError **err)
     return replFileReaderNew(replChainLayer(((ReplLocalSource *)base)->chain, layer)->fd, NULL, err);
 }
 
+static gboolean
+replLocalSourceStops(void *opaque)
+{
+    return g_atomic_int_get(&((ReplLocalSource *)opaque)->cancelled) != 0;
+}
+
+/* Kept ones, else made now. */
+static ReplDigests *
+replLocalSourceSums(ReplLocalSource *source, guint layer)
+{
+    const ReplLayer *file = replChainLayer(source->chain, layer);
+    const ReplSummed summed = {file->pool, file->volume, file->fd, layer > 0};
+
+    if (!source->digests) {
+        source->digests = g_new0(ReplDigests *, source->chain->layers->len);
+        source->summed = g_new0(gboolean, source->chain->layers->len);
+    }
+    if (!source->summed[layer]) {
+        source->digests[layer] = replSums(&summed, TRUE, replLocalSourceStops, source);
+        source->summed[layer] = TRUE;
+    }
+    return source->digests[layer];
+}
+
+static gssize
+replLocalSourceDigests(ReplSource *base, guint layer, ReplDigestLevel level, guint64 first, guint count,
+                       guint8 *digests, GError **err)
+{
+    ReplLocalSource *source = (ReplLocalSource *)base;
+    const ReplDigests *sums = replLocalSourceSums(source, layer);
+    guint64 blocks = replSumBlocks(replChainLayer(source->chain, layer)->identity.size_bytes);
+    guint64 all =
+        level == REPL_DIGEST_BLOCKS ? blocks : (blocks + REPL_SUM_GROUP_BLOCKS - 1) / REPL_SUM_GROUP_BLOCKS;
+    guint64 loaded = G_MAXUINT64;
+    ReplGroupSums group;
+
+    if (!sums || first >= all)
+        return 0;
+    count = MIN(count, all - first);
+    for (guint i = 0; i < count; i++) {
+        guint64 at = first + i;
+        guint8 *to = digests + (gsize)i * REPL_SUM_BYTES;
+
+        if (level == REPL_DIGEST_GROUPS) {
+            memcpy(to, replDigestsGroup(sums, at), REPL_SUM_BYTES);
+            continue;
+        }
+        if (at / REPL_SUM_GROUP_BLOCKS != loaded &&
+            replDigestsBlocks(sums, loaded = at / REPL_SUM_GROUP_BLOCKS, group, err) < 0)
+            return -1;
+        memcpy(to, group[at % REPL_SUM_GROUP_BLOCKS], REPL_SUM_BYTES);
+    }
+    return count;
+}
+
+static void
+replLocalSourceCancel(ReplSource *base)
+{
+    g_atomic_int_set(&((ReplLocalSource *)base)->cancelled, 1);
+}
+
 static ReplChain *
 replLocalSourceChain(ReplSource *base)
 {
@@ -118,6 +187,10 @@ replLocalSourceFree(ReplSource *base)
 {
     ReplLocalSource *source = (ReplLocalSource *)base;
 
+    for (guint i = 0; source->digests && i < source->chain->layers->len; i++)
+        replDigestsFree(source->digests[i]);
+    g_free(source->digests);
+    g_free(source->summed);
     replImageFree(source->image);
     g_free(source->layers);
     replChainFree(source->chain);
@@ -133,7 +206,9 @@ static const ReplSourceOps replLocalSourceOps = {
     .describe = replLocalSourceDescribe,
     .unchanged = replLocalSourceUnchanged,
     .openLayer = replLocalSourceOpenLayer,
+    .digests = replLocalSourceDigests,
     .chain = replLocalSourceChain,
+    .cancel = replLocalSourceCancel,
     .free = replLocalSourceFree,
 };
 

@@ -18,11 +18,18 @@ replLocalTargetFree(ReplTarget *base)
         replFdClose(g_array_index(target->held, int, i));
     g_array_unref(target->held);
     replFdClose(target->fd);
+    replBasisFree(target->basis);
     if (target->staging)
         replStagingUnref(target->staging);
     g_clear_pointer(&target->set, replPoolSetFree);
     replRegionFree(target->region);
     g_free(target);
+}
+
+static void
+replLocalCancel(ReplTarget *base)
+{
+    g_atomic_int_set(&((ReplLocalTarget *)base)->cancelled, 1);
 }
 
 static const ReplTargetOps replLocalTargetOps = {
@@ -39,6 +46,7 @@ static const ReplTargetOps replLocalTargetOps = {
     .look = replLocalLook,
     .written = replLocalWritten,
     .undo = replLocalUndo,
+    .cancel = replLocalCancel,
     .free = replLocalTargetFree,
 };
 

@@ -56,7 +56,6 @@ replLocalOpenLayer(ReplTarget *base, guint index, ReplSource *source, ReplWriter
     struct stat st;
     guint number;
 
-    (void)source;
     *writer = NULL;
     replLockTake(&journal->lock);
     layer = replLocalLayer(target, index);
@@ -83,7 +82,12 @@ replLocalOpenLayer(ReplTarget *base, guint index, ReplSource *source, ReplWriter
         return -1;
     }
     target->open = index;
-    return (*writer = replFileWriterNew(target->fd, NULL, err)) ? 0 : -1;
+    if (!(*writer = replFileWriterNew(target->fd, NULL, err)))
+        return -1;
+    if (source && progress->state != REPL_LAYER_WRITTEN)
+        *writer = replLocalOnBasis(target, source, replLocalStep(target, index)->layer, *writer,
+                                   progress->state != REPL_LAYER_FRESH);
+    return 0;
 }
 
 int

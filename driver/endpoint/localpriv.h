@@ -5,8 +5,10 @@
  */
 #pragma once
 
+#include "endpoint/basis.h"
 #include "endpoint/local_target.h"
 #include "probe/present.h"
+#include "virt/access.h"
 
 typedef struct {
     ReplTarget base;
@@ -28,6 +30,10 @@ typedef struct {
     /* The layer that is open. */
     guint open; /* step */
     int fd;     /* its partial file, -1: none */
+
+    ReplBasis *basis;  /* blocks that are here; NULL: not yet looked at, or there are none */
+    gboolean hasBasis; /* it was looked at */
+    gint cancelled;    /* atomic */
 } ReplLocalTarget;
 
 /* local_own.c. Opens the pool. Returns 0, or -1 with @err set. */
@@ -75,6 +81,24 @@ replLocalFindContent(ReplLocalTarget *target, ReplSource *source, const ReplPres
 /* local_facts.c */
 gboolean
 replLocalCanClone(ReplTarget *base, ReplSource *source);
+
+/* Whether @volume is no one's that is being made, and one that the requester may read. *conn: opened when there is something
+ * to ask. */
+gboolean
+replLocalMayUse(const ReplLocalTarget *target, const GPtrArray *own, const char *volume, ReplConn **conn);
+
+/* Copies of the journal's layers that are the job's in the pool: held names and files in place. */
+GPtrArray *
+replLocalOwn(ReplLocalTarget *target);
+
+gboolean
+replLocalStops(void *opaque);
+
+/* local_basis.c. Has @writer (taken over, of the open layer) take blocks that the pool has already, where @source is on another host and
+ * tells digests. Returns the writer to use. */
+ReplWriter *
+replLocalOnBasis(ReplLocalTarget *target, ReplSource *source, guint layer, ReplWriter *writer,
+                 gboolean dirty);
 
 /* local_names.c */
 int

@@ -133,21 +133,21 @@ replSameBytes(int a, int b, const char *whatA, const char *whatB, const ReplSame
     return replSameFrom(a, b, whatA, whatB, 0, watch, err);
 }
 
-int
-replQcow2SameLayer(int a, int b, const char *whatA, const char *whatB, const ReplSameWatch *watch,
-                   GError **err)
+/* 1 with *cluster_bytes set, 0 or -1, as of whole layers. */
+static int
+replSameHeads(int a, int b, const char *whatA, const char *whatB, guint64 *cluster_bytes, GError **err)
 {
     g_autoptr(ReplQcow2Header) headerA = replQcow2HeaderRead(a, whatA, err);
     g_autoptr(ReplQcow2Header) headerB = headerA ? replQcow2HeaderRead(b, whatB, err) : NULL;
     g_autofree guint8 *firstA = NULL;
     g_autofree guint8 *firstB = NULL;
     const ReplQcow2Edit noBacking = {.setBacking = TRUE};
-    guint64 cluster, used;
+    guint64 used;
 
     if (!headerB)
         return -1;
-    cluster = replQcow2ClusterSize(headerA);
-    if (headerA->fileSize_bytes != headerB->fileSize_bytes || cluster != replQcow2ClusterSize(headerB))
+    *cluster_bytes = replQcow2ClusterSize(headerA);
+    if (headerA->fileSize_bytes != headerB->fileSize_bytes || *cluster_bytes != replQcow2ClusterSize(headerB))
         return 0;
     /* A layer with a backing file and one without are never the same. */
     if (!headerA->backing != !headerB->backing)
@@ -156,7 +156,23 @@ replQcow2SameLayer(int a, int b, const char *whatA, const char *whatB, const Rep
     firstB = firstA ? replQcow2HeaderRebuild(b, headerB, &noBacking, whatB, &used, err) : NULL;
     if (!firstB)
         return -1;
-    if (memcmp(firstA, firstB, cluster) != 0)
-        return 0;
-    return replSameFrom(a, b, whatA, whatB, cluster, watch, err);
+    return memcmp(firstA, firstB, *cluster_bytes) == 0;
+}
+
+int
+replQcow2SameHead(int a, int b, const char *whatA, const char *whatB, GError **err)
+{
+    guint64 cluster;
+
+    return replSameHeads(a, b, whatA, whatB, &cluster, err);
+}
+
+int
+replQcow2SameLayer(int a, int b, const char *whatA, const char *whatB, const ReplSameWatch *watch,
+                   GError **err)
+{
+    guint64 cluster;
+    int rc = replSameHeads(a, b, whatA, whatB, &cluster, err);
+
+    return rc > 0 ? replSameFrom(a, b, whatA, whatB, cluster, watch, err) : rc;
 }

@@ -22,6 +22,10 @@ int
 replQcow2SameLayer(int a, int b, const char *whatA, const char *whatB, const ReplSameWatch *watch,
                    GError **err);
 
+/* The same of their first clusters alone. */
+int
+replQcow2SameHead(int a, int b, const char *whatA, const char *whatB, GError **err);
+
 /* The same for any two files: equal sizes and bytes, holes being zeros. */
 int
 replSameBytes(int a, int b, const char *whatA, const char *whatB, const ReplSameWatch *watch, GError **err);

@@ -42,6 +42,8 @@ replLentFree(ReplLent *lent)
 {
     if (!lent)
         return;
+    if (lent->source)
+        replSourceCancel(lent->source);
     replServeFree(lent->serve);
     replSourceFree(lent->source);
     if (lent->pinId)

@@ -128,10 +128,14 @@ def write(path, writes, fmt="qcow2"):
 
 def write_random(path, offset, length, seed, fmt="qcow2"):
     """Bytes that do not compress and are nowhere else."""
+    write_bytes(path, offset, random_bytes(length, seed), fmt)
+
+
+def write_bytes(path, offset, data, fmt="qcow2"):
     with tempfile.NamedTemporaryFile() as f:
-        f.write(random_bytes(length, seed))
+        f.write(data)
         f.flush()
-        space.run("qemu-io", "-f", fmt, "-c", f"write -s {f.name} {offset} {length}", path)
+        space.run("qemu-io", "-f", fmt, "-c", f"write -s {f.name} {offset} {len(data)}", path)
 
 
 def snapshot(path, name):

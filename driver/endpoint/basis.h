@@ -1,0 +1,42 @@
+/*
+ * basis.h: blocks that a target has already, found by their digests, wherever they lie
+ *
+ * In:    volumes of the target's pool that are likely to share blocks with what is on its way.
+ * Out:   a writer that takes such blocks from there (shared where the file system can) and asks for the others alone.
+ * Owner: the target; it frees the basis after the writers.
+ * Lock:  none: it is filled before the first writer, and writers' have is one thread's at a time.
+ *
+ * The index has the first 8 bytes of each digest and 4 Mi blocks at most (64 MiB): what is found is held against the whole digest,
+ * and what is read is digested again before it is written, so that neither an accident nor damage is carried on.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "copy/writer.h"
+#include "endpoint/source.h"
+#include "endpoint/sums.h"
+
+typedef struct _ReplBasis ReplBasis;
+
+ReplBasis *
+replBasisNew(void);
+
+void
+replBasisFree(ReplBasis *basis);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplBasis, replBasisFree)
+
+/* Adds the blocks of a volume; its digests are made where none are kept. Volumes that a guest writes to are left out. */
+void
+replBasisAdd(ReplBasis *basis, const ReplSummed *file, gboolean (*stop)(void *opaque), void *opaque);
+
+/* Makes it ready to be asked. Returns whether there is anything in it. */
+gboolean
+replBasisSeal(ReplBasis *basis);
+
+/* A writer to @inner, taken over, of a file of @size_bytes, for layer @layer of @source, which has digests. @dirty: the file is
+ * not empty. */
+ReplWriter *
+replBasisWriter(ReplBasis *basis, ReplWriter *inner, ReplSource *source, guint layer, guint64 size_bytes,
+                gboolean dirty);
