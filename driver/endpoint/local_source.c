@@ -15,6 +15,7 @@
 #include "copy/files.h"
 #include "endpoint/sums.h"
 #include "image/view.h"
+#include "probe/graph.h"
 #include "service/service.h"
 
 typedef struct {
@@ -121,12 +122,22 @@ replLocalSourceStops(void *opaque)
     return g_atomic_int_get(&((ReplLocalSource *)opaque)->cancelled) != 0;
 }
 
+/* Where it cannot be told, too: then old digests stay. */
+static gboolean
+replLocalSourceIsNeeded(const ReplLocalSource *source, const ReplLayer *file)
+{
+    g_autoptr(ReplGraph) graph = replGraphScan(replServiceCache(), source->set, file->pool, NULL);
+    g_autoptr(GPtrArray) overlays = graph ? replGraphDependents(graph, file->pool, file->volume) : NULL;
+
+    return !overlays || overlays->len > 0;
+}
+
 /* Kept ones, else made now. */
 static ReplDigests *
 replLocalSourceSums(ReplLocalSource *source, guint layer)
 {
     const ReplLayer *file = replChainLayer(source->chain, layer);
-    const ReplSummed summed = {file->pool, file->volume, file->fd, layer > 0};
+    const ReplSummed summed = {file->pool, file->volume, file->fd, replLocalSourceIsNeeded(source, file)};
 
     if (!source->digests) {
         source->digests = g_new0(ReplDigests *, source->chain->layers->len);
