@@ -24,9 +24,10 @@ _count = iter(range(1, 1000))
 
 @pytest.fixture
 def shelf(tmp_path):
-    path = str(tmp_path / f"pushed{next(_count)}.qcow2")
+    n = next(_count)  # bytes that no image in the pool has: those would not be asked for
+    path = str(tmp_path / f"pushed{n}.qcow2")
     images.create(path, size="8M")
-    images.write_random(path, 0, 2 * MIB, seed=3)
+    images.write_random(path, 0, 2 * MIB, seed=1000 + n)
     return path
 
 
@@ -93,12 +94,14 @@ def lie_of(name, path):
         "runs-that-lead-nowhere": {wire.RUNS: lambda i, p: wire.frame(wire.RUN_LIST, struct.pack(">QI", 0, 0), i)},
         "million-runs": {wire.RUNS: lambda i, p: wire.frame(wire.RUN_LIST, struct.pack(">QI", 1, 1 << 20), i)},
         "no-chain": {wire.DESCRIBE: lambda i, p: wire.frame(wire.CHAIN, b"\xff" * 40, i)},
+        "more-digests": {wire.DIGESTS: lambda i, p: wire.frame(wire.DIGEST_LIST, struct.pack(">I", 4096) + b"d" * 32 * 4096, i)},
+        "half-a-digest": {wire.DIGESTS: lambda i, p: wire.frame(wire.DIGEST_LIST, struct.pack(">I", 2) + b"d" * 48, i)},
         "changed": {wire.CHECK: lambda i, p: wire.frame(wire.ERROR, struct.pack(">I", 55) + wire.text("it has changed"), i)},
     }[name]
 
 
 @pytest.mark.parametrize("name", ["damaged-bytes", "other-range", "fewer-bytes", "cut-frame", "unasked-answer", "absurd-runs",
-                                  "runs-that-lead-nowhere", "million-runs", "no-chain", "changed"])
+                                  "runs-that-lead-nowhere", "million-runs", "no-chain", "more-digests", "half-a-digest", "changed"])
 def test_liars(maker, pushing, shelf, name):
     host, pool = maker
     result = pushing([wire.Layer(shelf)], lie_of(name, shelf))
