@@ -149,18 +149,11 @@ replOverviewAddShared(const ReplRegion *region, ReplOverview *overview)
 
 /* --- images --- */
 
-typedef struct {
-    const ReplRegion *region;
-    ReplGraph *graph;
-    ReplOverview *overview;
-} ReplOverviewListing;
-
+/* What its record and its file tell. */
 static void
 replOverviewAddImage(const char *volume, const ReplImage *shown, void *opaque)
 {
-    const ReplOverviewListing *listing = opaque;
-    ReplGraph *graph = listing->graph;
-    const ReplGraphNode *node = replGraphFind(graph, listing->region->dir, volume);
+    ReplOverview *overview = opaque;
     ReplOverviewImage *image;
 
     if (g_str_equal(volume, REPL_STAGING_NAME))
@@ -171,12 +164,31 @@ replOverviewAddImage(const char *volume, const ReplImage *shown, void *opaque)
     image->name = g_strdup(shown->name ? shown->name : volume);
     image->status = shown->status;
     image->type = shown->type;
-    image->isLayer = node && replGraphIsLayer(graph, node);
-    image->bytes = node ? replGraphNodeBytes(node) : 0;
-    image->backing = node ? g_strdup(replGraphNearest(graph, node)) : NULL;
     image->source = g_strdup(shown->source.id);
     image->job = shown->job ? replJobInfoCopy(shown->job) : NULL;
-    g_ptr_array_add(listing->overview->images, image);
+    g_ptr_array_add(overview->images, image);
+}
+
+/* What other volumes are to them. The graph is locked, and other clients wait for it: nothing is looked at meanwhile. Returns
+ * 0, or -1 with @err set. */
+static int
+replOverviewPlaceImages(const ReplRegion *region, ReplOverview *overview, GError **err)
+{
+    g_autoptr(ReplPoolSet) set = replRegionsSet();
+    g_autoptr(ReplGraph) graph = replGraphScan(replServiceCache(), set, region->dir, err);
+    guint i;
+
+    for (i = 0; graph && i < overview->images->len; i++) {
+        ReplOverviewImage *image = g_ptr_array_index(overview->images, i);
+        const ReplGraphNode *node = replGraphFind(graph, region->dir, image->volume);
+
+        if (!node)
+            continue;
+        image->isLayer = replGraphIsLayer(graph, node);
+        image->bytes = replGraphNodeBytes(node);
+        image->backing = g_strdup(replGraphNearest(graph, node));
+    }
+    return graph ? 0 : -1;
 }
 
 static int
@@ -208,19 +220,16 @@ replOverviewVolumes(virStoragePoolPtr pool)
 static int
 replOverviewAddImages(virStoragePoolPtr pool, const ReplRegion *region, ReplOverview *overview)
 {
-    g_autoptr(ReplPoolSet) set = replRegionsSet();
     g_autoptr(GError) err = NULL;
-    g_autoptr(ReplGraph) graph = replGraphScan(replServiceCache(), set, region->dir, &err);
-    ReplOverviewListing listing = {region, graph, overview};
-    g_auto(GStrv) volumes = NULL;
+    g_auto(GStrv) volumes = replOverviewVolumes(pool);
 
-    if (!graph) {
+    if (!volumes)
+        return -1;
+    replViewImages(region, volumes, replOverviewAddImage, overview);
+    if (replOverviewPlaceImages(region, overview, &err) < 0) {
         replReport(g_steal_pointer(&err));
         return -1;
     }
-    if (!(volumes = replOverviewVolumes(pool)))
-        return -1;
-    replViewImages(region, volumes, replOverviewAddImage, &listing);
     g_ptr_array_sort(overview->images, replOverviewCompareImages);
     return 0;
 }

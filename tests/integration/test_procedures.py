@@ -159,6 +159,21 @@ def test_optimise_for_fast_creation(host, new_region):
     assert instance_runs(host, pool, "instance.qcow2")
 
 
+def test_move_a_full_machine_to_another_region(host, new_region):
+    """Its disks go as one set, seen as one job; an instance starts from it, with its data disk."""
+    source, target = new_region(HERE), new_region(FAR, quota={"images": 2, "snapshots": 1})
+    bootable(source, "vm1.qcow2", "vm1-data.qcow2")
+    source.update("vm1.qcow2", "<replication:members><replication:member volume='vm1-data.qcow2'/></replication:members>")
+    target.replicate(source, "vm1.qcow2", async_="yes")
+    with host.connect() as conn:
+        wait_ended(conn, target, 3)
+    assert target.image("vm1.qcow2").type == "full-machine"
+    assert target.image("vm1-data.qcow2").source["id"] == source.image("vm1-data.qcow2").id
+    assert target.usage()["images"] == 2 and target.usage()["snapshots"] == 1
+    assert instance_runs(host, target, "vm1.qcow2")
+    images.assert_faithful(source.file("vm1-data.qcow2"), target.file("vm1-data.qcow2"))
+
+
 def test_change_and_delete(host, new_region):
     """The name that people see, and an end: nothing is left of image and layers."""
     pool = new_region(HERE)

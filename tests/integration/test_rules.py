@@ -213,6 +213,23 @@ def test_sharing(new_pool):
     assert (copy.status, copy.project, copy.source["id"]) == ("available", "p2", image)
 
 
+def test_full_machine(regions, new_pool):
+    """A system disk with members goes to another region as one set, all or none; never within its region."""
+    source, target = regions
+    source.chain()
+    images.overlay(source.file("data.qcow2"), "base.qcow2", writes=[(0, 65536, 7)])
+    source.refresh()
+    source.update("web.qcow2", "<replication:members><replication:member volume='data.qcow2'/></replication:members>")
+    assert code(new_pool(HERE).refusal(source, "web.qcow2")) == INVALID
+    with images.OpenForWriting(source.file("data.qcow2")):
+        assert code(target.refusal(source, "web.qcow2")) == INVALID
+    assert target.volumes() == []
+    target.replicate(source, "web.qcow2")
+    for volume in ("web.qcow2", "data.qcow2"):
+        images.assert_faithful(source.file(volume), target.file(volume))
+    assert target.image("web.qcow2").job["id"] == target.image("data.qcow2").job["id"]
+
+
 def test_end_of_a_job(host, event_loop, chained):
     """A REFRESH event of the pool, a log line and the hook."""
     source, target = chained
