@@ -24,11 +24,14 @@ replPlanDiskFirst(const ReplPlanFacts *facts, guint disk)
 void
 replPlanDiskFacts(const ReplPlanFacts *facts, guint disk, ReplPlanFacts *one)
 {
-    guint first = replPlanDiskFirst(facts, disk);
-    guint end = first;
+    guint first, end;
 
     *one = *facts;
-    if (facts->memberCount == 0 || first == facts->layerCount)
+    /* A check of the quota alone has no layers. */
+    if (facts->memberCount == 0 || !facts->layers)
+        return;
+    end = first = replPlanDiskFirst(facts, disk);
+    if (first == facts->layerCount)
         return;
     while (end < facts->layerCount && facts->layers[end].disk == disk)
         end++;

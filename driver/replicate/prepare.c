@@ -148,12 +148,17 @@ replPrepareCheckQuota(const ReplReplication *replication, const ReplPrepared *pr
 {
     g_auto(ReplTargetFacts) target = {0};
     g_auto(ReplRefusal) refusal = {0};
+    ReplAmounts adds = prepared->plan->adds;
     ReplPlanFacts facts;
 
     if (replTargetGetFacts(prepared->target, &target, err) < 0)
         return -1;
     facts = replPrepareFacts(replication, prepared, &target);
-    if (replPlanCheckQuota(&facts, &prepared->plan->adds, &refusal) == 0)
+    facts.layers = prepared->facts->layers;
+    /* A plan that was handed over is older than the names that are held by now, and counted in the usage. */
+    if (target.accepted)
+        adds.images -= prepared->plan->freshImages;
+    if (replPlanCheckQuota(&facts, &adds, &refusal) == 0)
         return 0;
     replRefusalSetError(&refusal, &facts, err);
     return -1;

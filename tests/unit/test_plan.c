@@ -254,6 +254,25 @@ testEveryRefusal(void)
     teardown(&s);
 }
 
+/* The quota is checked again without any layers at hand: so is its refusal told. */
+static void
+testQuotaAlone(void)
+{
+    const Case c = {.quota = {.images = 1}};
+    const ReplAmounts adds = {1, 0, 0};
+    g_auto(ReplRefusal) refusal = {0};
+    g_autoptr(GError) err = NULL;
+    Setup s;
+
+    setup(&s, &c);
+    s.facts.layers = NULL;
+    s.facts.usage.images = 1;
+    g_assert_cmpint(replPlanCheckQuota(&s.facts, &adds, &refusal), ==, -1);
+    replRefusalSetError(&refusal, &s.facts, &err);
+    g_assert_error(err, REPL_ERROR, VIR_ERR_OPERATION_DENIED);
+    teardown(&s);
+}
+
 /* A system disk on a base, a data disk on the same base, and another, raw one. */
 static void
 setupSet(Setup *s, const Case *c, const ReplImage *const *members)
@@ -356,6 +375,7 @@ main(int argc, char **argv)
     g_test_add_func("/plan/made-up-names", testMadeUpNames);
     g_test_add_func("/plan/layers", testLayers);
     g_test_add_func("/plan/every-refusal", testEveryRefusal);
+    g_test_add_func("/plan/quota-alone", testQuotaAlone);
     g_test_add_func("/plan/set", testSet);
     g_test_add_func("/plan/set-refusals", testSetRefusals);
     return g_test_run();
