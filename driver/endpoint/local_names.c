@@ -55,7 +55,7 @@ replLocalTakeName(const ReplLocalTarget *target, virStoragePoolPtr pool, const c
         replPlaceholderDropGhost(target->region, volume))
         vol = replBelowPool(pool)->storageVolCreateXML(pool, xml, 0);
     if (vol)
-        replUploadForget(target->staging, target->journal->record->volume);
+        replUploadForget(target->staging, volume);
     return vol;
 }
 
@@ -109,6 +109,7 @@ replLocalAccept(ReplTarget *base, virStoragePoolPtr pool, const char *volume, co
         return -1;
     if (!(vol = replLocalTakeName(target, pool, volume, xml))) {
         replTakeError(err);
+        replPlaceholderDropGhost(target->region, volume);
         if (!isReplica)
             replLocalOwnName(target, volume, FALSE);
         return -1;
@@ -359,6 +360,7 @@ replLocalMake(ReplLocalTarget *target, const char *volume, const struct stat *li
     else
         *left = errno != ENOENT; /* It may be there: then it goes with the job if it is empty. */
     *left = *left && !existed && !g_error_matches(why, REPL_ERROR, VIR_ERR_STORAGE_VOL_EXIST);
+    replPlaceholderDropGhost(target->region, volume);
     g_propagate_error(err, g_steal_pointer(&why));
     return -1;
 }

@@ -190,7 +190,7 @@ replRegionTwin(const char *uuidstr, const char *path)
 
 /* Opens the directory of an active pool. */
 static ReplPoolDir *
-replRegionOpenDir(const ReplRegion *region, const char *path)
+replRegionOpenDir(ReplRegion *region, const char *path)
 {
     g_autoptr(GError) err = NULL;
     g_autoptr(ReplPoolDir) dir = replPoolDirNew(region->uuidstr, region->name, path, region->label, &err);
@@ -198,6 +198,7 @@ replRegionOpenDir(const ReplRegion *region, const char *path)
 
     if (!dir) {
         replWarn("The folder of region pool '%s' cannot be opened: %s", region->name, err->message);
+        region->unread = TRUE;
         return NULL;
     }
     if (replTwinsTakeDir(dir, replRegionIsThere, &other))

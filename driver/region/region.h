@@ -26,6 +26,7 @@ typedef struct {
     char *name;
     ReplLabel *label;
     ReplPoolDir *dir; /* NULL: the pool is not active, or another region pool has its directory (twins.h) */
+    gboolean unread;  /* it is active, but its directory could not be opened just now */
 } ReplRegion;
 
 void

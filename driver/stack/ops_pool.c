@@ -66,6 +66,19 @@ replPoolOpsAclXml(virConnectPtr conn, const char *xml, ReplVirtPoolAcl check)
     return ret < 0 ? -1 : 0;
 }
 
+/* Another pool has the name, which stock refuses in its own words. */
+static gboolean
+replPoolOpsIsNameTaken(virConnectPtr conn, const char *name, const unsigned char *uuid)
+{
+    g_autoptr(ReplPool) pool = name ? replNext.storagePoolLookupByName(conn, name) : NULL;
+    unsigned char has[VIR_UUID_BUFLEN];
+
+    if (pool && virStoragePoolGetUUID(pool, has) == 0)
+        return memcmp(has, uuid, sizeof(has)) != 0;
+    virResetLastError();
+    return FALSE;
+}
+
 /* Two region pools of one directory would each get round what the other one guards. */
 static int
 replPoolOpsCheckTwin(const char *name, const unsigned char *uuid, const char *path)
@@ -139,7 +152,8 @@ replPoolOpsMakePool(virConnectPtr conn, const ReplPoolXml *xml, unsigned int fla
         return NULL;
     }
     if (replPoolOpsMayRelabel(uuid, was, label) < 0 ||
-        (label && replPoolOpsCheckTwin(xml->name, uuid, xml->targetPath) < 0))
+        (label && !replPoolOpsIsNameTaken(conn, xml->name, uuid) &&
+         replPoolOpsCheckTwin(xml->name, uuid, xml->targetPath) < 0))
         return NULL;
     if ((label || was) && !(change = replLabelsPrepare(replRegionsLabels(), uuid, label, persistent, &err))) {
         replReport(g_steal_pointer(&err));

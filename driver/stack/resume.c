@@ -408,6 +408,8 @@ replResumeRegion(const ReplRegion *region)
     g_autoptr(GError) err = NULL;
 
     REPL_GUARD(&lock);
+    if (region->unread)
+        replLeasesWatch(region->uuidstr, replResumeAgain);
     if (!region->dir)
         return;
     replQueueRelease(replServiceQueue(), region->uuidstr);
