@@ -165,7 +165,7 @@ replLocalNumberIsUsed(const GPtrArray *layers, guint count, guint number)
     for (i = 0; i < count; i++) {
         const ReplJobLayer *layer = g_ptr_array_index(layers, i);
 
-        if (layer->partial == number)
+        if (layer->partial == number && layer->action != REPL_STEP_REUSE)
             return TRUE;
     }
     return FALSE;
@@ -195,6 +195,8 @@ replLocalLayersOf(ReplLocalTarget *target, const ReplPlan *plan, const ReplSourc
     for (i = 0; i < layers->len; i++) {
         ReplJobLayer *layer = g_ptr_array_index(layers, i);
 
+        if (layer->action == REPL_STEP_REUSE)
+            layer->partial = 0; /* it has none */
         if (layer->partial < REPL_JOB_LAYERS_MAX)
             continue;
         while (replLocalNumberIsUsed(layers, layers->len, number))

@@ -236,14 +236,15 @@ replReplicationPublish(ReplJob *job, void *opaque, GError **err)
     return replPublishCommit(opaque, err);
 }
 
-/* A request that a client waits for leaves nothing behind when it fails: the error says it all. Any other stays
+/* A request that a client waits for leaves nothing behind when it fails: the error says it all. Any other (a planned one, too) stays
  * listed, to be retried or deleted; what is written already stays for that. */
 static int
 replReplicationAbort(ReplJob *job, void *opaque, const GError *why, gboolean keepPartials, GError **err)
 {
     ReplReplication *replication = opaque;
     gboolean interrupted = keepPartials && replJobIsInterrupted(job);
-    gboolean stays = replication->resumed || replication->journal->record->request->async;
+    const ReplRequest *request = replication->journal->record->request;
+    gboolean stays = replication->resumed || request->async || !request->start;
 
     (void)why;
     /* Its endpoints may have been stopped: they are good for nothing but to be freed. */

@@ -63,6 +63,29 @@ def assert_clean(host, target):
     assert not [n for n in target.staging() if n.startswith(("partial/", "images/"))]
 
 
+@pytest.mark.parametrize("end", ["resume", "cancel"])
+def test_paused_job_that_is_overtaken(lab, ends, end):
+    """Paused, it waits over a restart, and another job brings the layer that it was in the middle of: nothing is left of what it
+    had written."""
+    host, _ = lab
+    source, target = slow(ends)
+    target.update("web.qcow2", "<replication:job action='pause'/>")
+    target.wait_job("web.qcow2", ("paused",))
+    host.restart()
+    assert target.image("web.qcow2").job["state"] == "paused"
+    assert [name for name in target.staging() if name.startswith("partial/")]
+    images.overlay(source.file("other.qcow2"), "base.qcow2", "16M", writes=[(0, 65536, 7)])
+    source.refresh()
+    target.replicate(source, "other.qcow2")
+    target.update("web.qcow2", "<replication:bandwidth unit='MiB/s'>500</replication:bandwidth>")
+    target.update("web.qcow2", f"<replication:job action='{end}'/>")
+    if end == "resume":
+        target.wait_job("web.qcow2")
+        images.assert_faithful(source.file("web.qcow2"), target.file("web.qcow2"))
+    assert wait_until(lambda: not [name for name in target.staging() if name.startswith("partial/")])
+    assert "base.qcow2" not in target.volumes(), "the layer that was brought has another name, this one held it"
+
+
 # ---- at the daemon's start
 
 def damage(path):
@@ -199,21 +222,26 @@ def test_lease_of_another_host(lab, ends):
 
 # ---- the end
 
-def test_image_record_that_cannot_be_written(lab, ends):
+@pytest.mark.parametrize("restart", [False, True])
+def test_image_record_that_cannot_be_written(lab, ends, restart):
     """What is in place is available, at once or at the next look; nothing is lost."""
     host, faults = lab
     source, target = ends
+    target.replicate(source, "web.qcow2", start="no")
     faults.fail(target.file(".replication/images"), calls=("rename",), times=0)
-    result = target.try_replicate(source, "web.qcow2", async_="yes")
-    if result.rc == 0:
-        assert target.wait_job("web.qcow2", ("failed",))["error"]
-        faults.disarm()
-        target.update("web.qcow2", "<replication:job action='retry'/>")
-    else:
-        faults.disarm()
-        target.replicate(source, "web.qcow2", async_="yes")
+    target.update("web.qcow2", "<replication:job action='start'/>")
+    assert target.wait_job("web.qcow2", ("failed", "completed"))["state"] == "failed"
+    hits = faults.hits
+    if restart:
+        host.kill()
+    faults.disarm()
+    assert hits
+    if restart:
+        host.start()
+    assert target.image("web.qcow2").status == "error"
+    target.update("web.qcow2", "<replication:job action='retry'/>")
     target.wait_job("web.qcow2")
-    assert wait_until(lambda: target.image("web.qcow2").status == "available")
+    assert target.image("web.qcow2").status == "available"
     images.assert_faithful(source.file("web.qcow2"), target.file("web.qcow2"))
 
 
@@ -331,21 +359,30 @@ def test_partial_files_of_nobody(lab, ends):
     assert not os.path.exists(left)
 
 
-def test_journal_is_not_believed_beyond_what_is_there(lab, ends):
-    """done=true of a partial file that is another one, or none."""
-    host, _ = lab
-    source, target = slow(ends)
+@pytest.mark.parametrize("other", [True, False])
+def test_journal_is_not_believed_beyond_what_is_there(lab, ends, other):
+    """done=true of a partial file that is another one, of the same size and header, or none."""
+    host, faults = lab
+    source, target = ends
+    target.replicate(source, "web.qcow2", start="no")
+    partial = target.file(".replication/partial/" + target.image("web.qcow2").job["id"])
+    faults.arm("delay", partial + ".1", calls=("allocate", "truncate", "write", "sync"), times=0, err=30000)
+    target.update("web.qcow2", "<replication:job action='start'/>")
+    assert wait_until(lambda: target.image("web.qcow2").job["steps"][0]["state"] == "done")
+    target.update("web.qcow2", "<replication:job action='pause'/>")
+    assert wait_until(lambda: "done=true" in open(jobs_of(target)[0]).read())
     host.kill()
-    for path in glob.glob(target.file(".replication/partial/*")):
-        os.unlink(path)
-        with open(path, "wb") as f:
-            f.truncate(os.path.getsize(source.file("base.qcow2")))
-    for path in jobs_of(target):
-        with open(path) as f:
-            text = f.read()
-        assert "done=" in text
+    faults.disarm()
+    size = os.path.getsize(partial + ".0")
+    with open(partial + ".0", "rb") as f:
+        head = f.read(1 << 20)
+    os.unlink(partial + ".0")
+    if other:
+        with open(partial + ".0", "wb") as f:
+            f.write(head)
+            f.truncate(size)
     host.start()
-    target.update("web.qcow2", "<replication:bandwidth unit='MiB/s'>500</replication:bandwidth>")
+    target.update("web.qcow2", "<replication:job action='resume'/>")
     target.wait_job("web.qcow2")
     images.assert_faithful(source.file("web.qcow2"), target.file("web.qcow2"))
 

@@ -51,14 +51,15 @@ def test_upload_is_no_source(host, regions):
         assert f.read() == data
 
 
-def test_aborted_upload_is_over(host, regions):
+def test_aborted_upload_is_no_image(host, regions):
     source, _ = regions
     host.ok("vol-create-as", source.name, "up.img", "4M", "--format", "raw")
     upload = Upload(source, "up.img", images.random_bytes(4 * MIB, 1))
     assert source.image("up.img").status == "pending"
     upload.stream.abort()
     upload.conn.close()
-    assert wait_until(lambda: source.image("up.img").status == "available")
+    assert wait_until(lambda: source.image("up.img").status == "error")
+    assert "has not ended well" in source.image("up.img").text("reason")
     host.ok("vol-delete", "up.img", source.name)
 
 
