@@ -43,6 +43,20 @@ replLocalCheckWriters(const ReplLocalTarget *target, const char *volume, GError 
     return -1;
 }
 
+/* Stock failed to make the volume and gave @why, but has left an empty file that it could not remove. In doubt it has: then the
+ * file goes with the job if it is empty. */
+static gboolean
+replLocalIsLeft(const ReplLocalTarget *target, const char *volume, const GError *why)
+{
+    struct stat st;
+
+    if (g_error_matches(why, REPL_ERROR, VIR_ERR_STORAGE_VOL_EXIST))
+        return FALSE;
+    if (fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return S_ISREG(st.st_mode) && st.st_size == 0;
+    return errno != ENOENT;
+}
+
 /* The name is taken while no one deletes: a client that was allowed to delete what had the name before has
  * done so by now, or sees that the new volume is pinned. */
 static virStorageVolPtr
@@ -95,6 +109,21 @@ replLocalAnnounceMember(ReplLocalTarget *target, const char *volume, GError **er
     return replJournalSave(target->journal, err);
 }
 
+/* The name could not be taken; what stock has left of it is this job's to remove. */
+static void
+replLocalNoteLeft(ReplLocalTarget *target, const char *volume, gboolean left)
+{
+    REPL_GUARD(&target->journal->lock);
+    ReplJobLayer *layer = replLocalLayerNamed(target, volume);
+
+    if (g_str_equal(volume, target->journal->record->volume))
+        target->journal->accepted = target->journal->accepted || left;
+    else if (layer)
+        layer->placeholder = left;
+    if (left)
+        replLocalNoteHolder(target, layer);
+}
+
 int
 replLocalAccept(ReplTarget *base, virStoragePoolPtr pool, const char *volume, const char *xml,
                 const ReplImage *image, GError **err)
@@ -103,15 +132,20 @@ replLocalAccept(ReplTarget *base, virStoragePoolPtr pool, const char *volume, co
     ReplJournal *journal = target->journal;
     gboolean isReplica = g_str_equal(volume, journal->record->volume);
     g_autoptr(ReplVol) vol = NULL;
+    g_autoptr(GError) why = NULL;
+    gboolean existed, left;
+    struct stat st;
 
     if (replLocalTargetOpen(target, err) < 0 ||
         (!isReplica && replLocalAnnounceMember(target, volume, err) < 0))
         return -1;
+    existed = fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0;
     if (!(vol = replLocalTakeName(target, pool, volume, xml))) {
-        replTakeError(err);
+        replTakeError(&why);
+        left = !existed && replLocalIsLeft(target, volume, why);
+        replLocalNoteLeft(target, volume, left);
         replPlaceholderDropGhost(target->region, volume);
-        if (!isReplica)
-            replLocalOwnName(target, volume, FALSE);
+        g_propagate_error(err, g_steal_pointer(&why));
         return -1;
     }
     replLockTake(&journal->lock);
@@ -357,11 +391,7 @@ replLocalMake(ReplLocalTarget *target, const char *volume, const struct stat *li
 
     if (replPlaceholderMake(target->region, volume, like, &why) == 0)
         return 0;
-    if (fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        *left = S_ISREG(st.st_mode) && st.st_size == 0;
-    else
-        *left = errno != ENOENT; /* It may be there: then it goes with the job if it is empty. */
-    *left = *left && !existed && !g_error_matches(why, REPL_ERROR, VIR_ERR_STORAGE_VOL_EXIST);
+    *left = !existed && replLocalIsLeft(target, volume, why);
     replPlaceholderDropGhost(target->region, volume);
     g_propagate_error(err, g_steal_pointer(&why));
     return -1;

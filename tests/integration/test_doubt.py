@@ -69,6 +69,7 @@ def test_paused_job_that_is_overtaken(lab, ends, end):
     had written."""
     host, _ = lab
     source, target = slow(ends)
+    assert wait_until(lambda: [name for name in target.staging() if name.startswith("partial/")])
     target.update("web.qcow2", "<replication:job action='pause'/>")
     target.wait_job("web.qcow2", ("paused",))
     host.restart()
@@ -132,6 +133,7 @@ def test_job_record_of_a_newer_version(lab, ends):
     """It is left alone, with all that it may need; what it holds is not available; the one who can read it goes on."""
     host, _ = lab
     source, target = slow(ends)
+    assert wait_until(lambda: [name for name in target.staging() if name.startswith("partial/")])
     host.kill()
     records = {path: written_by_a_newer_version(path) for path in jobs_of(target)}
     assert len(records) == 1
@@ -376,11 +378,13 @@ def test_journal_is_not_believed_beyond_what_is_there(lab, ends, other):
     size = os.path.getsize(partial + ".0")
     with open(partial + ".0", "rb") as f:
         head = f.read(1 << 20)
-    os.unlink(partial + ".0")
     if other:
-        with open(partial + ".0", "wb") as f:
+        with open(partial + ".other", "wb") as f:  # with an inode of its own
             f.write(head)
             f.truncate(size)
+        os.rename(partial + ".other", partial + ".0")
+    else:
+        os.unlink(partial + ".0")
     host.start()
     target.update("web.qcow2", "<replication:job action='resume'/>")
     target.wait_job("web.qcow2")
