@@ -171,11 +171,13 @@ replStockWriterStart(ReplStockWriter *self, GError **err)
     upload->summed = self->summed;
     replLockInit(&upload->lock);
     g_queue_init(&upload->chunks);
-    {
-        REPL_GUARD(&self->lock);
-        self->upload = upload;
+    if (replLineStart(self->line, &upload->work, err) < 0) {
+        replLineWorkUnref(&upload->work);
+        return -1;
     }
-    return replLineStart(self->line, &upload->work, err);
+    REPL_GUARD(&self->lock);
+    self->upload = upload;
+    return 0;
 }
 
 /* Whether there is room, or nobody takes any more. Waits a moment for it. */
