@@ -14,6 +14,7 @@
 #include "image/share.h"
 #include "image/view.h"
 #include "stack/bundled.h"
+#include "stack/distant.h"
 #include "stack/submission.h"
 #include "virt/access.h"
 #include "virt/below.h"
@@ -92,6 +93,27 @@ replByIdCheckTarget(virStoragePoolPtr pool, const ReplRegion *region, const Repl
     return -1;
 }
 
+/* From another host, where exactly one has it. TRUE with *vol set (NULL: the error is reported); FALSE: none has it. */
+static gboolean
+replByIdPull(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int flags, virStorageVolPtr *vol)
+{
+    g_autoptr(GPtrArray) far = replByIdFar(virStoragePoolGetConnect(pool), xml->request->image);
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    *vol = NULL;
+    if (far->len == 1)
+        *vol = replDistantPull(pool, xml, g_ptr_array_index(far, 0), flags);
+    if (far->len < 2)
+        return far->len == 1;
+    for (guint i = 0; i < far->len; i++)
+        g_string_append_printf(names, "%s%s", i ? ", " : "", virStorageVolGetKey(g_ptr_array_index(far, i)));
+    replReportError(
+        VIR_ERR_OPERATION_INVALID,
+        _("Image id '%s' is that of several volumes: %s. Replicate one of them by vol-create-from"),
+        xml->request->image, names->str);
+    return TRUE;
+}
+
 virStorageVolPtr
 replSubmitById(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *xml, unsigned int flags)
 {
@@ -99,11 +121,14 @@ replSubmitById(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXm
     g_autoptr(GPtrArray) found = NULL;
     g_autoptr(ReplVol) source = NULL;
     const ReplFoundImage *image;
+    virStorageVolPtr pulled;
 
     if (replByIdCheckTarget(pool, region, xml, flags) < 0)
         return NULL;
     found = replFindImages(xml->request->image, NULL);
     replByIdKeepReadable(conn, region, found);
+    if (found->len == 0 && replByIdPull(pool, xml, flags, &pulled))
+        return pulled;
     if (!(image = replByIdOne(found, xml->request->image)))
         return NULL;
     {
@@ -121,7 +146,9 @@ replSubmitById(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXm
 virStorageVolPtr
 replLookupById(virConnectPtr conn, const char *key)
 {
-    g_autofree char *id = g_ascii_strdown(key + strlen(REPL_IMAGE_KEY), -1);
+    gboolean here = g_str_has_prefix(key, REPL_IMAGE_KEY_HERE);
+    g_autofree char *id = g_ascii_strdown(key + strlen(here ? REPL_IMAGE_KEY_HERE : REPL_IMAGE_KEY), -1);
+    g_autoptr(GPtrArray) far = NULL;
     g_autoptr(GPtrArray) found = replFindImages(id, NULL);
     guint i;
 
@@ -132,6 +159,8 @@ replLookupById(virConnectPtr conn, const char *key)
             return vol;
     }
     virResetLastError();
+    if (!here && (far = replByIdFar(conn, id)) && far->len > 0)
+        return g_ptr_array_steal_index(far, 0);
     replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching key %s"), key);
     return NULL;
 }

@@ -89,7 +89,7 @@ replDistantFrom(virStorageVolPtr vol, const ReplRequest *request, ReplSubmitFrom
     return g_steal_pointer(&entry);
 }
 
-static virStorageVolPtr
+virStorageVolPtr
 replDistantPull(virStoragePoolPtr pool, const ReplVolXml *xml, virStorageVolPtr vol, unsigned int flags)
 {
     g_autoptr(ReplRegion) region = replRegionOfPool(pool);

@@ -29,3 +29,7 @@ replDistantRefuseVerify(void);
 virStorageVolPtr
 replDistantSubmit(virStoragePoolPtr pool, const char *desc, const ReplVolXml *xml, virStorageVolPtr source,
                   unsigned int flags);
+
+/* The same where only the source @vol is on another host, whatever the request says of it. */
+virStorageVolPtr
+replDistantPull(virStoragePoolPtr pool, const ReplVolXml *xml, virStorageVolPtr vol, unsigned int flags);

@@ -143,7 +143,7 @@ replStorageVolLookupByKey(virConnectPtr conn, const char *key)
 {
     g_autofree char *what = g_strdup_printf("key %s", key);
 
-    if (g_str_has_prefix(key, REPL_IMAGE_KEY))
+    if (g_str_has_prefix(key, REPL_IMAGE_KEY) || g_str_has_prefix(key, REPL_IMAGE_KEY_HERE))
         return replLookupById(conn, key);
     return replListChecked(replBelowAddress(key)->storageVolLookupByKey(conn, key), what);
 }

@@ -70,6 +70,23 @@ def test_through_us(places, pair):
     same_chain(behind, other, volume)
 
 
+def test_by_id(places):
+    """An image of another host is found and taken by its id."""
+    near, far, behind = places
+    volume = behind.chain()
+    ident = behind.image(volume).id
+    conn = near.host.connect()
+    vol = conn.storageVolLookupByKey(f"replication:image/{ident}")
+    assert vol.name() == volume and vol.storagePoolLookupByVolume().name() == far.name
+    with pytest.raises(libvirt.libvirtError) as error:
+        conn.storageVolLookupByKey("replication:image/00000000-0000-4000-8000-000000000000")
+    assert code(error.value) == libvirt.VIR_ERR_NO_STORAGE_VOL
+    made = conn.storagePoolLookupByName(near.name).createXML(xmlio.replicate(image=ident))
+    assert made.name() == volume
+    same_chain(behind, near, volume)
+    conn.close()
+
+
 # ---- what goes wrong on the way
 
 MIB = 1 << 20
