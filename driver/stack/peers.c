@@ -9,6 +9,7 @@
 #include "peer/ident.h"
 #include "peer/pools.h"
 #include "peer/table.h"
+#include "region/lease.h"
 #include "service/service.h"
 #include "virt/access.h"
 #include "virt/below.h"
@@ -48,6 +49,8 @@ replStackPeerNews(ReplPeer *peer, const char *source)
 
         if (source)
             replPeerPoolForget(entry->pool);
+        else
+            replLeasesHurry(entry->pool->def->uuid); /* what waits for it to be taken back there */
         replEventsRefresh(entry->pool->def->name, entry->pool->uuid);
     }
 }

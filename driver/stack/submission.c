@@ -14,6 +14,7 @@
 #include "region/home.h"
 #include "service/makers.h"
 #include "service/service.h"
+#include "stack/resume.h"
 #include "stack/submissionpriv.h"
 #include "store/jobrecord.h"
 #include "store/jobtext.h"
@@ -208,6 +209,17 @@ replSubmissionBlocks(const ReplSubmission *r)
     return !r->request->async && r->request->start;
 }
 
+/* What could not be taken back on a host without the module is, as soon as that can be reached; nobody has to ask for it. */
+static void
+replSubmissionLeave(const ReplSubmission *r, ReplJob *job)
+{
+    if (!r->far || r->request->async || !replMakersHas(job))
+        return;
+    replResumeRefused(replJobOpaque(job));
+    replMakersRemove(r->target->uuidstr, r->replica, job);
+    replPinsDropJob(replServicePins(), replJobId(job));
+}
+
 /* Waits for the end of a job; the caller has entered. */
 static virStorageVolPtr
 replSubmissionWait(const ReplSubmission *r, ReplJob *job, const char *replica)
@@ -216,6 +228,8 @@ replSubmissionWait(const ReplSubmission *r, ReplJob *job, const char *replica)
 
     if (replJobWait(job, &err) < 0) {
         /* A failed synchronous request leaves nothing that could be retried. */
+        if (replJobState(job) == REPL_JOB_FAILED)
+            replSubmissionLeave(r, job);
         if (replJobState(job) == REPL_JOB_FAILED && !replMakersHas(job))
             replQueueForget(replServiceQueue(), replJobId(job));
         replReport(g_steal_pointer(&err));

@@ -17,7 +17,7 @@ MIB = 1 << 20
 def pair(new_host):
     here = new_host()
     with open(os.path.join(here.dir, "etc/storage-replication.conf"), "w") as f:
-        f.write("peer_gone_seconds = 60\n")
+        f.write("peer_gone_seconds = 10\n")
     here.start()
     there = new_host(module=STOCK, listen=("tcp",)).start()
     return here, there, net.Link(there, here)
@@ -149,6 +149,27 @@ def test_daemon_killed(places, pair, direction, victim):
     done(target, there, volume)
     images.assert_faithful(here.file(volume), there.file(volume))
     assert not parts(there) if direction == "pull" else sorted(os.listdir(there.path)) == ["base.qcow2", volume]
+
+
+def test_link_down_for_good(places, pair):
+    """A request that a client waits for fails after the configured time; what it has left there goes when the link is back."""
+    near, far, behind = places
+    link = pair[2]
+    volume = layered(near)
+    link.shape("100mbit")
+    results = []
+    thread = threading.Thread(target=lambda: results.append(far.try_replicate(near, volume, timeout_s=120)))
+    thread.start()
+    assert wait_until(lambda: os.path.exists(behind.file("base.qcow2")) and
+                      images.allocated_bytes(behind.file("base.qcow2")) > 4 * MIB, 60)
+    link.cut()
+    thread.join(120)
+    assert results and results[0].rc != 0
+    is_no_image(behind, ["base.qcow2", volume])
+    link.mend()
+    link.shape(None)
+    assert wait_until(lambda: not os.listdir(behind.path), 60), os.listdir(behind.path)
+    assert far.replicate(near, volume) == volume
 
 
 def test_killed_and_cancelled(places, pair):
