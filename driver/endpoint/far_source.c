@@ -12,6 +12,10 @@
 #include "peer/kind.h"
 #include "virt/access.h"
 
+/* Of the time that a call waits for a peer, and how often it is asked. */
+#define REPL_FAR_FIRST 3
+#define REPL_FAR_AGAIN_us (G_USEC_PER_SEC / 4)
+
 typedef struct {
     ReplSource base;
     char *poolUuid; /* these two are fixed */
@@ -22,8 +26,37 @@ typedef struct {
     gboolean cancelled;
 } ReplFarSource;
 
+static gboolean
+replFarSourceIsCancelled(ReplFarSource *self)
+{
+    REPL_GUARD(&self->lock);
+
+    return self->cancelled;
+}
+
+/* As replPeerHasModule(), but that a peer which is being started, as after a restart of both hosts, is waited for. */
+static int
+replFarSourceAsk(ReplFarSource *self, const ReplPeerPoolEntry *entry, GError **err)
+{
+    gint64 until_us = g_get_monotonic_time() + replPeersWait_s() * REPL_FAR_FIRST * G_USEC_PER_SEC;
+
+    for (;;) {
+        g_autoptr(GError) why = NULL;
+        int module = replPeerHasModule(entry, &why);
+
+        if (module >= 0)
+            return module;
+        if (!g_error_matches(why, REPL_ERROR, VIR_ERR_NO_CONNECT) || g_get_monotonic_time() >= until_us ||
+            replPeersStopping() || replFarSourceIsCancelled(self)) {
+            g_propagate_error(err, g_steal_pointer(&why));
+            return -1;
+        }
+        g_usleep(REPL_FAR_AGAIN_us);
+    }
+}
+
 static ReplSource *
-replFarSourceMake(const ReplFarSource *self, GError **err)
+replFarSourceMake(ReplFarSource *self, GError **err)
 {
     g_autoptr(ReplPeerPoolEntry) entry = NULL;
     unsigned char uuid[VIR_UUID_BUFLEN];
@@ -34,7 +67,7 @@ replFarSourceMake(const ReplFarSource *self, GError **err)
                      _("There is no pool of type 'region' with UUID '%s' any more"), self->poolUuid);
         return NULL;
     }
-    if ((module = replPeerHasModule(entry, err)) < 0)
+    if ((module = replFarSourceAsk(self, entry, err)) < 0)
         return NULL;
     return module ? replPeerPullSource(self->poolUuid, self->volume)
                   : replStockSourceNew(self->poolUuid, self->volume);

@@ -13,6 +13,8 @@
 
 #define REPL_LINE_DIAL_s 3
 #define REPL_LINE_TICK_us (G_USEC_PER_SEC / 10)
+/* Both ends may just have been started: so many times as long as a call waits, for the first contact. */
+#define REPL_LINE_FIRST 3
 #define REPL_LINE_AGAIN_us (3 * G_USEC_PER_SEC / 2)
 
 /* One connection, and the thread that alone uses it. */
@@ -378,7 +380,8 @@ replLineMayCome(ReplLine *line)
 
     if (line->gone_us == 0)
         line->gone_us = now_us;
-    return line->ever && now_us - line->gone_us < line->gone_s * G_USEC_PER_SEC;
+    return now_us - line->gone_us <
+           (line->ever ? line->gone_s : replPeersWait_s() * REPL_LINE_FIRST) * G_USEC_PER_SEC;
 }
 
 int
@@ -393,13 +396,12 @@ replLineRetry(ReplLine *line, const GError *why, GError **err)
 ReplLineWork *
 replLineDo(ReplLine *line, ReplLineWork *(*make)(gpointer opaque), gpointer opaque, GError **err)
 {
-    if (!replLineIsKnown(line) && replLineCheckAway(line, err) < 0)
-        return NULL;
     for (;;) {
         g_autoptr(ReplLineWork) work = make(opaque);
         g_autoptr(GError) why = NULL;
 
-        if (replLineStart(line, work, &why) == 0 && replLineWait(line, work, &why) == 0)
+        if ((replLineIsKnown(line) || replLineCheckAway(line, &why) == 0) &&
+            replLineStart(line, work, &why) == 0 && replLineWait(line, work, &why) == 0)
             return g_steal_pointer(&work);
         if (replLineRetry(line, why, err) < 0)
             return NULL;
