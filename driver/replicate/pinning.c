@@ -66,7 +66,7 @@ replPinningTarget(const ReplReplication *replication, const char *pool, const ch
                 isReplica ? REPL_PIN_TARGET : kind, isReplica ? NULL : replication->replica);
 }
 
-/* A pool as this host calls it now; @fallback where it is gone. */
+/* A pool of this host as it is called now; @fallback where it is gone, or is on another host. */
 static char *
 replPinningPool(const char *uuid, const char *fallback)
 {
@@ -79,7 +79,8 @@ void
 replPinningPlan(const ReplReplication *replication, const ReplPrepared *prepared)
 {
     const ReplJobRecord *record = replication->journal->record;
-    g_autofree char *pool = replPinningPool(replication->journal->targetUuidstr, "");
+    const char *far = replication->journal->record->targetPool;
+    g_autofree char *pool = replPinningPool(replication->journal->targetUuidstr, far ? far : "");
     guint i;
 
     /* A bundle's layers are no volumes: what is read is the bundle itself. */
@@ -101,7 +102,8 @@ replPinningJournal(const ReplReplication *replication)
 {
     g_autoptr(ReplJobRecord) record = replJournalCopy(replication->journal);
     g_autofree char *source = replPinningPool(record->sourcePoolUuid, record->sourcePool);
-    g_autofree char *target = replPinningPool(replication->journal->targetUuidstr, "");
+    g_autofree char *target =
+        replPinningPool(replication->journal->targetUuidstr, record->targetPool ? record->targetPool : "");
     guint i;
 
     replPinningSource(record, record->sourcePoolUuid, source, record->sourceVolume);

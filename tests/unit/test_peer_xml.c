@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "peer/announce.h"
+#include "xml/peerfacts.h"
 #include "xml/peerxml.h"
 #include "xml/regionpool.h"
 #include "xml/xml.h"
@@ -292,6 +293,39 @@ testAnnounce(void)
     g_assert_cmpstr(versions, ==, "1 2");
 }
 
+/* What libvirt says of a volume's file, and what it may leave out or get wrong. */
+static void
+testVolFacts(void)
+{
+    static const char good[] =
+        "<volume><name>a</name><allocation unit='bytes'>4096</allocation><target><format type='qcow2'/>"
+        "<timestamps><mtime>%s</mtime><ctime>12</ctime></timestamps></target></volume>";
+    static const char *const times[] = {"1341933637.012345678", "7", "-1", "1.",
+                                        "1.1234567890",         "x", "",   "99999999999999999999"};
+    guint i;
+
+    for (i = 0; i < G_N_ELEMENTS(times); i++) {
+        g_autofree char *head = g_strndup(good, strstr(good, "%s") - good);
+        g_autofree char *xml = g_strconcat(head, times[i], strstr(good, "%s") + 2, NULL);
+        g_auto(ReplPeerVolFacts) facts = {0};
+        g_autoptr(GError) err = NULL;
+        int rc = replPeerVolFactsParse(xml, &facts, &err);
+
+        g_assert_cmpint(rc, ==, i < 2 ? 0 : -1);
+        g_assert_true((rc == 0) == (err == NULL));
+        if (i == 0)
+            g_assert_cmpint(facts.mtime_ns, ==, G_GINT64_CONSTANT(1341933637012345678));
+        if (rc == 0)
+            g_assert_cmpstr(facts.format, ==, "qcow2");
+    }
+    {
+        g_auto(ReplPeerVolFacts) facts = {0};
+
+        g_assert_cmpint(replPeerVolFactsParse("<volume/>", &facts, NULL), <, 0);
+        g_assert_cmpint(replPeerVolFactsParse("no XML", &facts, NULL), <, 0);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -310,6 +344,7 @@ main(int argc, char **argv)
     g_test_add_func("/peer/xml/peer-pool/hidden", testPeerPoolHidden);
     g_test_add_func("/peer/xml/peer-vol", testPeerVol);
     g_test_add_func("/peer/xml/names", testNames);
+    g_test_add_func("/peer/xml/vol-facts", testVolFacts);
     g_test_add_func("/peer/xml/announce", testAnnounce);
     return g_test_run();
 }
