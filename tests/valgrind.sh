@@ -23,8 +23,11 @@ cannot() {
 install_packages $packages_build $packages_demo $packages_test valgrind libc6-dbg || cannot "No packages, no tests."
 build_module "$build" || cannot "The build failed."
 
-# Without the tests that hold the daemon to times.
-[ $# -gt 0 ] || set -- region_pools images layout replicate confine in_region
+# Without the tests that hold the daemon to times; all pairs of calls for a moment each.
+[ $# -gt 0 ] || set -- region_pools images layout replicate confine in_region races
+REPL_TEST_RACE_SECONDS=${REPL_TEST_RACE_SECONDS:-0.1}
+REPL_TEST_RACES=${REPL_TEST_RACES:-400}
+export REPL_TEST_RACE_SECONDS REPL_TEST_RACES
 files=
 for name in "$@"; do
     files="$files tests/integration/test_$name.py"
