@@ -21,7 +21,7 @@ import tempfile
 CONSOLE = {"README.md", "xml/examples/TOUR.md", "xml/examples/TWO-HOSTS.md"}  # see meson.build
 CHROOT = {"README.md"}                            # see tests/debian.sh
 LONG = {"tests/demo.sh", "tests/run.sh", "tests/releases.sh", "tests/valgrind.sh", "tests/sanitize.sh",
-        "tests/bench/run.sh"}
+        "tests/bench/run.sh", "tests/fault/remote.sh"}
 BLOCK = re.compile(r"^```(\w[^\n]*)\n(.*?)^```$", re.M | re.S)
 
 
