@@ -132,6 +132,12 @@ replPeerSourceCancel(ReplSource *source)
 }
 
 static void
+replPeerSourceBePatient(ReplSource *source)
+{
+    replTalkBePatient(((ReplPeerSource *)source)->talk);
+}
+
+static void
 replPeerSourceFree(ReplSource *source)
 {
     ReplPeerSource *self = (ReplPeerSource *)source;
@@ -161,6 +167,7 @@ replPeerSourceNew(ReplTalk *talk, const char *pool, const char *poolUuid, const 
         .openLayer = replPeerReaderNew,
         .digests = replPeerSourceDigests,
         .cancel = replPeerSourceCancel,
+        .bePatient = replPeerSourceBePatient,
         .free = replPeerSourceFree,
     };
     ReplPeerSource *self = g_new0(ReplPeerSource, 1);

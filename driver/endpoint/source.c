@@ -73,6 +73,13 @@ replSourceCheckAlone(const ReplSourceFacts *facts, GError **err)
 }
 
 void
+replSourceBePatient(ReplSource *source)
+{
+    if (source && source->ops->bePatient)
+        source->ops->bePatient(source);
+}
+
+void
 replSourceCancel(ReplSource *source)
 {
     if (source->ops->cancel)

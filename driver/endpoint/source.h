@@ -115,6 +115,10 @@ typedef struct {
      * time before free. Must not wait. Optional. */
     void (*cancel)(ReplSource *source);
 
+    /* From here on a host that is away is waited for as long as one that has gone, from the first call on: the job was accepted when
+     * it was there. Optional. */
+    void (*bePatient)(ReplSource *source);
+
     /* Lets go of everything. Must not wait for a peer. */
     void (*free)(ReplSource *source);
 } ReplSourceOps;
@@ -150,6 +154,8 @@ replSourceChain(ReplSource *source);
 /* What goes to or comes from another host is one image. Returns 0, or -1 with VIR_ERR_NO_SUPPORT for a full machine. */
 int
 replSourceCheckAlone(const ReplSourceFacts *facts, GError **err);
+void
+replSourceBePatient(ReplSource *source);
 void
 replSourceCancel(ReplSource *source);
 void

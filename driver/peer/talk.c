@@ -140,6 +140,15 @@ replTalkNote(ReplTalk *talk, const GError *why, gboolean forGood)
 }
 
 void
+replTalkBePatient(ReplTalk *talk)
+{
+    REPL_GUARD(&talk->lock);
+
+    if (talk->first_s > 0)
+        talk->first_s = MAX(talk->first_s, talk->wait_s);
+}
+
+void
 replTalkReopen(ReplTalk *talk)
 {
     REPL_GUARD(&talk->lock);

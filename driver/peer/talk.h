@@ -51,6 +51,10 @@ replTalkNote(ReplTalk *talk, const GError *why, gboolean forGood);
 void
 replTalkCancel(ReplTalk *talk);
 
+/* The first session is waited for as long as those that follow. */
+void
+replTalkBePatient(ReplTalk *talk);
+
 /* Takes a cancel back, for another attempt. */
 void
 replTalkReopen(ReplTalk *talk);

@@ -139,8 +139,10 @@ replReplicationTry(ReplJob *job, ReplReplication *replication, gboolean *busy, G
     ReplPrepared *prepared = replPreparedTake(replication);
     guint64 era;
 
-    if (!prepared)
+    if (!prepared) {
         prepared = replPrepareNew(replication);
+        replSourceBePatient(prepared->source);
+    }
     replPreparedUse(replication, prepared);
     if (replPrepareOpen(replication, prepared, err) < 0 ||
         (!prepared->plan && replPreparePlan(replication, prepared, &look, err) < 0))

@@ -100,6 +100,7 @@ def test_quota_of_the_peer(pair):
     near = Pool(here, f"near{n}", region="cn-north-1")
     behind = Pool(there, f"behind{n}", region="cn-east-2", quota={"images": 0})
     far = RemotePool(here, f"far{n}", behind.name, uri=uri(link))
+    far.wait_peer("connected")
     volume = near.chain()
     result = far.try_replicate(near, volume)
     assert result.rc != 0 and "quota" in result.err.lower(), result.err
