@@ -372,6 +372,14 @@ replJobGrantTurn(ReplJob *job)
 }
 
 gboolean
+replJobIsToGoOn(ReplJob *job)
+{
+    REPL_GUARD(&job->monitor);
+
+    return job->attempt && job->hasTurn && !job->settling;
+}
+
+gboolean
 replJobIsBusy(ReplJob *job)
 {
     REPL_GUARD(&job->monitor);

@@ -182,6 +182,11 @@ replJobCheck(ReplJob *job, GError **err);
 int
 replJobRequeue(ReplJob *job, GError **err);
 
+/* Whether an attempt has a turn, though its thread may not have begun, and has not come to abort or clean yet: clean is
+ * still to be called for it. */
+gboolean
+replJobIsToGoOn(ReplJob *job);
+
 /* Never waits. */
 gboolean
 replJobIsInterrupted(ReplJob *job);

@@ -79,13 +79,13 @@ void
 replReplicationSettle(ReplJob *job)
 {
     ReplReplication *replication = replJobOpaque(job);
-    ReplJobState state = replJobState(job);
     g_autoptr(ReplPrepared) ready = NULL;
 
-    if (state == REPL_JOB_RUNNING || !(ready = replPreparedTake(replication)))
+    /* An attempt takes it in prepare, or, when it is cancelled before, drops it in clean. */
+    if (replJobIsToGoOn(job) || !(ready = replPreparedTake(replication)))
         return;
     /* A planned job may sit for days: keep no keys in memory for it. */
-    if (state == REPL_JOB_QUEUED)
+    if (replJobState(job) == REPL_JOB_QUEUED)
         replKeysKeep(replication, ready);
 }
 

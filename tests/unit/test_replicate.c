@@ -234,6 +234,8 @@ testHandedOver(void)
     }
     replPreparedHandOver(made, prepared);
     enqueue(&test, replServiceQueue(), made);
+    /* As a submission does: the job has a turn, whether its thread has begun or not. */
+    replReplicationSettle(test.job);
     checkDone(&test);
     g_assert_cmpint(test.world->holds, ==, 1);
     g_assert_cmpint(test.world->plans, ==, 2);
