@@ -145,3 +145,14 @@ replIsEntryName(const char *name)
     }
     return g_utf8_validate(name, -1, NULL);
 }
+
+gint64
+replFileBorn_ns(int dirfd, const char *name)
+{
+    struct statx stx;
+
+    if (statx(dirfd, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_BTIME, &stx) < 0 ||
+        !(stx.stx_mask & STATX_BTIME))
+        return 0;
+    return stx.stx_btime.tv_sec * G_GINT64_CONSTANT(1000000000) + stx.stx_btime.tv_nsec;
+}

@@ -50,6 +50,12 @@ replWriteDurable(int dirfd, const char *name, const char *data, size_t len, GErr
 char *
 replReadLimited(int dirfd, const char *name, size_t max, size_t *len, GError **err);
 
+/* When the file that @name is in @dirfd ("": @dirfd itself) was made, in nanoseconds; 0: its file system does not say, or it
+ * cannot be looked at. Links are not followed. A number of an inode is given anew once its file has gone; together with
+ * this it is given once. */
+gint64
+replFileBorn_ns(int dirfd, const char *name);
+
 /* Whether @name can be one directory entry of ours or of a pool: not empty, ".", "..", without '/',
  * control characters, at most 255 bytes and valid UTF-8. */
 gboolean

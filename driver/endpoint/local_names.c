@@ -178,10 +178,12 @@ replLocalTakeOver(ReplLocalTarget *target, ReplJobLayer *layer, ReplJobLayer *ol
         layer->checkpoint_bytes = old->checkpoint_bytes;
         layer->partial = old->partial;
         layer->ino = old->ino;
+        layer->born_ns = old->born_ns;
         layer->published = inPlace;
         layer->placeholder = inPlace;
         old->placeholder = old->placeholder && !inPlace;
         old->ino = 0;
+        old->born_ns = 0;
     }
     if (sameName)
         layer->holder = old->holder;

@@ -67,5 +67,6 @@ replLocalIsInPlace(const ReplLocalTarget *target, const ReplJobLayer *layer)
     struct stat st;
 
     return layer->ino != 0 && fstatat(target->dir->dirFd, layer->volume, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           S_ISREG(st.st_mode) && st.st_ino == layer->ino && st.st_dev == target->dir->dev;
+           S_ISREG(st.st_mode) && st.st_ino == layer->ino && st.st_dev == target->dir->dev &&
+           (layer->born_ns == 0 || replFileBorn_ns(target->dir->dirFd, layer->volume) == layer->born_ns);
 }

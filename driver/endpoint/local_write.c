@@ -28,7 +28,8 @@ replLocalProgress(const ReplLocalTarget *target, guint index, const ReplJobLayer
     struct stat st;
 
     /* The journal's word is believed of the very file that it was noted of. */
-    if (!existed || fstat(target->fd, &st) < 0 || layer->ino != st.st_ino)
+    if (!existed || fstat(target->fd, &st) < 0 || layer->ino != st.st_ino ||
+        (layer->born_ns && layer->born_ns != replFileBorn_ns(target->fd, "")))
         return (ReplLayerProgress){REPL_LAYER_FRESH, 0};
     if (layer->done)
         return (ReplLayerProgress){REPL_LAYER_WRITTEN, 0};
@@ -74,6 +75,7 @@ replLocalOpenLayer(ReplTarget *base, guint index, ReplSource *source, ReplWriter
         layer->done = FALSE;
         layer->checkpoint_bytes = 0;
         layer->ino = fstat(target->fd, &st) == 0 ? st.st_ino : 0;
+        layer->born_ns = replFileBorn_ns(target->fd, "");
     }
     replLockDrop(&journal->lock);
     if (progress->state == REPL_LAYER_FRESH && ftruncate(target->fd, 0) < 0) {
@@ -139,6 +141,7 @@ replLocalFinishLayer(ReplTarget *base, guint index, ReplWriter *writer, GError *
     layer = replLocalLayer(target, index);
     layer->done = TRUE;
     layer->ino = st.st_ino;
+    layer->born_ns = replFileBorn_ns(target->fd, "");
     journal->dirty = TRUE;
     journal->unsaved_bytes += step->bytes;
     save = journal->unsaved_bytes >= REPL_LOCAL_UNSAVED_bytes;

@@ -134,6 +134,8 @@ replJobLayerToText(GKeyFile *keys, guint index, const ReplJobLayer *layer)
     g_key_file_set_uint64(keys, group, "checkpoint", layer->checkpoint_bytes);
     g_key_file_set_uint64(keys, group, "partial", layer->partial);
     g_key_file_set_uint64(keys, group, "inode", layer->ino);
+    if (layer->born_ns)
+        g_key_file_set_int64(keys, group, "born", layer->born_ns);
     g_key_file_set_uint64(keys, group, "holder", layer->holder);
     replIdentityToText(keys, group, &layer->source);
 }
@@ -157,6 +159,7 @@ replJobLayerFromText(ReplTextReader *r, guint index)
     layer->checkpoint_bytes = replTextUint(r, group, "checkpoint", G_MAXINT64);
     layer->partial = replTextUint(r, group, "partial", REPL_JOB_LAYERS_MAX - 1);
     layer->ino = replTextUint(r, group, "inode", G_MAXUINT64);
+    layer->born_ns = replTextInt(r, group, "born", 0, G_MAXINT64, 0);
     layer->holder = replTextUint(r, group, "holder", G_MAXUINT64);
     replIdentityFromText(r, group, &layer->source);
     return layer;

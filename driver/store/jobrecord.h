@@ -35,6 +35,7 @@ typedef struct {
     ReplFileIdentity source;  /* the source's file when it was planned */
     guint partial;            /* number of its partial file */
     guint64 ino;              /* inode of the partial file, before and after it is in place; 0: none yet */
+    gint64 born_ns;           /* when that file was made (base/fd.h), 0: not known */
     guint64 holder;           /* inode of the empty file that holds the name; 0: not known */
     guint64 checkpoint_bytes; /* everything below is on disk */
 } ReplJobLayer;
