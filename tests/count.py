@@ -44,8 +44,12 @@ def main(build):
     except OSError:
         results = []
     for result in results:
-        # "project:suite / name"; a unit test and an integration test may share a name
+        # "project:suite / name", "suite - project:name" from meson 1.9 or so on; a unit test and an integration test may
+        # share a name
         suite_name, _, name = result["name"].rpartition(" / ")
+        if not suite_name:
+            suite_name, _, name = result["name"].partition(" - ")
+            name = name.rpartition(":")[2]
         if suite_name.endswith("integration"):
             suites = read_junit(os.path.join(build, f"tests/junit/{name}.xml"))
         else:
