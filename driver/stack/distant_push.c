@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "endpoint/open.h"
+#include "peer/kind.h"
 #include "peer/remote.h"
 #include "region/home.h"
 #include "replicate/push.h"
@@ -26,6 +27,24 @@ typedef struct {
     ReplStaging *home;
 } ReplPushRequest;
 
+/* A stock host gives the bytes of a layer in order, and a host with the module asks for them in its own. */
+static int
+replPushCheckKind(const ReplPushRequest *r, const ReplPeerPoolEntry *source)
+{
+    g_autoptr(GError) err = NULL;
+    int has = replPeerHasModule(source, &err);
+
+    if (err)
+        replReport(g_steal_pointer(&err));
+    if (has == 0)
+        replReportError(
+            VIR_ERR_NO_SUPPORT,
+            _("Volume '%s' is on a host without the module, and pool '%s' on another one with it: "
+              "replicate it to a region of this host first, and from there"),
+            r->volume, r->entry->pool->def->name);
+    return has > 0 ? 0 : -1;
+}
+
 /* The caller may read the source. Sets its pool's UUID; 0, or -1 with the error reported. */
 static int
 replPushCheckSource(ReplPushRequest *r, virStorageVolPtr source)
@@ -35,7 +54,8 @@ replPushCheckSource(ReplPushRequest *r, virStorageVolPtr source)
 
     r->volume = g_strdup(virStorageVolGetName(source));
     if (replBelowVol(source) != &replNext) {
-        if (!(entry = replRemotePoolOfVol(source, replVirt.StorageVolDownloadEnsureACL)))
+        if (!(entry = replRemotePoolOfVol(source, replVirt.StorageVolDownloadEnsureACL)) ||
+            replPushCheckKind(r, entry) < 0)
             return -1;
         r->sourceUuid = g_strdup(entry->pool->def->uuid);
         r->relay = TRUE;

@@ -8,7 +8,7 @@ import pytest
 from harness import images, net, xmlio
 from harness.host import STOCK
 from harness.pools import Pool, code, wait_until
-from harness.remote import RemotePool, uri
+from harness.remote import RemotePool, serving, uri
 
 MIB = 1 << 20
 
@@ -247,3 +247,17 @@ def test_verify_finds_what_changed(places, pair):
     assert "<format type='raw'/>" in behind.host.ok("vol-dumpxml", "--pool", behind.name, volume)
     far.host.ok("vol-delete", "--pool", far.name, volume)
     assert not os.listdir(behind.path)
+
+
+def test_from_there_to_a_host_with_the_module_is_refused(places, pair, new_host):
+    """Through us, straight: the bytes come in order, and would be asked for in another one."""
+    here = pair[0]
+    _, far, behind = places
+    third = serving(new_host(listen=("tcp",))).start()
+    link = net.Link(third, here)
+    Pool(third, "beyond", region="cn-south-3")
+    beyond = RemotePool(here, "to-beyond", "beyond", uri=uri(link))
+    volume = behind.chain()
+    result = beyond.try_replicate(far, volume)
+    assert result.rc != 0 and "replicate it to a region of this host first" in result.err, result.err
+    assert beyond.volumes() == []
