@@ -54,11 +54,16 @@ def world(host, new_pool, scratch):
 
         def age(self, seconds):
             """As if what is missing had been missing for so long."""
+            def earlier(state):
+                for key, value in state["missing"].items():
+                    state["missing"][key] = str(int(value) - seconds)
+            self.edit_state(earlier)
+
+        def edit_state(self, edit):
             state = configparser.RawConfigParser()
             state.optionxform = str
             state.read(self.states()[0])
-            for key, value in state["missing"].items():
-                state["missing"][key] = str(int(value) - seconds)
+            edit(state)
             with open(self.states()[0], "w") as f:
                 state.write(f, space_around_delimiters=False)
 
@@ -112,6 +117,25 @@ def test_a_region_feeds_the_next(host, world):
     assert world.pools[1].image("golden-1.qcow2").source["region"] == a
     assert world.pools[2].image("golden-1.qcow2").source["region"] == b
     assert world.sync()["there"] == 4  # c's are known to be the origin's
+
+
+def test_a_region_feeds_the_next_as_measured(world):
+    """Where no distance is declared, the quickest way is taken that earlier copies have shown."""
+    a, b, c = world.names
+    images.write_random(world.pools[0].file("golden-1.qcow2"), 0, 2 << 20, seed=1)  # enough to measure by
+    world.pools[0].refresh()
+    world.sync()
+    assert world.pools[2].image("golden-1.qcow2").source["region"] == a
+
+    def slow_from_the_origin(state):
+        assert float(state["rates"][f"{a} {b}"]) > 0 and float(state["rates"][f"{a} {c}"]) > 0
+        state["rates"].update({f"{a} {b}": "1e9", f"{b} {c}": "1e9", f"{a} {c}": "1e3"})
+    world.edit_state(slow_from_the_origin)
+    images.create(world.pools[0].file("golden-3.qcow2"), "4M")
+    world.pools[0].refresh()
+    assert world.sync()["copied"] == 2
+    assert world.pools[1].image("golden-3.qcow2").source["region"] == a
+    assert world.pools[2].image("golden-3.qcow2").source["region"] == b
 
 
 def test_versions(host, world):
