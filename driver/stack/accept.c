@@ -188,7 +188,8 @@ replSubmissionKeepId(ReplImage **image, void *opaque, GError **err)
     return TRUE;
 }
 
-/* An id that another image refers to must not change any more. */
+/* The replica refers to its source by the source's id. An image without a record has an id made from its
+ * file, which may change: so such a source gets a record with the id. */
 static int
 replSubmissionKeepSource(const ReplSubmission *r, GError **err)
 {
@@ -210,7 +211,8 @@ replSubmissionKeepSource(const ReplSubmission *r, GError **err)
     return 0;
 }
 
-/* The plan as it will be compared when a planned job is started. Not yet anybody else's to see. */
+/* Notes the plan in the job's record, so that the start of a planned job can compare it with a new plan.
+ * Needs no lock: no other thread knows the replication yet. */
 static void
 replSubmissionNotePlan(ReplReplication *replication, const ReplPrepared *prepared)
 {
@@ -230,7 +232,8 @@ replSubmissionNotePlan(ReplReplication *replication, const ReplPrepared *prepare
     }
     record->info->peakSpace_bytes = prepared->plan->peakSpace_bytes;
     record->info->without = g_strdup(replPreparedWithout(prepared));
-    /* The job is on record before its first file is there, so that nothing of it is ever left behind. */
+    /* The record says so before the first placeholder is made: whatever files a crash leaves, a restart finds
+     * them by the record. */
     record->holdsPlaceholder = TRUE;
     replication->persisted = replPhaseOfRecord(record);
 }
@@ -253,7 +256,7 @@ replSubmissionTakeNames(const ReplSubmission *r, const ReplReplication *replicat
     return replTargetAccept(target, r->pool, r->replica, r->placeholder, image, err);
 }
 
-/* The job comes to be: pinned, recorded, and then its replica's name taken. */
+/* Makes the job: pins its volumes, writes its record, then takes the replica's name in the target. */
 static int
 replSubmissionAccept(const ReplSubmission *r, ReplReplication *replication, const ReplPrepared *prepared,
                      ReplJob **job, GError **err)
@@ -294,8 +297,8 @@ replSubmissionUndo(const ReplSubmission *r, ReplReplication *replication)
     replPinsDropJob(replServicePins(), replication->id);
 }
 
-/* A first plan tells at once what is wrong. Slow checks last; a default key that is missing is made only after them, so
- * that a refusal leaves none. */
+/* Makes a first plan, so that the client learns at once what is wrong with the request. Slow checks last; a
+ * default key that is missing is made only after them, so that a refusal leaves none. */
 static ReplPrepared *
 replSubmissionPrepare(const ReplSubmission *r, ReplReplication *replication)
 {
@@ -321,8 +324,9 @@ replSubmissionPrepare(const ReplSubmission *r, ReplReplication *replication)
     return g_steal_pointer(&prepared);
 }
 
-/* Puts the job in the queue. Its attempt goes on with what is prepared if it starts at once. Returns 0, or -1 with the
- * error reported. */
+/* Puts the job in the queue. If the job is to start, @prepared is handed to its attempt; when the job has to
+ * wait in the queue, it is dropped. A planned job keeps neither @prepared nor the lease. Returns 0, or -1
+ * with the error reported. */
 static int
 replSubmissionEnqueue(const ReplSubmission *r, ReplReplication *replication, ReplPrepared *prepared,
                       ReplJob *job)

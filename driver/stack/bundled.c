@@ -12,7 +12,7 @@
 #include "virt/below.h"
 #include "virt/report.h"
 
-/* No pool is a bundle: as a target it is a volume like others. */
+/* A bundle is a kind of source only: as a target it is a volume like any other. */
 static ReplTarget *
 replBundledTarget(ReplJournal *journal, ReplHolding *holding)
 {
@@ -54,7 +54,7 @@ replBundledIs(virStorageVolPtr vol)
     g_autoptr(ReplSource) source = NULL;
     gboolean may;
 
-    /* Who may not read it is refused in the words of any volume. */
+    /* Refuses a caller who may not read the volume with the same error as for any volume. */
     may = replBundledPool(vol, uuid, uuidstr) &&
           replAccessVol(virStorageVolGetConnect(vol), uuid, name, replVirt.StorageVolDownloadEnsureACL) == 0;
     if (!may)

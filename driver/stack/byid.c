@@ -29,7 +29,8 @@ replByIdVol(virConnectPtr conn, const ReplFoundImage *found)
     return pool ? replBelowPool(pool)->storageVolLookupByName(pool, found->volume) : NULL;
 }
 
-/* Drops what the caller may not use as a source for @target. */
+/* Drops the images from @found that the caller may not use as a source for @target: he may not read them, and
+ * no share with the target's project covers them. */
 static void
 replByIdKeepReadable(virConnectPtr conn, const ReplRegion *target, GPtrArray *found)
 {
@@ -66,7 +67,7 @@ replByIdOne(const GPtrArray *found, const char *id)
     return NULL;
 }
 
-/* Asked before anything is told. */
+/* Checks the target before the answer can tell the caller whether there is an image of that id. */
 static int
 replByIdCheckTarget(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *xml,
                     unsigned int flags)
@@ -93,7 +94,8 @@ replByIdCheckTarget(virStoragePoolPtr pool, const ReplRegion *region, const Repl
     return -1;
 }
 
-/* From another host, where exactly one has it. TRUE with *vol set (NULL: the error is reported); FALSE: none has it. */
+/* Looks for the image on other hosts. Returns FALSE when none has it, else TRUE with *vol set to the replica,
+ * or to NULL with the error reported (when several have it, too). */
 static gboolean
 replByIdPull(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int flags, virStorageVolPtr *vol)
 {

@@ -14,7 +14,8 @@
 #include "virt/access.h"
 #include "virt/report.h"
 
-/* The volume's name into call->text, NULL where the pool there has no such image. */
+/* Puts the name of the volume that is the image into call->text, or NULL where the pool there has no such
+ * image. */
 static int
 replByIdAsk(ReplRemoteCall *call, virStoragePoolPtr remote)
 {

@@ -51,7 +51,8 @@ replCalledMayRead(void *opaque, const ReplSourceFacts *facts, GError **err)
     return -1;
 }
 
-/* And the image itself: asked in each session, before what is lent to the job already is touched. */
+/* Whether the caller may read the image itself. Asked in each session, before the session takes over an image
+ * that is lent to the job already. */
 static int
 replCalledMayReadImage(ReplCalled *called, GError **err)
 {
@@ -87,7 +88,8 @@ replCalledPull(ReplCalled *called, const ReplWireHello *hello, GError **err)
     while (!replCalledWait(called, 1000) && !replCalledStopping() &&
            replSessionSilent_us(called->session) < REPL_CALLED_SILENT_us)
         ;
-    /* No frame comes to it any more: the session is over, or is ended here. */
+    /* The session is over or gets ended here: hand no more of its frames to the lent image, which another
+     * session may use next. */
     replCalledHandle(called, NULL, NULL);
     replSessionEnd(called->session, NULL);
     replCalledWait(called, G_MAXINT);
@@ -140,7 +142,8 @@ replCalledRun(void *opaque)
 
 /* --- the worker's part --- */
 
-/* Sessions are few: one is for a caller who may read the volume, or make one of that name. Each of its questions asks more. */
+/* The number of sessions is limited, so only a caller who may read the volume, or make one of that name, may
+ * open one. Further rights are checked when the session asks for something. */
 static int
 replCalledMayOpen(virStorageVolPtr vol, const ReplRegion *region)
 {
@@ -163,7 +166,8 @@ replCalledStart(ReplCalled *called, GError **err)
 
     if (replSessionStart(called->session, err) < 0)
         return -1;
-    /* Before it runs: the other end may be gone by then, and the session with it. */
+    /* Take the thread's reference before the thread starts: the other end may hang up first, and the session
+     * would be freed. */
     replSessionRef(called->session);
     if (!(thread = replThreadNew("repl-called", replCalledRun, replCalledRef(called), err))) {
         replSessionUnref(called->session);

@@ -2,13 +2,13 @@
  * called.h: sessions that other hosts open on this one
  *
  * In:    a virStorageVolDownload with REPL_WIRE_STREAM_FLAG, in a worker of the daemon: the volume to be read or made.
- * Out:   a session with a thread of its own, which says HELLO's answer, and does what it is for: lends an image
- *        (lend.h) or has the daemon make one (pushed.h).
+ * Out:   a session with a thread of its own, which answers HELLO and then does what the session is for: it
+ *        lends an image to a job there (lend.h) or has this daemon make a replica (pushed.c).
  * Owner: the session holds its own state; the daemon's stop ends all of them.
  * Lock:  each has a lock of its own for the greeting; one guards the count of all.
  *
- * The caller's identity is kept: in its name access is asked, for a pull data_read of each layer, for a push what a request on this
- * host would need.
+ * A session acts with its caller's identity, and access control is asked about that: for a pull, data_read of
+ * each layer; for a push, the rights that the same request made on this host would need.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -43,7 +43,8 @@ replCalledUnref(ReplCalled *called);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplCalled, replCalledUnref)
 
-/* Counts one more session, which replCalledUnref uncounts at its end; FALSE: there are too many, or the daemon stops. */
+/* Counts one more session; its last replCalledUnref takes it off the count. FALSE: there are too many, or the
+ * daemon stops. */
 gboolean
 replCalledCount(void);
 void
@@ -57,7 +58,8 @@ replCalledNew(virStorageVolPtr vol, int fd);
 GByteArray *
 replCalledHello(ReplCalled *called);
 
-/* The thread of a session comes and goes; in between the daemon's stop finds the session. FALSE: the daemon stops. */
+/* A session's thread calls Enter when it begins and Leave when it ends; in between replCalledStopAll finds
+ * the session and ends it. Enter returns FALSE when the daemon stops. */
 gboolean
 replCalledEnter(ReplCalled *called);
 void
@@ -67,7 +69,7 @@ replCalledLeave(ReplCalled *called);
 void
 replCalledStopAll(void);
 
-/* Waits until nothing of them is left, at most so long; whether it is. */
+/* Waits until no session is left, but not longer than the time given. Returns whether none is left. */
 gboolean
 replCalledAwaitAll(gint64 timeout_us);
 
@@ -80,11 +82,11 @@ void
 replCalledHandle(ReplCalled *called, int (*handler)(void *, ReplSession *, ReplWireFrame *, GError **),
                  void *opaque);
 
-/* Waits for the session to be over; whether it is. */
+/* Waits until the session is over, but not longer than the time given. Returns whether it is over. */
 gboolean
 replCalledWait(ReplCalled *called, guint timeout_ms);
 
-/* It is over, and the other end said BYE. */
+/* Whether the session is over because the other end said BYE. */
 gboolean
 replCalledGoodbye(ReplCalled *called);
 
@@ -93,7 +95,7 @@ replCalledStopping(void);
 
 /* --- pushed.c --- */
 
-/* Has the daemon make the replica that @hello asks for, or go on with it, and tells how far it is until the session is
- * over or the job. Returns 0, or -1 with @err set: nothing was begun. */
+/* Has the daemon make the replica that @hello asks for, or go on with it, and tells the other host of its
+ * progress until the session or the job is over. Returns 0, or -1 with @err set: nothing was begun. */
 int
 replCalledPush(ReplCalled *called, const ReplWireHello *hello, GError **err);

@@ -8,7 +8,8 @@
 #include "region/region.h"
 #include "xml/xml.h"
 
-/* Sources and sessions of other hosts, from here on. @ownDir: this host's own folder. */
+/* From here on sources on other hosts can be used and other hosts may open sessions. @ownDir: this host's own
+ * folder. */
 void
 replDistantStart(const char *ownDir);
 
@@ -30,6 +31,6 @@ virStorageVolPtr
 replDistantSubmit(virStoragePoolPtr pool, const char *desc, const ReplVolXml *xml, virStorageVolPtr source,
                   unsigned int flags);
 
-/* The same where only the source @vol is on another host, whatever the request says of it. */
+/* The same where only the source @vol is on another host. The request may name the image by its id. */
 virStorageVolPtr
 replDistantPull(virStoragePoolPtr pool, const ReplVolXml *xml, virStorageVolPtr vol, unsigned int flags);

@@ -27,7 +27,8 @@ typedef struct {
     ReplStaging *home;
 } ReplPushRequest;
 
-/* A stock host gives the bytes of a layer in order, and a host with the module asks for them in its own. */
+/* Refuses a source on a host without the module: such a host gives the bytes of a layer in order, and the target's host
+ * asks for them in an order of its own. Returns 0, or -1 with the error reported. */
 static int
 replPushCheckKind(const ReplPushRequest *r, const ReplPeerPoolEntry *source)
 {
@@ -45,7 +46,8 @@ replPushCheckKind(const ReplPushRequest *r, const ReplPeerPoolEntry *source)
     return has > 0 ? 0 : -1;
 }
 
-/* The caller may read the source. Sets its pool's UUID; 0, or -1 with the error reported. */
+/* Checks that the caller may read the source, and notes the UUID of the source's pool in @r. Returns 0, or -1
+ * with the error reported. */
 static int
 replPushCheckSource(ReplPushRequest *r, virStorageVolPtr source)
 {
@@ -71,7 +73,8 @@ replPushCheckSource(ReplPushRequest *r, virStorageVolPtr source)
                          replVirt.StorageVolDownloadEnsureACL);
 }
 
-/* And all of its layers. */
+/* Checks that the caller may read the layers below (a source on another host asks that itself), and that the
+ * image is available and no full machine. Returns 0, or -1 with the error reported. */
 static int
 replPushCheckLayers(const ReplPushRequest *r, const ReplSourceFacts *facts)
 {
@@ -121,7 +124,8 @@ replPushRequestRecord(const ReplPushRequest *r, const ReplSourceFacts *facts)
     record->requestXml = g_strdup(r->desc);
     record->created_s = g_get_real_time() / G_USEC_PER_SEC;
     record->sequence = g_get_real_time();
-    /* What the requester was found to be allowed to read: no other volume may take part later. */
+    /* Note the layers that the requester may read as of now: a later attempt must find the same chain, since
+     * he is not there to be asked about another one. */
     for (guint i = 0; i < facts->layerCount; i++) {
         const ReplPlanLayer *layer = &facts->layers[i];
 
@@ -156,7 +160,8 @@ replPushRequestVol(const ReplPushRequest *r, ReplJob *job)
     return replBelowPool(r->pool)->storageVolLookupByName(r->pool, volume);
 }
 
-/* Waits for the job's end, or for its being taken up there. */
+/* Waits for the end of the job. Returns the replica, or NULL with the error reported; a failed job is
+ * forgotten. */
 static virStorageVolPtr
 replPushRequestWait(const ReplPushRequest *r, ReplJob *job)
 {
@@ -241,7 +246,7 @@ replPushRequestByToken(const ReplPushRequest *r, virStorageVolPtr *vol)
     }
     if ((*vol = replBelowPool(r->pool)->storageVolLookupByName(r->pool, record->volume)))
         return 1;
-    /* It was deleted since. */
+    /* The replica of the earlier request was deleted since: the token counts as unused. */
     virResetLastError();
     return 0;
 }

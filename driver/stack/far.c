@@ -171,7 +171,7 @@ replFarDelete(virStorageVolPtr vol)
     if ((rc = replPendingCancel(job, &err)) == 0)
         return 1;
     if (rc > 0)
-        return 0; /* it was there before: it goes as any other volume */
+        return 0; /* the job completed first: the peer deletes the replica as any other volume */
     replReport(g_steal_pointer(&err));
     return -1;
 }

@@ -1,7 +1,8 @@
 /*
  * far.h: jobs of this host whose replicas are on hosts without the module, as its pools of type region show them
  *
- * Such a host knows nothing of jobs: what its volumes are is told here, and what would spoil them is refused here.
+ * Such a host knows nothing of jobs. So this host shows which job makes a volume there, and refuses calls
+ * that would spoil it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -19,12 +20,14 @@ replFarVolXml(virStorageVolPtr vol, char *stock);
 char *
 replFarPoolXml(virStoragePoolPtr pool, char *stock);
 
-/* A volume of a pool of type region is to be deleted: 1: it was, with the job that made it; 0: no job has to do with it; -1
- * with the error reported. */
+/* Called before a volume of a pool of type region is deleted. Returns 1 when a job of this host makes it: the
+ * job was cancelled, and the volume is gone with it; 0 when no job makes it, or not any more, and the peer is
+ * to delete it; -1 with the error reported. */
 int
 replFarDelete(virStorageVolPtr vol);
 
-/* It is to be written to. 0, or -1 with the error reported: a job of this host needs it. */
+/* Called before such a volume is written to. Returns 0, or -1 with the error reported when a job of this host
+ * needs it. */
 int
 replFarGuard(virStorageVolPtr vol);
 

@@ -28,7 +28,7 @@ struct _ReplLent {
     /* Guarded by the table's lock. */
     guint64 epoch;
     ReplSession *session; /* the newest; a reference */
-    guint users;          /* sessions' threads that know it: the last one frees it */
+    guint users;          /* threads of sessions that use this; the last one frees it */
 };
 
 static struct {
@@ -110,7 +110,8 @@ replLentDrop(ReplLent *lent)
         replLentFree(lent);
 }
 
-/* With the lock held: what is lent to the job, if @to may have it. 1 with *lent set, 0: nothing is, -1 with @err set. */
+/* Finds what is lent to the job. Returns 1 with *lent set when @to may have it, 0 when nothing is lent to the
+ * job, or -1 with @err set. The lock is held. */
 static int
 replLendFind(const ReplLendTo *to, ReplLent **lent, GError **err)
 {
@@ -130,7 +131,8 @@ replLendFind(const ReplLendTo *to, ReplLent **lent, GError **err)
     return -1;
 }
 
-/* Takes over what is lent to the job already; @may is asked before the session that has it is ended. 1, 0 or -1, as above. */
+/* Gives @to's session what is lent to the job already. Asks @may first, so that a caller without the right
+ * does not end the session that has it now. Returns 1, 0 or -1 as replLendFind. */
 static int
 replLendAgain(const ReplLendTo *to, ReplServeMay may, void *opaque, ReplLent **lent, GError **err)
 {
@@ -213,7 +215,7 @@ replLendReturn(ReplLent *lent, ReplSession *session, gboolean goodbye, guint wai
         REPL_GUARD(&replLend.lock);
         while (!goodbye && !replLend.stop && lent->session == session && g_get_monotonic_time() < until)
             replLockWaitUntil(&replLend.lock, until);
-        /* Else another session has it. */
+        /* If not, a newer session of the job has taken the image over, and its thread looks after it. */
         if (lent->session == session) {
             g_hash_table_remove(replLend.jobs, lent->job);
             replInfo("Image '%s' of pool '%s' is not read by job %s of host '%s' any more%s", lent->volume,

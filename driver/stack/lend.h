@@ -29,8 +29,9 @@ typedef struct {
     ReplSession *session;
 } ReplLendTo;
 
-/* @may is asked about the chain before anything of it leaves. What was lent to this job before is taken over by the same caller
- * alone: its session is ended first. NULL with @err set (VIR_ERR_OPERATION_INVALID: a newer session of this job is there). */
+/* @may is asked about the chain before anything of it leaves. When the image is lent to this job already,
+ * only the same caller may take it over, in a newer session; the older session is ended then. NULL with @err
+ * set (VIR_ERR_OPERATION_INVALID: a newer session of this job is there). */
 ReplLent *
 replLendTake(const ReplLendTo *to, ReplServeMay may, void *opaque, GError **err);
 
@@ -38,8 +39,9 @@ replLendTake(const ReplLendTo *to, ReplServeMay may, void *opaque, GError **err)
 ReplServe *
 replLentServe(ReplLent *lent);
 
-/* @session is over. @goodbye: the job needs it no more. Waits for the job to come back in another session as long as it may
- * (@wait_s), and lets go. The thread of the session. */
+/* Called by the session's thread when @session is over. @goodbye: the job has said that it is done, and the
+ * image is let go of at once. Otherwise waits up to @wait_s for the job to come back in another session, and
+ * lets go of the image when it does not. */
 void
 replLendReturn(ReplLent *lent, ReplSession *session, gboolean goodbye, guint wait_s);
 

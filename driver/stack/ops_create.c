@@ -64,7 +64,8 @@ replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int f
         replReport(g_steal_pointer(&err));
         return NULL;
     }
-    /* An image on another host is changed by the daemon there, a job of this one here. */
+    /* The pool is on another host. An update of a job of this host is done here; all else is for the daemon
+     * there. */
     if (xml->update && replBelowPool(pool) != &replNext) {
         virStorageVolPtr vol;
 

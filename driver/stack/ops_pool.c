@@ -66,7 +66,8 @@ replPoolOpsAclXml(virConnectPtr conn, const char *xml, ReplVirtPoolAcl check)
     return ret < 0 ? -1 : 0;
 }
 
-/* Another pool has the name, which stock refuses in its own words. */
+/* Whether another pool has the name. The caller leaves that to the stock driver, which refuses it with its
+ * own error. */
 static gboolean
 replPoolOpsIsNameTaken(virConnectPtr conn, const char *name, const unsigned char *uuid)
 {
@@ -79,7 +80,8 @@ replPoolOpsIsNameTaken(virConnectPtr conn, const char *name, const unsigned char
     return FALSE;
 }
 
-/* Two region pools of one directory would each get round what the other one guards. */
+/* Refuses a second region pool on the same directory: a client could change through one pool what the other
+ * pool guards. */
 static int
 replPoolOpsCheckTwin(const char *name, const unsigned char *uuid, const char *path)
 {
@@ -103,7 +105,8 @@ replPoolOpsWithUuid(const ReplPoolXml *xml, unsigned char *uuid)
     g_autofree char *element = NULL;
 
     if (xml->uuid) {
-        /* A malformed one is for the stock driver to refuse: no pool will have this. */
+        /* Leave it to the stock driver to refuse a malformed UUID. Until then use zeros, which no pool
+         * has. */
         if (!replUuidParse(xml->uuid, uuid))
             memset(uuid, 0, VIR_UUID_BUFLEN);
         return g_strdup(xml->stock);
@@ -114,7 +117,8 @@ replPoolOpsWithUuid(const ReplPoolXml *xml, unsigned char *uuid)
     return replXmlInsert(xml->stock, "pool", element);
 }
 
-/* Whose a pool is decides what is shared with it: saying so takes more than the right to define pools. */
+/* The project of a pool decides which shared images it may read. So changing it takes an administrator's
+ * right, not just the right to define pools. */
 static int
 replPoolOpsMayOwn(virConnectPtr conn, const ReplLabel *was, const ReplLabel *label)
 {

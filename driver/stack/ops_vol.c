@@ -25,8 +25,9 @@
 #include "wire/wire.h"
 #include "xml/xml.h"
 
-/* The region that the volume's pool is; NULL for what the stock driver alone looks after: in a pool without a label all but
- * the bundles, and what is on its way to become one. */
+/* The region that the volume's pool is; NULL where the stock driver alone looks after the volume. In a pool
+ * without a label we look after volumes with a record (bundles, and jobs' placeholders for them) and refuse
+ * the staging folder; every other volume is stock's alone. */
 static ReplRegion *
 replVolOpsRegion(virStorageVolPtr vol)
 {
@@ -49,8 +50,9 @@ replVolOpsCheckName(const ReplRegion *region, const char *volume)
     return -1;
 }
 
-/* The caller may do it, and neither a job nor an overlay needs the volume as it is. From here to replVolOpsChanged it
- * is being written to: noted first, so that of a job and a writer at least one sees the other. */
+/* Checks that the caller may change the volume, and that neither a job nor an overlay needs it as it is.
+ * Notes it as being written to until replVolOpsChanged. The note comes before the checks: if a job starts at
+ * the same time, at least one of the two sees the other and is refused. */
 static int
 replVolOpsGuardChange(virStorageVolPtr vol, const ReplRegion *region, ReplVirtVolAcl check)
 {

@@ -50,7 +50,7 @@ replStackPeerNews(ReplPeer *peer, const char *source)
         if (source)
             replPeerPoolForget(entry->pool);
         else
-            replLeasesHurry(entry->pool->def->uuid); /* what waits for it to be taken back there */
+            replLeasesHurry(entry->pool->def->uuid); /* undo what refused requests left */
         replEventsRefresh(entry->pool->def->name, entry->pool->uuid);
     }
 }

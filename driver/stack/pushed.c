@@ -1,8 +1,9 @@
 /*
  * pushed.c: replicas that other hosts push into pools of this one
  *
- * The job is one of this host like any other: its request has come over the session, and so do the bytes (endpoint/pushed_source.h).
- * This thread starts it when it is new, tells the other host how far it is, and does what that one's user wants of it.
+ * The job is one of this host like any other: its request has come over the session, and so do the bytes
+ * (endpoint/pushed_source.h). The session's thread starts the job if it is new, tells the other host of its
+ * progress, and does to it what the user there asks for (pause, cancel, ...).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -21,7 +22,7 @@
 #define REPL_PUSHED_TICK_ms 200
 #define REPL_PUSHED_TELL_us G_USEC_PER_SEC
 
-/* What one session's receiver leaves to its thread. */
+/* What the receiver of a session hands over to the session's own thread. */
 typedef struct {
     ReplCalled *called;
     ReplTalk *talk;
@@ -36,7 +37,7 @@ typedef struct {
     guint64 value;
 } ReplWanted;
 
-/* More than this at once is no user. */
+/* No user gives more commands than this at once: drop the rest. */
 #define REPL_PUSHED_WANTED_MAX 64
 
 static int
@@ -131,7 +132,7 @@ replPushingIsOver(const ReplJobInfo *info)
            info->state == REPL_JOB_FAILED;
 }
 
-/* Until the job or the session is over. Returns whether the job is. */
+/* Tells the other host of the job until the job or the session is over. Returns whether the job is over. */
 static gboolean
 replPushingFollow(ReplPushing *pushing, ReplJob *job, const char *volume)
 {
@@ -154,7 +155,8 @@ replPushingFollow(ReplPushing *pushing, ReplJob *job, const char *volume)
         }
         if (over)
             return TRUE;
-        /* A job that waits for the queue or for a user ends no wait early. */
+        /* replJobWaitFor has waited for a tick, unless the job had ended (and was retried since): then wait
+         * here. */
         if (replCalledWait(pushing->called, ended ? REPL_PUSHED_TICK_ms : 0))
             return FALSE;
     }
@@ -193,7 +195,8 @@ replPushingSubmit(ReplPushing *pushing, const char *request, GError **err)
 
     if (!xml)
         return NULL;
-    /* What was not over when it was looked at is no new one. */
+    /* replPushingRun found no job of this id to follow, but the queue knows one: it is of another kind, or
+     * has ended since. Do not make a second one. */
     if ((known = replQueueFind(replServiceQueue(), pushing->jobId))) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("There is a job %s already"), pushing->jobId);
         return NULL;
@@ -210,7 +213,8 @@ replPushingSubmit(ReplPushing *pushing, const char *request, GError **err)
     return replPushingSubmitTo(pushing, pool, xml, err);
 }
 
-/* A replication of this host: one that has completed is no maker any more, and is on record. */
+/* The replication of this id that makes a volume now. One that has completed makes nothing any more: its
+ * record tells of it. */
 static ReplJob *
 replPushingFind(const char *jobId)
 {
@@ -219,7 +223,7 @@ replPushingFind(const char *jobId)
     return job && replMakersHas(job) ? g_steal_pointer(&job) : NULL;
 }
 
-/* What a push needs for the replica. (Its layers are asked about when the plan names
+/* Checks that the caller may make the replica. (Rights to its layers are checked when the plan names
  * them.) */
 static int
 replPushingMayMake(ReplCalled *called, GError **err)
@@ -246,7 +250,8 @@ replPushingIsCallers(const ReplJobRecord *record)
     return replPushedIs(record) && g_strcmp0(record->requester, caller) == 0;
 }
 
-/* What is known under that id, if anything, is a job that this very caller has pushed into this pool. */
+/* Checks that the job of this id, if there is one, was pushed into this pool by this very caller. Returns 0,
+ * or -1 with @err set. */
 static int
 replPushingMayFollow(ReplCalled *called, const ReplWireHello *hello, GError **err)
 {
@@ -266,7 +271,7 @@ replPushingMayFollow(ReplCalled *called, const ReplWireHello *hello, GError **er
     return -1;
 }
 
-/* How a job ended that the queue does not know any more. */
+/* The record of a pushed job that is over and that the queue has forgotten; NULL: there is none. */
 static ReplJobRecord *
 replPushingEarlier(const ReplPushing *pushing)
 {
@@ -277,7 +282,7 @@ replPushingEarlier(const ReplPushing *pushing)
                                                                              : NULL;
 }
 
-/* Shows whom the job waits for; NULL: nobody. */
+/* Shows that the job waits for @host; NULL: it waits for none. */
 static void
 replPushingWaits(const ReplPushing *pushing, const char *host)
 {
@@ -299,7 +304,7 @@ replPushingRun(ReplPushing *pushing, const ReplWireHello *hello)
     if (!(job = replPushingFind(hello->job)) && !(earlier = replPushingEarlier(pushing)))
         job = replPushingSubmit(pushing, hello->request, &err);
     replPushedEndSubmit(hello->job);
-    /* Its host would not come if it did not want it to go on. */
+    /* The job's host has opened a session for it, so it wants a failed job to be tried again. */
     if (job && replJobState(job) == REPL_JOB_FAILED && replJobDo(job, REPL_VERB_RETRY, &err) < 0)
         replInfo("Job %s is not tried again: %s", hello->job, err->message);
     if (job)
@@ -328,7 +333,7 @@ replCalledPush(ReplCalled *called, const ReplWireHello *hello, GError **err)
     replTalkAttach(pushing.talk, called->session);
     replPushingWaits(&pushing, NULL);
     over = replPushingRun(&pushing, hello);
-    /* The last word has to arrive: the other host says goodbye when it has. */
+    /* Keep the session until the job's last status has arrived: the other host says goodbye then. */
     if (over)
         replCalledWait(called, 10000);
     if (replTalkDetach(pushing.talk, called->session) && !over)

@@ -73,7 +73,8 @@ replResumeComplete(const ReplRegion *region, ReplStaging *staging, ReplJobRecord
         replInfo("Replication job %s had completed before the daemon ended", record->id);
 }
 
-/* The record of the replica is what the client was promised; without it the job is as good as new.
+/* Loads the record of the replica. When there is none, makes it anew from the job's record, as for a new
+ * request.
  */
 static ReplImage *
 replResumeImage(ReplStaging *staging, const ReplJobRecord *record, const char *volume, const char *imageId,
@@ -109,7 +110,7 @@ replResumeReplication(const ReplRegion *region, ReplStaging *home, ReplJobRecord
     return replication;
 }
 
-/* A source pool that is not active yet: the job waits for it. */
+/* Holds the job in the queue while the pool of its source is not active yet. */
 static void
 replResumeHoldSource(const ReplReplication *replication)
 {
@@ -118,14 +119,15 @@ replResumeHoldSource(const ReplReplication *replication)
     unsigned char uuid[VIR_UUID_BUFLEN];
     g_autoptr(ReplLabel) label = NULL;
 
-    /* On another host: the attempt waits for that one. */
+    /* The source is pushed from another host: the attempt itself waits for that host. */
     if (replPushedIs(record)) {
         replPushedExpect(record->id, record->sourcePool);
         return;
     }
     if (!replUuidParse(replication->sourceUuidstr, uuid) || replBelowUuid(uuid) != &replNext)
         return;
-    /* A bundle in a pool without a label: no one would release it. */
+    /* The source is a bundle in a pool without a label. Do not hold the job: only pools with a label release
+     * jobs when they become active. */
     if (!(label = replLabelsGet(replRegionsLabels(), uuid, NULL)))
         return;
 
@@ -133,7 +135,8 @@ replResumeHoldSource(const ReplReplication *replication)
         replQueueHold(replServiceQueue(), replication->sourceUuidstr);
 }
 
-/* A job that goes on, or waits to be told. Takes @replication. */
+/* Makes a job of @replication (taken over) and puts it into the queue, where it goes on, or waits for a
+ * client to start, resume or retry it. */
 static void
 replResumeQueue(const ReplRegion *region, ReplReplication *replication, ReplPhase phase)
 {
@@ -160,13 +163,15 @@ replResumeQueue(const ReplRegion *region, ReplReplication *replication, ReplPhas
     }
 }
 
-/* Its next attempt plans again; what it shows until then is what it showed before. */
+/* Queues a job whose target still holds the replica's name. The next attempt plans again; until then the job
+ * shows what it showed before the restart. */
 static void
 replResumeGoOn(const ReplRegion *region, ReplReplication *replication, ReplTarget *target)
 {
     ReplJobRecord *record = replication->journal->record;
 
-    /* What was recorded before it was queued was to start at once. */
+    /* The daemon ended after the record was written and before the job was queued: the request was to start
+     * at once. */
     if (record->info->state == REPL_JOB_PLANNED && record->request->start)
         record->info->state = REPL_JOB_QUEUED;
     record->info->processed_bytes =
@@ -175,8 +180,8 @@ replResumeGoOn(const ReplRegion *region, ReplReplication *replication, ReplTarge
     replResumeQueue(region, replication, replPhaseOfRecord(record));
 }
 
-/* Nothing of the replica is there: the daemon ended before the request was accepted, or its name was taken away
- * meanwhile. What else there is of the job goes. */
+/* Drops a job that cannot go on: the daemon ended before the request was accepted, or the replica's
+ * placeholder was removed meanwhile. Removes what else there is of the job, its record last. */
 static int
 replResumeGiveUp(ReplReplication *replication, ReplStaging *home, GError **err)
 {
@@ -185,8 +190,9 @@ replResumeGiveUp(ReplReplication *replication, ReplStaging *home, GError **err)
     return replJobRecordDrop(home, replication->id, err);
 }
 
-/* The image's record is there before the client is told that the request is accepted, and before the journal knows which file
- * holds the name. */
+/* Whether the request was accepted before the daemon ended. Accepting writes the image's record before it
+ * answers the client and before it notes in the journal which file holds the name. So when a planned job's
+ * journal has no such note, the image's record tells. */
 static gboolean
 replResumeWasAccepted(const ReplReplication *replication, ReplStaging *staging)
 {
@@ -201,7 +207,8 @@ replResumeWasAccepted(const ReplReplication *replication, ReplStaging *staging)
     return err || (image && g_strcmp0(image->id, record->imageId) == 0);
 }
 
-/* @record is taken. What the target has of the job decides. Returns 0, or -1 when that cannot be told now. */
+/* Takes up the job of @record (taken over). What the target has of it decides whether the job goes on, is
+ * completed, or is dropped. Returns 0, or -1 when that cannot be told now. */
 static int
 replResumeJob(const ReplRegion *region, ReplStaging *home, ReplJobRecord *record)
 {
@@ -273,7 +280,8 @@ replResumeIsOpen(const ReplJobRecord *record)
            !(state == REPL_JOB_FAILED && !record->holdsPlaceholder);
 }
 
-/* A job of this daemon, whose end could not be recorded then. Returns 0 or -1. */
+/* Writes the record of a job of this daemon that has ended, but whose record could not be written then.
+ * Returns 0 or -1. */
 static int
 replResumeRecordEnd(ReplJob *job)
 {
@@ -288,7 +296,8 @@ replResumeRecordEnd(ReplJob *job)
     return -1;
 }
 
-/* A job that rests, and whose placeholder was removed meanwhile, will never come to anything, and nobody sees it: it goes. */
+/* Cancels a planned, paused or failed job whose placeholder was removed meanwhile: it cannot make its replica
+ * any more, and no volume in the pool shows it. */
 static void
 replResumeCheckName(ReplJob *job)
 {
@@ -327,7 +336,9 @@ replResumeRecord(const ReplRegion *region, ReplStaging *staging, const ReplJobRe
         return 0;
     if ((known = replQueueFind(replServiceQueue(), record->id)))
         return record->check ? 0 : replResumeRecordEnd(known);
-    /* One that is just being submitted, or was refused since the records were listed: its record goes before it does. */
+    /* Skip a request that is being submitted right now, or was refused since the records were listed. When it
+     * is refused, its record is dropped before the replication is freed: so what is not alive here and still
+     * has a record is to be taken up. */
     if (replReplicationIsAlive(record->id) || replRefusedHas(record->id))
         return 0;
     if (!(now = replJobRecordLoad(staging, record->id, &err)))
@@ -379,19 +390,21 @@ replResumeStaging(const ReplRegion *region, ReplStaging *staging)
         return ret;
     if (!replResumeMay(region, staging))
         return -1;
-    /* What is in staging belongs to an open job or goes; a record that cannot be read may need its partial files. */
+    /* Remove partial files that belong to no open job. Not while there are records that cannot be read: their
+     * jobs may need theirs. */
     if (unread == 0)
         replPartialsSweep(staging, replResumeKeeps, records, NULL);
     for (i = 0; i < records->len; i++) {
         if (replResumeRecord(region, staging, g_ptr_array_index(records, i)) < 0)
             ret = -1;
     }
-    /* After the others: what has been taken back is not known as refused any more. */
+    /* Take refused requests back only after the loop above: that forgets that they were refused, and the loop
+     * skips only requests that are known as refused. */
     for (i = 0; i < refused->len; i++) {
         if (replTakeBack(region, staging, replJobRecordCopy(g_ptr_array_index(refused, i))) < 0)
             ret = -1;
     }
-    /* The jobs hold it for themselves now. */
+    /* The jobs that were taken up hold the lease for themselves now. */
     replLeasesDrop(region->uuidstr);
     return ret;
 }
@@ -402,7 +415,8 @@ replResumeAgain(const char *poolUuid);
 static void
 replResumeRegion(const ReplRegion *region)
 {
-    /* Held over the whole: the start, a refresh and the next look take up each job once. */
+    /* Held over the whole, so that each job is taken up once: the daemon's start, a pool-refresh and the
+     * thread of leases may all come here at the same time. */
     static ReplLock lock = REPL_LOCK_INIT;
     g_autoptr(ReplStaging) staging = NULL;
     g_autoptr(GError) err = NULL;
@@ -417,7 +431,7 @@ replResumeRegion(const ReplRegion *region)
     staging = replRegionStaging(region, FALSE, &err);
     if (err)
         replWarn("The jobs of pool '%s' cannot be read: %s", region->name, err->message);
-    /* What could not be read is read again. */
+    /* Something could not be read or done: the thread of leases calls again. */
     if (err || (staging && replResumeStaging(region, staging) < 0))
         replLeasesWatch(region->uuidstr, replResumeAgain);
 }
@@ -436,7 +450,8 @@ replResumeFarPlace(const char *poolUuid)
     return g_steal_pointer(&place);
 }
 
-/* What refused requests have left on a host without the module is taken back. In the thread of leases, since it waits for a peer. */
+/* Undoes what refused requests have left on a host without the module. Runs in the thread of leases, since it
+ * waits for a peer. */
 static void
 replResumeFarAgain(const char *poolUuid)
 {
@@ -451,7 +466,7 @@ replResumeFarAgain(const char *poolUuid)
         replLeasesWatch(poolUuid, replResumeAgain);
 }
 
-/* One whose replica is on a host without the module. */
+/* Takes up a job, or the undo of a refused request, whose target is on a host without the module. */
 static void
 replResumeFar(ReplStaging *home, const ReplJobRecord *record)
 {
@@ -498,7 +513,7 @@ replResumeVisit(const unsigned char *uuid, const ReplLabel *label, gboolean pers
         replResumeRegion(region);
 }
 
-/* The other host knows how far it is. @record is taken. */
+/* Takes up a push; @record is taken over. The other host, which makes the replica, knows how far it is. */
 static void
 replResumePush(ReplJobRecord *record)
 {

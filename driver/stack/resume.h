@@ -16,7 +16,8 @@ replResumeAll(void);
 void
 replResumePool(virStoragePoolPtr pool);
 
-/* A request is refused, and what it has left in its target could not be taken back: that is tried again until nothing of it
- * is left, and nothing else is ever done with it, after a restart either. @replication stays the caller's. */
+/* Notes a refused request whose undo failed. The undo is tried again until nothing of the request is left in
+ * its target. The request never becomes a job, not after a restart either. @replication stays the
+ * caller's. */
 void
 replResumeRefused(ReplReplication *replication);

@@ -51,7 +51,7 @@ replStockBind(const ReplRegion *region, virStorageVolPtr vol)
         replWarn("The secret of '%s' is not remembered: %s", virStorageVolGetName(vol), err->message);
         return;
     }
-    /* What looking found is looked for again when the volume has content. */
+    /* Keep no guest type in the record: what the volume holds is looked at again when it has content. */
     image->type = REPL_IMAGE_TYPE_UNKNOWN;
     image->status = REPL_IMAGE_AVAILABLE;
     replSecretsBind(image, secret);
@@ -108,7 +108,8 @@ replStockMake(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml
     virStorageVolPtr vol;
     ReplAmounts adds;
 
-    /* What stock cannot read it refuses by itself; what is elsewhere its own host looks after. */
+    /* XML without a name is left to the stock driver to refuse. A pool on another host is looked after by
+     * that host. */
     if (!region || !region->dir || !xml->name)
         return replStockCall(pool, xml, source, flags);
     sizes = replVolXmlSizes(xml);

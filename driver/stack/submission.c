@@ -171,8 +171,8 @@ replSubmissionByToken(const ReplSubmission *r, virStorageVolPtr *vol)
         replReport(g_steal_pointer(&err));
         return 1;
     }
-    /* What was cancelled, failed and was cleaned up, or was deleted since has left nothing to
-     * return. */
+    /* The earlier job was cancelled, or failed and was cleaned up, or its replica was deleted since: there is
+     * no volume to return, and the request is a new one. */
     job = replQueueFind(replServiceQueue(), record->id);
     if (!job && !replSubmissionIsThere(r, record))
         return 0;
@@ -181,7 +181,7 @@ replSubmissionByToken(const ReplSubmission *r, virStorageVolPtr *vol)
                         _("The token of this request was used for another one, that of job %s"), record->id);
         return 1;
     }
-    /* Who asks again for what failed wants it tried again. */
+    /* The client repeats a request whose job has failed: try the job again. */
     if (job && r->request->start && replJobState(job) == REPL_JOB_FAILED &&
         replJobDo(job, REPL_VERB_RETRY, &err) < 0) {
         replReport(g_steal_pointer(&err));
@@ -194,7 +194,8 @@ replSubmissionByToken(const ReplSubmission *r, virStorageVolPtr *vol)
 
 /* --- waiting --- */
 
-/* A worker of the daemon is going to block: only so many may. */
+/* Counts this worker of the daemon among those that block for a job, or refuses when max_waiting of them
+ * do. */
 static int
 replSubmissionEnter(const ReplSubmission *r, GError **err)
 {
@@ -209,7 +210,9 @@ replSubmissionBlocks(const ReplSubmission *r)
     return !r->request->async && r->request->start;
 }
 
-/* What could not be taken back on a host without the module is, as soon as that can be reached; nobody has to ask for it. */
+/* Called for a failed request whose client waited. If its undo failed because a host without the module is
+ * away, leaves the rest to be undone when that host can be reached again: the client need not cancel the
+ * job. */
 static void
 replSubmissionLeave(const ReplSubmission *r, ReplJob *job)
 {
@@ -220,7 +223,7 @@ replSubmissionLeave(const ReplSubmission *r, ReplJob *job)
     replPinsDropJob(replServicePins(), replJobId(job));
 }
 
-/* Waits for the end of a job; the caller has entered. */
+/* Waits for the end of a job. The caller has counted itself with replSubmissionEnter. */
 static virStorageVolPtr
 replSubmissionWait(const ReplSubmission *r, ReplJob *job, const char *replica)
 {
@@ -380,7 +383,7 @@ replSubmitDistant(virStoragePoolPtr pool, const ReplRegion *region, const ReplVo
     virStorageVolPtr vol = NULL;
     int rc = replSubmissionBegin(&r, xml, from, flags);
 
-    /* The job opens it for itself. */
+    /* The job opens the source again for itself. */
     replSourceFree(from->source);
     if (rc < 0 || (!job && replSubmissionByToken(&r, &vol)))
         return vol;
@@ -417,7 +420,8 @@ replSubmissionFarPlace(const ReplPeerPoolEntry *far)
     return place;
 }
 
-/* As replSubmissionBegin: who may, and what the source is. 0, or -1 with the error reported. */
+/* As replSubmissionBegin, for a target on a host without the module: checks the caller's rights, and fills in
+ * source, names and home. 0, or -1 with the error reported. */
 static int
 replSubmissionBeginFar(ReplSubmission *r, const ReplVolXml *xml, virStorageVolPtr source,
                        const ReplSubmitFrom *from, unsigned int flags)

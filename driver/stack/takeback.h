@@ -7,15 +7,17 @@
 
 #include "replicate/replication.h"
 
-/* A request is refused, and something of it could not be taken back. Notes it in memory and, where that can be written, in
- * the job's record. @replication stays the caller's. */
+/* Notes that a request was refused and that its undo failed: in memory and, where that can be written, in the
+ * job's record. @replication stays the caller's. */
 void
 replTakeBackNote(ReplReplication *replication);
 
-/* Those on record (of ReplJobRecord) that an earlier life of the daemon refused are known from here on. */
+/* Notes in memory those of @records (of ReplJobRecord) that an earlier life of the daemon has marked as
+ * refused. */
 void
 replTakeBackKnow(const ReplRegion *region, const GPtrArray *records);
 
-/* Tries again; @record, of replRefusedList(), is taken. Returns 0, or -1 when something of it is left still. */
+/* Tries again to undo the refused request of @record, which is from replRefusedList() and taken over. Returns
+ * 0, or -1 when something of the request is still left. */
 int
 replTakeBack(const ReplRegion *region, ReplStaging *home, ReplJobRecord *record);

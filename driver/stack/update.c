@@ -142,7 +142,8 @@ replUpdateString(char **where, const char *value)
     *where = *value ? g_strdup(value) : NULL;
 }
 
-/* An image with members is a full machine, and is none any more without. */
+/* Sets the members of an image: with members it becomes a full machine, and without any it stops being
+ * one. */
 static void
 replUpdateMembers(ReplImage *image, const GPtrArray *members)
 {
@@ -157,7 +158,8 @@ replUpdateMembers(ReplImage *image, const GPtrArray *members)
     }
 }
 
-/* What a job keeps for the end of its work, so that the change is not undone by it. */
+/* Makes the changes that a running job has to know, too: the job writes the image's record at its end and
+ * would undo them. */
 static void
 replUpdateImage(ReplImage *image, const void *opaque)
 {
@@ -197,7 +199,8 @@ replUpdateHasTexts(const ReplUpdate *update)
     return update->name || update->description || update->type != REPL_IMAGE_TYPE_UNKNOWN || update->members;
 }
 
-/* All that the record says is one change of it: what another client changes meanwhile stays. */
+/* Makes all changes to the image's record at once and under its lock, so that what another client changes
+ * meanwhile stays. */
 static int
 replUpdateRecord(const ReplRegion *region, const ReplUpdate *update, GError **err)
 {
@@ -227,7 +230,8 @@ replUpdateHasSecret(const ReplUpdate *update)
     return update->secret.uuid || update->secret.usage;
 }
 
-/* What cannot be taken back, and what may be refused for reasons that only doing it shows, stands alone. */
+/* Refuses combinations that could be done by half: a cancelled job cannot be taken back, and a passphrase
+ * shows only when tried whether it fits. Each of these stands alone in its update. */
 static int
 replUpdateCheckTogether(const ReplUpdate *update, GError **err)
 {
@@ -246,8 +250,8 @@ replUpdateCheckTogether(const ReplUpdate *update, GError **err)
     return 0;
 }
 
-/* All or nothing: first what only looks, then the job, whose refusal leaves everything as it was, then one change of
- * the record. */
+/* Does all of the update or nothing. First come checks, which change nothing; then the verb for the job,
+ * which changes nothing if it is refused; last one change of the record. */
 static int
 replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err)
 {
