@@ -1,9 +1,9 @@
 /*
  * holding.h: what a job makes, as everybody else may see it
  *
- * The room that does the job fills it in; what is shown of a pool, and what is guarded there, reads
- * it. No other thread looks into a job's own state, which belongs to the thread that works on it. Every function may
- * be called by any thread.
+ * The job (replicate/) fills the holding in. The code that shows a pool and guards its volumes (image/) reads
+ * it, and so need not look into the job's own state, which belongs to the thread that works on the job. Every
+ * function may be called by any thread.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -12,8 +12,8 @@
 #include "job/job.h"
 #include "service/holding.h"
 
-/* @volume: the replica. Returns a reference to the job that had this name before, or NULL: its file is gone, or @job had not got
- * the name. It is not here any more. */
+/* Notes that @job makes @volume, the replica. Returns a reference to the job that was entered for this name
+ * before and is now taken out (its file is gone, or @job could not have got the name), or NULL. */
 ReplJob *
 replMakersAdd(const char *poolUuid, const char *volume, ReplJob *job, ReplHolding *holding);
 

@@ -1,9 +1,9 @@
 /*
  * refused.h: requests that were refused, but have left something that could not be taken back yet
  *
- * The client was told that nothing was made; so nothing may ever come of them. Their records say so on disk where that
- * could be written; here they are known in any case, with all that the request knew of its files. Every function may be
- * called by any thread.
+ * The client was told that the request failed, so it must never become a job. Its record on disk is marked as
+ * refused where that could be written. This table knows the request in any case, with all that its record
+ * said of its files. Every function may be called by any thread.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -22,6 +22,6 @@ replRefusedHas(const char *jobId);
 GPtrArray *
 replRefusedList(const char *poolUuid);
 
-/* Nothing of it is left. */
+/* Takes the job @jobId out: nothing of it is left in the target. */
 void
 replRefusedForget(const char *jobId);
