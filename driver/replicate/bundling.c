@@ -1,8 +1,8 @@
 /*
  * bundling.c: the whole chain of an image is packed into one file
  *
- * Layers are left out from the base up, as far as the destination has them: above the first that it has not, none is of use
- * to it. The image itself always goes.
+ * Layers that the destination has are left out, from the base up to the first one that it has not: above that
+ * one, a layer of its own is of no use to it. The image itself always goes.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -112,7 +112,8 @@ replBundlingLeaveOut(const ReplBundling *bundling, ReplBundleLayer *layer, guint
                    bundling->prepared->facts->layers[replBundlingIndex(bundling, number)].allocated_bytes);
 }
 
-/* 1: it is left out, 0: it goes, -1 with @err set. */
+/* Leaves layer @number out of the bundle if one of @haves holds it. Returns 1: it is left out, 0: it goes
+ * into the bundle, or -1 with @err set. */
 static int
 replBundlingTry(const ReplBundling *bundling, ReplBundle *bundle, guint number, GPtrArray *haves,
                 GError **err)

@@ -92,7 +92,7 @@ checkPin(ReplJob *job, const ReplCheck *check)
     }
 }
 
-/* Nothing may read what is going to be mended. */
+/* Refuses to heal an image while other jobs use one of its layers. */
 static int
 checkUnused(const ReplCheck *check, GError **err)
 {
@@ -195,7 +195,7 @@ checkNoteJob(ReplImage **image, void *opaque, GError **err)
     return TRUE;
 }
 
-/* The first thing that is noted of an image makes its record. */
+/* Makes the record of an image that has none yet. */
 static int
 checkEnsureRecord(const ReplRegion *region, ReplStaging *staging, const char *volume, GError **err)
 {
@@ -206,7 +206,7 @@ checkEnsureRecord(const ReplRegion *region, ReplStaging *staging, const char *vo
         return 0;
     if (!(image = replViewImageQuick(region, volume, err)))
         return -1;
-    image->type = REPL_IMAGE_TYPE_UNKNOWN; /* what looking found is no record's business */
+    image->type = REPL_IMAGE_TYPE_UNKNOWN; /* a record keeps no type that was only probed */
     g_clear_pointer(&image->job, replJobInfoFree);
     return replRecordSave(staging, volume, image, err);
 }
@@ -240,7 +240,7 @@ checkRefuseChanged(const ReplCheck *check, GError **err)
     return -1;
 }
 
-/* Mends, and notes what was found, however the mending went. */
+/* Mends what is broken, and notes in the image's record what was found, also when mending has failed. */
 static int
 checkPublish(ReplJob *job, void *opaque, GError **err)
 {
@@ -339,7 +339,7 @@ static const ReplJobOps checkOps = {
     .release = checkRelease,
 };
 
-/* A job that failed makes room for another. */
+/* Forgets a failed job of the volume, so that another one can be asked for. */
 static void
 checkReplaceFailed(const char *poolUuid, const char *volume)
 {

@@ -6,10 +6,11 @@
  * Owner: the job owns its ReplCheck; service/checks.h knows the job until it has ended.
  * Lock:  none: a check is its job's thread's alone. Images are held with QEMU's locks.
  *
- * Digests belong to what a file was when they were made (inode, size, mtime). Where that has moved, an image that nothing
- * else needs was written to by a guest: it is changed, and gets new digests. A layer that others need must never
- * change, so there other content is damage whatever its times say. The job has a record in the pool's staging folder until
- * it has ended: after a restart it begins anew, with the daemon's rights.
+ * Digests are kept with the inode, size and mtime that the file had when they were made. Where these differ
+ * now, an image that no other volume needs was written to by a guest: it counts as changed, not as damaged,
+ * and gets new digests. A layer that other volumes need must never change: other content is damage there,
+ * whatever its times say. The job has a record in the pool's staging folder until it has ended: after a
+ * restart it begins anew, with the daemon's rights.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -51,7 +51,7 @@ replCheckStaging(const ReplPoolDir *pool, GError **err);
 int
 replCheckLayer(ReplJob *job, ReplCheck *check, guint index, GError **err);
 
-/* Mends check->broken, with the chain let go of. Returns 0 when all of it is good again, or -1 with @err set. What was found is
- * corrected by what was mended, either way. */
+/* Mends the layers in check->broken; the chain has to be let go of before. Returns 0 when all of them are
+ * good again, or -1 with @err set. Either way what was mended is taken off what was found. */
 int
 replHealRun(ReplJob *job, ReplCheck *check, GError **err);

@@ -1,8 +1,9 @@
 /*
  * donors.h: which volumes may be asked for the blocks of a damaged image
  *
- * What the requester may not read is not looked at: whether a block is mended must not tell what others have. That is asked
- * with the request, since access rules may know a client only as long as it is there.
+ * Volumes that the requester may not read are left out: a block that is mended would tell him what they hold.
+ * Access control is asked when the request comes, since it may know a client only while the client is
+ * connected.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

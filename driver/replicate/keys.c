@@ -178,7 +178,8 @@ replKeysLoadLayer(ReplPrepared *prepared, guint index, GError **err)
     return 0;
 }
 
-/* Kept encryption that is written anew (flattened, say) keeps its key, too: the first of the disk's own. */
+/* With encryption='keep' an image that is written anew (flattened, say) keeps its secret: that of the first
+ * layer of the disk that has one. */
 static char *
 replKeysKept(const ReplPrepared *prepared, guint disk)
 {
@@ -308,7 +309,7 @@ replKeysLoad(ReplReplication *replication, ReplPrepared *prepared, ReplKeysWay w
     guint count = prepared->facts->layerCount;
     guint i;
 
-    /* What was handed over has its keys. */
+    /* @prepared was handed over together with its keys. */
     if (prepared->sourceSecrets && (prepared->keyed || !needed))
         return 0;
     replKeysStart(prepared, count);
@@ -319,7 +320,7 @@ replKeysLoad(ReplReplication *replication, ReplPrepared *prepared, ReplKeysWay w
         if (replKeysLoadLayer(prepared, i, err) < 0)
             return -1;
     }
-    /* What takes long comes last, but for making a key that a refused request would leave behind.
+    /* Slow checks last; create the default key only after them, so that a refusal leaves none.
      */
     if ((!makesKey && replKeysLoadTarget(replication, prepared, err) < 0) ||
         replKeysCheck(replication, prepared, err) < 0)

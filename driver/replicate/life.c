@@ -81,7 +81,8 @@ replReplicationSettle(ReplJob *job)
     ReplReplication *replication = replJobOpaque(job);
     g_autoptr(ReplPrepared) ready = NULL;
 
-    /* An attempt takes it in prepare, or, when it is cancelled before, drops it in clean. */
+    /* An attempt that is under way takes what is ready in prepare, or drops it in clean if it is cancelled
+     * before. */
     if (replJobIsToGoOn(job) || !(ready = replPreparedTake(replication)))
         return;
     /* A planned job may sit for days: keep no keys in memory for it. */
@@ -148,7 +149,8 @@ replReplicationTry(ReplJob *job, ReplReplication *replication, gboolean *busy, G
         (!prepared->plan && replPreparePlan(replication, prepared, &look, err) < 0))
         return -1;
     *busy = !replReplicationClaim(job, replication, prepared, &era);
-    /* What other jobs brought or took meanwhile, and what only contents tell, changes the plan. */
+    /* Plan again if other jobs have taken or dropped claims in the target since this plan was made, or if
+     * comparing contents can find more layers there. */
     if (!*busy && (era != prepared->era || prepared->closely)) {
         if (replPreparePlan(replication, prepared, &look, err) < 0)
             return -1;
@@ -161,7 +163,8 @@ replReplicationTry(ReplJob *job, ReplReplication *replication, gboolean *busy, G
     return -1;
 }
 
-/* While others make layers of the same chain, waits without a turn in the queue and with nothing open. */
+/* Prepares. While other jobs make layers of the same chain, waits without a turn in the queue and with
+ * nothing open, and then tries again. */
 static int
 replReplicationTryInTurn(ReplJob *job, ReplReplication *replication, GError **err)
 {
@@ -202,7 +205,7 @@ replReplicationPrepare(ReplJob *job, void *opaque, GError **err)
     if (replKeysLoad(replication, prepared, REPL_KEYS_KEPT, err) < 0 ||
         replPinningTakeRoute(replication, err) < 0)
         return -1;
-    /* A retry has let go of it. */
+    /* The job let go of the lease when its last attempt failed: a retry takes it again. */
     if (replReplicationLease(replication, TRUE, err) < 0)
         return -1;
     replPinningPlan(replication, prepared);
@@ -249,7 +252,7 @@ replReplicationAbort(ReplJob *job, void *opaque, const GError *why, gboolean kee
     gboolean stays = replication->resumed || request->async || !request->start;
 
     (void)why;
-    /* Its endpoints may have been stopped: they are good for nothing but to be freed. */
+    /* Free the attempt's endpoints: they may have been cancelled, and cannot be used any more. */
     replPreparedUse(replication, NULL);
     if (interrupted)
         return 0;
@@ -426,14 +429,14 @@ static const ReplJobOps replReplicationOps = {
     .release = replReplicationRelease,
 };
 
-/* The volume is this job's to make from now on. */
+/* Notes that this job makes the volume from now on. */
 static void
 replReplicationTakeVolume(ReplJob *job, const char *id, const char *targetUuid, const char *volume,
                           ReplHolding *holding)
 {
     g_autoptr(ReplJob) before = replMakersAdd(targetUuid, volume, job, holding);
 
-    /* It lost its name, by a client or a person who removed the file: nothing can come of it any more. */
+    /* The job before has lost the name, since its file was removed: it cannot make its replica any more. */
     if (before && !g_str_equal(replJobId(before), id))
         replJobDo(before, REPL_VERB_CANCEL, NULL);
 }

@@ -12,17 +12,18 @@
 ReplJob *
 replReplicationToJob(ReplReplication *replication);
 
-/* The job's images are not shown as its own any more. */
+/* The job is no longer known as the maker of its images (service/makers.h). */
 void
 replReplicationForget(ReplReplication *replication, ReplJob *job);
 
-/* A planned job may start: its source and its target are what they were when it was planned. What was opened for
- * that is ready for its attempt; call replReplicationSettle() when the start has been asked for. Any number of
- * clients at once. Returns 0, or -1 with VIR_ERR_OPERATION_INVALID that names what has changed. */
+/* Checks that a planned job may start: its source and its target are what they were when it was planned. What
+ * this opens stays ready for the job's attempt; call replReplicationSettle() when the start has been asked
+ * for. May be called for several clients at once. Returns 0, or -1 with VIR_ERR_OPERATION_INVALID that names
+ * what has changed. */
 int
 replReplicationCheckStart(ReplJob *job, GError **err);
 
-/* A job that was started, or could not be, lets go of what was ready for its attempt unless that is under way: while it
- * waits in the queue, it holds nothing. */
+/* Called after a start was asked for, whether the job was started or not. Frees what is ready for the
+ * attempt, unless the attempt is under way and takes it: a job that waits in the queue holds nothing open. */
 void
 replReplicationSettle(ReplJob *job);

@@ -77,7 +77,8 @@ replPrepareFacts(const ReplReplication *replication, const ReplPrepared *prepare
     };
 }
 
-/* What was plain and the owner's own when it was shared must still be so. (A peer asks this by itself.) */
+/* Checks that a shared image may still be shared: it is plain, and all of its layers belong to the owner's
+ * project. (For an image on another host, that host checks it.) */
 static int
 replPrepareCheckShare(const ReplPrepared *prepared, const ReplTargetFacts *target, GError **err)
 {
@@ -118,7 +119,7 @@ static int
 replPrepareLook(const ReplReplication *replication, ReplPrepared *prepared, const ReplPresentLook *look,
                 GError **err)
 {
-    /* Nothing in the target stands for a part of a bundle. */
+    /* A bundle is one file: no volume of the target can be reused for a layer in it. */
     if (replication->journal->record->request->bundle != REPL_BUNDLE_NONE)
         return 0;
     replPresentClear(prepared->present, prepared->facts->layerCount);
@@ -155,7 +156,8 @@ replPrepareCheckQuota(const ReplReplication *replication, const ReplPrepared *pr
         return -1;
     facts = replPrepareFacts(replication, prepared, &target);
     facts.layers = prepared->facts->layers;
-    /* A plan that was handed over is older than the names that are held by now, and counted in the usage. */
+    /* A plan that was handed over was made before the replica's name was taken. The usage counts the
+     * placeholders by now: do not count them twice. */
     if (target.accepted)
         adds.images -= prepared->plan->freshImages;
     if (replPlanCheckQuota(&facts, &adds, &refusal) == 0)

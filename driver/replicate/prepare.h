@@ -15,9 +15,10 @@ replPrepareNew(const ReplReplication *replication);
 int
 replPrepareOpen(const ReplReplication *replication, ReplPrepared *prepared, GError **err);
 
-/* Looks at the target and plans, or plans again. Layers are looked for in the target as @look says; when they are
- * not looked at by their contents, and quota or space are too short for what that leaves to be made, contents are looked at
- * before the shortage is reported. Keys that were loaded stay. Returns 0, or -1 with @err set. */
+/* Looks at the target and plans, or plans again. Looks in the target for layers that can be reused, as @look
+ * says. When @look compares no contents and quota or space are too short for the plan, compares contents
+ * before it reports the shortage: more layers may be found, and fewer have to be made. Keys that were loaded
+ * stay. Returns 0, or -1 with @err set. */
 int
 replPreparePlan(const ReplReplication *replication, ReplPrepared *prepared, const ReplPresentLook *look,
                 GError **err);

@@ -69,7 +69,7 @@ replPreparedKey(const ReplPrepared *prepared, guint disk)
 void
 replPreparedShow(ReplReplication *replication, const ReplPrepared *prepared);
 
-/* What the plan does without. */
+/* What the job has to do without by this plan, in words of ReplJobInfo; NULL: nothing. */
 const char *
 replPreparedWithout(const ReplPrepared *prepared);
 
@@ -81,12 +81,12 @@ replPreparedSteps(const ReplPrepared *prepared);
 void
 replPreparedHandOver(ReplReplication *replication, ReplPrepared *prepared);
 
-/* Takes what was handed over, or NULL. Of two that ask one gets it. */
+/* Takes what was handed over, or NULL. When two threads ask, one gets it. */
 ReplPrepared *
 replPreparedTake(ReplReplication *replication);
 
-/* Makes @prepared (NULL: nothing any more) the one of the attempt, whose waits replPreparedStop() ends; what was it before is freed. Called by the attempt's
- * thread. */
+/* Makes @prepared (NULL: none any more) the one that the attempt works with and whose waits
+ * replPreparedStop() ends; frees the one that it had before. Called by the attempt's thread. */
 void
 replPreparedUse(ReplReplication *replication, ReplPrepared *prepared);
 

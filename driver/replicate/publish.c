@@ -15,7 +15,8 @@ replPublishSource(const ReplPrepared *prepared, guint disk)
     return disk == 0 ? prepared->facts->image : prepared->facts->members[disk - 1];
 }
 
-/* The record of an image itself, which others may have changed meanwhile. That of a data disk says whose it is. */
+/* The record of an image that the job makes. It is taken from the holding, where clients may have changed it
+ * while the job ran. The record of a data disk names the full machine that it belongs to. */
 static ReplImage *
 replPublishImage(const ReplReplication *replication, const ReplPlanStep *step)
 {
@@ -58,16 +59,17 @@ replPublishRecord(const ReplReplication *replication, const ReplPlanStep *step)
     if (step->convert.bundle)
         return image;
     if (step->action == REPL_STEP_CONVERT) {
-        /* Not the same bytes: it must not be taken for the source's layer. */
+        /* Notes no origin: a converted layer has other bytes and must not be taken for the source's layer. */
         replKeysRecord(replication, step, image);
     } else {
         g_autofree char *secret = replKeysOfLayer(source);
 
         replSecretsBind(image, secret);
-        /* It is not here yet: it is found by its usage when it is. */
+        /* The secret is not on this host yet: note its usage, by which it is found once it is here. */
         if (!secret && source->secretUsage)
             image->secretUsage = g_strdup(source->secretUsage);
-        /* What another host says of its files is not to be believed later, digests are. */
+        /* Use the origin later only where it can be believed: files of this host, or layers known by digests.
+         * What another host says of its files proves nothing later. */
         image->hasOrigin =
             replSourceChain(prepared->source) != NULL || replSourceTellsContent(prepared->source);
         image->originPool = g_strdup(source->poolUuid);

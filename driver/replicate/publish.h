@@ -8,7 +8,8 @@
 #include "job/job.h"
 #include "replicate/prepared.h"
 
-/* Asks for the quota again, and has the target put everything in place, with the records of what each layer came from.
- * Returns 0 when the replica is there, whatever else happens; or -1 with @err set, and it is not. */
+/* Asks for the quota again, and has the target put everything in place, with the records of what each layer
+ * came from. Returns 0 when the replica is available, even if something behind the commit point fails; or -1
+ * with @err set when it is not available. */
 int
 replPublishCommit(ReplReplication *replication, GError **err);

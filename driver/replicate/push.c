@@ -38,7 +38,7 @@ typedef struct {
     ReplServe *serve;
 } ReplPush;
 
-/* All pushes that have not ended, so that what is done to the volume there finds them. */
+/* All pushes that have not ended. A call on a replica's volume on the other host finds the job here. */
 static struct {
     ReplLock lock;
     GPtrArray *jobs; /* of ReplJob, references */
@@ -85,7 +85,8 @@ replPushMayReadLayer(const ReplJobRecord *record, const ReplPlanLayer *layer)
     return FALSE;
 }
 
-/* The request's rights were asked for the chain as it was then; nobody is there to be asked about another one. */
+/* Refuses a layer that was not in the chain when the request came. The requester's rights were checked for
+ * the layers of that time, and he is not there any more to be asked about others. */
 static int
 replPushMay(void *opaque, const ReplSourceFacts *facts, GError **err)
 {
@@ -146,7 +147,7 @@ replPushTakeLink(ReplPush *push)
 
 /* --- following the job there --- */
 
-/* Whether it makes sense to wait on. */
+/* Returns 0 as long as it makes sense to wait for the other host, or -1 with @err set. */
 static int
 replPushCheckNews(const ReplPush *push, const ReplPushNews *news, GError **err)
 {
@@ -212,7 +213,7 @@ replPushHasPlan(const ReplPushNews *news)
     return news->status.info && (news->status.over || news->status.info->steps->len > 0);
 }
 
-/* Until the other host has a plan. */
+/* Waits until the other host has a plan, and shows it as this job's. */
 static int
 replPushPrepare(ReplJob *job, void *opaque, GError **err)
 {
@@ -261,7 +262,8 @@ replPushRun(ReplJob *job, void *opaque, GError **err)
 
 /* --- the end --- */
 
-/* Has the other host undo what it has. 0, or -1 with @err set when it could not be told: it lets go by itself, later. */
+/* Has the other host cancel its job and undo what it has made. Returns 0, or -1 with @err set when this host
+ * could not tell it so: the other host then lets go by itself, later. */
 static int
 replPushCancelThere(ReplPush *push, ReplPushLink *link, GError **err)
 {

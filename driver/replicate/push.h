@@ -25,11 +25,11 @@ replPushJobNew(ReplJobRecord *record, gboolean resumed);
 int
 replPushSave(ReplJob *job, GError **err);
 
-/* Whether the other host has it: its pool lists the replica. */
+/* Whether the other host has taken up the job: its pool lists the replica. */
 gboolean
 replPushIsListed(ReplJob *job);
 
-/* Nobody is going to try a failed one again. */
+/* Takes a push that is not going to be tried again out of the table of pushes. */
 void
 replPushForget(ReplJob *job);
 

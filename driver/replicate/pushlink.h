@@ -2,9 +2,10 @@
  * pushlink.h: the sessions of one attempt at a push, and what the other host says of its job
  *
  * In:    where the other host is, the request, and the source that is served.
- * Out:   the newest word of the job there.
+ * Out:   the newest status of the job there.
  * Owner: reference counted: the attempt holds it, and the threads of its sessions, which may outlive the attempt.
- * Lock:  one guards all that is not fixed, and is held while a question is handed to what serves (which never waits).
+ * Lock:  one lock guards all fields that are not fixed. It is held while a question is handed to @serve,
+ *        which never waits.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -27,7 +28,7 @@ replPushLinkNew(const ReplJobRecord *record, const ReplPeerUri *uri, const char 
 void
 replPushLinkStop(ReplPushLink *link);
 
-/* Wakes who waits. By any thread. */
+/* Wakes the thread that waits in replPushLinkWait. By any thread. */
 void
 replPushLinkWake(ReplPushLink *link);
 

@@ -123,7 +123,8 @@ replReplicationTakeLease(const ReplReplication *replication, GError **err)
     const ReplJournal *journal = replication->journal;
     g_autoptr(ReplStaging) home = NULL;
 
-    /* The home of jobs whose targets are elsewhere is no other host's. */
+    /* A job whose target is elsewhere has its record in this host's own folder: no other host works there, so
+     * no lease is needed. */
     if (replBelowUuid(journal->targetUuid) != &replNext)
         return 0;
     if (!(home = replHomeOfUuid(journal->targetUuid, TRUE, err)))

@@ -72,12 +72,12 @@ replReplicationAddMember(ReplReplication *replication, ReplImage *image);
 ReplHolding *
 replReplicationHolding(const ReplReplication *replication, guint disk);
 
-/* Whether this daemon has the job @id, in its queue or not there yet: its record is nobody else's to act on. By any
- * thread. */
+/* Whether this daemon has a replication with this @id, queued or just being submitted: no other code may act
+ * on its record. By any thread. */
 gboolean
 replReplicationIsAlive(const char *id);
 
-/* Nothing may be prepared or ready any more. */
+/* What was prepared, or ready for an attempt, has to be freed before. */
 void
 replReplicationFree(ReplReplication *replication);
 

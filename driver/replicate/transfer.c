@@ -82,7 +82,8 @@ replTransferBytes(ReplTransfer *transfer, const ReplPlanStep *step, GError **err
     return rc < 0 ? -1 : 0;
 }
 
-/* Converts into @convert->target, or where that must be a file and is none, into one of this host that is sent on. */
+/* Converts into @convert->target. Where that would have to be a regular file and is none, or takes bytes in
+ * order only, converts into a scratch file of this host and sends that on. */
 static int
 replTransferConvertTo(ReplTransfer *transfer, ReplConvertJob *convert, ReplConvertResult *result,
                       GError **err)
@@ -135,7 +136,8 @@ replTransferConvert(ReplTransfer *transfer, const ReplPlanStep *step, GError **e
     return 0;
 }
 
-/* The layers' data counts as progress; what an earlier attempt has packed is known when that is looked at. */
+/* Writes the bundle. Progress counts the layers' data; how much an earlier attempt has packed is known only
+ * when its file is looked at. */
 static int
 replTransferBundle(ReplTransfer *transfer, GError **err)
 {
@@ -205,7 +207,8 @@ replTransferLayerOnce(ReplTransfer *transfer, guint64 before_bytes, GError **err
     return replTargetFinishLayer(prepared->target, transfer->index, writer, err);
 }
 
-/* Again from its beginning, where the target's host went away in the middle and is expected back. */
+/* Writes the layer. When the target's host goes away in the middle and is expected back, begins the layer
+ * anew. */
 static int
 replTransferLayer(ReplTransfer *transfer, guint64 before_bytes, GError **err)
 {
