@@ -12,10 +12,11 @@
  * each called once and only when the one before returned 0; then exactly one of
  *   - publish returned 0: the job is committed, or
  *   - abort,
- * then always clean, once, and only then the state that it ended in can be seen: over when it says so. A job that is cancelled while no attempt is under way (planned,
- * queued, paused before it ran, failed) gets abort and clean without the others, in the thread of
- * the one who cancels: hold no lock there that these two take. A retry, and a resume after a
- * restart, is a new attempt: prepare looks at the world again and plans from what is there.
+ * then always clean, once. The state in which the job has ended can be seen only after clean. A job that is
+ * cancelled while no attempt is under way (planned, queued, paused before it ran, failed) gets abort and
+ * clean without the others, in the thread of the one who cancels: hold no lock there that these two take. A
+ * retry, and a resume after a restart, is a new attempt: prepare looks at the world again and plans from what
+ * is there.
  *
  *   prepare  plans, pins, makes what is needed; calls replJobSetSteps and replJobSetProcessed.
  *   run      moves the bytes; calls replJobAdmit before and replJobAdvance after each block.
@@ -91,8 +92,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplJob, replJobUnref)
 void
 replJobRestore(ReplJob *job, const ReplJobInfo *info);
 
-/* While @key is held (replQueueHold), the job waits; its lane is a key of its own accord. Meant for
- * the UUIDs of the pools that it needs. Before the job is submitted. */
+/* While @key is held (replQueueHold), the job waits in the queue. Its lane is one of its keys without being
+ * added. Meant for the UUIDs of the pools that it needs. Before the job is submitted. */
 void
 replJobAddKey(ReplJob *job, const char *key);
 
@@ -150,7 +151,8 @@ replJobSetSteps(ReplJob *job, const GPtrArray *steps, guint64 peakSpace_bytes);
 void
 replJobSetStepState(ReplJob *job, guint index, ReplStepState state);
 
-/* What the job does without (ReplJobInfo): with its first plan. NULL: nothing. */
+/* Sets what the job has to do without, in words of ReplJobInfo; NULL: nothing. Call it with the first
+ * plan. */
 void
 replJobSetWithout(ReplJob *job, const char *without);
 
@@ -182,8 +184,8 @@ replJobCheck(ReplJob *job, GError **err);
 int
 replJobRequeue(ReplJob *job, GError **err);
 
-/* Whether an attempt has a turn, though its thread may not have begun, and has not come to abort or clean yet: clean is
- * still to be called for it. */
+/* Whether an attempt is under way: it has a turn (its thread may not have begun yet) and has not come to
+ * abort or clean, so that clean is still going to be called. */
 gboolean
 replJobIsToGoOn(ReplJob *job);
 

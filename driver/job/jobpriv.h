@@ -58,7 +58,7 @@ struct _ReplJob {
 gboolean
 replJobMove(ReplJob *job, ReplJobState from, ReplJobState to, const GError *why);
 
-/* A job that has failed, and now for another reason. */
+/* Gives a job that has failed another reason. */
 void
 replJobFailAgain(ReplJob *job, const GError *why);
 
