@@ -114,7 +114,7 @@ replBasisAdd(ReplBasis *basis, const ReplSummed *summed, gboolean (*stop)(void *
         replImageLockRead(summed->fd, summed->volume, NULL) < 0 ||
         !(digests = replSums(summed, TRUE, stop, opaque)))
         return;
-    /* The lock is the descriptor's, and stays with its duplicate. */
+    /* The image lock belongs to the open file, and so stays as long as this duplicate of the descriptor. */
     if ((fd = fcntl(summed->fd, F_DUPFD_CLOEXEC, 0)) < 0) {
         replDigestsFree(digests);
         return;

@@ -2,9 +2,11 @@
  * basis.h: blocks that a target has already, found by their digests, wherever they lie
  *
  * In:    volumes of the target's pool that are likely to share blocks with what is on its way.
- * Out:   a writer that takes such blocks from there (shared where the file system can) and asks for the others alone.
+ * Out:   a writer that takes such blocks from those volumes (shared where the file system can) and has only
+ *        the other blocks read from the source.
  * Owner: the target; it frees the basis after the writers.
- * Lock:  none: it is filled before the first writer, and writers' have is one thread's at a time.
+ * Lock:  none: the index is filled before the first writer is made, and a writer's have is called by one
+ *        thread at a time.
  *
  * The index has the first 8 bytes of each digest and 4 Mi blocks at most (64 MiB): what is found is held against the whole digest,
  * and what is read is digested again before it is written, so that neither an accident nor damage is carried on.

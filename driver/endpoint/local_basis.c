@@ -1,7 +1,8 @@
 /*
  * local_basis.c: which volumes of the pool are likely to have blocks of what another host sends
  *
- * Those of the same name as a layer, earlier replicas of the image, what it was itself made from, and the layers of all of these.
+ * These are volumes with the name of one of its layers, the image itself and replicas of it, and the layers
+ * of all of these.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -40,7 +40,7 @@ replLocalIsOwn(const ReplLocalTarget *target, const GPtrArray *own, const char *
     return FALSE;
 }
 
-/* The names in the directory that others have. */
+/* The names in the directory that are not this job's own. */
 static char **
 replLocalTaken(const ReplLocalTarget *target, const GPtrArray *own, gboolean accepted, GError **err)
 {
@@ -60,7 +60,8 @@ replLocalTaken(const ReplLocalTarget *target, const GPtrArray *own, gboolean acc
     return (char **)g_ptr_array_free(taken, FALSE);
 }
 
-/* The plan counts layers that an earlier attempt has put in place among what it adds. */
+/* Takes the layers that an earlier attempt has put in place off the usage: the plan counts them among what it
+ * adds. */
 static void
 replLocalDiscount(const ReplLocalTarget *target, const GPtrArray *own, ReplGraph *graph, ReplAmounts *usage)
 {
@@ -73,7 +74,8 @@ replLocalDiscount(const ReplLocalTarget *target, const GPtrArray *own, ReplGraph
         if (!layer->placeholder || !replLocalIsInPlace(target, layer) ||
             !(node = replGraphFind(graph, target->dir, layer->volume)))
             continue;
-        /* An image of the job is none of what it adds once its name is held. */
+        /* An image whose name the job holds is no longer counted among what the job adds: it stays in the
+         * usage. */
         if (replGraphIsLayer(graph, node))
             usage->snapshots--;
         else if (!replJobRecordMakesImage(target->journal->record, layer->volume))
@@ -127,7 +129,8 @@ replLocalAskRecord(void *opaque, const char *volume)
     return replRecordLoad(ask->target->staging, volume, NULL);
 }
 
-/* A plan must not tell whether a volume that the requester may not read has the same content as one that he may. */
+/* Whether the requester may read @volume. A plan that reused a volume that he may not read would tell him
+ * what it holds. */
 static gboolean
 replLocalMayRead(const ReplLocalTarget *target, const char *volume, ReplConn **conn)
 {
@@ -142,8 +145,8 @@ replLocalMayRead(const ReplLocalTarget *target, const char *volume, ReplConn **c
     return may;
 }
 
-/* What this job has put in place itself is made by its own step again (openLayer finds it done), so that a plan does not
- * change with how far the attempt before it came. */
+/* A layer that this job itself has put in place is not reused: its own step makes it again (openLayer finds
+ * it done). So the plan does not depend on how far an earlier attempt came. */
 gboolean
 replLocalMayUse(const ReplLocalTarget *target, const GPtrArray *own, const char *volume, ReplConn **conn)
 {

@@ -33,7 +33,8 @@ replLocalNoteHolder(const ReplLocalTarget *target, ReplJobLayer *layer)
         layer->holder = st.st_ino;
 }
 
-/* A client may have been allowed to write to what had the name before: it would write into the placeholder. */
+/* Refuses a name that a client may be writing to: a call that was allowed for the volume that had the name
+ * before would write into the placeholder. */
 static int
 replLocalCheckWriters(const ReplLocalTarget *target, const char *volume, GError **err)
 {
@@ -43,8 +44,8 @@ replLocalCheckWriters(const ReplLocalTarget *target, const char *volume, GError 
     return -1;
 }
 
-/* Stock failed to make the volume and gave @why, but has left an empty file that it could not remove. In doubt it has: then the
- * file goes with the job if it is empty. */
+/* Whether stock, which failed to make the volume for the reason @why, has left an empty file that it could
+ * not remove. In doubt yes: the file is then removed with the job if it is empty. */
 static gboolean
 replLocalIsLeft(const ReplLocalTarget *target, const char *volume, const GError *why)
 {
@@ -57,8 +58,8 @@ replLocalIsLeft(const ReplLocalTarget *target, const char *volume, const GError 
     return errno != ENOENT;
 }
 
-/* The name is taken while no one deletes: a client that was allowed to delete what had the name before has
- * done so by now, or sees that the new volume is pinned. */
+/* Takes the name with the lock of deletions held. So a client that was allowed to delete the volume that had
+ * the name before has done so by now, or sees that the new volume is pinned. */
 static virStorageVolPtr
 replLocalTakeName(const ReplLocalTarget *target, virStoragePoolPtr pool, const char *volume, const char *xml)
 {
@@ -89,7 +90,7 @@ replLocalLayerNamed(const ReplLocalTarget *target, const char *volume)
     return NULL;
 }
 
-/* Whether the layer's name is (to be) held by an empty file of this job. */
+/* Notes whether an empty file of this job holds, or is going to hold, the layer's name. */
 static void
 replLocalOwnName(ReplLocalTarget *target, const char *volume, gboolean own)
 {
@@ -100,8 +101,8 @@ replLocalOwnName(ReplLocalTarget *target, const char *volume, gboolean own)
         layer->placeholder = own;
 }
 
-/* A data disk's name, taken before the replica's own, is on record first: a restart that finds the replica's name not
- * taken gives it back. */
+/* Notes a data disk's name on record before it is taken. Data disks' names are taken before the replica's
+ * own: a restart that finds the replica's name not taken gives them back. */
 static int
 replLocalAnnounceMember(ReplLocalTarget *target, const char *volume, GError **err)
 {
@@ -109,7 +110,8 @@ replLocalAnnounceMember(ReplLocalTarget *target, const char *volume, GError **er
     return replJournalSave(target->journal, err);
 }
 
-/* The name could not be taken; what stock has left of it is this job's to remove. */
+/* Notes that the name could not be taken. @left: stock has left an empty file, which this job has to
+ * remove. */
 static void
 replLocalNoteLeft(ReplLocalTarget *target, const char *volume, gboolean left)
 {
@@ -156,14 +158,15 @@ replLocalAccept(ReplTarget *base, virStoragePoolPtr pool, const char *volume, co
     if (replLocalCheckWriters(target, volume, err) < 0 ||
         replRecordSave(target->staging, volume, image, err) < 0)
         return -1;
-    /* A planned job may sit for days, and what holds its names is to be known by then; others tell with their next note. */
+    /* The journal knows now which files hold the job's names. A planned job may sit for days, so save that; a
+     * job that starts at once saves it with its next note. */
     return journal->record->request->start || !isReplica ? 0 : replJournalSave(journal, err);
 }
 
 /* --- the plan goes into the journal --- */
 
-/* What an earlier attempt has of a layer is good for this one as far as both do the same. What is taken over is
- * no longer the earlier one's to give back. */
+/* Takes over what an earlier attempt has of a layer, if this plan makes the same layer from the same source.
+ * What is taken over is cleared in @old, so that it is not given back with the rest of the earlier plan. */
 static void
 replLocalTakeOver(ReplLocalTarget *target, ReplJobLayer *layer, ReplJobLayer *old)
 {
@@ -282,9 +285,9 @@ replLocalLock(ReplLocalTarget *target, const char *volume, GError **err)
 
 /* What is to be done for a step's name. */
 typedef enum {
-    REPL_NAME_HELD, /* nothing: it is held, or needs no holding */
-    REPL_NAME_MAKE, /* make the placeholder */
-    REPL_NAME_AGAIN, /* one of ours is there, but how far its making came is not known: make it anew, so that it is listed */
+    REPL_NAME_HELD,  /* nothing: it is held, or needs no holding */
+    REPL_NAME_MAKE,  /* make the placeholder */
+    REPL_NAME_AGAIN, /* ours is there, perhaps half made and not listed: make it anew */
 } ReplLocalName;
 
 /* Called with the journal's lock held. */
@@ -302,8 +305,9 @@ replLocalName(const ReplLocalTarget *target, const ReplPlanStep *step, const Rep
     return layer->holder == 0 ? REPL_NAME_AGAIN : REPL_NAME_HELD;
 }
 
-/* The journal names the placeholders before they are there: whatever a crash leaves is known as ours. (And what a crash
- * kept from being made has to be made now.) */
+/* Notes the placeholders in the journal before they are made, so that a restart knows those that a crash
+ * leaves as the job's. Sets @make to what is to be done for each step: a crash may have kept a placeholder
+ * that is noted from being made. */
 static int
 replLocalAnnounce(ReplLocalTarget *target, ReplLocalName *make, GError **err)
 {
@@ -340,7 +344,7 @@ replLocalDisown(ReplLocalTarget *target, const ReplLocalName *make, guint from)
     replLockDrop(&target->journal->lock);
 }
 
-/* The name of a replica is this job's still; *like: its owner and mode. */
+/* Checks that this job still holds the name of the replica. *like gets the owner and mode of its file. */
 static int
 replLocalCheckReplica(ReplLocalTarget *target, const char *replica, struct stat *like, GError **err)
 {
@@ -365,7 +369,8 @@ replLocalCheckReplica(ReplLocalTarget *target, const char *replica, struct stat 
     return -1;
 }
 
-/* The names of all images of the job, the replica's last; *like: with whose owner and mode layers are made. */
+/* Checks the names of all images of the job, the replica's own last. *like gets the owner and mode with which
+ * placeholders of layers are made. */
 static int
 replLocalCheckReplicas(ReplLocalTarget *target, struct stat *like, GError **err)
 {
@@ -380,8 +385,8 @@ replLocalCheckReplicas(ReplLocalTarget *target, struct stat *like, GError **err)
     return 0;
 }
 
-/* *left: it failed, but has left an empty file that was not there before and that is ours to remove: what makes it could
- * not remove it either. */
+/* Makes a placeholder. *left: making it failed and has left an empty file, which was not there before and
+ * which stock could not remove: the job has to remove it. */
 static int
 replLocalMake(ReplLocalTarget *target, const char *volume, const struct stat *like, gboolean *left,
               GError **err)
@@ -435,7 +440,8 @@ replLocalHold(ReplLocalTarget *target, GError **err)
             replLocalNoteHolder(target, replLocalLayer(target, i));
         replLockDrop(&target->journal->lock);
     }
-    /* What holds the names is known after a crash, too: others may take them while the daemon is away. */
+    /* Save which files hold the names: other clients may remove them and take the names while the daemon is
+     * away. */
     return made ? replJournalSave(target->journal, err) : 0;
 }
 

@@ -22,7 +22,8 @@
 #include "virt/access.h"
 #include "virt/report.h"
 
-/* Layers of the target that the replica is going to stand on are what they were when they were looked at. */
+/* Checks that the layers of the target that the replica reuses are what they were when they were looked
+ * at. */
 static int
 replLocalCheckReuse(const ReplLocalTarget *target, GError **err)
 {
@@ -62,8 +63,9 @@ replLocalProbe(const ReplRegion *region, const char *volume)
     }
 }
 
-/* The record of a layer that is going to be in place, with what it will be. It says so while the name is still held by
- * an empty file, which is no image whatever a record says: so nothing is left to be written once the image is in place. */
+/* Writes the record of a layer before the layer is put in place. The record says already what the layer will
+ * be, while an empty file still holds the name: an empty file is no image, whatever a record says. So nothing
+ * is left to be written once the image is in place. */
 static int
 replLocalRecord(const ReplLocalTarget *target, guint index, const ReplImage *record, GError **err)
 {
@@ -88,7 +90,7 @@ replLocalRecord(const ReplLocalTarget *target, guint index, const ReplImage *rec
     return replRecordSave(target->staging, step->volume, image, err);
 }
 
-/* An earlier attempt has renamed the file, but may not have come to make that last. */
+/* An earlier attempt has renamed the file, but may have ended before it synced the folder. */
 static int
 replLocalSyncDir(const ReplLocalTarget *target, const char *volume, GError **err)
 {
@@ -126,7 +128,8 @@ replLocalPublishLayer(ReplLocalTarget *target, guint index, GError **err)
     return 0;
 }
 
-/* The pool's path leads to the directory that the job has open: not to one that was put or mounted there meanwhile. */
+/* Checks that the pool's path still leads to the directory that the job has open, and not to one that was put
+ * or mounted there meanwhile. */
 static int
 replLocalCheckDir(const ReplLocalTarget *target, GError **err)
 {
@@ -140,7 +143,8 @@ replLocalCheckDir(const ReplLocalTarget *target, GError **err)
     return -1;
 }
 
-/* No volume is deleted between the look at those that are reused and the replica's being there for guards to see. */
+/* Puts all layers in place, with the lock of deletions held: a layer that is reused cannot be deleted between
+ * the check of it and the moment when guards see that the replica needs it. */
 static int
 replLocalPublishAll(ReplLocalTarget *target, ReplImage *const *records, GError **err)
 {

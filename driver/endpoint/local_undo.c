@@ -20,8 +20,9 @@
 /* A file system with less than this left is full for everybody. */
 #define REPL_LOCAL_FULL_bytes (64 * 1024 * G_GUINT64_CONSTANT(1024))
 
-/* The empty file under the replica's name is this job's: the one that is noted or, when the daemon ended before that was, one
- * that is not on record as another image. */
+/* Whether the empty file under the replica's name is this job's. It is if the journal notes this very file.
+ * When the daemon ended before that was noted, it is unless a record says that the name is another
+ * image's. */
 static gboolean
 replLocalIsHeld(const ReplLocalTarget *target, const ReplJobRecord *record, const ReplJobLayer *image)
 {
@@ -52,7 +53,7 @@ replLocalStateOf(const ReplLocalTarget *target, const ReplJobRecord *record, con
         return REPL_TARGET_COMMITTED;
     if (image ? replLocalIsHeld(target, record, image) : S_ISREG(st->st_mode) && st->st_size == 0)
         return REPL_TARGET_HELD;
-    /* Records of earlier versions know no inodes: there the state tells. */
+    /* Records of earlier versions note no inodes: for these the job's state tells. */
     return image && image->ino == 0 && record->info->state == REPL_JOB_PUBLISHING ? REPL_TARGET_COMMITTED
                                                                                   : REPL_TARGET_NOTHING;
 }
@@ -90,7 +91,8 @@ replLocalLook(ReplTarget *base, GError **err)
     return state;
 }
 
-/* Another client may have put an overlay on a layer that was in place for a moment. */
+/* Whether other volumes need @volume: while the layer was in place, another client may have put an overlay on
+ * it. */
 static gboolean
 replLocalIsNeeded(const ReplLocalTarget *target, const char *volume)
 {
@@ -148,8 +150,8 @@ replLocalUndoPartials(ReplLocalTarget *target, GError **err)
     return 0;
 }
 
-/* The image itself: its placeholder, or the file that took its place although the job failed (a folder that could not
- * be synced, say). What else has the name by now is not ours. */
+/* Removes the replica's own file: its placeholder, or the image if it was put in place although the job
+ * failed (a folder that could not be synced, say). Another file that has the name by now stays. */
 static int
 replLocalUndoFile(ReplLocalTarget *target, const ReplJobRecord *was, GError **err)
 {
@@ -175,7 +177,8 @@ replLocalUndoFile(ReplLocalTarget *target, const ReplJobRecord *was, GError **er
     return replPlaceholderRemove(target->region, was->volume, inPlace, err);
 }
 
-/* The record goes after the file: who changes it makes sure that the file is there. */
+/* Drops the record after the file. A client that changes the record checks that the file is there
+ * (image/change.c), so the record cannot come back. */
 static int
 replLocalUndoImage(ReplLocalTarget *target, const ReplJobRecord *was, GError **err)
 {

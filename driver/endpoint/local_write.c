@@ -27,7 +27,7 @@ replLocalProgress(const ReplLocalTarget *target, guint index, const ReplJobLayer
     const ReplPlanStep *step = replLocalStep(target, index);
     struct stat st;
 
-    /* The journal's word is believed of the very file that it was noted of. */
+    /* Believe the journal only if this is the very file that it was noted for (inode and time of birth). */
     if (!existed || fstat(target->fd, &st) < 0 || layer->ino != st.st_ino ||
         (layer->born_ns && layer->born_ns != replFileBorn_ns(target->fd, "")))
         return (ReplLayerProgress){REPL_LAYER_FRESH, 0};

@@ -57,7 +57,7 @@ replLocalLayer(const ReplLocalTarget *target, guint index)
 void
 replLocalShowNames(ReplLocalTarget *target);
 
-/* Whether the empty file that holds the layer's name for this job has it still. */
+/* Whether the layer's name is still held by the empty file that this job has made for it. */
 gboolean
 replLocalIsPlaceholder(const ReplLocalTarget *target, const ReplJobLayer *layer);
 
@@ -82,8 +82,8 @@ replLocalFindContent(ReplLocalTarget *target, ReplSource *source, const ReplPres
 gboolean
 replLocalCanClone(ReplTarget *base, ReplSource *source);
 
-/* Whether @volume is no one's that is being made, and one that the requester may read. *conn: opened when there is something
- * to ask. */
+/* Whether a plan may reuse @volume: no job makes it, and the requester may read it. *conn is opened when
+ * access control has to be asked. */
 gboolean
 replLocalMayUse(const ReplLocalTarget *target, const GPtrArray *own, const char *volume, ReplConn **conn);
 

@@ -19,8 +19,9 @@
 #include "peer/caller.h"
 #include "peer/talk.h"
 
-/* @pool (NULL: as the other host calls it) and @poolUuid: as this host calls the pool. @host: as people call the other one. @caller: keeps sessions open, and is
- * stopped at the end (taken over); NULL: the other host opens them. */
+/* @pool (NULL: as the other host calls it) and @poolUuid: as this host calls the pool. @host: the other
+ * host's name, for messages. @caller: keeps sessions open, and is stopped at the end (taken over); NULL: the
+ * other host opens them. */
 ReplSource *
 replPeerSourceNew(ReplTalk *talk, const char *pool, const char *poolUuid, const char *host,
                   ReplCaller *caller);

@@ -88,7 +88,7 @@ replPlaceholderDropGhost(const ReplRegion *target, const char *volume)
 
     if (fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
         return FALSE;
-    /* Stock refuses one that it is just making. */
+    /* Stock may just be making the volume: then it refuses to delete it. */
     if (replPlaceholderDelete(target, volume, &err) == 0)
         return TRUE;
     replDebug("Volume '%s' of pool '%s' has no file and stays listed: %s", volume, target->name,

@@ -14,12 +14,13 @@
 int
 replPlaceholderMake(const ReplRegion *target, const char *volume, const struct stat *like, GError **err);
 
-/* A volume that stock lists, but that has no file (what failed to make it could not unlist it), takes the name
- * from everybody. Returns whether @volume was such a one, and is not any more. */
+/* Takes @volume off stock's list if it has no file. Stock leaves such an entry when it fails to make a
+ * volume, and nobody can use the name then. Returns whether @volume was such an entry and is gone. */
 gboolean
 replPlaceholderDropGhost(const ReplRegion *target, const char *volume);
 
-/* Removes the volume @name if it is an empty placeholder or, with @whatever, in any case. What is no longer the placeholder
- * stays (logged): it belongs to another client. Returns 0, or -1 with @err set: it could not be removed. */
+/* Removes the volume @name if it is an empty placeholder or, with @whatever, in any case. A file that is not
+ * the placeholder any more stays (logged): it belongs to another client. Returns 0, or -1 with @err set: it
+ * could not be removed. */
 int
 replPlaceholderRemove(const ReplRegion *target, const char *name, gboolean whatever, GError **err);

@@ -6,8 +6,8 @@
  * Owner: one talk for each pushed job, from its first session, or from the daemon's start, to replPushedForget.
  * Lock:  one, inside.
  *
- * The record of a pushed job has its own id in place of the source pool's UUID: no pool of this host is behind it, and that is how
- * its source is found again.
+ * The record of a pushed job has the job's own id in place of the source pool's UUID: the source is in no
+ * pool of this host, and is found again by the job's id.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -20,22 +20,24 @@
 gboolean
 replPushedIs(const ReplJobRecord *record);
 
-/* The job is there, and waits for its host. @host names it. */
+/* Notes a job that was on record when the daemon started: its source waits for a session of the job's host,
+ * which @host names. */
 void
 replPushedExpect(const char *jobId, const char *host);
 
-/* The newest session of the job's host: @epoch must be larger than that of all before. The job's talk, a reference, or NULL with
- * @err set. @hostId may not change. */
+/* A new session of the job's host has come. Its @epoch must be larger than those of all sessions before, and
+ * its @hostId the same. Returns the job's talk, a reference, or NULL with @err set. */
 ReplTalk *
 replPushedEnter(const char *jobId, guint64 epoch, const char *hostId, const char *host, GError **err);
 
-/* Of two sessions of a job that both find no job, one makes it: the other waits until it has been made, or not. */
+/* Around making the job. When two sessions both find that there is no job yet, one makes it, and the other
+ * waits in BeginSubmit until that has worked or failed. */
 void
 replPushedBeginSubmit(const char *jobId);
 void
 replPushedEndSubmit(const char *jobId);
 
-/* The job is over, unless a session newer than @epoch thinks otherwise. */
+/* The job is over: forgets it, unless a session newer than @epoch has come and goes on with it. */
 void
 replPushedForget(const char *jobId, guint64 epoch);
 

@@ -3,13 +3,13 @@
  *
  * In:    a source (endpoint/source.h) and the questions that come over sessions: DESCRIBE, HOLD, CHECK, RUNS, READ, DIGESTS.
  * Out:   answers, over the session that asked.
- * Owner: who made it frees it; the source is borrowed and outlives it. It serves one session after another: what was
- *        asked in one that is gone is answered into nothing.
+ * Owner: whoever made the ReplServe frees it; the source is borrowed and outlives it. It serves one session
+ *        after another: answers to questions of a session that is gone are dropped.
  * Lock:  sourceLock is held while the source itself is asked, which is one thread's business at a time; readers are not
  *        under it. lock guards the list of questions.
  *
- * A few threads read, pack and answer at once. The maker bounds what they have to do by its window; who asks more than that
- * is cut off.
+ * A few threads read, pack and answer at once. The host that makes the replica has a window that bounds its
+ * open questions; a session that asks more than that is cut off.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -33,7 +33,8 @@ replServeFree(ReplServe *serve);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplServe, replServeFree)
 
-/* Takes a question out of @frame; never waits. Returns 0, or -1 with @err set: this is none, or one too many. */
+/* Takes a question out of @frame; never waits. Returns 0, or -1 with @err set: the frame is no question, or
+ * one too many. */
 int
 replServeFrame(ReplServe *serve, ReplSession *session, ReplWireFrame *frame, GError **err);
 
@@ -46,6 +47,6 @@ replServeAdmit(ReplServe *serve, int (*admit)(void *opaque, guint64 bytes, GErro
 int
 replServeHold(ReplServe *serve, GError **err);
 
-/* What it was described as; NULL before replServeHold. */
+/* The facts of the source as it was described; NULL before replServeHold. */
 const ReplSourceFacts *
 replServeFacts(ReplServe *serve);

@@ -115,8 +115,8 @@ typedef struct {
      * time before free. Must not wait. Optional. */
     void (*cancel)(ReplSource *source);
 
-    /* From here on a host that is away is waited for as long as one that has gone, from the first call on: the job was accepted when
-     * it was there. Optional. */
+    /* From here on a host that cannot be reached at first is waited for as long as one that was there and has
+     * gone: it was there when the job was accepted. Optional. */
     void (*bePatient)(ReplSource *source);
 
     /* Lets go of everything. Must not wait for a peer. */
@@ -146,7 +146,8 @@ replSourceDigests(ReplSource *source, guint layer, ReplDigestLevel level, guint6
 /* Also -1 when the source tells none. */
 int
 replSourceContent(ReplSource *source, guint layer, const ReplSourceLook *look, char *digest, GError **err);
-/* Whether it tells any: then identities of its layers can be believed for ever. */
+/* Whether the source tells digests of contents: then the identities of its layers are digests, and true for
+ * ever. */
 gboolean
 replSourceTellsContent(const ReplSource *source);
 ReplChain *

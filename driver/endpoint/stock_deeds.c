@@ -117,7 +117,8 @@ replStockTargetPlace(ReplStockTarget *target, const ReplStockHeld *held, const R
     return replStockTargetDo(target, &wish, err);
 }
 
-/* libvirt refreshes the pool by itself after an upload, a moment later; it is asked to when that does not come. */
+/* Waits until libvirt there sees the volume in its format: it refreshes the pool by itself a moment after an
+ * upload. If it does not, asks it to. */
 static int
 replStockActSettle(ReplStockDeed *deed, ReplLink *link, virStoragePoolPtr pool, GError **err)
 {

@@ -26,7 +26,8 @@ replStockIsPlaced(ReplStockTarget *target, guint index)
     return replStockJournalLayer(target, index)->published;
 }
 
-/* A volume that was written to, in part, is made anew: holes are not sent, so what is there would show through them. */
+/* Makes a volume anew that an earlier attempt has begun to write: holes are not sent, so the old data would
+ * show through them. */
 static int
 replStockTargetEmpty(ReplStockTarget *target, guint index, GError **err)
 {
@@ -250,7 +251,7 @@ replStockTargetPublish(ReplTarget *base, ReplImage *const *records, GError **err
     const ReplPlanStep *last = replStockStep(target, target->plan->steps->len - 1);
     g_autoptr(GError) left = NULL;
 
-    (void)records; /* there is no place for them there */
+    (void)records; /* a host without the module keeps no records */
     for (guint i = 0; i < target->plan->steps->len; i++) {
         if (replStockTargetPlaceLayer(target, i, err) < 0)
             return -1;

@@ -123,7 +123,7 @@ replStockTaken(const ReplStockHeld *held, ReplLink *link, GError **err)
     return -1;
 }
 
-/* A marked volume has no more than its mark, if what comes may be smaller than the nonce. */
+/* Shrinks a marked volume to its mark, if the layer that it is for may be smaller than the nonce. */
 static int
 replStockShrink(ReplLink *link, virStoragePoolPtr pool, const ReplStockHeld *held, guint64 size_bytes,
                 GError **err)
@@ -175,7 +175,8 @@ replStockGiveBack(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, co
     return replStockVolDelete(link, pool, held->volume, err);
 }
 
-/* What was written is read back: the write that makes an image of it must be a good one. */
+/* Reads the first block back, since its write makes an image of the volume. Puts the mark back if the block
+ * is not what was written. */
 static int
 replStockPlaceCheck(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, const ReplStockHeld *held,
                     const guint8 *block, gsize len, GError **err)
@@ -195,7 +196,8 @@ replStockPlaceCheck(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, 
     return -1;
 }
 
-/* A layer smaller than the mark: a volume is made anew, since libvirt shrinks none below what it allocates. */
+/* Puts a layer in place that is smaller than the mark. Makes its volume anew, since libvirt shrinks no volume
+ * below what it allocates. */
 static int
 replStockPlaceTiny(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, const ReplStockHeld *held,
                    const guint8 *block, gsize len, GError **err)

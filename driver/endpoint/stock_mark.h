@@ -8,7 +8,7 @@
  *   marked    its first block is filled with the job's id; everything else may be written
  *   in place  its first block is the layer's own, whose digest the journal knows. That is one small write, the last one.
  *
- * So half a layer is never an image, and none is taken for the job's that is another one's.
+ * So half a layer is never an image, and a job never takes another client's volume for its own.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -49,7 +49,8 @@ replStockMark(const char *job, guint8 block[REPL_STOCK_BLOCK_bytes]);
 guint64
 replStockDigest(const guint8 *block, gsize len);
 
-/* A size for a volume that is going to have @size_bytes (0: not known): by chance, and no larger where that can be. */
+/* The nonce: a random size to make a volume with that is going to have @size_bytes (0: not known). It is no
+ * larger than that where possible. */
 guint64
 replStockNonce(guint64 size_bytes);
 
@@ -58,8 +59,9 @@ int
 replStockStateOf(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, const ReplStockHeld *held,
                  ReplStockFile *file, GError **err);
 
-/* In a line's thread: makes the volume and marks it, or goes on with that; may be done twice. @fresh: empties one that was written to. @more: as
- * replStockVolMake(). Returns 0, or -1 with @err set (VIR_ERR_STORAGE_VOL_EXIST: another one has the name). */
+/* In a line's thread: makes the volume and marks it, or does what an earlier try has left undone; may be
+ * called twice. @fresh: makes a marked volume anew, so that it is empty. @more: as replStockVolMake().
+ * Returns 0, or -1 with @err set (VIR_ERR_STORAGE_VOL_EXIST: another one has the name). */
 int
 replStockTake(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, const ReplStockHeld *held,
               gboolean fresh, const char *more, GError **err);

@@ -71,7 +71,8 @@ replStockPermissions(const char *xml)
     return to ? g_strndup(from, to - from + strlen("</permissions>")) : NULL;
 }
 
-/* Whether the layer of the journal is new to it: its volume gets a size. With the lock held. */
+/* Notes that the job holds the name of the journal's layer. A layer that has no volume yet gets a size to
+ * make it with. With the lock held. */
 static void
 replStockTargetName(ReplJobLayer *layer)
 {
@@ -114,7 +115,8 @@ replStockTargetAccept(ReplTarget *base, virStoragePoolPtr pool, const char *volu
 
 /* --- the others' --- */
 
-/* What an earlier attempt has of a layer is good for this one when both do the same. */
+/* Takes over the volume that an earlier attempt holds under the same name. It counts as written only if both
+ * plans make the same layer from the same source. */
 static void
 replStockTakeOver(ReplJobLayer *layer, ReplJobLayer *old, int state)
 {

@@ -10,7 +10,8 @@
 /* A file system with less than this left is full for everybody. */
 #define REPL_STOCK_FULL_bytes (64 * 1024 * G_GUINT64_CONSTANT(1024))
 
-/* A start of the daemon waits for no peer: the job goes on, and its attempt finds out how far it is, to the end if need be. */
+/* Always says HELD, without asking the peer: a start of the daemon must not wait for one. So the job goes on,
+ * and its attempt finds out how far the replica is, even that it is complete. */
 int
 replStockTargetLook(ReplTarget *base, GError **err)
 {
@@ -23,7 +24,7 @@ replStockTargetLook(ReplTarget *base, GError **err)
     return REPL_TARGET_HELD;
 }
 
-/* The whole job's, overlays before their backing files. */
+/* Removes all volumes of the job, overlays before their backing files. */
 static int
 replStockUndoAll(ReplStockTarget *target, const ReplStockSight *sight, GError **err)
 {
@@ -48,7 +49,7 @@ replStockUndoAll(ReplStockTarget *target, const ReplStockSight *sight, GError **
     return 0;
 }
 
-/* Of a layer, or none of it is left: what is written of it goes, its name stays held. */
+/* When the peer's file system is full, empties the volumes that are half written; their names stay held. */
 static int
 replStockUndoPartials(ReplStockTarget *target, const ReplStockSight *sight, GError **err)
 {
@@ -71,7 +72,7 @@ replStockUndoPartials(ReplStockTarget *target, const ReplStockSight *sight, GErr
     return 0;
 }
 
-/* Nothing was ever asked of the peer: so nothing is there. */
+/* Whether no volume was ever asked of the peer, so that there is none to remove. */
 static gboolean
 replStockIsUntouched(ReplStockTarget *target)
 {

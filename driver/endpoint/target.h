@@ -172,16 +172,16 @@ typedef struct {
      * available, the image last; -1 with @err set: the image is not in place. */
     int (*publish)(ReplTarget *target, ReplImage *const *records, GError **err);
 
-    /* What there is of the job, by what is there. Returns a ReplTargetState, or -1 with @err set when it cannot be
-     * told now (then nothing is done to the job). */
+    /* How far the job has come, judged by what its target holds. Returns a ReplTargetState, or -1 with @err
+     * set when it cannot be told now (then nothing is done to the job). */
     int (*look)(ReplTarget *target, GError **err);
 
     /* Bytes of data that unfinished layers of the job have, for its progress after a restart. Optional: 0. */
     guint64 (*written)(ReplTarget *target);
 
-    /* Gives back. Without begin, too: it goes by what is noted. Never touches a replica that is COMMITTED. Succeeds when
-     * nothing is left of what it was to remove (or what is left is no longer the job's); -1 with @err set when something could
-     * not be removed, or seen: call it again. */
+    /* Gives back what @what says. Needs no begin: it goes by what the target has noted. Never touches a
+     * replica that is COMMITTED. Succeeds when nothing is left of what it was to remove (or what is left is
+     * no longer the job's); -1 with @err set when something could not be removed, or seen: call it again. */
     int (*undo)(ReplTarget *target, ReplUndo what, GError **err);
 
     /* Makes calls that wait for a peer return soon with VIR_ERR_OPERATION_ABORTED, writers' included. By any thread, at any

@@ -107,7 +107,8 @@ replWindowFree(ReplWindow *window)
     g_free(window);
 }
 
-/* The block is made, and waited for no more. */
+/* A block's maker is done: wakes the jobs that wait for the block. @payload is kept for them; NULL: it could
+ * not be made, and each job makes its own. */
 static void
 replWindowMade(ReplWindow *window, ReplWindowBlock *block, GByteArray *payload)
 {
@@ -144,7 +145,8 @@ replWindowFind(ReplWindow *window, const ReplWireRange *range)
     return payload;
 }
 
-/* The block that the caller makes for the others; NULL: it makes it for itself alone. */
+/* Begins a block that the caller makes for the other jobs, too. NULL: the caller makes the block for itself
+ * alone. */
 static ReplWindowBlock *
 replWindowBegin(ReplWindowSeat *seat, const ReplWireRange *range)
 {

@@ -3,7 +3,7 @@
  *
  * In:    the facts of a source, and a function that makes the payload of a DATA message for a range of one of its layers.
  * Out:   payloads. Jobs that read the same image at the same time get the same ones.
- * Owner: who joins leaves; payloads are shared, counted, and never written to.
+ * Owner: a job that joins a window has to leave it; payloads are shared, counted, and never written to.
  * Lock:  one for all windows, held for no longer than a look; waiting for a block that another job makes is waiting for
  *        a disk.
  *
