@@ -10,13 +10,13 @@
 /* A call that took no longer than this has not held up other calls. */
 #define REPL_PEER_GRACE_us (G_USEC_PER_SEC / 2)
 
-/* What a list of pools waits for each of them. */
+/* How long a list of pools waits for the peer of each pool. */
 #define REPL_PEER_BRIEF_us G_USEC_PER_SEC
 
-/* Of five priority workers. */
+/* Quick calls that may be late at once: libvirtd has five priority workers, and they must not all wait. */
 #define REPL_PEER_LATE_MAX 2
 
-/* For so long a slow call is waited for when its peer is lost. */
+/* How long a slow call is still waited for after its peer's connection was lost. */
 #define REPL_PEER_LAST_us (2 * G_USEC_PER_SEC)
 
 /* How often a slow call looks whether the daemon stops. */
@@ -77,8 +77,8 @@ replPeerPermitsTake(ReplPeerPermits *permits, gboolean slow, const char *uri, GE
     return -1;
 }
 
-/* A slow call would keep the quick ones waiting, and of calls that share a connection libvirt ends only one when the peer
- * goes silent. */
+/* Gives a slow call a connection of its own. On a shared one it would keep quick calls waiting; and when a
+ * peer goes silent, libvirt ends only one of the calls on a connection. */
 static int
 replPeerOwnLink(ReplPeerCall *call, GError **err)
 {
@@ -121,7 +121,7 @@ replPeerCallNew(gsize size, int (*run)(ReplPeerCall *, GError **), void (*clear)
     return call;
 }
 
-/* Until when a quick call may wait without a permit, and with one. */
+/* Until when a quick call may wait without a permit (grace) and with one (deadline). */
 typedef struct {
     gint64 grace_us;
     gint64 deadline_us;
@@ -136,7 +136,7 @@ replPeerDidNotAnswer(ReplPeer *peer, ReplLink *link)
     replPeerLost(peer, link, TRUE, why);
 }
 
-/* The connection; waits as long as @times allow. */
+/* Returns the peer's connection, waiting for it as long as @times allow; NULL with @err set. */
 static ReplLink *
 replPeerCallLink(const ReplPeerCall *call, ReplPeerPermits *permits, const ReplPeerTimes *times, GError **err)
 {
@@ -187,8 +187,8 @@ replPeerAwaitQuick(ReplPeerCall *call, ReplPeerPermits *permits, const ReplPeerT
     return -1;
 }
 
-/* Waits for a slow call as long as the peer is there: @link, which is under watch, tells. 0: it has ended; -1 with @err set:
- * it is left to its thread. */
+/* Waits for a slow call as long as the peer has its connection @link, which keepalive watches. Returns 0 when
+ * the call has ended, or -1 with @err set: the call is left to its thread. */
 static int
 replPeerAwaitSlow(ReplPeerCall *call, const ReplPeerTimes *times, const ReplLink *link, GError **err)
 {
@@ -250,7 +250,8 @@ replPeerCallMake(ReplPeer *peer, ReplPeerCall *call, ReplPeerPermits *permits, G
     while (replPeerCallOnce(call, permits, &times, err) == 0) {
         if (call->ret == 0)
             return 0;
-        /* The peer may have been started anew since the last call: then it is there in a moment. */
+        /* The connection broke: the peer's daemon may have been restarted since the last call. Try once more,
+         * it is back in a moment. */
         if (!call->slow && !replLinkIsOpen(call->link)) {
             replPeerLost(peer, call->link, FALSE, call->err->message);
             if (again) {

@@ -22,7 +22,7 @@
 #define REPL_CALLER_AGAIN_us (3 * G_USEC_PER_SEC / 2)
 #define REPL_CALLER_SILENT_us (2 * G_USEC_PER_SEC)
 
-/* So long without a word, and the session is lost, whatever TCP still hopes for. */
+/* A session that has been silent for this long counts as lost, even while TCP still tries. */
 #define REPL_CALLER_DEAD_us (8 * G_USEC_PER_SEC)
 
 /* A try that has not been greeted for so long is given up, when libvirt lets go of it. */
@@ -125,7 +125,7 @@ replTryRelease(void *opaque)
     g_free(try);
 }
 
-/* The try is none any more: it was greeted, or it came to nothing. */
+/* Takes the try off the number of tries under way: it was greeted, or it has failed. */
 static void
 replTryUncount(ReplTry *try)
 {
@@ -140,7 +140,8 @@ replTryUncount(ReplTry *try)
     replLockWake(&try->caller->lock);
 }
 
-/* What may pass by itself: everything that says nothing about this job. */
+/* Whether the failure may pass by itself. It may if it is one of the connection, and says nothing about this
+ * job. */
 static gboolean
 replCallerMayPass(const GError *why)
 {
@@ -172,7 +173,7 @@ replCallerFailed(ReplCaller *caller, const GError *why)
         caller->ops->refused(caller->opaque, why);
 }
 
-/* A newer one was greeted meanwhile. */
+/* Whether a newer session was greeted meanwhile. */
 static gboolean
 replTryIsLate(const ReplTry *try)
 {

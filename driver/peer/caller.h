@@ -7,9 +7,9 @@
  *        connection takes as long as the network likes.
  * Lock:  one lock guards all but what is fixed; callbacks are made without it.
  *
- * While there is no session a fresh connection is tried at least every 2 s, also while an older try hangs. When a session has
- * been silent for 2 s (each side says something twice a second), another one is started beside it; whichever is
- * greeted last counts, and the other host ends those before.
+ * While there is no session a fresh connection is tried at least every 2 s, also while an older try hangs.
+ * When a session has been silent for 2 s (each side says something twice a second), another one is started
+ * beside it; the session that is greeted last counts, and the other host ends the older ones.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -34,7 +34,8 @@ typedef struct {
     /* A try failed in a way that may pass: @why names the URI. */
     void (*away)(void *opaque, const GError *why);
 
-    /* The other host does not want this, for good (access, no such pool, no common version): nothing is tried any more. */
+    /* The other host refuses for good (access, no such pool, no common version): nothing is tried any
+     * more. */
     void (*refused)(void *opaque, const GError *why);
 
     /* Nothing of the above comes any more. */

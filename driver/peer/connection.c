@@ -14,7 +14,7 @@
 /* Between tries while the peer is away. */
 #define REPL_PEER_RETRY_us (2 * G_USEC_PER_SEC)
 
-/* The same when it was there and refused us: only an administrator changes that. */
+/* Between tries when the peer answered and refused this host: only an administrator can change that. */
 #define REPL_PEER_REFUSED_us (10 * G_USEC_PER_SEC)
 
 /* A try that takes longer is left to itself, and another one begins beside it, while no more than so many hang. */
@@ -24,7 +24,7 @@
 /* Slow calls at a time, each with a connection of its own. */
 #define REPL_PEER_SLOW_THREADS 4
 
-/* For so long after it was lost, a peer may be about to come back: its daemon is started anew. */
+/* For this long after a connection was lost, the peer's daemon may just be restarting. */
 #define REPL_PEER_AGAIN_us (G_USEC_PER_SEC / 2)
 
 typedef struct {

@@ -44,7 +44,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplPeerStatus, replPeerStatusClear)
 
 typedef struct _ReplPeer ReplPeer;
 
-/* What is told when it happens, in any thread and with no lock held: @pool NULL: the peer is there again. */
+/* Called with news of a peer, in any thread and with no lock held. @pool: the pool there that has changed;
+ * NULL: the peer is there again. */
 typedef void (*ReplPeerNews)(ReplPeer *peer, const char *pool);
 
 /* Once, before the first peer. @daemonId: of this daemon, which is no peer of its own. */

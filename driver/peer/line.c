@@ -13,7 +13,8 @@
 
 #define REPL_LINE_DIAL_s 3
 #define REPL_LINE_TICK_us (G_USEC_PER_SEC / 10)
-/* Both ends may just have been started: so many times as long as a call waits, for the first contact. */
+/* The first contact is waited for this many times as long as a call waits: both hosts may just have been
+ * started. */
 #define REPL_LINE_FIRST 3
 #define REPL_LINE_AGAIN_us (3 * G_USEC_PER_SEC / 2)
 
@@ -269,7 +270,7 @@ replLineDrop(ReplLineWork *work)
     g_atomic_int_set(&work->stopped, TRUE);
 }
 
-/* Nobody waits for it any more; @broken: nor for what else is on its road. */
+/* Leaves the work to its thread. @broken: gives up its road as well, with all works on it. */
 static void
 replLineLeave(ReplLineWork *work, gboolean broken)
 {
@@ -334,7 +335,7 @@ replLineWait(ReplLine *line, ReplLineWork *work, GError **err)
 
 /* --- and again --- */
 
-/* At once when others have found the peer away already. */
+/* Returns -1 with @err set at once if other calls have already found the peer to be away; else 0. */
 static int
 replLineCheckAway(const ReplLine *line, GError **err)
 {

@@ -6,10 +6,11 @@
  * Owner: reference counted; works hold a reference. A work is its maker's again when replLineWait() has returned 0.
  * Lock:  one guards which road is in use and whether the line is cancelled; it is never held in a call.
  *
- * libvirt's calls may hang for as long as the network likes, and libvirt before 10.0.0 bears only one thread in a connection
- * that fails. So each connection (a road) has a thread of its own, which alone makes calls on it, there are no keepalive
- * messages, and who waits looks whether the work moves. One that does not is left to its thread together with the road,
- * which nobody waits for; the next work opens another one.
+ * libvirt's calls may hang for as long as the network likes, and libvirt before 10.0.0 bears only one thread
+ * in a connection that fails. So each connection (a road) has a thread of its own, which alone makes calls on
+ * it, and there are no keepalive messages. The user who waits for a work looks whether it moves on. A work
+ * that does not is left to its thread, together with its road, and is not waited for any more; the next work
+ * opens another road.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -30,8 +31,7 @@ struct _ReplLineWork {
     /* In the line's thread. Calls replLineMoved() when it gets on, and ends when replLineStopped(). Returns 0, or -1 with *err set. */
     int (*run)(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, GError **err);
     void (*clear)(ReplLineWork *work); /* frees the other members; NULL: nothing to free */
-    guint
-        quiet_s; /* when nothing has moved on its connection for so long, that is given up; 0: as long as calls wait */
+    guint quiet_s; /* its connection is given up after so long without a move; 0: as long as calls wait */
 
     ReplLine *line; /* the rest is the line's own */
     ReplLineRoad *road;
@@ -74,22 +74,25 @@ replLineStart(ReplLine *line, ReplLineWork *work, GError **err);
 int
 replLineWait(ReplLine *line, ReplLineWork *work, GError **err);
 
-/* Waits until @ready says so, which looks, and waits for a tenth of a second at most. As replLineWait(), but that the work goes on. */
+/* Waits until @ready returns TRUE; each call of @ready looks, and waits for a tenth of a second at most.
+ * Fails as replLineWait(), but does not wait for the work's end: it goes on. */
 int
 replLineAwait(ReplLine *line, ReplLineWork *work, gboolean (*ready)(gpointer opaque), gpointer opaque,
               GError **err);
 
-/* Start and wait, and again on a new connection each time that the one it had breaks, for as long as the line allows: for works that may be
- * done twice. @make makes the work anew each time. The work that was done, or NULL with @err set. */
+/* Starts a work and waits for it. When the connection breaks, does it again on a new one, for as long as the
+ * line allows: only for works that may be done twice. @make makes the work anew each time. The work that was
+ * done, or NULL with @err set. */
 ReplLineWork *
 replLineDo(ReplLine *line, ReplLineWork *(*make)(gpointer opaque), gpointer opaque, GError **err);
 
-/* For those who ask by works of their own: takes the failure of one. Returns 0 after a moment when it is to be asked again, or -1 with
- * @err set: @why, when another connection is no help or the peer has not come back for as long as the line allows. */
+/* For users that start works themselves and retry them: @why is how one has failed. Returns 0 after a moment
+ * when the user is to try again, or -1 with @err set to @why when another connection is no help, or when the
+ * peer has not come back for as long as the line allows. */
 int
 replLineRetry(ReplLine *line, const GError *why, GError **err);
 
-/* Nobody is going to wait for @work: it ends as soon as it can. */
+/* Tells @work that its user waits for it no more: it ends as soon as it can. */
 void
 replLineDrop(ReplLineWork *work);
 

@@ -84,7 +84,7 @@ replPeerHasName(const char *name)
 static ReplPeerPoolEntry *
 replPeerNeed(ReplPeerPoolEntry *entry, const char *what)
 {
-    /* It was there when the table was chosen, and has gone since. */
+    /* The pool was there when the caller chose this table, and was undefined since. */
     if (!entry)
         replReportError(VIR_ERR_NO_STORAGE_POOL, _("no storage pool with matching %s"), what);
     return entry;
@@ -110,7 +110,8 @@ replPeerLookupUuid(virConnectPtr conn, const unsigned char *uuid)
     return replRemotePoolHandle(conn, entry);
 }
 
-/* The definition, with a new UUID when it has none: as the stock driver has it, that is not the pool that is there. */
+/* Parses the definition, and gives it a new UUID when it has none: as with the stock driver, it is then
+ * another pool than the one that has its name already. */
 static ReplRegionPool *
 replPeerParse(const char *xml, GError **err)
 {
@@ -122,7 +123,9 @@ replPeerParse(const char *xml, GError **err)
     return def;
 }
 
-/* A peer that is there may say at once that its pool may not stand behind this one; one that is away is believed later. */
+/* Asks the peer whether its pool may stand behind this one, so that a definition that cannot work is refused
+ * at once. If the peer is away, the definition is accepted, and the pool is checked when the peer is
+ * there. */
 static int
 replPeerTry(ReplPeerPool *pool, GError **err)
 {

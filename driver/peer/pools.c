@@ -353,7 +353,7 @@ replPeerPoolsCreate(ReplPeerPool *pool, GError **err)
     if (!known) {
         known = replPoolsAdd(pool, FALSE, FALSE);
     } else {
-        /* It runs as it was created, and as it was defined from the next time on. */
+        /* The pool runs now as this call creates it; from its next start on it runs as it was defined. */
         replLockTake(&replPoolsLock);
         known->next = known->now;
         known->now = replPeerPoolRef(pool);

@@ -59,9 +59,10 @@ replPeerPoolsBehind(const ReplPeer *peer, const char *source);
 ReplRegionPool *
 replPeerPoolsInactive(const unsigned char *uuid);
 
-/* Keeps @name and @uuid (NULL: one is going to be made) for a pool that is about to be defined: 0, or -1 with @err set when
- * another pool has one of them, or is just being defined with it. @ours: it is of type region, and may be there already;
- * otherwise it is the stock driver's, which looks after those among themselves. */
+/* Keeps @name and @uuid (NULL: one is going to be made) for a pool that is about to be defined: 0, or -1 with
+ * @err set when another pool has one of them, or is just being defined with it. @ours: it is of type region,
+ * and may be there already; otherwise it is the stock driver's pool, and the stock driver itself refuses a
+ * name or UUID that another of its pools has. */
 int
 replPeerPoolsReserve(const char *name, const unsigned char *uuid, gboolean ours, GError **err);
 void

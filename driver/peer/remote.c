@@ -12,7 +12,7 @@
 #include "virt/report.h"
 #include "xml/peerxml.h"
 
-/* The pool there was defined anew since it was looked up. */
+/* Whether the call failed because the pool there was defined anew since it was looked up. */
 static gboolean
 replRemoteIsStale(void)
 {
@@ -143,7 +143,7 @@ replRemotePoolOfVol(virStorageVolPtr vol, ReplVirtVolAcl check)
     g_autoptr(ReplPeerPoolEntry) entry = NULL;
     unsigned char uuid[VIR_UUID_BUFLEN];
 
-    /* A client makes up handles as it likes; this one has to fit together. */
+    /* A client can make up handles: refuse one whose name and key do not fit together. */
     if (!replPeerVolKeyParse(virStorageVolGetKey(vol), &uuidstr, &volume) || !g_str_equal(volume, name) ||
         !replUuidParse(uuidstr, uuid) || !(entry = replPeerPoolsFind(uuid))) {
         replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching name '%s'"), name);

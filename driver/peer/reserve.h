@@ -1,7 +1,8 @@
 /*
  * reserve.h: names and UUIDs that are being given to pools
  *
- * In:    who defines a pool takes both before it looks whether they are free, and gives them back when the pool is there.
+ * In:    a call that defines a pool reserves its name and UUID before it looks whether they are free, and
+ *        gives the reservation back when the pool is there.
  * Lock:  one of its own, held for a moment.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later

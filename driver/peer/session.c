@@ -239,7 +239,7 @@ replSessionHandle(ReplSession *session, ReplWireFrame *frame, gboolean *bye, GEr
 {
     switch ((guint)frame->type) {
     case REPL_WIRE_PING:
-        /* Not to one who asks without end and does not read. */
+        /* No answer to a host that sends PINGs without end and does not read. */
         if (!replSessionIsFull(session))
             replSessionSend(session, REPL_WIRE_PONG, 0, NULL, TRUE);
         return 0;
@@ -327,8 +327,8 @@ replSessionEndWithin(ReplSession *session, guint grace_ms)
 
 /* --- receiving, to the end --- */
 
-/* Both ends say goodbye, so that neither takes the end for a loss. Returns whether ours was said before; else the sender
- * says it. */
+/* Answers the other end's goodbye, so that it does not take the end for a loss. Returns whether this end has
+ * said goodbye before; if not, queues it for the sender. */
 static gboolean
 replSessionAnswerBye(ReplSession *session)
 {
@@ -344,7 +344,8 @@ replSessionAnswerBye(ReplSession *session)
     return FALSE;
 }
 
-/* Until the other end has heard our goodbye and closes: were it cut before, libvirt would drop what it has not yet sent. */
+/* Waits until the other end has read our goodbye and closes. If this end cut the channel before, libvirt
+ * would drop what it has not yet sent. */
 static void
 replSessionLinger(ReplSession *session)
 {

@@ -58,7 +58,7 @@ replSessionSend(ReplSession *session, ReplWireType type, guint32 id, const GByte
 void
 replSessionBye(ReplSession *session, guint grace_ms);
 
-/* Ends it now, or, where the goodbyes are being said, when they have been (soon); @why may be NULL. */
+/* Ends the session now or, while it is answering a goodbye, as soon as that is said; @why may be NULL. */
 void
 replSessionEnd(ReplSession *session, const GError *why);
 

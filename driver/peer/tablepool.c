@@ -169,7 +169,8 @@ replPeerTablePoolGetInfo(virStoragePoolPtr pool, virStoragePoolInfoPtr info)
     info->state = VIR_STORAGE_POOL_INACTIVE;
     if (!entry->active)
         return 0;
-    /* libvirt has a word for it, and a list of pools asks each of them. */
+    /* Show a pool whose peer does not answer as inaccessible, and wait for the peer only briefly: a list of
+     * pools asks each of them. */
     info->state = VIR_STORAGE_POOL_INACCESSIBLE;
     call->call.brief = TRUE;
     if (replPeerCallQuick(entry->pool->peer, &call->call, &err) < 0)
@@ -203,8 +204,8 @@ replPeerTableShown(const char *volume, void *opaque)
     return shown;
 }
 
-/* The peer's own words on its pool, as far as @conn may see its volumes, once they are known to be of one that may stand
- * there; NULL with @err set. */
+/* Asks the peer for the XML of its pool, and checks that this is a pool that may stand behind @entry. Volumes
+ * that @conn may not see are left out. NULL with @err set. */
 static ReplPeerPoolXml *
 replPeerTableAskXml(virConnectPtr conn, const ReplPeerPoolEntry *entry, guint flags, GError **err)
 {

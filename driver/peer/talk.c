@@ -112,7 +112,7 @@ replTalkAnswer(ReplTalk *talk, ReplSession *session, ReplWireFrame *frame, GErro
     ReplAnswer *answer;
     REPL_GUARD(&talk->lock);
 
-    /* What comes late from a session before is nobody's. */
+    /* Drop an answer that comes late from an older session: its question was lost with that session. */
     if (talk->session != session)
         return 0;
     answer = g_hash_table_lookup(talk->answers, GUINT_TO_POINTER(frame->id));
@@ -171,7 +171,7 @@ replTalkSetCancelled(const ReplTalk *talk, GError **err)
     replErrorSet(err, VIR_ERR_OPERATION_ABORTED, _("The exchange with host '%s' was ended"), talk->peer);
 }
 
-/* Nobody came. With the lock held. */
+/* Sets @err: no session came within @wait_s. With the lock held. */
 static void
 replTalkSetAlone(const ReplTalk *talk, guint wait_s, GError **err)
 {
@@ -242,7 +242,7 @@ replTalkAsk(ReplTalk *talk, guint64 number, ReplWireType type, const GByteArray 
         g_hash_table_insert(talk->answers, GUINT_TO_POINTER(asked->id), answer);
         session = replSessionRef(talk->session);
     }
-    /* A session that ends meanwhile is noticed by the one who hears. */
+    /* If the session ends meanwhile, the asker notices in replTalkHear. */
     replSessionSend(session, type, asked->id, payload, TRUE);
     return 1;
 }

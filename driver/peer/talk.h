@@ -42,16 +42,16 @@ replTalkDetach(ReplTalk *talk, ReplSession *session);
 int
 replTalkAnswer(ReplTalk *talk, ReplSession *session, ReplWireFrame *frame, GError **err);
 
-/* There is no session yet, because of @why: told to an asker who has waited in vain. @forGood: none will come, and nobody
- * waits. */
+/* There is no session yet, because of @why: an asker who has waited in vain gets this error. @forGood: none
+ * will come, and askers do not wait. */
 void
 replTalkNote(ReplTalk *talk, const GError *why, gboolean forGood);
 
-/* No asker waits any more, and none will: VIR_ERR_OPERATION_ABORTED. */
+/* Askers that wait return at once, and later ones, too, with VIR_ERR_OPERATION_ABORTED. */
 void
 replTalkCancel(ReplTalk *talk);
 
-/* The first session is waited for as long as those that follow. */
+/* Askers wait for the first session as long as for those that follow. */
 void
 replTalkBePatient(ReplTalk *talk);
 
