@@ -20,8 +20,9 @@ typedef struct {
     void *opaque;
 } ReplImageChanging;
 
-/* The record may have come or gone since it was looked at, and the volume, too: who deletes drops the record when
- * the file is gone, so a record that is written while the file is there cannot be left behind. */
+/* Record and volume may have come or gone since they were looked at, so looks again. A client that deletes a
+ * volume drops the record after the file: so a record that is written while the file is there cannot be left
+ * behind. */
 static gboolean
 replImageChangeRecord(ReplImage **image, void *opaque, GError **err)
 {
@@ -35,7 +36,7 @@ replImageChangeRecord(ReplImage **image, void *opaque, GError **err)
     }
     if (!*image) {
         *image = replImageCopy(changing->shown);
-        /* What looking found is no record's business, nor is a job. */
+        /* A new record keeps neither a type that was only probed nor a job. */
         if (!(*image)->typeIsSet)
             (*image)->type = REPL_IMAGE_TYPE_UNKNOWN;
         if ((*image)->status != REPL_IMAGE_AVAILABLE)

@@ -46,7 +46,7 @@ replGuardSource(const ReplRegion *region, const char *volume, GError **err)
     g_auto(ReplStanding) standing = {0};
 
     replStandingOf(region, volume, &standing);
-    /* What is empty can do no harm to stock calls. */
+    /* Stock calls may read an empty volume: it can do no harm. */
     if (!standing.state.there || standing.state.isSource || standing.state.because == REPL_BECAUSE_EMPTY)
         return 0;
     return replGuardRefuse(region, volume, &standing, err);
@@ -72,7 +72,7 @@ replGuardMayGo(const ReplRegion *region, const char *volume, ReplJob **job, GErr
     replStandingOf(region, volume, &standing);
     if (!standing.state.there || standing.state.deleting == REPL_DELETE_YES)
         return 0;
-    /* A layer of a replica on its way goes with the replica. */
+    /* A layer that a job is making cannot be deleted alone: it goes with the replica. */
     if (standing.state.deleting == REPL_DELETE_NO || !standing.holding)
         return replGuardRefuse(region, volume, &standing, err);
     *job = g_steal_pointer(&standing.job);

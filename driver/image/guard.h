@@ -15,25 +15,26 @@
 int
 replGuardSource(const ReplRegion *region, const char *volume, GError **err);
 
-/* Its state forbids to write to it; other writers do not, which are the stock driver's to tell apart. */
+/* Refuses to write to the volume if its state forbids that. Other writers do not count here: the stock driver
+ * looks after them. */
 int
 replGuardChange(const ReplRegion *region, const char *volume, GError **err);
 
-/* It goes by cancelling the job that makes it as its replica (*job gets a reference), or as any other volume (*job is
- * NULL), or it must not go. */
+/* How the volume may be deleted: by cancelling the job that makes it as its replica (*job gets a reference),
+ * or as any other volume (*job is NULL); -1: it must not be deleted. */
 int
 replGuardMayGo(const ReplRegion *region, const char *volume, ReplJob **job, GError **err);
 
-/* A running job reads or makes the volume. */
+/* Refuse if a running job reads or makes the volume. */
 int
 replGuardPins(const ReplRegion *region, const char *volume, GError **err);
 
-/* Other volumes have it as their backing file. */
+/* Refuse if other volumes have it as their backing file. */
 int
 replGuardDependents(const ReplRegion *region, const char *volume, GError **err);
 
-/* Held while a volume is checked and deleted, and while a job takes a name or puts a replica in place: neither comes
- * between the look and the deed of the other. */
+/* Held while a volume is checked and deleted, and while a job takes a name or puts a replica in place: so
+ * neither of the two comes between the other one's check and what follows from it. */
 ReplLock *
 replGuardDeleting(void);
 

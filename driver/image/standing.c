@@ -47,7 +47,7 @@ replStandingSays(ReplStaging *staging, const char *volume, ReplImage **record)
     }
     if ((*record)->status == REPL_IMAGE_AVAILABLE)
         return REPL_SAYS_AVAILABLE;
-    /* A job that failed says nothing of content that is there: that is whole. */
+    /* A failed job does not make content doubtful: a file with content under its name is whole. */
     if ((*record)->status == REPL_IMAGE_PENDING ||
         ((*record)->job && (*record)->job->state == REPL_JOB_FAILED))
         return REPL_SAYS_PENDING;
@@ -102,8 +102,9 @@ replStandingSetIsThere(const ReplRegion *region, ReplStaging *staging, const Rep
            fstatat(region->dir->dirFd, record->setVolume, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
 }
 
-/* A data disk of a full machine that is put in place, while its job has not come to the system disk, is none: it counts as an
- * empty file. (The job's record, not only the system disk, is asked: that may be deleted later.) */
+/* A data disk of a full machine counts as an empty file from when it is put in place until its job has put
+ * the system disk in place. If there is no system disk, the job's record decides, since the system disk may
+ * have been deleted later. */
 static ReplDisk
 replStandingOfSet(const ReplRegion *region, ReplStaging *staging, const char *volume, ReplStanding *standing)
 {
@@ -130,7 +131,7 @@ replStandingUse(const ReplRegion *region, const char *volume, ReplStanding *stan
             return REPL_USE_FAILED;
         if (standing->info->state != REPL_JOB_COMPLETED && standing->info->state != REPL_JOB_CANCELLED)
             return REPL_USE_MAKING;
-        /* It has just ended; what it leaves stands in the records already. */
+        /* The job has just ended: the records already say what it has left. */
         g_clear_pointer(&standing->job, replJobUnref);
         g_clear_pointer(&standing->holding, replHoldingUnref);
         g_clear_pointer(&standing->info, replJobInfoFree);
@@ -198,7 +199,7 @@ replStandingOf(const ReplRegion *region, const char *volume, ReplStanding *stand
     g_auto(ReplStandingRecords) records = {0};
     struct statx st;
 
-    /* One that cannot be looked at is not there for us; stock calls say what is wrong with it. */
+    /* A volume that cannot be looked at counts as not there; stock calls on it say what is wrong. */
     if (region->dir && statx(region->dir->dirFd, volume, AT_SYMLINK_NOFOLLOW,
                              STATX_TYPE | STATX_SIZE | STATX_INO, &st) == 0) {
         replStandingRecordsOpen(region, &records);

@@ -142,7 +142,7 @@ replViewIsDerived(const ReplRegion *region, const char *volume)
     return !image;
 }
 
-/* What a plan promises: how long it would take, and what the pool holds afterwards. */
+/* Adds what a plan promises: how long the job would take, and what the pool would hold afterwards. */
 static void
 replViewAddPlan(const ReplRegion *region, ReplHolding *holding, ReplJobInfo *info)
 {
@@ -161,7 +161,8 @@ replViewAddPlan(const ReplRegion *region, ReplHolding *holding, ReplJobInfo *inf
     info->after.bytes += adds.bytes;
 }
 
-/* A job that has not ended well tells more than the record that it wrote last; a layer names the job that makes it. */
+/* Shows the job itself instead of the job in the image's record, which is as old as the job's last write. A
+ * layer on its way shows the job that makes it. */
 static void
 replViewAddJob(const ReplRegion *region, const ReplStanding *standing, ReplImage *image)
 {
@@ -173,8 +174,8 @@ replViewAddJob(const ReplRegion *region, const ReplStanding *standing, ReplImage
         replViewAddPlan(region, standing->holding, image->job);
 }
 
-/* The job that verifies or heals the image now; NULL: none. It makes nothing: the image is what it was. When one has ended, the
- * record tells of it, if it is read after this was asked. */
+/* The job that verifies or heals the image now; NULL: none. Such a job makes nothing: the image stays
+ * available. Call this before the record is read: a job that has ended by then is in the record. */
 static ReplJobInfo *
 replViewCheck(const ReplRegion *region, const char *volume)
 {

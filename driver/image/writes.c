@@ -95,7 +95,7 @@ replWritesHasOpen(const struct stat *file)
             st.st_dev == file->st_dev && st.st_ino == file->st_ino)
             return TRUE;
     }
-    /* Without /proc nothing can be told: better none than half. */
+    /* Without /proc this cannot be told. Say yes: better no image than half of one. */
     return !dir;
 }
 

@@ -15,11 +15,12 @@
 void
 replWritesBegin(const ReplRegion *region, const char *volume, gboolean fresh);
 
-/* @goesOn: what the call began is not over with it. */
+/* @goesOn: the call has begun an upload, which goes on after the call has returned. */
 void
 replWritesEnd(const ReplRegion *region, const char *volume, gboolean fresh, gboolean goesOn);
 
-/* Whether a call is under way that may write to whatever has the name @volume by now: it was allowed to for what had it before. */
+/* Whether a call is under way that was allowed to write to a volume of this name: it would also write to a
+ * new volume that has got the name since. */
 gboolean
 replWritesMayHit(const ReplRegion *region, const char *volume);
 
