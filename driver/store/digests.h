@@ -1,9 +1,11 @@
 /*
  * digests.h: SHA-256 of the blocks of a volume's file, kept in staging
  *
- * In:    the digests of a file's blocks, as somebody reads them; the file's identity at that time.
+ * In:    the digests of a file's blocks, made by the code that reads the file; the file's identity at that
+ *        time.
  * Out:   whether a file is still what it was, and which of its blocks are not.
- * Owner: files below .replication/digests/, one for each volume, named by its SHA-256; this header's functions only.
+ * Owner: files below .replication/digests/, one for each volume, named by its SHA-256; only the functions of
+ *        this header touch them.
  * Lock:  none: a file of digests is made aside and put in place whole. A ReplDigests may be read by several
  *        threads; a maker's Put may be called by several threads for different groups.
  *
@@ -52,7 +54,7 @@ replDigestsFree(ReplDigests *digests);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplDigests, replDigestsFree)
 
-/* What the file was when they were made (ctime and dev mean nothing). */
+/* The identity of the file when its digests were made (its ctime and dev mean nothing). */
 const ReplFileIdentity *
 replDigestsOf(const ReplDigests *digests);
 

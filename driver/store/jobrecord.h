@@ -75,7 +75,7 @@ typedef struct {
     GPtrArray *members;        /* of ReplJobMember, never NULL: the disks of a full machine but the first */
     gint64 created_s;          /* UNIX time */
     gboolean holdsPlaceholder; /* some name in the pool is held by an empty file of this job */
-    gboolean refused;          /* the client was told so: what there is of it goes, nothing is made of it */
+    gboolean refused;          /* the client was told so: the job is undone, and never goes on */
     guint64 sequence;          /* order of the queue over restarts */
 } ReplJobRecord;
 

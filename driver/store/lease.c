@@ -173,7 +173,7 @@ replLeaseJudge(ReplStaging *staging, int lockFd, gboolean tells, const char *hos
 
     if (there < 0)
         return -1;
-    /* One of this host whose lock is free is a dead daemon's. */
+    /* A lease of this host whose lock is free is that of a daemon that is gone. */
     if (there == 0 || tells || g_str_equal(text.host, hostId) ||
         replLeaseAge(staging, lockFd) >= REPL_LEASE_STALE_s ||
         replLeaseUnchanged(staging, &text) >= REPL_LEASE_STALE_s)
@@ -244,7 +244,8 @@ replLeaseTakeOn(ReplStaging *staging, gboolean local, const char *hostId, GError
     lease->lockFd = replFdSteal(&fd);
     lease->host = g_strdup(hostId);
     lease->take = g_uuid_string_random();
-    /* Read again: of two that take a stale one at once the last writer has it. */
+    /* Read the lease again: when two hosts take a stale lease at once, the one that has written last has
+     * it. */
     if (replLeaseWrite(lease, err) < 0 || replLeaseConfirm(lease, err) < 0)
         g_clear_pointer(&lease, replLeaseRelease);
     return lease;

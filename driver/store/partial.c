@@ -1,8 +1,9 @@
 /*
  * partial.c: layers that are being written
  *
- * Opening and sweeping race: who opens locks and then looks whether the name still leads to what it
- * has locked; who sweeps removes a name only while it holds the lock on what the name leads to.
+ * Opening and sweeping race. The opener locks the file, and then checks that the name still leads to the file
+ * that it has locked. The sweep removes a name only while it holds the lock of the file that the name leads
+ * to.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -137,8 +138,8 @@ replPartialOpen(ReplStaging *staging, const char *jobId, guint index, gboolean *
     return -1;
 }
 
-/* Looks at what holds the name: 0 with *st filled when it is an empty file. One with a size has a meaning, even without
- * data: it is a disk of zeroes. */
+/* Looks at the file that holds the name. Returns 0 with *st filled when it is an empty file. A file with a
+ * size does not count as empty, even without data: it is a disk of zeroes. */
 static int
 replPlaceholderCheck(int poolDirFd, const char *volume, struct stat *st, GError **err)
 {

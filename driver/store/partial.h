@@ -52,8 +52,8 @@ replPartialsMeasure(ReplStaging *staging, const char *jobId, guint64 *allocated_
 guint
 replPartialsCount(ReplStaging *staging);
 
-/* Removes partial files that @keep (may be NULL: keep none) does not want and nobody locks, and
- * what killed writers of records left. Returns the number of removed partial files, or -1. */
+/* Removes partial files that @keep (may be NULL: keep none) does not want and no process has locked, and what
+ * writers of records left when they were killed. Returns the number of removed partial files, or -1. */
 int
 replPartialsSweep(ReplStaging *staging, gboolean (*keep)(const char *jobId, void *opaque), void *opaque,
                   GError **err);

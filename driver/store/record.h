@@ -1,9 +1,9 @@
 /*
  * record.h: the records of images, by the name of their volume
  *
- * A record has one owner at a time: who holds the staging folder's update lock, which each of the calls that write
- * takes. So whoever changes what a record says does it in replRecordUpdate(); replRecordSave() is for who makes a
- * new one, whatever was there before.
+ * Only the thread that holds the staging folder's update lock writes records; each call here that writes
+ * takes it. To change a record use replRecordUpdate(), which reads and writes it under one hold of the lock.
+ * replRecordSave() is for making a record anew, whatever was there before.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -41,8 +41,8 @@ replRecordUpdate(ReplStaging *staging, const char *volume,
 int
 replRecordDrop(ReplStaging *staging, const char *volume, GError **err);
 
-/* The same if @volume has no file in the folder @dirFd, looked at while no one writes records: a new volume of the name
- * keeps its own. */
+/* The same, but only if @volume has no file in the folder @dirFd. Looks with the update lock held, so that a
+ * new volume of the same name keeps its record. */
 int
 replRecordDropGone(ReplStaging *staging, int dirFd, const char *volume, GError **err);
 

@@ -24,8 +24,9 @@ char *
 replUploadMark(ReplStaging *staging, const char *volume, guint64 ino, const ReplUploadPart *part,
                ReplFd *held, GError **err);
 
-/* The upload has ended well: its mark goes, and those of others of the same file that wrote nothing outside of @part and are not
- * under way. Quick, and waits for no disk: what a crash brings back is an upload that may not be on the disk, either. */
+/* The upload has ended well: removes its mark, and the marks of other uploads to the same file that wrote
+ * nothing outside of @part and are not under way. Quick, and waits for no disk: if a crash brings a mark
+ * back, the data of its upload may not be on the disk either. */
 void
 replUploadDone(ReplStaging *staging, const char *mark, const ReplUploadPart *part);
 
