@@ -1,9 +1,9 @@
 /*
  * home.h: where the record of a job lives
  *
- * With the target when that is a pool of this host: its staging folder, so that a pool on shared or moved storage
- * describes itself. Else in a folder of this host's own, which has the same shape, since the pool's own host keeps its side
- * by itself.
+ * When the target is a pool of this host, the record lives in the pool's staging folder, so that a pool on
+ * shared or moved storage describes itself. When the target is elsewhere, it lives in a folder of this host's
+ * own, which has the same shape: the other host keeps its side of the job by itself.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
