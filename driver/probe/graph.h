@@ -1,12 +1,12 @@
 /*
  * graph.h: which volume needs which, over all pools of a set
  *
- * A graph is kept with the header cache, and brought up to date each time it is asked for: what was touched since is
- * looked at, so that the size of a pool does not count. It is locked from replGraphScan() to replGraphFree(), and is
- * a picture of one moment for so long; a thread may ask for it again meanwhile, and gets the same picture.
- * Everything that QEMU would follow counts as needing, also what a chain is not allowed to do (other regions,
- * symbolic links): a guard must rather hold too much. Protocol and json: backing names are not seen, nor are backing
- * files of formats other than qcow2.
+ * A graph is kept with the header cache. Each time it is asked for, only the volumes that were touched since
+ * are looked at, so that the size of a pool does not count. It is locked from replGraphScan() to
+ * replGraphFree(), and shows one moment until then; the thread that holds it may ask for it again, and gets
+ * the same picture. Everything that QEMU would follow counts as needing, also what a chain is not allowed to
+ * do (other regions, symbolic links): a guard must rather hold too much. Protocol and json: backing names are
+ * not seen, nor are backing files of formats other than qcow2.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

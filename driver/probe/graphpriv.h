@@ -1,10 +1,10 @@
 /*
  * graphpriv.h: the inside of a graph, for graphstate.c, graphsync.c and graph.c alone
  *
- * A directory has nodes by name; nodes of one file (hard links) share a ReplGraphFile. The backing name of a node is
- * kept as a wish for a name of a directory: "wants" of that directory. So whoever comes and goes under that name,
- * one table tells who needs it. Names that lead out of all directories of the set (and perhaps back, through a link)
- * are odd, and followed anew each time.
+ * A directory has nodes by name; nodes of one file (hard links) share a ReplGraphFile. The backing name of a
+ * node is kept as a wish for a name of a directory: "wants" of that directory. So whichever file gets or
+ * loses that name, one table tells which nodes need it. Names that lead out of all directories of the set
+ * (and perhaps back, through a link) are odd, and followed anew each time.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
