@@ -4,7 +4,8 @@
  * In:    a reader and a writer of any kind, and what to carry from where to where.
  * Out:   the target's bytes, checkpoints, and progress.
  * Owner: readers, writers and everything in the job are the caller's.
- * Lock:  the engine's own two (engine.h); none may be held by the caller that the watch takes.
+ * Lock:  the engine has two of its own (engine.h). The caller must not hold a lock that the watch's functions
+ *        take.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -43,8 +44,8 @@ typedef struct {
 typedef struct {
     int (*apply)(void *opaque, const ReplExtent *part, guint8 *buf, GError **err);
     void *opaque;
-    /* Extents are cut only at multiples of this of dstOffset_bytes, at most 1 MiB; 0: no matter.
-     * Where an extent itself begins or ends, and the start of a resumed copy, are their owner's. */
+    /* Extents are cut only at multiples of this of dstOffset_bytes, at most 1 MiB; 0: no matter. The owner of
+     * the extents sees to where extents begin and end, and where a resumed copy starts. */
     guint align_bytes;
 } ReplTransform;
 
@@ -83,10 +84,10 @@ typedef struct {
     gboolean overwrite;
 } ReplCopyJob;
 
-/* Copies what @reader reads to @writer as @job says: holes stay holes, reading and writing overlap. Takes 10 MiB of
- * memory (18 where a transform is of whole 1 MiB) and seven threads more, which have ended and whose memory is
- * given back when it returns; ends with a flush of @writer. Where holes cannot be found (reader->holeBlind) blocks of
- * zeros are not written (but with a transform all is).
+/* Copies what @reader reads to @writer as @job says: holes stay holes, reading and writing overlap. Uses 10
+ * MiB of memory (18 where a transform is of whole 1 MiB) and seven extra threads, released on return. Ends
+ * with a flush of @writer. Where holes cannot be found (reader->holeBlind) blocks of zeros are not written
+ * (but with a transform all is).
  *
  * When one of the threads fails, @reader and @writer are cancelled, so that the others do not wait for a peer: after an
  * error both are good for nothing but to be freed. Another thread may cancel them to end the copy.

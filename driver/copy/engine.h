@@ -76,8 +76,8 @@ struct ReplCopyEngine {
     GError *error; /* the first one */
 };
 
-/* Ends the copy, and whatever the other workers wait for; takes @error. Only the first one is told, the others are its
- * echo. */
+/* Ends the copy with @error (taken over), and wakes the other workers from what they wait for. Only the first
+ * error is reported: later ones follow from it. */
 void
 replEngineFail(ReplCopyEngine *engine, GError *error);
 

@@ -42,9 +42,10 @@ typedef struct {
     int (*data)(ReplReader *reader, guint64 from_bytes, guint64 *offset_bytes, guint64 *length_bytes,
                 GError **err);
 
-    /* Reads exactly @len bytes (at most 4 MiB) at @offset into @buf (and see REPL_READER_SLACK_BYTES). Returns 0, or -1 with @err set. There are no short reads: a source that ends before is an error (it was
-     * changed). May wait, as long as the implementation believes that its source comes back; what it
-     * loses and fetches again on the way is not told. */
+    /* Reads exactly @len bytes (at most 4 MiB) at @offset into @buf (and see REPL_READER_SLACK_BYTES).
+     * Returns 0, or -1 with @err set. There are no short reads: a source that ends before is an error (it was
+     * changed). May wait, as long as the implementation believes that its source comes back; when it loses
+     * data on the way and fetches it again, it does not tell the engine. */
     int (*pread)(ReplReader *reader, guint8 *buf, gsize len, guint64 offset, GError **err);
 
     /* Tells that @length_bytes at @offset_bytes, part of a run, are not going to be read: the target has them.

@@ -64,8 +64,8 @@ sieveZero(ReplSieve *sieve, guint64 to, GError **err)
     return replWriterZero(sieve->writer, from, to - from, err);
 }
 
-/* 1 with sieve->rest set, 0 at the end, -1 with @err set. The cutter judges extents of the caller's: whatever makes no
- * sense goes on to it as it is. */
+/* 1 with sieve->rest set, 0 at the end, -1 with @err set. Extents of the caller's that make no sense are
+ * passed on as they are: the cutter refuses them. */
 static int
 sieveFetch(ReplSieve *sieve, GError **err)
 {

@@ -37,9 +37,10 @@ typedef struct {
     /* Gives the target its size. Returns 0, or -1 with @err set. */
     int (*resize)(ReplWriter *writer, guint64 size_bytes, GError **err);
 
-    /* Writes all of @len bytes (at most 4 MiB) at @offset; @buf is the caller's again when this returns. Returns 0, or
-     * -1 with @err set; there are no short writes. Not yet on stable storage. May wait (for credit of a
-     * peer, or for a link that is expected back): a writer takes what it can bound, and no more. */
+    /* Writes all of @len bytes (at most 4 MiB) at @offset; @buf is the caller's again when this returns.
+     * Returns 0, or -1 with @err set; there are no short writes. Not yet on stable storage. May wait (for
+     * credit of a peer, or for a link that is expected back): a writer keeps a bounded amount, and makes
+     * callers wait beyond that. */
     int (*pwrite)(ReplWriter *writer, const guint8 *buf, gsize len, guint64 offset, GError **err);
 
     /* Returns 0 when everything that pwrite and zero took before this call began is on stable storage, the size
