@@ -1,8 +1,9 @@
 /*
  * streamend.h: a client's stream over a socket, whose end waits for another's word
  *
- * libvirt's streams over a descriptor tell a client that an upload is well once its bytes are in the socket. What carries them
- * further may fail after that, so the end of such a stream is ours: it waits, for a moment, for what the carrier says.
+ * libvirt's streams over a descriptor tell a client that an upload has ended well once its bytes are in the
+ * socket. The thread that carries the bytes on may still fail after that. So the end of such a stream is
+ * ours: it waits, for a moment, until that thread tells whether the bytes have arrived.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -37,6 +38,7 @@ replStreamEndUnref(ReplStreamEnd *end);
 gboolean
 replStreamEndIsGood(ReplStreamEnd *end);
 
-/* The bytes have arrived (@why NULL), or have not. */
+/* Called by the thread that carries the bytes: they have arrived (@why NULL), or have not, for the reason
+ * @why. */
 void
 replStreamEndTell(ReplStreamEnd *end, const GError *why);
