@@ -15,13 +15,14 @@
  *     blobs/sha256/DIGEST     the manifest: config and parts, bases first
  *     index.json              the manifest's digest
  *
- * A layer is its file as it is, without the holes: an encrypted one stays encrypted. One without parts is left out: its
- * destination has it, and knows it by the digest of its content (content.h). A bundle of nothing else is an inventory.
- * Media types are our own, so that nobody takes a layer for a file system.
+ * A layer is stored as its file is, without the holes: an encrypted layer stays encrypted. A layer without
+ * parts is left out: the destination has it already, and knows it by the digest of its content (content.h). A
+ * bundle in which every layer is left out is an inventory. Media types are our own, so that nobody takes a
+ * layer for a file system.
  *
- * What is read is believed in nothing: counts, sizes and names are bounded, every blob must have the digest that it is
- * called by and hold exactly what the config tells of it. Names in the tar are compared with those that a layout has, and
- * never used as paths.
+ * Nothing in a bundle that is read is believed: counts, sizes and names are bounded, every blob must have the
+ * digest that it is called by and hold exactly what the config tells of it. Names in the tar are compared
+ * with those that a layout has, and never used as paths.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
