@@ -129,7 +129,7 @@ replPlanStep(const ReplPlanFacts *facts, const ReplForm *form, guint index, cons
     step->layer = index;
     step->isImage = index == 0;
     step->format = convert ? step->convert.toFormat : layer->format;
-    /* On top of something new nothing can be there already. */
+    /* A layer on top of one that is made anew cannot be in the target already. */
     if (convert)
         step->action = REPL_STEP_CONVERT;
     else if (index > 0 && layer->presentAs && (isBase || below->action == REPL_STEP_REUSE))

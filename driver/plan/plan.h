@@ -4,8 +4,8 @@
  * Planning is pure: no I/O, no clock, no chance. The same facts give the same plan, so a job that was
  * interrupted plans again from new facts and finds its finished layers among those the target has.
  *
- * What is asked first is refused first: the two ends, the source, what the request asks for, the name, the
- * quota, and last the space.
+ * Checks come in this order, and the first one that fails makes the refusal: the two ends, the source, what
+ * the request asks for, the name, the quota, and last the space.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
