@@ -285,7 +285,7 @@ replPushCancelThere(ReplPush *push, ReplPushLink *link, GError **err)
     return -1;
 }
 
-/* Without an attempt there is no link. */
+/* Cancels a push that no attempt works on: there is no link to the other host, so opens one for this. */
 static int
 replPushCancelAlone(ReplPush *push, GError **err)
 {
