@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Pools of type region: pools of one host that are pools of another one."""
 
+import contextlib
+import itertools
 import os
 import re
 import time
@@ -59,3 +61,24 @@ def serving(host, extra=""):
     with open(os.path.join(host.dir, "etc/storage-replication.conf"), "w") as f:
         f.write("serve_hosts = 1\n" + extra)
     return host
+
+
+_count = itertools.count(1)
+
+
+@contextlib.contextmanager
+def three_places(pair, behind_region="cn-east-2", quota=None):
+    """(near, far, behind) of their own: a pool on the first host of (here, there, link), and a pool of type region there
+    for one of the second host, which has that quota; `behind_region` None: it has no label."""
+    here, there, link = pair
+    n = next(_count)
+    near = Pool(here, f"near{n}", region="cn-north-1")
+    behind = Pool(there, f"behind{n}", region=behind_region, quota=quota)
+    far = RemotePool(here, f"far{n}", behind.name, uri=uri(link))
+    far.wait_peer("connected")  # the test before may have taken it away
+    yield near, far, behind
+    link.shape(None)
+    link.mend()
+    for pool in (near, far, behind):
+        pool.host.virsh("pool-destroy", pool.name)
+        pool.host.virsh("pool-undefine", pool.name)

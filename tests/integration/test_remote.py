@@ -9,7 +9,7 @@ import libvirt
 import pytest
 from harness import images, net, xmlio
 from harness.pools import Pool, code, wait_until
-from harness.remote import RemotePool, serving, uri
+from harness.remote import RemotePool, serving, three_places, uri
 
 
 @pytest.fixture(scope="module")
@@ -20,22 +20,11 @@ def pair(new_host):
     return here, there, net.Link(there, here)
 
 
-_count = iter(range(1, 1000))
-
-
 @pytest.fixture
 def places(pair):
     """(pool here, pool of type region here, the pool behind it there)"""
-    here, there, link = pair
-    n = next(_count)
-    near = Pool(here, f"near{n}", region="cn-north-1")
-    behind = Pool(there, f"behind{n}", region="cn-east-2")
-    far = RemotePool(here, f"far{n}", behind.name, uri=uri(link))
-    far.wait_peer("connected")  # the test before may have taken it away
-    yield near, far, behind
-    for host, pool in ((here, near), (here, far), (there, behind)):
-        host.virsh("pool-destroy", pool.name)
-        host.virsh("pool-undefine", pool.name)
+    with three_places(pair) as places:
+        yield places
 
 
 def same_chain(a, b, volume, replica=None):

@@ -7,7 +7,7 @@ import random
 import pytest
 from harness import images, net
 from harness.pools import Pool
-from harness.remote import RemotePool, serving, uri
+from harness.remote import serving, three_places
 
 MIB = 1 << 20
 BLOCK = 65536
@@ -19,19 +19,11 @@ def pair(new_host):
     return here, there, net.Link(there, here)
 
 
-_count = iter(range(1, 1000))
-
-
 @pytest.fixture
 def places(pair):
     """(near, far, behind): a pool here, and a pool of type region for one there."""
-    here, there, link = pair
-    n = next(_count)
-    near = Pool(here, f"near{n}", region="cn-north-1")
-    behind = Pool(there, f"behind{n}", region="cn-east-2")
-    far = RemotePool(here, f"far{n}", behind.name, uri=uri(link))
-    far.wait_peer("connected")
-    return near, far, behind
+    with three_places(pair) as places:
+        yield places
 
 
 def ends(places, direction):

@@ -8,7 +8,7 @@ import time
 import pytest
 from harness import images, net
 from harness.pools import Pool, wait_until
-from harness.remote import RemotePool, serving, uri
+from harness.remote import RemotePool, serving, three_places, uri
 
 MIB = 1 << 20
 
@@ -22,20 +22,10 @@ def pair(new_host):
     return here, there, net.Link(there, here)
 
 
-_count = iter(range(1, 1000))
-
-
 @pytest.fixture
 def places(pair):
-    here, there, link = pair
-    n = next(_count)
-    near = Pool(here, f"near{n}", region="cn-north-1")
-    behind = Pool(there, f"behind{n}", region="cn-east-2")
-    far = RemotePool(here, f"far{n}", behind.name, uri=uri(link))
-    far.wait_peer("connected")  # the test before may have taken it away
-    yield near, far, behind
-    link.shape(None)
-    link.mend()
+    with three_places(pair) as places:
+        yield places
 
 
 def big_image(pool, mib=48, name="big.qcow2"):
@@ -95,16 +85,11 @@ def test_peer_away_at_once(places, pair):
 
 
 def test_quota_of_the_peer(pair):
-    here, there, link = pair
-    n = next(_count)
-    near = Pool(here, f"near{n}", region="cn-north-1")
-    behind = Pool(there, f"behind{n}", region="cn-east-2", quota={"images": 0})
-    far = RemotePool(here, f"far{n}", behind.name, uri=uri(link))
-    far.wait_peer("connected")
-    volume = near.chain()
-    result = far.try_replicate(near, volume)
-    assert result.rc != 0 and "quota" in result.err.lower(), result.err
-    assert nothing_left(behind, volume)
+    with three_places(pair, quota={"images": 0}) as (near, far, behind):
+        volume = near.chain()
+        result = far.try_replicate(near, volume)
+        assert result.rc != 0 and "quota" in result.err.lower(), result.err
+        assert nothing_left(behind, volume)
 
 
 def test_name_taken_there(places):

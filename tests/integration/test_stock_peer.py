@@ -8,7 +8,7 @@ import pytest
 from harness import images, net, xmlio
 from harness.host import STOCK
 from harness.pools import Pool, code, wait_until
-from harness.remote import RemotePool, serving, uri
+from harness.remote import RemotePool, serving, three_places, uri
 
 MIB = 1 << 20
 
@@ -21,22 +21,11 @@ def pair(new_host):
     return here, there, net.Link(there, here)
 
 
-_count = iter(range(1, 1000))
-
-
 @pytest.fixture
 def places(pair):
     """(pool here, pool of type region here, the pool behind it there)"""
-    here, there, link = pair
-    n = next(_count)
-    near = Pool(here, f"near{n}", region="cn-north-1")
-    behind = Pool(there, f"behind{n}")
-    far = RemotePool(here, f"far{n}", behind.name, uri=uri(link))
-    yield near, far, behind
-    link.shape(None)
-    for host, pool in ((here, near), (here, far), (there, behind)):
-        host.virsh("pool-destroy", pool.name)
-        host.virsh("pool-undefine", pool.name)
+    with three_places(pair, behind_region=None) as places:
+        yield places
 
 
 def parts(pool):

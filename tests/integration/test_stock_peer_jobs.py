@@ -8,7 +8,7 @@ import pytest
 from harness import images, net
 from harness.host import STOCK
 from harness.pools import Pool, wait_until
-from harness.remote import RemotePool, uri
+from harness.remote import RemotePool, three_places, uri
 
 MIB = 1 << 20
 
@@ -23,19 +23,10 @@ def pair(new_host):
     return here, there, net.Link(there, here)
 
 
-_count = iter(range(1, 1000))
-
-
 @pytest.fixture
 def places(pair):
-    here, there, link = pair
-    n = next(_count)
-    near = Pool(here, f"near{n}", region="cn-north-1")
-    behind = Pool(there, f"behind{n}")
-    far = RemotePool(here, f"far{n}", behind.name, uri=uri(link))
-    yield near, far, behind
-    link.shape(None)
-    link.mend()
+    with three_places(pair, behind_region=None) as places:
+        yield places
 
 
 def layered(pool, mib=24):
