@@ -63,6 +63,10 @@ class Polkit:
             stderr=subprocess.DEVNULL, preexec_fn=space.die_with_parent))
 
     def close(self):
+        """Ends the host's daemon, then the bus: a daemon whose bus goes away sends SIGTERM to itself (GLib's
+        exit-on-close), and one more signal in the middle of its shutdown would kill it."""
+        if self.host.process is not None:
+            self.host.stop()
         for process in reversed(self.processes):
             process.terminate()
             process.wait()
