@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "readlist.h"
 #include "region.h"
 #include "resolve.h"
 #include "write.h"
@@ -96,9 +97,12 @@ static const char testPool[] =
     "shared='1'/>"
     "<r:job id='j' volume='v' state='running' progress='7' rate='8' eta='9'/>"
     "<r:shared image='i' name='s' project='o' region='n' state='offered'/>"
-    "<r:images count='2' next='1'><r:image id='1111' volume='v' name='web' status='available' "
-    "type='iso' layer='no' bytes='6'/>"
-    "<r:image id='2222' volume='b' name='b' status='available' layer='yes' bytes='7'/></r:images>"
+    "<r:images count='2' next='1'>\n  <r:image id='1111' volume='v' name='web &amp; &lt;more&gt;' "
+    "status='available' type='iso' layer='no' bytes='6'/>\n  <r:image/>\n"
+    "<r:image id='2222' volume='b' status='available' layer='yes' bytes='7' project='p2' new='in later "
+    "versions'>"
+    "<r:new/><r:job id='k' state='failed'><r:error>No &lt;space&gt;</r:error></r:job></r:image>"
+    "<r:image id='3333' volume='c'/></r:images>"
     "<r:new-in-later-versions/></r:region></metadata></pool>";
 
 static void
@@ -106,8 +110,6 @@ testRegion(void)
 {
     g_autoptr(xmlDoc) doc = replNodeParse(testPool);
     g_autoptr(virtReplicationRegion) region = replReadRegion(replNodeRoot(doc, "pool"));
-    g_autoptr(GPtrArray) images = g_ptr_array_new_with_free_func((GDestroyNotify)virtReplicationImageFree);
-    virtReplicationImage *image;
 
     g_assert_nonnull(region);
     g_assert_cmpstr(region->name, ==, "n");
@@ -122,13 +124,65 @@ testRegion(void)
     g_assert_cmpstr(region->jobs[0]->volume, ==, "v");
     g_assert_cmpuint(region->noffers, ==, 1);
     g_assert_cmpstr(region->offers[0].project, ==, "o");
-    g_assert_cmpint(replReadImages(replNodeRoot(doc, "pool"), region, images), ==, 1);
-    g_assert_cmpuint(images->len, ==, 2);
+}
+
+static void
+testList(void)
+{
+    g_autoptr(GPtrArray) images = g_ptr_array_new_with_free_func((GDestroyNotify)virtReplicationImageFree);
+    int next;
+    g_autoptr(xmlDoc) doc = replListParse(testPool, images, &next);
+    g_autoptr(virtReplicationRegion) region = replReadRegion(replNodeRoot(doc, "pool"));
+    ReplImagePlace place = replRegionPlace(region);
+    const virtReplicationImage *image;
+
+    g_assert_cmpstr(region->name, ==, "n");
+    g_assert_cmpuint(region->njobs, ==, 1);
+    g_assert_cmpint(next, ==, 1);
+    g_assert_cmpuint(images->len, ==, 3);
+    replListPlace(images, &place);
     image = g_ptr_array_index(images, 0);
-    g_assert_cmpstr(image->name, ==, "web");
+    g_assert_cmpstr(image->id, ==, "1111");
+    g_assert_cmpstr(image->name, ==, "web & <more>");
     g_assert_cmpstr(image->region, ==, "n");
+    g_assert_cmpstr(image->project, ==, "q");
+    g_assert_cmpstr(image->type, ==, "iso");
+    g_assert_cmpuint(image->bytes, ==, 6);
     g_assert_false(image->isLayer);
-    g_assert_true(((virtReplicationImage *)g_ptr_array_index(images, 1))->isLayer);
+    g_assert_null(image->job);
+    image = g_ptr_array_index(images, 1);
+    g_assert_cmpstr(image->name, ==, "b");
+    g_assert_cmpstr(image->project, ==, "p2");
+    g_assert_true(image->isLayer);
+    g_assert_cmpint(image->job->state, ==, VIRT_REPLICATION_JOB_FAILED);
+    g_assert_cmpstr(image->job->volume, ==, "b");
+    g_assert_cmpstr(image->job->region, ==, "n");
+    g_assert_cmpstr(image->job->error, ==, "No <space>");
+    image = g_ptr_array_index(images, 2);
+    g_assert_cmpstr(image->volume, ==, "c");
+    g_assert_null(image->job);
+}
+
+/* Lists that are none, or not whole. */
+static void
+testListOdd(void)
+{
+    g_autoptr(GPtrArray) images = g_ptr_array_new_with_free_func((GDestroyNotify)virtReplicationImageFree);
+    g_autofree char *part = g_strndup(testPool, strstr(testPool, "</r:image>") - testPool);
+    g_autoptr(xmlDoc) none = NULL;
+    g_autoptr(xmlDoc) other = NULL;
+    int next;
+
+    none = replListParse("<pool><metadata><images><image id='1' volume='v'/></images></metadata></pool>",
+                         images, &next);
+    g_assert_nonnull(none);
+    g_assert_cmpint(next, ==, -1);
+    other = replListParse("<pool><r:image xmlns:r='urn:libvirt-replication:1.0' id='1' volume='v'/></pool>",
+                          images, &next);
+    g_assert_nonnull(replNodeOurs(replNodeRoot(other, "pool"), "image"));
+    g_assert_cmpuint(images->len, ==, 0);
+    g_assert_null(replListParse(part, images, &next));
+    g_assert_cmpint(virtReplicationGetLastError()->code, ==, VIR_ERR_XML_ERROR);
 }
 
 static void
@@ -291,6 +345,8 @@ main(int argc, char **argv)
     g_test_add_func("/lib/parameters", testParameters);
     g_test_add_func("/lib/long-token", testLongToken);
     g_test_add_func("/lib/region", testRegion);
+    g_test_add_func("/lib/list", testList);
+    g_test_add_func("/lib/list-odd", testListOdd);
     g_test_add_func("/lib/no-region", testNoRegion);
     g_test_add_func("/lib/image", testImage);
     g_test_add_func("/lib/resolve", testResolve);

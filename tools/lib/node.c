@@ -12,10 +12,12 @@
 xmlDocPtr
 replNodeParse(const char *xml)
 {
-    xmlDocPtr doc =
-        xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
-                      XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_COMPACT);
+    return replNodeParsed(xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, REPL_NODE_PARSE));
+}
 
+xmlDocPtr
+replNodeParsed(xmlDocPtr doc)
+{
     if (!doc)
         replError(VIR_ERR_XML_ERROR, _("libvirt returned XML that cannot be read"));
     return doc;
@@ -64,7 +66,7 @@ replNodeNext(xmlNodePtr node)
     return replNodeFrom(node->next, (const char *)node->name, node->ns != NULL);
 }
 
-static char *
+char *
 replNodeTake(xmlChar *text)
 {
     char *copy = g_strdup((const char *)text);
@@ -87,7 +89,7 @@ replNodeAttr(xmlNodePtr node, const char *name)
     for (attr = node ? node->properties : NULL; attr; attr = attr->next) {
         if (attr->ns || strcmp((const char *)attr->name, name) != 0)
             continue;
-        /* Nearly every value is one piece of text: 10,000 images have a hundred thousand of them. */
+        /* Nearly every value is one piece of text. */
         if (attr->children && !attr->children->next && attr->children->type == XML_TEXT_NODE)
             return g_strdup((const char *)attr->children->content);
         return replNodeTake(xmlGetNoNsProp(node, (const xmlChar *)name));
@@ -95,7 +97,7 @@ replNodeAttr(xmlNodePtr node, const char *name)
     return NULL;
 }
 
-static long long
+long long
 replNodeParseNumber(const char *text, long long fallback)
 {
     gint64 value;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "overview.h"
+#include "readlist.h"
 
 #define REPL_LIST_FLAGS                                                                                      \
     (VIRT_REPLICATION_LIST_IMAGES | VIRT_REPLICATION_LIST_DETAILED | VIRT_REPLICATION_LIST_INACTIVE)
@@ -113,15 +114,12 @@ replOverviewParts(virStoragePoolPtr pool, const virtReplicationRegion *region, G
         unsigned int flags = VIRT_REPLICATION_POOL_XML_IMAGES_PART(part);
         g_autofree char *xml = virStoragePoolGetXMLDesc(pool, flags);
         g_autoptr(xmlDoc) doc = NULL;
-        xmlNodePtr root;
         int next;
 
         if (!xml)
             return replErrorFromLibvirt();
-        if (!(doc = replNodeParse(xml)))
+        if (!(doc = replListParse(xml, images, &next)))
             return -1;
-        root = replNodeRoot(doc, "pool");
-        next = root ? replReadImages(root, region, images) : -1;
         if (next < 0 || (next > 0 && next <= part))
             return replError(VIR_ERR_XML_ERROR,
                              _("The list of images of pool '%s' ends in part %d without an end"),
@@ -131,22 +129,19 @@ replOverviewParts(virStoragePoolPtr pool, const virtReplicationRegion *region, G
     return 0;
 }
 
-/* The images of a pool whose XML is @root. */
+/* The images of a pool: those of its list, or of its volumes when there is none (@next is -1). *images has the first
+ * part, and is taken over. */
 static int
-replOverviewImages(virStoragePoolPtr pool, virtReplicationRegion *region, xmlNodePtr root, bool detailed)
+replOverviewImages(virStoragePoolPtr pool, virtReplicationRegion *region, GPtrArray **images, int next)
 {
-    GPtrArray *images = g_ptr_array_new_with_free_func((GDestroyNotify)virtReplicationImageFree);
-    int next = detailed ? -1 : replReadImages(root, region, images);
+    ReplImagePlace place = replRegionPlace(region);
 
-    if (next < 0) {
-        g_ptr_array_free(images, TRUE);
+    if (next < 0)
         return replOverviewVolumes(pool, region);
-    }
-    if (replOverviewParts(pool, region, images, next) < 0) {
-        g_ptr_array_free(images, TRUE);
+    if (replOverviewParts(pool, region, *images, next) < 0)
         return -1;
-    }
-    replOverviewSetImages(region, images);
+    replListPlace(*images, &place);
+    replOverviewSetImages(region, g_steal_pointer(images));
     return 0;
 }
 
@@ -177,8 +172,10 @@ replOverviewPool(virStoragePoolPtr pool, unsigned int flags, bool *noList)
 {
     bool detailed = flags & VIRT_REPLICATION_LIST_DETAILED;
     bool wanted = flags & (VIRT_REPLICATION_LIST_IMAGES | VIRT_REPLICATION_LIST_DETAILED);
+    g_autoptr(GPtrArray) images = g_ptr_array_new_with_free_func((GDestroyNotify)virtReplicationImageFree);
+    int next = -1;
     g_autofree char *xml = replOverviewXML(pool, wanted && !detailed, noList);
-    g_autoptr(xmlDoc) doc = xml ? replNodeParse(xml) : NULL;
+    g_autoptr(xmlDoc) doc = xml ? replListParse(xml, images, &next) : NULL;
     xmlNodePtr root = doc ? replNodeRoot(doc, "pool") : NULL;
     g_autoptr(virtReplicationRegion) region = root ? replReadRegion(root) : NULL;
 
@@ -189,7 +186,7 @@ replOverviewPool(virStoragePoolPtr pool, unsigned int flags, bool *noList)
         return g_steal_pointer(&region);
     if (!region->active) {
         region->listError = g_strdup_printf(_("Storage pool '%s' is not active"), region->pool);
-    } else if (replOverviewImages(pool, region, root, detailed) < 0) {
+    } else if (replOverviewImages(pool, region, &images, next) < 0) {
         region->listError = g_strdup(virtReplicationGetLastErrorMessage());
         replErrorReset();
     }

@@ -20,43 +20,14 @@ replReadAmount(xmlNodePtr node)
     return amount;
 }
 
-static virtReplicationImage *
-replReadImageNew(xmlNodePtr node, const ReplImagePlace *place)
+void
+replImagePlace(virtReplicationImage *image, const ReplImagePlace *place)
 {
-    virtReplicationImage *image = g_new0(virtReplicationImage, 1);
-
     image->pool = g_strdup(place->pool);
     image->poolUUID = g_strdup(place->poolUUID);
     image->region = g_strdup(place->region);
-    image->id = replNodeAttr(node, VIRT_REPLICATION_IMAGE_ID);
-    image->status = replNodeAttr(node, VIRT_REPLICATION_IMAGE_STATUS);
-    image->type = replNodeAttr(node, VIRT_REPLICATION_IMAGE_TYPE);
-    image->project = replNodeAttr(node, VIRT_REPLICATION_IMAGE_PROJECT);
     if (!image->project)
         image->project = g_strdup(place->project);
-    return image;
-}
-
-virtReplicationImage *
-replReadListedImage(xmlNodePtr node, const ReplImagePlace *place)
-{
-    g_autoptr(virtReplicationImage) image = replReadImageNew(node, place);
-    g_autofree char *layer = replNodeAttr(node, VIRT_REPLICATION_IMAGES_LAYER);
-    xmlNodePtr job;
-
-    image->volume = replNodeAttr(node, "volume");
-    if (!image->id || !image->volume)
-        return NULL;
-    image->name = replNodeAttr(node, "name");
-    if (!image->name)
-        image->name = g_strdup(image->volume);
-    image->isLayer = g_strcmp0(layer, VIRT_REPLICATION_YES) == 0;
-    image->bytes = (unsigned long long)MAX(replNodeNumber(node, "bytes", 0), 0);
-    image->backing = replNodeAttr(node, VIRT_REPLICATION_IMAGES_BACKING);
-    image->sourceID = replNodeAttr(node, VIRT_REPLICATION_IMAGES_SOURCE);
-    if ((job = replNodeOurs(node, VIRT_REPLICATION_ELEMENT_JOB)))
-        image->job = replReadJob(job, image->volume, place);
-    return g_steal_pointer(&image);
 }
 
 /* How many children of ours of that name. */
@@ -113,6 +84,10 @@ replReadOwn(virtReplicationImage *image, xmlNodePtr node)
     xmlNodePtr secret = replNodeStock(replNodeOurs(node, VIRT_REPLICATION_ELEMENT_ENCRYPTION), "secret");
     xmlNodePtr verified = replNodeOurs(node, VIRT_REPLICATION_ELEMENT_VERIFIED);
 
+    image->id = replNodeAttr(node, VIRT_REPLICATION_IMAGE_ID);
+    image->status = replNodeAttr(node, VIRT_REPLICATION_IMAGE_STATUS);
+    image->type = replNodeAttr(node, VIRT_REPLICATION_IMAGE_TYPE);
+    image->project = replNodeAttr(node, VIRT_REPLICATION_IMAGE_PROJECT);
     image->name = replNodeText(replNodeOurs(node, VIRT_REPLICATION_ELEMENT_NAME));
     image->description = replNodeText(replNodeOurs(node, VIRT_REPLICATION_ELEMENT_DESCRIPTION));
     image->visibility = replNodeAttr(node, VIRT_REPLICATION_IMAGE_VISIBILITY);
@@ -157,9 +132,10 @@ replReadVolume(xmlNodePtr volume, const ReplImagePlace *place)
 
     if (!node)
         return NULL;
-    image = replReadImageNew(node, place);
+    image = g_new0(virtReplicationImage, 1);
     image->detailed = 1;
     replReadOwn(image, node);
+    replImagePlace(image, place);
     replReadStock(image, volume);
     if (job)
         image->job = replReadJob(job, image->volume, place);

@@ -16,9 +16,9 @@ typedef struct {
     const char *project;
 } ReplImagePlace;
 
-/* An <image> of a pool's list. NULL when it has no id or volume. */
-virtReplicationImage *
-replReadListedImage(xmlNodePtr node, const ReplImagePlace *place);
+/* Tells @image where it is. One that names no project is of the pool's. */
+void
+replImagePlace(virtReplicationImage *image, const ReplImagePlace *place);
 
 /* A <volume> with an <image> of ours; NULL, with no error, when it has none. */
 virtReplicationImage *

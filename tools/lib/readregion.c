@@ -108,25 +108,6 @@ replReadRegion(xmlNodePtr pool)
     return region;
 }
 
-int
-replReadImages(xmlNodePtr pool, const virtReplicationRegion *region, GPtrArray *images)
-{
-    xmlNodePtr label = replNodeOurs(replNodeStock(pool, "metadata"), VIRT_REPLICATION_ELEMENT_REGION);
-    xmlNodePtr list = replNodeOurs(label, VIRT_REPLICATION_ELEMENT_IMAGES);
-    ReplImagePlace place = replRegionPlace(region);
-    xmlNodePtr node;
-
-    if (!list)
-        return -1;
-    for (node = replNodeOurs(list, VIRT_REPLICATION_ELEMENT_IMAGE); node; node = replNodeNext(node)) {
-        virtReplicationImage *image = replReadListedImage(node, &place);
-
-        if (image)
-            g_ptr_array_add(images, image);
-    }
-    return (int)replNodeNumber(list, "next", 0);
-}
-
 static void
 replReadFreeLists(virtReplicationRegion *region)
 {

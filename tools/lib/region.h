@@ -12,11 +12,6 @@
 virtReplicationRegion *
 replReadRegion(xmlNodePtr pool);
 
-/* Adds the images of a part of the list to @images (virtReplicationImage). Returns the next part's
- * number, 0 after the last, -1 when the XML has no list. */
-int
-replReadImages(xmlNodePtr pool, const virtReplicationRegion *region, GPtrArray *images);
-
 /* Where the region's images are; borrows from @region. */
 ReplImagePlace
 replRegionPlace(const virtReplicationRegion *region);
