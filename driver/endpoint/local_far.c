@@ -243,16 +243,20 @@ int
 replLocalFarPresent(const ReplLocalFar *far, gboolean contents, gboolean *closely, ReplPresent *present,
                     GError **err)
 {
-    const char *below = NULL;
+    const ReplSourceFacts *facts = far->facts;
+    gboolean missing = FALSE;
 
-    for (guint i = far->facts->layerCount; i-- > 1;) {
+    for (guint i = facts->layerCount; i-- > 0;) {
+        gboolean isBase = i + 1 == facts->layerCount || facts->layers[i + 1].disk != facts->layers[i].disk;
         int rc;
 
-        if (far->facts->layers[i].size_bytes == 0)
-            return 0;
-        if ((rc = replFarFind(far, i, below, contents, closely, &present[i], err)) <= 0)
-            return rc;
-        below = present[i].volume;
+        missing = (missing && !isBase) || facts->layers[i].size_bytes == 0;
+        if (missing || replSourceIsTop(facts, i))
+            continue;
+        rc = replFarFind(far, i, isBase ? NULL : present[i + 1].volume, contents, closely, &present[i], err);
+        if (rc < 0)
+            return -1;
+        missing = rc == 0;
     }
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "endpoint/local_source.h"
 #include "endpoint/local_target.h"
 #include "endpoint/set_source.h"
+#include "image/view.h"
 
 /* Filled at start, before any job; constant afterwards. The last registered first. */
 static GSList *replEndpointKinds;
@@ -18,34 +19,67 @@ replEndpointRegister(const ReplEndpointKind *kind)
     replEndpointKinds = g_slist_prepend(replEndpointKinds, (gpointer)kind);
 }
 
-ReplSource *
-replEndpointSource(const char *poolUuid, const char *volume)
+/* NULL: the volume is one of a region pool of this host. */
+static ReplSource *
+replEndpointOfKind(const char *poolUuid, const char *volume)
 {
     ReplSource *source = NULL;
     GSList *at;
 
     for (at = replEndpointKinds; at && !source; at = at->next)
         source = ((const ReplEndpointKind *)at->data)->source(poolUuid, volume);
+    return source;
+}
+
+ReplSource *
+replEndpointSource(const char *poolUuid, const char *volume)
+{
+    ReplSource *source = replEndpointOfKind(poolUuid, volume);
+
     return source ? source : replLocalSourceNew(poolUuid, volume);
+}
+
+/* @members: of char *. */
+static ReplSource *
+replEndpointLocalSet(const char *poolUuid, const char *volume, const GPtrArray *members)
+{
+    GPtrArray *disks = g_ptr_array_new_with_free_func((GDestroyNotify)replSourceFree);
+    guint i;
+
+    g_ptr_array_add(disks, replLocalSourceNew(poolUuid, volume));
+    for (i = 0; i < members->len; i++)
+        g_ptr_array_add(disks, replLocalSourceNew(poolUuid, g_ptr_array_index(members, i)));
+    return replSetSourceNew(disks);
+}
+
+ReplSource *
+replEndpointWhole(const char *poolUuid, const char *volume)
+{
+    ReplSource *source = replEndpointOfKind(poolUuid, volume);
+    g_autoptr(ReplRegion) region = source ? NULL : replRegionOfUuidString(poolUuid);
+    g_autoptr(ReplImage) image = region && region->dir ? replViewImageQuick(region, volume, NULL) : NULL;
+
+    if (source)
+        return source;
+    if (!image || image->members->len == 0)
+        return replLocalSourceNew(poolUuid, volume);
+    return replEndpointLocalSet(poolUuid, volume, image->members);
 }
 
 ReplSource *
 replEndpointSourceOf(const ReplJobRecord *record)
 {
-    ReplSource *source = replEndpointSource(record->sourcePoolUuid, record->sourceVolume);
-    GPtrArray *disks;
+    ReplSource *source = replEndpointOfKind(record->sourcePoolUuid, record->sourceVolume);
+    g_autoptr(GPtrArray) members = g_ptr_array_new();
     guint i;
 
-    if (record->members->len == 0)
+    if (source)
         return source;
-    disks = g_ptr_array_new_with_free_func((GDestroyNotify)replSourceFree);
-    g_ptr_array_add(disks, source);
-    for (i = 0; i < record->members->len; i++) {
-        const ReplJobMember *member = g_ptr_array_index(record->members, i);
-
-        g_ptr_array_add(disks, replEndpointSource(record->sourcePoolUuid, member->sourceVolume));
-    }
-    return replSetSourceNew(disks);
+    if (record->members->len == 0)
+        return replLocalSourceNew(record->sourcePoolUuid, record->sourceVolume);
+    for (i = 0; i < record->members->len; i++)
+        g_ptr_array_add(members, ((const ReplJobMember *)record->members->pdata[i])->sourceVolume);
+    return replEndpointLocalSet(record->sourcePoolUuid, record->sourceVolume, members);
 }
 
 ReplTarget *

@@ -23,11 +23,18 @@ typedef struct {
 void
 replEndpointRegister(const ReplEndpointKind *kind);
 
-/* Never NULL; what is wrong with the pool is found by the first operation. Of a full machine its system disk alone. */
+/* None of these returns NULL: what is wrong with the pool is found by the source's first operation. */
+
+/* Of a full machine of this host its system disk alone. */
 ReplSource *
 replEndpointSource(const char *poolUuid, const char *volume);
 
-/* The source of a job: that image, and all disks of a full machine as one. */
+/* The image, and all disks of a full machine as one: those that it has now. */
+ReplSource *
+replEndpointWhole(const char *poolUuid, const char *volume);
+
+/* The source of a job: as replEndpointWhole(), with the disks that are on record. (Another host tells itself which disks
+ * a full machine has: replPrepareOpen() holds them against the record.) */
 ReplSource *
 replEndpointSourceOf(const ReplJobRecord *record);
 ReplTarget *

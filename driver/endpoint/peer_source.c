@@ -15,6 +15,15 @@
 
 /* --- the table --- */
 
+/* The data disk whose layers begin with layer @first, or NULL: it stands in the chain of the disk before. */
+static const ReplWireDisk *
+replPeerSourceDiskAt(const ReplWireChain *chain, guint next, guint first)
+{
+    const ReplWireDisk *disk = next < chain->disks->len ? g_ptr_array_index(chain->disks, next) : NULL;
+
+    return disk && disk->first == first ? disk : NULL;
+}
+
 static void
 replPeerSourceFacts(ReplPeerSource *self)
 {
@@ -22,8 +31,13 @@ replPeerSourceFacts(ReplPeerSource *self)
     guint count = chain->layers->len;
 
     self->layers = g_new0(ReplPlanLayer, count);
+    self->members = g_ptr_array_new();
     for (guint i = 0; i < count; i++) {
         const ReplWireLayer *wire = replPeerSourceLayerOf(chain, i);
+        const ReplWireDisk *disk = replPeerSourceDiskAt(chain, self->members->len, i);
+
+        if (disk)
+            g_ptr_array_add(self->members, disk->image);
 
         self->layers[i] = (ReplPlanLayer){
             .volume = wire->volume,
@@ -39,21 +53,23 @@ replPeerSourceFacts(ReplPeerSource *self)
             .allocated_bytes = wire->allocated_bytes,
             .virtualSize_bytes = wire->virtualSize_bytes,
             .byQemu = TRUE,
+            .disk = self->members->len,
         };
     }
     self->label = (ReplLabel){.name = chain->region,
                               .project = chain->project ? chain->project : (char *)"default",
                               .quota = {-1, -1, -1}};
-    self->facts = (ReplSourceFacts){self->pool ? self->pool : chain->pool,
-                                    self->poolUuid,
-                                    &self->label,
-                                    self->layers[0].volume,
-                                    chain->image,
-                                    self->layers,
-                                    count,
-                                    NULL,
-                                    0,
-                                    NULL};
+    self->facts = (ReplSourceFacts){
+        .pool = self->pool ? self->pool : chain->pool,
+        .poolUuid = self->poolUuid,
+        .label = &self->label,
+        .volume = self->layers[0].volume,
+        .image = chain->image,
+        .layers = self->layers,
+        .layerCount = count,
+        .members = (const ReplImage *const *)self->members->pdata,
+        .memberCount = self->members->len,
+    };
 }
 
 static int
@@ -149,6 +165,7 @@ replPeerSourceFree(ReplSource *source)
     replTalkUnref(self->talk);
     g_clear_pointer(&self->chain, replWireChainFree);
     g_free(self->layers);
+    g_clear_pointer(&self->members, g_ptr_array_unref);
     g_free(self->pool);
     g_free(self->poolUuid);
     g_free(self->host);

@@ -27,6 +27,7 @@ typedef struct {
 
     /* The owning thread's; layers are there once it has described. */
     ReplPlanLayer *layers;
+    GPtrArray *members; /* of ReplImage, borrowed from the chain */
     ReplLabel label;
     ReplSourceFacts facts;
 } ReplPeerSource;

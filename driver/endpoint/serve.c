@@ -123,6 +123,18 @@ replServeLayer(const ReplPlanLayer *layer)
     return wire;
 }
 
+/* Data disks of a full machine: their layers follow those of the disk before. */
+static void
+replServeDisks(const ReplSourceFacts *facts, ReplWireChain *chain)
+{
+    for (guint i = 1; i < facts->layerCount; i++) {
+        guint disk = facts->layers[i].disk;
+
+        if (disk != facts->layers[i - 1].disk)
+            replWireChainAddDisk(chain, i, replImageCopy(facts->members[disk - 1]));
+    }
+}
+
 /* Each of these returns an answer's payload, or NULL with @err set. */
 static GByteArray *
 replServeDescribe(ReplServe *serve, const GByteArray *question, GError **err)
@@ -132,15 +144,15 @@ replServeDescribe(ReplServe *serve, const GByteArray *question, GError **err)
     (void)question;
     if (replServeDescribed(serve, err) < 0)
         return NULL;
-    chain = g_new0(ReplWireChain, 1);
+    chain = replWireChainNew();
     chain->pool = g_strdup(serve->facts->pool);
     chain->poolUuid = g_strdup(serve->facts->poolUuid);
     chain->region = g_strdup(serve->facts->label->name);
     chain->project = g_strdup(serve->facts->label->project);
     chain->image = replImageCopy(serve->facts->image);
-    chain->layers = g_ptr_array_new_with_free_func((GDestroyNotify)replWireLayerFree);
     for (guint i = 0; i < serve->facts->layerCount; i++)
         g_ptr_array_add(chain->layers, replServeLayer(&serve->facts->layers[i]));
+    replServeDisks(serve->facts, chain);
     return replWireChainBytes(chain);
 }
 

@@ -60,16 +60,10 @@ replSourceChain(ReplSource *source)
     return source->ops->chain ? source->ops->chain(source) : NULL;
 }
 
-int
-replSourceCheckAlone(const ReplSourceFacts *facts, GError **err)
+gboolean
+replSourceIsTop(const ReplSourceFacts *facts, guint layer)
 {
-    if (facts->image->members->len == 0)
-        return 0;
-    replErrorSet(err, VIR_ERR_NO_SUPPORT,
-                 _("Full machine '%s' of pool '%s' cannot be replicated between hosts: take its members off, "
-                   "and replicate disk by disk"),
-                 facts->volume, facts->pool);
-    return -1;
+    return layer == 0 || facts->layers[layer - 1].disk != facts->layers[layer].disk;
 }
 
 void

@@ -152,9 +152,9 @@ gboolean
 replSourceTellsContent(const ReplSource *source);
 ReplChain *
 replSourceChain(ReplSource *source);
-/* What goes to or comes from another host is one image. Returns 0, or -1 with VIR_ERR_NO_SUPPORT for a full machine. */
-int
-replSourceCheckAlone(const ReplSourceFacts *facts, GError **err);
+/* Whether layer @layer is an image: that of its disk, which no other layer of the facts stands on. */
+gboolean
+replSourceIsTop(const ReplSourceFacts *facts, guint layer);
 void
 replSourceBePatient(ReplSource *source);
 void

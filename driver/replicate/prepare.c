@@ -21,6 +21,28 @@ replPrepareNew(const ReplReplication *replication)
     return prepared;
 }
 
+/* The facts have the disks that the request was for: on another host the set may have changed since. Returns 0,
+ * or -1 with @err set. */
+static int
+replPrepareCheckDisks(const ReplJobRecord *record, const ReplSourceFacts *facts, GError **err)
+{
+    gboolean same = facts->memberCount == record->members->len;
+    guint disk = 0;
+
+    for (guint i = 1; same && i < facts->layerCount; i++) {
+        if (replSourceIsTop(facts, i))
+            same = g_str_equal(facts->layers[i].volume,
+                               ((const ReplJobMember *)record->members->pdata[disk++])->sourceVolume);
+    }
+    if (same)
+        return 0;
+    replErrorSet(
+        err, VIR_ERR_OPERATION_INVALID,
+        _("Full machine '%s' of pool '%s' has other disks now than when its replication was asked for"),
+        facts->volume, facts->pool);
+    return -1;
+}
+
 int
 replPrepareOpen(const ReplReplication *replication, ReplPrepared *prepared, GError **err)
 {
@@ -29,8 +51,11 @@ replPrepareOpen(const ReplReplication *replication, ReplPrepared *prepared, GErr
     if (prepared->facts)
         return 0;
     if (replSourceHold(prepared->source, err) < 0 ||
-        replSourceDescribe(prepared->source, request, &prepared->facts, err) < 0)
+        replSourceDescribe(prepared->source, request, &prepared->facts, err) < 0 ||
+        replPrepareCheckDisks(replication->journal->record, prepared->facts, err) < 0) {
+        prepared->facts = NULL;
         return -1;
+    }
     prepared->present = g_new0(ReplPresent, prepared->facts->layerCount);
     return 0;
 }

@@ -109,8 +109,25 @@ replPushPin(const ReplPush *push, const ReplSourceFacts *facts)
 {
     for (guint i = 0; i < facts->layerCount; i++)
         replPinsAdd(replServicePins(), facts->layers[i].poolUuid, facts->layers[i].pool,
-                    facts->layers[i].volume, push->record->id, i == 0 ? REPL_PIN_SOURCE : REPL_PIN_BASE,
-                    i == 0 ? NULL : facts->volume);
+                    facts->layers[i].volume, push->record->id,
+                    replSourceIsTop(facts, i) ? REPL_PIN_SOURCE : REPL_PIN_BASE,
+                    replSourceIsTop(facts, i) ? NULL : facts->volume);
+}
+
+/* No disk of the source may be on its way to the target's region by another job. Returns 0, or -1 with @err set. */
+static int
+replPushTakeRoutes(const ReplJobRecord *record, GError **err)
+{
+    const char *volume = record->sourceVolume;
+
+    for (guint i = 0; i <= record->members->len; i++) {
+        if (i > 0)
+            volume = ((const ReplJobMember *)record->members->pdata[i - 1])->sourceVolume;
+        if (replPinsTakeRoute(replServicePins(), record->id, record->sourcePoolUuid, volume,
+                              record->targetRegion, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 static int
@@ -120,10 +137,9 @@ replPushOpen(ReplPush *push, ReplJob *job, GError **err)
     g_autoptr(ReplPeerPoolEntry) entry = replPushPool(push, err);
     ReplPushLink *link;
 
-    if (!entry || replPinsTakeRoute(replServicePins(), record->id, record->sourcePoolUuid,
-                                    record->sourceVolume, record->targetRegion, err) < 0)
+    if (!entry || replPushTakeRoutes(record, err) < 0)
         return -1;
-    push->source = replEndpointSource(record->sourcePoolUuid, record->sourceVolume);
+    push->source = replEndpointSourceOf(record);
     if (!(push->serve = replServeNew(push->source, replPushMay, push, err)))
         return -1;
     replServeAdmit(push->serve, replPushAdmit, job);

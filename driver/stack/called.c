@@ -41,8 +41,6 @@ replCalledMayRead(void *opaque, const ReplSourceFacts *facts, GError **err)
         replTakeError(err);
         return -1;
     }
-    if (replSourceCheckAlone(facts, err) < 0)
-        return -1;
     if (facts->image->status == REPL_IMAGE_AVAILABLE)
         return 0;
     replErrorSet(err, VIR_ERR_OPERATION_INVALID,

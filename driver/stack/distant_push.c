@@ -74,12 +74,12 @@ replPushCheckSource(ReplPushRequest *r, virStorageVolPtr source)
 }
 
 /* Checks that the caller may read the layers below (a source on another host asks that itself), and that the
- * image is available and no full machine. Returns 0, or -1 with the error reported. */
+ * image is available. Of a full machine, that he may make the replica of each data disk, too. Returns 0, or -1
+ * with the error reported. */
 static int
 replPushCheckLayers(const ReplPushRequest *r, const ReplSourceFacts *facts)
 {
     virConnectPtr conn = virStoragePoolGetConnect(r->pool);
-    g_autoptr(GError) err = NULL;
 
     for (guint i = 1; !r->relay && i < facts->layerCount; i++) {
         unsigned char uuid[VIR_UUID_BUFLEN];
@@ -88,9 +88,10 @@ replPushCheckLayers(const ReplPushRequest *r, const ReplSourceFacts *facts)
             replAccessVol(conn, uuid, facts->layers[i].volume, replVirt.StorageVolDownloadEnsureACL) < 0)
             return -1;
     }
-    if (replSourceCheckAlone(facts, &err) < 0) {
-        replReport(g_steal_pointer(&err));
-        return -1;
+    for (guint i = 1; i < facts->layerCount; i++) {
+        if (replSourceIsTop(facts, i) && replRemoteMayVol(conn, r->entry, facts->layers[i].volume,
+                                                          replVirt.StorageVolCreateXMLFromEnsureACL) < 0)
+            return -1;
     }
     if (facts->image->status == REPL_IMAGE_AVAILABLE)
         return 0;
@@ -98,6 +99,15 @@ replPushCheckLayers(const ReplPushRequest *r, const ReplSourceFacts *facts)
                     _("Image '%s' of pool '%s' cannot be replicated: its status is %s"), facts->volume,
                     facts->pool, replImageStatusToString(facts->image->status));
     return -1;
+}
+
+/* Notes a data disk of the full machine. The other host gives the replica an id. */
+static void
+replPushRequestMember(ReplJobRecord *record, const char *volume, const ReplImage *image)
+{
+    g_autofree char *replicaId = g_uuid_string_random();
+
+    g_ptr_array_add(record->members, replJobMemberNew(volume, image->id, volume, replicaId));
 }
 
 static ReplJobRecord *
@@ -131,6 +141,8 @@ replPushRequestRecord(const ReplPushRequest *r, const ReplSourceFacts *facts)
 
         g_ptr_array_add(record->layers,
                         replJobLayerNew(layer->volume, layer->poolUuid, layer->volume, REPL_STEP_COPY));
+        if (i > 0 && replSourceIsTop(facts, i))
+            replPushRequestMember(record, layer->volume, facts->members[layer->disk - 1]);
     }
     return record;
 }
@@ -139,7 +151,7 @@ replPushRequestRecord(const ReplPushRequest *r, const ReplSourceFacts *facts)
 static ReplJobRecord *
 replPushRequestLook(const ReplPushRequest *r)
 {
-    g_autoptr(ReplSource) source = replEndpointSource(r->sourceUuid, r->volume);
+    g_autoptr(ReplSource) source = replEndpointWhole(r->sourceUuid, r->volume);
     const ReplSourceFacts *facts = NULL;
     g_autoptr(GError) err = NULL;
 

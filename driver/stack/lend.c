@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/lock.h"
 #include "base/log.h"
-#include "endpoint/local_source.h"
+#include "endpoint/open.h"
 #include "job/pins.h"
 #include "service/service.h"
 
@@ -78,7 +78,7 @@ replLentNew(const ReplLendTo *to, ReplServeMay may, void *opaque, GError **err)
     lent->caller = g_strdup(to->caller);
     lent->epoch = hello->epoch;
     lent->users = 1;
-    lent->source = replLocalSourceNew(lent->poolUuid, lent->volume);
+    lent->source = replEndpointWhole(lent->poolUuid, lent->volume);
     if (!(lent->serve = replServeNew(lent->source, may, opaque, err)) || replServeHold(lent->serve, err) < 0)
         return NULL;
     return g_steal_pointer(&lent);
@@ -93,8 +93,9 @@ replLentPin(ReplLent *lent)
 
     for (guint i = 0; i < facts->layerCount; i++)
         replPinsAdd(replServicePins(), facts->layers[i].poolUuid, facts->layers[i].pool,
-                    facts->layers[i].volume, lent->pinId, i == 0 ? REPL_PIN_SOURCE : REPL_PIN_BASE,
-                    i == 0 ? NULL : lent->volume);
+                    facts->layers[i].volume, lent->pinId,
+                    replSourceIsTop(facts, i) ? REPL_PIN_SOURCE : REPL_PIN_BASE,
+                    replSourceIsTop(facts, i) ? NULL : lent->volume);
 }
 
 static void

@@ -35,7 +35,8 @@ replSubmissionMayReadMember(const ReplSubmission *r, const char *volume)
     return -1;
 }
 
-static int
+/* Adds a disk whose replica the requester may make; NULL with the error reported. */
+static ReplSubmissionMember *
 replSubmissionAddMember(ReplSubmission *r, const ReplVolXml *xml, const char *volume, unsigned int flags)
 {
     ReplSubmissionMember *member = g_new0(ReplSubmissionMember, 1);
@@ -45,12 +46,22 @@ replSubmissionAddMember(ReplSubmission *r, const ReplVolXml *xml, const char *vo
     member->volume = g_strdup(volume);
     if (!(member->placeholder = replVolXmlComplete(xml, volume, &err))) {
         replReport(g_steal_pointer(&err));
-        return -1;
+        return NULL;
     }
     if (replAccessNewVol(r->conn, r->target->uuid, member->placeholder,
                          flags & VIR_STORAGE_VOL_CREATE_VALIDATE,
-                         replVirt.StorageVolCreateXMLFromEnsureACL) < 0 ||
-        replSubmissionMayReadMember(r, volume) < 0)
+                         replVirt.StorageVolCreateXMLFromEnsureACL) < 0)
+        return NULL;
+    return member;
+}
+
+static int
+replSubmissionAddLocal(ReplSubmission *r, const ReplVolXml *xml, const char *volume, unsigned int flags)
+{
+    ReplSubmissionMember *member = replSubmissionAddMember(r, xml, volume, flags);
+    g_autoptr(GError) err = NULL;
+
+    if (!member || replSubmissionMayReadMember(r, volume) < 0)
         return -1;
     if ((member->image = replViewImage(r->source, volume, &err)))
         return 0;
@@ -58,8 +69,26 @@ replSubmissionAddMember(ReplSubmission *r, const ReplVolXml *xml, const char *vo
     return -1;
 }
 
+/* A disk on another host, which asks its own rules about reading it. The caller who pushes it has to have the same
+ * rights here as for the machine itself (replPushingMayMake() in pushed.c). */
+static int
+replSubmissionAddDistant(ReplSubmission *r, const ReplVolXml *xml, const char *volume, const ReplImage *image,
+                         unsigned int flags)
+{
+    ReplSubmissionMember *member = replSubmissionAddMember(r, xml, volume, flags);
+
+    if (!member || (r->jobId && (replAccessNewVol(r->conn, r->target->uuid, member->placeholder, FALSE,
+                                                  replVirt.StorageVolUploadEnsureACL) < 0 ||
+                                 replAccessNewVol(r->conn, r->target->uuid, member->placeholder, FALSE,
+                                                  replVirt.StorageVolDeleteEnsureACL) < 0)))
+        return -1;
+    member->image = replImageCopy(image);
+    return 0;
+}
+
 int
-replSubmissionAddMembers(ReplSubmission *r, const ReplVolXml *xml, unsigned int flags)
+replSubmissionAddMembers(ReplSubmission *r, const ReplVolXml *xml, const ReplSourceFacts *facts,
+                         unsigned int flags)
 {
     guint i;
 
@@ -71,8 +100,14 @@ replSubmissionAddMembers(ReplSubmission *r, const ReplVolXml *xml, unsigned int 
                         r->volume, r->source->name);
         return -1;
     }
-    for (i = 0; i < r->image->members->len; i++) {
-        if (replSubmissionAddMember(r, xml, g_ptr_array_index(r->image->members, i), flags) < 0)
+    for (i = 0; !facts && i < r->image->members->len; i++) {
+        if (replSubmissionAddLocal(r, xml, g_ptr_array_index(r->image->members, i), flags) < 0)
+            return -1;
+    }
+    for (i = 1; facts && i < facts->layerCount; i++) {
+        if (replSourceIsTop(facts, i) &&
+            replSubmissionAddDistant(r, xml, facts->layers[i].volume,
+                                     facts->members[facts->layers[i].disk - 1], flags) < 0)
             return -1;
     }
     return 0;

@@ -314,7 +314,7 @@ replSubmit(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *x
         replReport(g_steal_pointer(&err));
         return NULL;
     }
-    if (replSubmissionAddMembers(&r, xml, flags) < 0)
+    if (replSubmissionAddMembers(&r, xml, NULL, flags) < 0)
         return NULL;
     if (replSubmissionByToken(&r, &vol))
         return vol;
@@ -357,7 +357,7 @@ replSubmissionBegin(ReplSubmission *r, const ReplVolXml *xml, const ReplSubmitFr
         return -1;
     }
     if (replSubmissionCheckFlags(flags) < 0 || replSubmissionCheckAccess(r, NULL, flags) < 0 ||
-        replSubmissionCheckTarget(r) < 0)
+        replSubmissionCheckTarget(r) < 0 || replSubmissionAddMembers(r, xml, from->facts, flags) < 0)
         return -1;
     if (!(r->staging = replRegionStaging(r->target, TRUE, &err)) ||
         !(r->home = replHomeOf(r->target, TRUE, &err))) {

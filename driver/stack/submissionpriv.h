@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "endpoint/source.h"
 #include "job/job.h"
 #include "model/image.h"
 #include "model/request.h"
@@ -42,10 +43,11 @@ typedef struct {
     gboolean shared;
 } ReplSubmission;
 
-/* Notes the data disks of the source, and whether the requester may make their replicas and read them. Returns 0, or -1
- * with the error reported. */
+/* Notes the data disks of the source, and checks that the requester may make their replicas and read them. @facts: of a
+ * source on another host, NULL: it is on this one. Returns 0, or -1 with the error reported. */
 int
-replSubmissionAddMembers(ReplSubmission *r, const ReplVolXml *xml, unsigned int flags);
+replSubmissionAddMembers(ReplSubmission *r, const ReplVolXml *xml, const ReplSourceFacts *facts,
+                         unsigned int flags);
 
 /* Plans, takes the name and puts the job in the queue. NULL with the error reported. */
 ReplJob *

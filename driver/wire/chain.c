@@ -22,6 +22,35 @@ replWireLayerFree(ReplWireLayer *layer)
     g_free(layer);
 }
 
+static void
+replWireDiskFree(gpointer opaque)
+{
+    ReplWireDisk *disk = opaque;
+
+    replImageFree(disk->image);
+    g_free(disk);
+}
+
+ReplWireChain *
+replWireChainNew(void)
+{
+    ReplWireChain *chain = g_new0(ReplWireChain, 1);
+
+    chain->layers = g_ptr_array_new_with_free_func((GDestroyNotify)replWireLayerFree);
+    chain->disks = g_ptr_array_new_with_free_func(replWireDiskFree);
+    return chain;
+}
+
+void
+replWireChainAddDisk(ReplWireChain *chain, guint32 first, ReplImage *image)
+{
+    ReplWireDisk *disk = g_new0(ReplWireDisk, 1);
+
+    disk->first = first;
+    disk->image = image;
+    g_ptr_array_add(chain->disks, disk);
+}
+
 void
 replWireChainFree(ReplWireChain *chain)
 {
@@ -32,7 +61,8 @@ replWireChainFree(ReplWireChain *chain)
     g_free(chain->region);
     g_free(chain->project);
     replImageFree(chain->image);
-    g_clear_pointer(&chain->layers, g_ptr_array_unref);
+    g_ptr_array_unref(chain->layers);
+    g_ptr_array_unref(chain->disks);
     g_free(chain);
 }
 
@@ -160,6 +190,42 @@ replWireGetImage(ReplWireIn *in)
     return image;
 }
 
+/* What makes a chain that of a full machine stands behind it: a lone image ends with its layers. */
+static void
+replWirePutDisks(GByteArray *out, const ReplWireChain *chain)
+{
+    if (chain->disks->len == 0)
+        return;
+    replWirePutU32(out, chain->disks->len);
+    for (guint i = 0; i < chain->disks->len; i++) {
+        const ReplWireDisk *disk = g_ptr_array_index(chain->disks, i);
+
+        replWirePutU32(out, disk->first);
+        replWirePutImage(out, disk->image);
+    }
+}
+
+static void
+replWireGetDisks(ReplWireIn *in, ReplWireChain *chain)
+{
+    guint32 count = in->bad || in->left == 0 ? 0 : replWireGetU32(in);
+    guint32 before = 0;
+
+    if (count > REPL_MEMBERS_MAX)
+        in->bad = TRUE;
+    for (guint i = 0; !in->bad && i < count; i++) {
+        guint32 first = replWireGetU32(in);
+
+        replWireChainAddDisk(chain, first, replWireGetImage(in));
+        if (first <= before || first >= chain->layers->len)
+            in->bad = TRUE;
+        else
+            g_ptr_array_add(chain->image->members,
+                            g_strdup(((const ReplWireLayer *)chain->layers->pdata[first])->volume));
+        before = first;
+    }
+}
+
 GByteArray *
 replWireChainBytes(const ReplWireChain *chain)
 {
@@ -173,13 +239,14 @@ replWireChainBytes(const ReplWireChain *chain)
     replWirePutU32(out, chain->layers->len);
     for (guint i = 0; i < chain->layers->len; i++)
         replWirePutLayer(out, g_ptr_array_index(chain->layers, i));
+    replWirePutDisks(out, chain);
     return out;
 }
 
 ReplWireChain *
 replWireChainRead(const GByteArray *payload, GError **err)
 {
-    g_autoptr(ReplWireChain) chain = g_new0(ReplWireChain, 1);
+    g_autoptr(ReplWireChain) chain = replWireChainNew();
     ReplWireIn in;
     guint32 count;
 
@@ -189,12 +256,12 @@ replWireChainRead(const GByteArray *payload, GError **err)
     chain->region = replWireNeedText(&in, REPL_WIRE_NAME_MAX);
     chain->project = replWireGetText(&in, REPL_WIRE_NAME_MAX);
     chain->image = replWireGetImage(&in);
-    chain->layers = g_ptr_array_new_with_free_func((GDestroyNotify)replWireLayerFree);
     count = replWireGetU32(&in);
     if (count < 1 || count > REPL_WIRE_LAYERS_MAX)
         in.bad = TRUE;
     for (guint i = 0; !in.bad && i < count; i++)
         g_ptr_array_add(chain->layers, replWireGetLayer(&in));
+    replWireGetDisks(&in, chain);
     if (!replWireInDone(&in)) {
         replWireBad("CHAIN", err);
         return NULL;

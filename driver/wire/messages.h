@@ -88,13 +88,20 @@ typedef struct {
     char *secretUsage; /* of the key that opens it, NULL: none known */
 } ReplWireLayer;
 
+/* A data disk of a full machine. */
+typedef struct {
+    guint32 first;    /* number of its first layer, which is the volume of that name */
+    ReplImage *image; /* as that of the chain */
+} ReplWireDisk;
+
 typedef struct {
     char *pool; /* name, UUID, region and project of the image's pool */
     char *poolUuid;
     char *region;
     char *project;     /* NULL: none */
-    ReplImage *image;  /* id, status, type, name, description, fastCreate; the rest empty */
-    GPtrArray *layers; /* of ReplWireLayer, the image first */
+    ReplImage *image;  /* id, status, type, name, description, fastCreate, members; the rest empty */
+    GPtrArray *layers; /* of ReplWireLayer, the image first; behind it those of each data disk */
+    GPtrArray *disks;  /* of ReplWireDisk, in the order of their layers; none: the image is no full machine */
 } ReplWireChain;
 
 void
@@ -103,6 +110,14 @@ void
 replWireChainFree(ReplWireChain *chain);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplWireLayer, replWireLayerFree)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplWireChain, replWireChainFree)
+
+/* An empty chain. */
+ReplWireChain *
+replWireChainNew(void);
+
+/* Adds a data disk whose layers follow. @image: taken over. */
+void
+replWireChainAddDisk(ReplWireChain *chain, guint32 first, ReplImage *image);
 
 GByteArray *
 replWireChainBytes(const ReplWireChain *chain);

@@ -49,7 +49,8 @@
 /* A frame's payload: no more, in either direction, packed or not. */
 #define REPL_WIRE_PAYLOAD_MAX_BYTES (REPL_WIRE_READ_MAX_BYTES + 4096u)
 
-#define REPL_WIRE_LAYERS_MAX 200u
+/* Of an image, or of all disks of a full machine together. */
+#define REPL_WIRE_LAYERS_MAX 500u
 #define REPL_WIRE_RUNS_MAX 4096u
 #define REPL_WIRE_DIGESTS_MAX 4096u
 #define REPL_WIRE_DIGEST_BYTES 32u

@@ -5,20 +5,15 @@ import os
 
 import libvirt
 import pytest
-from harness import crypt, images, xmlio
+from harness import crypt, images, machines, xmlio
 from harness.crypt import Key
-from harness.pools import Pool, code, wait_until
+from harness.machines import DISKS, assert_same, members, nothing_left, statuses
+from harness.pools import code
 
 INVALID = libvirt.VIR_ERR_OPERATION_INVALID
 DENIED = libvirt.VIR_ERR_OPERATION_DENIED
-DISKS = ("web.qcow2", "data.qcow2", "log.raw")
 ASIS = {"fmt": None}
 SLOW = {"async_": "yes", "bandwidth": ("KiB/s", 512), **ASIS}
-
-
-def members(*volumes):
-    inner = "".join(f"<replication:member volume='{volume}'/>" for volume in volumes)
-    return f"<replication:members>{inner}</replication:members>"
 
 
 def shown_members(pool, volume):
@@ -26,33 +21,12 @@ def shown_members(pool, volume):
     return [] if element is None else [m.get("volume") for m in element]
 
 
-def statuses(pool):
-    return {volume: pool.image(volume).status for volume in pool.volumes()}
-
-
 @pytest.fixture
 def machine(regions):
-    """web.qcow2, a chain of three, with data.qcow2 on the same base and log.raw; an empty pool in another region."""
+    """A full machine in one region; an empty pool in another."""
     source, target = regions
-    source.chain()
-    images.overlay(source.file("data.qcow2"), "base.qcow2", "32M", writes=[(65536 * n, 65536, n + 1) for n in range(8)])
-    with open(source.file("log.raw"), "wb") as f:
-        f.write(images.random_bytes(1 << 20, 7))
-    source.refresh()
-    source.update("web.qcow2", members("data.qcow2", "log.raw"))
+    machines.make(source)
     return source, target
-
-
-def assert_same(source, target, disks=DISKS):
-    for volume in disks:
-        if volume.endswith(".raw"):
-            assert images.file_digest(source.file(volume)) == images.file_digest(target.file(volume))
-        else:
-            images.assert_faithful(source.file(volume), target.file(volume))
-
-
-def nothing_left(target):
-    return target.volumes() == [] and not [n for n in target.staging() if n.startswith(("partial/", "images/"))]
 
 
 # ---- what a full machine is

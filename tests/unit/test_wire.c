@@ -169,6 +169,40 @@ testChain(void)
     g_assert_cmpint(read->image->type, ==, REPL_IMAGE_TYPE_DATA_DISK);
 }
 
+/* A full machine: what is behind the layers says where each data disk begins, ascending, and never past the end. */
+static void
+testDisks(void)
+{
+    static const struct {
+        guint32 first[2];
+        gboolean good;
+    } cases[] = {
+        {{1, 3}, TRUE}, {{3, 4}, TRUE}, {{0, 3}, FALSE}, {{3, 3}, FALSE}, {{3, 1}, FALSE}, {{1, 5}, FALSE},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(ReplWireChain) chain = sampleChain(5);
+        g_autoptr(ReplWireChain) read = NULL;
+        g_autoptr(GByteArray) bytes = NULL;
+        g_autoptr(GError) err = NULL;
+
+        for (guint k = 0; k < 2; k++)
+            replWireChainAddDisk(chain, cases[i].first[k], replImageCopy(chain->image));
+        bytes = replWireChainBytes(chain);
+        read = replWireChainRead(bytes, &err);
+        g_assert_true((read != NULL) == cases[i].good);
+        if (!read) {
+            g_assert_error(err, REPL_ERROR, VIR_ERR_RPC);
+            continue;
+        }
+        g_assert_cmpuint(read->disks->len, ==, 2);
+        g_assert_cmpstr(g_ptr_array_index(read->image->members, 0), ==,
+                        i == 0 ? "layer1.qcow2" : "layer3.qcow2");
+        g_byte_array_set_size(bytes, bytes->len - 1);
+        g_assert_null(replWireChainRead(bytes, NULL));
+    }
+}
+
 /* Names become names of files here. */
 static void
 testBadNames(void)
@@ -304,6 +338,7 @@ main(int argc, char **argv)
     g_test_add_func("/wire/hello", testHello);
     g_test_add_func("/wire/hello/newer", testNewerVersion);
     g_test_add_func("/wire/chain", testChain);
+    g_test_add_func("/wire/chain/disks", testDisks);
     g_test_add_func("/wire/chain/names", testBadNames);
     g_test_add_func("/wire/cut", testCut);
     g_test_add_func("/wire/runs", testRuns);

@@ -28,7 +28,7 @@ sampleHello(void)
 static inline ReplWireChain *
 sampleChain(guint layers)
 {
-    ReplWireChain *chain = g_new0(ReplWireChain, 1);
+    ReplWireChain *chain = replWireChainNew();
 
     chain->pool = g_strdup("beijing");
     chain->poolUuid = g_strdup(SAMPLE_UUID);
@@ -36,7 +36,6 @@ sampleChain(guint layers)
     chain->image = replImageNew(SAMPLE_UUID);
     chain->image->type = REPL_IMAGE_TYPE_DATA_DISK;
     chain->image->name = g_strdup("web");
-    chain->layers = g_ptr_array_new_with_free_func((GDestroyNotify)replWireLayerFree);
     for (guint i = 0; i < layers; i++) {
         ReplWireLayer *layer = g_new0(ReplWireLayer, 1);
 
