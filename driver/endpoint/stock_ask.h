@@ -14,9 +14,6 @@
 
 #include "peer/line.h"
 
-/* So long a stream may stand still: disks stall. */
-#define REPL_STOCK_QUIET_s 15
-
 /* A volume there. */
 typedef struct {
     char *format; /* as the libvirt there calls it */

@@ -53,7 +53,7 @@ replStockDeedNew(gpointer opaque)
     const ReplStockWish *wish = opaque;
     ReplStockDeed *deed = replLineWorkNew(sizeof(*deed), replStockDeedRun, replStockDeedClear);
 
-    deed->work.quiet_s = REPL_STOCK_QUIET_s;
+    deed->work.quiet_s = REPL_LINE_QUIET_s;
     deed->act = wish->act;
     deed->held =
         replStockHeldNew(wish->held->job, wish->held->volume, wish->held->nonce_bytes, wish->held->digest);

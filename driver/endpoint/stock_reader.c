@@ -140,7 +140,7 @@ replStockPieceNew(const ReplStockReader *self, guint64 offset_bytes, guint64 len
 {
     ReplStockPiece *piece = replLineWorkNew(sizeof(*piece), replStockPieceRun, replStockPieceClear);
 
-    piece->work.quiet_s = REPL_STOCK_QUIET_s;
+    piece->work.quiet_s = REPL_LINE_QUIET_s;
     piece->volume = g_strdup(self->volume);
     piece->offset_bytes = piece->end_bytes = offset_bytes;
     piece->length_bytes = length_bytes;

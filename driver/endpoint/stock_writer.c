@@ -166,7 +166,7 @@ replStockWriterStart(ReplStockWriter *self, GError **err)
 {
     ReplStockUpload *upload = replLineWorkNew(sizeof(*upload), replStockUploadRun, replStockUploadClear);
 
-    upload->work.quiet_s = REPL_STOCK_QUIET_s;
+    upload->work.quiet_s = REPL_LINE_QUIET_s;
     upload->volume = g_strdup(self->volume);
     upload->summed = self->summed;
     replLockInit(&upload->lock);

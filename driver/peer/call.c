@@ -77,12 +77,11 @@ replPeerPermitsTake(ReplPeerPermits *permits, gboolean slow, const char *uri, GE
     return -1;
 }
 
-/* Gives a slow call a connection of its own. On a shared one it would keep quick calls waiting; and when a
- * peer goes silent, libvirt ends only one of the calls on a connection. */
+/* Gives a slow call a connection of its own, since on the shared one it would keep quick calls waiting. */
 static int
 replPeerOwnLink(ReplPeerCall *call, GError **err)
 {
-    ReplLink *own = replLinkOpen(replPeerUri(call->peer), call->link->id, replPeersWait_s(), NULL, err);
+    ReplLink *own = replLinkOpen(replPeerUri(call->peer), 0, REPL_LINK_DIAL_s, NULL, err);
 
     if (!own)
         return -1;
@@ -187,8 +186,8 @@ replPeerAwaitQuick(ReplPeerCall *call, ReplPeerPermits *permits, const ReplPeerT
     return -1;
 }
 
-/* Waits for a slow call as long as the peer has its connection @link, which keepalive watches. Returns 0 when
- * the call has ended, or -1 with @err set: the call is left to its thread. */
+/* Waits for a slow call as long as the peer has its connection @link, which its connector looks after. Returns 0
+ * when the call has ended, or -1 with @err set: the call is left to its thread. */
 static int
 replPeerAwaitSlow(ReplPeerCall *call, const ReplPeerTimes *times, const ReplLink *link, GError **err)
 {
@@ -203,7 +202,7 @@ replPeerAwaitSlow(ReplPeerCall *call, const ReplPeerTimes *times, const ReplLink
         if (end == REPL_CALL_DONE)
             return 0;
         if (giveUp_us == G_MAXINT64 && !replPeerHasLink(call->peer, link))
-            giveUp_us = now + REPL_PEER_LAST_us; /* the call's own connection ends by itself, most times */
+            giveUp_us = now + REPL_PEER_LAST_us; /* when the daemon there has ended, so has the call */
         if (replPeersStopping() || now >= giveUp_us || (end == REPL_CALL_QUEUED && now >= times->deadline_us))
             break;
     }

@@ -15,7 +15,6 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "peer/channelstream.h"
-#include "peer/dial.h"
 #include "peer/epoch.h"
 
 #define REPL_CALLER_TICK_us (G_USEC_PER_SEC / 5)
@@ -27,7 +26,6 @@
 
 /* A try that has not been greeted for so long is given up, when libvirt lets go of it. */
 #define REPL_CALLER_TRY_us (20 * G_USEC_PER_SEC)
-#define REPL_CALLER_DIAL_s 3
 
 /* Tries that hang at once: more only make more threads. */
 #define REPL_CALLER_TRIES_MAX 4
@@ -60,18 +58,6 @@ typedef struct {
     gboolean counted; /* among the caller's tries */
 } ReplTry;
 
-static ReplPeerUri *
-replCallerCopyUri(const ReplPeerUri *uri)
-{
-    ReplPeerUri *copy = g_new0(ReplPeerUri, 1);
-
-    *copy = *uri;
-    copy->text = g_strdup(uri->text);
-    copy->open = g_strdup(uri->open);
-    copy->host = g_strdup(uri->host);
-    return copy;
-}
-
 ReplCaller *
 replCallerNew(const ReplPeerUri *uri, const char *pool, const char *volume, const ReplWireHello *hello,
               const ReplCallerOps *ops, void *opaque)
@@ -79,7 +65,7 @@ replCallerNew(const ReplPeerUri *uri, const char *pool, const char *volume, cons
     ReplCaller *caller = g_new0(ReplCaller, 1);
 
     g_atomic_ref_count_init(&caller->refs);
-    caller->uri = replCallerCopyUri(uri);
+    caller->uri = replPeerUriCopy(uri);
     caller->pool = g_strdup(pool);
     caller->volume = g_strdup(volume);
     caller->hello = (ReplWireHello){
@@ -271,11 +257,7 @@ replTryOpen(ReplTry *try, GError **err)
     ReplChannel *channel;
     ReplLink *link;
 
-    /* libvirt has no time-out for connecting. */
-    if (caller->uri->port > 0 && caller->uri->host &&
-        replDial(caller->uri->host, caller->uri->port, REPL_CALLER_DIAL_s, caller->uri->text, err) < 0)
-        return NULL;
-    if (!(link = replLinkOpen(caller->uri, 0, 0, NULL, err)))
+    if (!(link = replLinkOpen(caller->uri, 0, REPL_LINK_DIAL_s, NULL, err)))
         return NULL;
     if (!link->wireVersions) {
         replErrorSet(err, VIR_ERR_NO_SUPPORT, _("Peer '%s' has no module for replication"),

@@ -3,12 +3,10 @@
  *
  * A download stream is full duplex: the daemon takes data on any stream, and sends on those of downloads.
  *
- * One thread makes all calls on the connection. libvirt before 10.0.0 leaves an event source behind when a thread that waits
- * in a connection is woken by another one's call (or by keepalive messages), and the next call runs it on a stack that is
- * gone: the daemon would die. So a thread of the channel's own sends what is queued and takes what has come, libvirt's event
- * loop tells it by a flag that something has, there are no keepalive messages (sessions say something twice a second), and
- * a channel is aborted by telling its thread. When the network swallows everything that thread stays in its call until TCP
- * gives up; nobody waits for it.
+ * One thread makes all calls on the connection (link.h): a thread of the channel's own sends what is queued and takes what
+ * has come, libvirt's event loop tells it by a flag that something has, and a channel is aborted by telling its thread.
+ * Sessions say something twice a second, and their callers end those that are silent. When the network swallows everything
+ * the thread stays in its call until TCP gives up; nobody waits for it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/words.h"
 #include "base/lock.h"
-#include "peer/dial.h"
+#include "peer/pulse.h"
 
 /* Between tries while the peer is away. */
 #define REPL_PEER_RETRY_us (2 * G_USEC_PER_SEC)
@@ -48,7 +48,8 @@ struct _ReplPeer {
     char *error; /* why it is not connected, NULL: not known */
     int errorCode;
     ReplLink *link;
-    guint64 tryId; /* id of the one under way, 0: none */
+    ReplPulse pulse; /* of link */
+    guint64 tryId;   /* id of the one under way, 0: none */
     gint64 tryBegan_us;
     gint64 nextTry_us;
     gint64 graceUntil_us; /* a failure to connect means little before */
@@ -220,6 +221,7 @@ replPeerTakeLink(ReplPeer *peer, ReplPeerState state, const char *why)
 {
     ReplLink *link = g_steal_pointer(&peer->link);
 
+    replPulseClear(&peer->pulse);
     peer->nextTry_us = 0;
     peer->graceUntil_us =
         state == REPL_PEER_CONNECTING ? g_get_monotonic_time() + replPeersWait_s() * G_USEC_PER_SEC : 0;
@@ -280,14 +282,10 @@ replPeerWatchUnref(gpointer peer)
 static ReplLink *
 replPeerTryOpen(const ReplPeerTry *try, GError **err)
 {
-    const ReplPeerUri *uri = try->peer->uri;
     const ReplLinkWatch watch = {replPeerOnClosed, replPeerOnPoolEvent, replPeerWatchRef, replPeerWatchUnref,
                                  try->peer};
 
-    if (try->dial && uri->host && uri->port &&
-        replDial(uri->host, uri->port, replPeersWait_s(), uri->text, err) < 0)
-        return NULL;
-    return replLinkOpen(uri, try->id, replPeersWait_s(), &watch, err);
+    return replLinkOpen(try->peer->uri, try->id, try->dial ? replPeersWait_s() : 0, &watch, err);
 }
 
 /* With the lock held. */
@@ -356,14 +354,32 @@ replPeerBeginTry(ReplPeer *peer)
     g_free(try);
 }
 
+/* With the lock held: looks after the connection, which is given in *gone, to be let go of without the lock, when the peer is
+ * silent. When to look again. */
+static gint64
+replPeerLookAfter(ReplPeer *peer, ReplLink **gone)
+{
+    g_autofree char *why = NULL;
+    gint64 again_us;
+
+    if (replPulseBeats(&peer->pulse, peer->link, replPeersWait_s(), &again_us))
+        return again_us;
+    why = g_strdup_printf(_("peer '%s': it did not answer within %u seconds"), peer->uri->text,
+                          replPeersWait_s());
+    *gone = replPeerTakeLink(peer, REPL_PEER_AWAY, why);
+    replInfo("Peer '%s' is lost: %s", peer->uri->text, why);
+    return 0;
+}
+
 /* With the lock held: what is to be done now, and when to look again (monotonic). */
 static gint64
-replPeerConnectorStep(ReplPeer *peer)
+replPeerConnectorStep(ReplPeer *peer, ReplLink **gone)
 {
-    gint64 now = g_get_monotonic_time();
+    gint64 now;
 
     if (peer->link)
-        return G_MAXINT64;
+        return replPeerLookAfter(peer, gone);
+    now = g_get_monotonic_time();
     if (peer->tryId) {
         if (now < peer->tryBegan_us + REPL_PEER_HANG_us || peer->hung >= REPL_PEER_HUNG_MAX)
             return MAX(now + G_USEC_PER_SEC, peer->tryBegan_us + REPL_PEER_HANG_us);
@@ -389,14 +405,19 @@ replPeerConnector(gpointer opaque)
 
     replLockTake(&peer->lock);
     while (peer->users > 0 && !replPeersStopping()) {
-        gint64 until = replPeerConnectorStep(peer);
+        g_autoptr(ReplLink) gone = NULL;
+        gint64 until = replPeerConnectorStep(peer, &gone);
 
-        if (until == G_MAXINT64)
-            replLockWait(&peer->lock);
-        else
+        if (!gone) {
             replLockWaitUntil(&peer->lock, until);
+            continue;
+        }
+        replLockDrop(&peer->lock);
+        g_clear_pointer(&gone, replLinkUnref);
+        replLockTake(&peer->lock);
     }
     peer->connector = FALSE;
+    replPulseClear(&peer->pulse);
     link = g_steal_pointer(&peer->link);
     if (link)
         replPeerSetState(peer, REPL_PEER_CONNECTING, 0, NULL);

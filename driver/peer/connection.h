@@ -3,9 +3,11 @@
  *
  * A peer that is used has one connector thread, which opens the connection, sees it go and opens it again. Opening happens
  * in yet another thread, because it may hang: after a while the connector tries beside it. These threads are never joined.
+ * Every second or so the connector asks for a sign of life, in the thread that makes the calls on the connection; a peer that
+ * gives none for as long as a call waits is away.
  *
- *   connecting ──opened──▶ connected ──closed by the peer, or silent──▶ connecting
- *       │  ▲                    └──a call got no answer in time──▶ away
+ *   connecting ──opened──▶ connected ──closed by the peer──▶ connecting
+ *       │  ▲                    └──no answer in time──▶ away
  *       └──failed, or in too long──▶ away ──opened──▶ connected
  *
  * A call waits for a peer that is connecting, and fails at once while it is away (call.h). Pools on one URI share the peer.

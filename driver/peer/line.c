@@ -8,10 +8,7 @@
 #include "base/error.h"
 #include "base/lock.h"
 #include "peer/connection.h"
-#include "peer/dial.h"
-#include "peer/epoch.h"
 
-#define REPL_LINE_DIAL_s 3
 #define REPL_LINE_TICK_us (G_USEC_PER_SEC / 10)
 /* The first contact is waited for this many times as long as a call waits: both hosts may just have been
  * started. */
@@ -171,21 +168,8 @@ replLineFail(ReplLink *link, GError **err)
 static int
 replLineRoadOpen(ReplLineRoad *road, GError **err)
 {
-    const ReplPeerUri *uri = road->uri;
-    ReplLink *link;
-
-    /* libvirt has no time-out for connecting. */
-    if (uri->port > 0 && uri->host && replDial(uri->host, uri->port, REPL_LINE_DIAL_s, uri->text, err) < 0)
-        return -1;
-    if (!(link = replLinkOpen(uri, 0, 0, NULL, err)))
-        return -1;
-    if (link->daemonId && g_strcmp0(link->daemonId, replEpochHostId()) == 0) {
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Peer '%s' is this very host"), uri->text);
-        replLinkUnref(link);
-        return -1;
-    }
-    road->link = link;
-    return 0;
+    road->link = replLinkOpen(road->uri, 0, REPL_LINK_DIAL_s, NULL, err);
+    return road->link ? 0 : -1;
 }
 
 static int
@@ -270,6 +254,21 @@ replLineDrop(ReplLineWork *work)
     g_atomic_int_set(&work->stopped, TRUE);
 }
 
+/* Returns -1 with @err set at once if other calls have already found the peer to be away; else 0. */
+static int
+replLineCheckAway(const ReplLine *line, GError **err)
+{
+    g_autoptr(ReplPeer) peer = replPeerGet(line->uri);
+    g_auto(ReplPeerStatus) status = {0};
+
+    replPeerStatus(peer, &status);
+    if (status.state != REPL_PEER_AWAY)
+        return 0;
+    replErrorSet(err, status.errorCode ? status.errorCode : VIR_ERR_NO_CONNECT, "%s",
+                 status.error ? status.error : _("nothing answers"));
+    return -1;
+}
+
 /* Leaves the work to its thread. @broken: gives up its road as well, with all works on it. */
 static void
 replLineLeave(ReplLineWork *work, gboolean broken)
@@ -284,7 +283,8 @@ int
 replLineAwait(ReplLine *line, ReplLineWork *work, gboolean (*ready)(gpointer opaque), gpointer opaque,
               GError **err)
 {
-    guint quiet_s = work->quiet_s ? work->quiet_s : replPeersWait_s();
+    guint wait_s = replPeersWait_s();
+    guint quiet_s = work->quiet_s ? work->quiet_s : wait_s;
     gint seen = g_atomic_int_get(&work->road->moves);
     gint64 since_us = g_get_monotonic_time();
 
@@ -304,13 +304,22 @@ replLineAwait(ReplLine *line, ReplLineWork *work, gboolean (*ready)(gpointer opa
             replErrorSet(err, VIR_ERR_NO_CONNECT, _("peer '%s': it did not answer within %u seconds"),
                          line->uri->text, quiet_s);
             return -1;
+        } else if (now_us - since_us > wait_s * G_USEC_PER_SEC && replLineCheckAway(line, err) < 0) {
+            replLineLeave(work, TRUE);
+            return -1;
         }
     }
     return 0;
 }
 
+gboolean
+replLineIsDone(ReplLineWork *work)
+{
+    return replCallsWait(work->road->calls, &work->task, 0, FALSE) == REPL_CALL_DONE;
+}
+
 static gboolean
-replLineIsDone(gpointer opaque)
+replLineBecomesDone(gpointer opaque)
 {
     ReplLineWork *work = opaque;
     gint64 until_us = g_get_monotonic_time() + REPL_LINE_TICK_us;
@@ -321,7 +330,7 @@ replLineIsDone(gpointer opaque)
 int
 replLineWait(ReplLine *line, ReplLineWork *work, GError **err)
 {
-    if (replLineAwait(line, work, replLineIsDone, work, err) < 0)
+    if (replLineAwait(line, work, replLineBecomesDone, work, err) < 0)
         return -1;
     if (work->ret < 0) {
         g_propagate_error(err, g_error_copy(work->err));
@@ -334,21 +343,6 @@ replLineWait(ReplLine *line, ReplLineWork *work, GError **err)
 }
 
 /* --- and again --- */
-
-/* Returns -1 with @err set at once if other calls have already found the peer to be away; else 0. */
-static int
-replLineCheckAway(const ReplLine *line, GError **err)
-{
-    g_autoptr(ReplPeer) peer = replPeerGet(line->uri);
-    g_auto(ReplPeerStatus) status = {0};
-
-    replPeerStatus(peer, &status);
-    if (status.state != REPL_PEER_AWAY)
-        return 0;
-    replErrorSet(err, status.errorCode ? status.errorCode : VIR_ERR_NO_CONNECT, "%s",
-                 status.error ? status.error : _("nothing answers"));
-    return -1;
-}
 
 /* Waits for the next try. Returns 0, or -1 with @err set. */
 static int

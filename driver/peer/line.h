@@ -6,11 +6,10 @@
  * Owner: reference counted; works hold a reference. A work is its maker's again when replLineWait() has returned 0.
  * Lock:  one guards which road is in use and whether the line is cancelled; it is never held in a call.
  *
- * libvirt's calls may hang for as long as the network likes, and libvirt before 10.0.0 bears only one thread
- * in a connection that fails. So each connection (a road) has a thread of its own, which alone makes calls on
- * it, and there are no keepalive messages. The user who waits for a work looks whether it moves on. A work
- * that does not is left to its thread, together with its road, and is not waited for any more; the next work
- * opens another road.
+ * libvirt's calls may hang for as long as the network likes, and one thread alone may call on a connection
+ * (link.h). So each connection (a road) has a thread of its own. The user who waits for a work looks whether
+ * it moves on. A work that does not, or that stands still while the peer is away for all others, too, is
+ * left to its thread, together with its road, and is not waited for any more; the next work opens another road.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -19,6 +18,9 @@
 #include "peer/calls.h"
 #include "peer/link.h"
 #include "peer/uri.h"
+
+/* quiet_s of works that carry data: the disk there may be slow, which is no silence. */
+#define REPL_LINE_QUIET_s 15
 
 typedef struct _ReplLine ReplLine;
 typedef struct _ReplLineRoad ReplLineRoad;
@@ -79,6 +81,10 @@ replLineWait(ReplLine *line, ReplLineWork *work, GError **err);
 int
 replLineAwait(ReplLine *line, ReplLineWork *work, gboolean (*ready)(gpointer opaque), gpointer opaque,
               GError **err);
+
+/* Whether it is done, without waiting: replLineWait() tells how it ended. */
+gboolean
+replLineIsDone(ReplLineWork *work);
 
 /* Starts a work and waits for it. When the connection breaks, does it again on a new one, for as long as the
  * line allows: only for works that may be done twice. @make makes the work anew each time. The work that was

@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "peer/announce.h"
-#include "peer/calls.h"
+#include "peer/dial.h"
 
 /* libvirt asks these of auth.conf before it asks us; we know nothing more, and there is no user to ask. */
 static int
@@ -148,16 +148,6 @@ replLinkWatchEvent(ReplLink *link, int event, virConnectStoragePoolEventGenericC
     return id;
 }
 
-/* The connection is dropped one interval after the last question that got no answer. */
-static void
-replLinkKeepAlive(ReplLink *link, guint quiet_s)
-{
-    guint interval_s = MAX(1, quiet_s / 5);
-
-    if (quiet_s && virConnectSetKeepAlive(link->conn, interval_s, MAX(1, quiet_s / interval_s - 1)) != 0)
-        replInfo("Peer '%s' has no keepalive messages", link->uri);
-}
-
 static void
 replLinkStartWatch(ReplLink *link, const ReplLinkWatch *watch)
 {
@@ -208,13 +198,15 @@ replLinkCheckOther(const ReplLink *link, GError **err)
 }
 
 ReplLink *
-replLinkOpen(const ReplPeerUri *uri, guint64 id, guint quiet_s, const ReplLinkWatch *watch, GError **err)
+replLinkOpen(const ReplPeerUri *uri, guint64 id, guint dial_s, const ReplLinkWatch *watch, GError **err)
 {
-    virConnectPtr conn = replLinkConnect(uri->open);
+    virConnectPtr conn;
     char *caps;
     ReplLink *link;
 
-    if (!conn) {
+    if (dial_s && uri->host && uri->port > 0 && replDial(uri->host, uri->port, dial_s, uri->text, err) < 0)
+        return NULL;
+    if (!(conn = replLinkConnect(uri->open))) {
         replLinkTakeError(uri->text, uri->transport, TRUE, err);
         return NULL;
     }
@@ -225,12 +217,9 @@ replLinkOpen(const ReplPeerUri *uri, guint64 id, guint quiet_s, const ReplLinkWa
     link->uri = g_strdup(uri->text);
     link->conn = conn;
     link->eventIds[0] = link->eventIds[1] = -1;
-    /* One call at a time: of several that wait when a peer goes silent, libvirt (9.0 to 11.3) wakes only one. */
     link->calls = replCallsNew("repl-peer-call", 1);
     replLockInit(&link->lock);
     link->pools = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replLinkPoolFree);
-    /* Set keepalive first: it ends every call to a peer that has gone silent. */
-    replLinkKeepAlive(link, quiet_s);
     if (watch)
         replLinkStartWatch(link, watch);
     if ((caps = virConnectGetStoragePoolCapabilities(conn, 0)))

@@ -5,6 +5,12 @@
  * may every call: they happen in threads that nobody joins (calls.h). The last reference hands the
  * connection to a thread of its own, which says goodbye to the peer.
  *
+ * One thread at a time makes calls on a connection, and there are no keepalive messages. libvirt before 10.3.0 leaves an event
+ * source behind when a thread that waits in a call is woken by another thread's call, or by a keepalive message that is sent or
+ * not answered; the next call runs that source on a stack that is gone, and the daemon may die. A peer that falls silent is
+ * noticed from outside: the threads that wait for a call look whether it gets on (line.h), and a peer's connector asks
+ * for a sign of life (connection.h). A call that nobody waits for any more stays in its thread until TCP gives up.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
@@ -15,6 +21,9 @@
 #include "base/lock.h"
 #include "peer/calls.h"
 #include "peer/uri.h"
+
+/* How long a connection that is opened for one job or one call dials. */
+#define REPL_LINK_DIAL_s 3
 
 /* What libvirt tells about a connection, in its event loop or in any thread that is in a call: these return at once,
  * and call nothing of libvirt. */
@@ -32,13 +41,13 @@ typedef struct {
     guint64 id; /* no other connection of this daemon has it */
     ReplPeerTransport transport;
     char *uri;
-    virConnectPtr conn;
+    virConnectPtr conn; /* replLinkIsOpen() alone may be asked beside a call */
     char *daemonId;     /* of the module there; NULL: there is none */
     char *wireVersions; /* as the module announces them, separated by blanks; NULL: none */
     gboolean closeWatched;
     int eventIds[2]; /* -1: none */
 
-    ReplCalls *calls; /* of calls that share it */
+    ReplCalls *calls; /* of calls that share it: one thread */
 
     ReplLock lock;     /* guards the table */
     GHashTable *pools; /* name -> virStoragePool, looked up on this connection */
@@ -48,11 +57,11 @@ typedef struct {
 void
 replLinksStart(const char *daemonId);
 
-/* Opens @uri: never asks anybody anything, takes no alias, looks for a module there. A peer that does not answer
- * for @quiet_s seconds (0: never) is dropped; @watch (NULL: nobody) is told. NULL with @err set, which names the URI and what
- * libvirt said. */
+/* Opens @uri: never asks anybody anything, takes no alias, looks for a module there. Before libvirt, which knows no
+ * time-out, is set to connect, anything has to answer at the port within @dial_s seconds (0: this is not looked at). @watch (NULL:
+ * nobody) is told what happens later. NULL with @err set, which names the URI and what libvirt said. */
 ReplLink *
-replLinkOpen(const ReplPeerUri *uri, guint64 id, guint quiet_s, const ReplLinkWatch *watch, GError **err);
+replLinkOpen(const ReplPeerUri *uri, guint64 id, guint dial_s, const ReplLinkWatch *watch, GError **err);
 
 ReplLink *
 replLinkRef(ReplLink *link);

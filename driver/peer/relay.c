@@ -9,60 +9,131 @@
 #include "peer/relay.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/lock.h"
 #include "base/log.h"
-#include "peer/calls.h"
-#include "peer/connection.h"
+#include "peer/line.h"
 #include "virt/access.h"
 #include "virt/streamend.h"
-#include "virt/virt.h"
 
 #define REPL_RELAY_PIECE_bytes (16 * 1024 * 1024)
 #define REPL_RELAY_BUFFER_bytes (256 * 1024)
 
+/* The client is waited for so long at a time. */
+#define REPL_RELAY_TICK_ms 200
+
+/* Between looks whether the peer's stream could not be opened. */
+#define REPL_RELAY_LOOK_us (G_USEC_PER_SEC / 50)
+
 struct _ReplRelay {
-    ReplLink *link; /* these five are fixed */
-    char *pool;
+    ReplLineWork work;
+    ReplLine *line; /* fixed */
     char *volume;
     gboolean upload;
     guint64 length; /* of what is asked for; 0: to the end */
-    guint64 offset; /* these three belong to the thread */
+
+    guint64 offset; /* these three are the line's thread's alone */
     virStreamPtr stream;
-    ReplFd fd;          /* our end of the pair */
-    ReplStreamEnd *end; /* what the client's side knows of the end */
+    char *buf;
+
+    ReplLock lock;      /* guards the rest; woken when it changes */
+    gboolean open;      /* the peer's stream */
+    gboolean tied;      /* to the client's: fd and end are there */
+    ReplFd fd;          /* our end of the pair; -1: none yet, or given up */
+    ReplStreamEnd *end; /* what the client's side knows of the end; fixed once tied */
 };
+
+static void
+replRelayClear(ReplLineWork *work)
+{
+    ReplRelay *relay = (ReplRelay *)work;
+
+    replFdClose(relay->fd);
+    replStreamEndUnref(relay->end);
+    replLineUnref(relay->line);
+    replLockClear(&relay->lock);
+    g_free(relay->volume);
+    g_free(relay->buf);
+}
 
 void
 replRelayFree(ReplRelay *relay)
 {
     if (!relay)
         return;
-    if (relay->stream)
-        virStreamFree(relay->stream);
-    virResetLastError();
-    replLinkUnref(relay->link);
-    replFdClose(relay->fd);
-    replStreamEndUnref(relay->end);
-    g_free(relay->pool);
-    g_free(relay->volume);
-    g_free(relay);
+    replLineDrop(&relay->work);
+    {
+        REPL_GUARD(&relay->lock);
+        replLockWake(&relay->lock);
+    }
+    replLineWorkUnref(&relay->work);
 }
+
+/* ---- the client's side, in the line's thread */
+
+typedef enum {
+    REPL_RELAY_MORE,
+    REPL_RELAY_END,  /* the volume's, or that of what was asked for */
+    REPL_RELAY_GONE, /* the client's */
+    REPL_RELAY_FAILED
+} ReplRelayTurn;
+
+/* Sends (MSG_DONTWAIT), or receives, once the client is ready; its waiting is no silence of the peer's. Returns the bytes that
+ * went, 0 at the end, -1 when the client has gone or the relay was given up. */
+static ssize_t
+replRelayMove(ReplRelay *relay, const char *give, char *take, gsize len)
+{
+    for (;;) {
+        REPL_GUARD(&relay->lock);
+        struct pollfd event = {.fd = relay->fd, .events = give ? POLLOUT : POLLIN};
+        ssize_t done = -1;
+
+        replLineMoved(&relay->work);
+        if (relay->fd < 0)
+            return -1;
+        if (poll(&event, 1, REPL_RELAY_TICK_ms) > 0)
+            done = give ? send(relay->fd, give, len, MSG_NOSIGNAL | MSG_DONTWAIT)
+                        : recv(relay->fd, take, len, MSG_DONTWAIT);
+        else
+            errno = EAGAIN;
+        if (done >= 0 || (errno != EAGAIN && errno != EINTR))
+            return done;
+    }
+}
+
+/* All of it to the client. FALSE when it has gone. */
+static gboolean
+replRelayGive(ReplRelay *relay, gsize len)
+{
+    gsize at = 0;
+
+    while (at < len) {
+        ssize_t done = replRelayMove(relay, relay->buf + at, NULL, len - at);
+
+        if (done < 0)
+            return FALSE;
+        at += (gsize)done;
+    }
+    return TRUE;
+}
+
+/* ---- the peer's side, in the line's thread */
 
 /* Opens the stream for the next piece, or for all that is to be written. Returns 0, or -1 (libvirt's error). */
 static int
-replRelayOpenStream(ReplRelay *relay, guint64 length)
+replRelayOpenStream(ReplRelay *relay, ReplLink *link, virStoragePoolPtr pool, guint64 length)
 {
-    virStorageVolPtr vol =
-        replVirt.GetStorageVol(relay->link->conn, relay->pool, relay->volume, relay->volume, NULL, NULL);
+    virStorageVolPtr vol = replVirt.GetStorageVol(link->conn, virStoragePoolGetName(pool), relay->volume,
+                                                  relay->volume, NULL, NULL);
     int ret = -1;
 
     if (!vol)
         return -1;
-    if ((relay->stream = virStreamNew(relay->link->conn, 0)))
+    if ((relay->stream = virStreamNew(link->conn, 0)))
         ret = relay->upload ? virStorageVolUpload(vol, relay->stream, relay->offset, length, 0)
                             : virStorageVolDownload(vol, relay->stream, relay->offset, length, 0);
     replVolUnref(vol);
@@ -78,63 +149,16 @@ replRelayPiece(const ReplRelay *relay, guint64 done)
     return MIN(left, REPL_RELAY_PIECE_bytes);
 }
 
-ReplRelay *
-replRelayOpen(const ReplPeerUri *uri, const char *pool, const char *volume, gboolean upload, guint64 offset,
-              guint64 length, GError **err)
-{
-    ReplRelay *relay;
-    ReplLink *link = replLinkOpen(uri, 0, replPeersWait_s(), NULL, err);
-
-    if (!link)
-        return NULL;
-    relay = g_new0(ReplRelay, 1);
-    relay->link = link;
-    relay->pool = g_strdup(pool);
-    relay->volume = g_strdup(volume);
-    relay->upload = upload;
-    relay->offset = offset;
-    relay->length = length;
-    relay->fd = -1;
-    if (replRelayOpenStream(relay, upload ? length : replRelayPiece(relay, 0)) == 0)
-        return relay;
-    replLinkTakeError(uri->text, uri->transport, FALSE, err);
-    replRelayFree(relay);
-    return NULL;
-}
-
-/* All of @buf to the client. FALSE when it has gone. */
-static gboolean
-replRelayGive(int fd, const char *buf, gsize len)
-{
-    while (len > 0) {
-        ssize_t done = send(fd, buf, len, MSG_NOSIGNAL);
-
-        if (done < 0 && errno != EINTR)
-            return FALSE;
-        if (done > 0) {
-            buf += done;
-            len -= (gsize)done;
-        }
-    }
-    return TRUE;
-}
-
-typedef enum {
-    REPL_RELAY_MORE,
-    REPL_RELAY_END,  /* the volume's, or that of what was asked for */
-    REPL_RELAY_GONE, /* the client's */
-    REPL_RELAY_FAILED
-} ReplRelayTurn;
-
 /* One piece; the stream for it is open. */
 static ReplRelayTurn
-replRelayDownPiece(ReplRelay *relay, char *buf, guint64 wanted, guint64 *got)
+replRelayDownPiece(ReplRelay *relay, guint64 wanted, guint64 *got)
 {
     int len;
 
     *got = 0;
-    while ((len = virStreamRecv(relay->stream, buf, REPL_RELAY_BUFFER_bytes)) > 0) {
-        if (!replRelayGive(relay->fd, buf, (gsize)len)) {
+    while ((len = virStreamRecv(relay->stream, relay->buf, REPL_RELAY_BUFFER_bytes)) > 0) {
+        replLineMoved(&relay->work);
+        if (!replRelayGive(relay, (gsize)len)) {
             virStreamAbort(relay->stream);
             return REPL_RELAY_GONE;
         }
@@ -147,7 +171,7 @@ replRelayDownPiece(ReplRelay *relay, char *buf, guint64 wanted, guint64 *got)
 }
 
 static ReplRelayTurn
-replRelayDown(ReplRelay *relay, char *buf)
+replRelayDown(ReplRelay *relay, ReplLink *link, virStoragePoolPtr pool)
 {
     guint64 done = 0;
 
@@ -158,9 +182,9 @@ replRelayDown(ReplRelay *relay, char *buf)
 
         if (wanted == 0)
             return REPL_RELAY_END;
-        if (!relay->stream && replRelayOpenStream(relay, wanted) < 0)
+        if (!relay->stream && replRelayOpenStream(relay, link, pool, wanted) < 0)
             return REPL_RELAY_FAILED;
-        turn = replRelayDownPiece(relay, buf, wanted, &got);
+        turn = replRelayDownPiece(relay, wanted, &got);
         done += got;
         relay->offset += got;
         if (turn != REPL_RELAY_MORE)
@@ -169,22 +193,20 @@ replRelayDown(ReplRelay *relay, char *buf)
 }
 
 static ReplRelayTurn
-replRelayUp(ReplRelay *relay, char *buf)
+replRelayUp(ReplRelay *relay)
 {
-    for (;;) {
-        ssize_t len = recv(relay->fd, buf, REPL_RELAY_BUFFER_bytes, 0);
+    ssize_t len;
+
+    while ((len = replRelayMove(relay, NULL, relay->buf, REPL_RELAY_BUFFER_bytes)) > 0) {
         ssize_t done = 0;
 
-        if (len < 0 && errno == EINTR)
-            continue;
-        if (len <= 0)
-            break;
         while (done < len) {
-            int sent = virStreamSend(relay->stream, buf + done, (size_t)(len - done));
+            int sent = virStreamSend(relay->stream, relay->buf + done, (size_t)(len - done));
 
             if (sent < 0)
                 return REPL_RELAY_FAILED;
             done += sent;
+            replLineMoved(&relay->work);
         }
     }
     if (!replStreamEndIsGood(relay->end)) {
@@ -194,52 +216,149 @@ replRelayUp(ReplRelay *relay, char *buf)
     return virStreamFinish(relay->stream) < 0 ? REPL_RELAY_FAILED : REPL_RELAY_END;
 }
 
+/* Waits for the client's stream, which the call that opened this ties soon. FALSE: it never will. */
+static gboolean
+replRelayAwaitTie(ReplRelay *relay)
+{
+    REPL_GUARD(&relay->lock);
+
+    relay->open = TRUE;
+    replLockWake(&relay->lock);
+    while (!relay->tied && !replLineStopped(&relay->work))
+        replLockWait(&relay->lock);
+    return relay->tied;
+}
+
+static int
+replRelayRun(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, GError **err)
+{
+    ReplRelay *relay = (ReplRelay *)work;
+    guint64 length = relay->upload ? relay->length : replRelayPiece(relay, 0);
+    ReplRelayTurn turn = REPL_RELAY_FAILED;
+
+    if (replRelayOpenStream(relay, link, pool, length) == 0) {
+        if (!replRelayAwaitTie(relay)) {
+            virStreamAbort(relay->stream);
+            turn = REPL_RELAY_GONE;
+        } else {
+            turn = relay->upload ? replRelayUp(relay) : replRelayDown(relay, link, pool);
+        }
+    }
+    if (turn == REPL_RELAY_FAILED)
+        replLineFail(link, err);
+    /* The byte that replRelayStart() left in our end: a socket that closes with it unread is reset, not ended. */
+    if (!relay->upload && turn == REPL_RELAY_END && replRelayMove(relay, NULL, relay->buf, 1) < 0)
+        replWarn("The download of volume '%s' ends with an error: its client is gone", relay->volume);
+    if (relay->stream)
+        virStreamFree(g_steal_pointer(&relay->stream));
+    virResetLastError();
+    return turn == REPL_RELAY_FAILED ? -1 : 0;
+}
+
+/* ---- opening */
+
+static gboolean
+replRelayIsOpen(ReplRelay *relay)
+{
+    REPL_GUARD(&relay->lock);
+
+    return relay->open;
+}
+
+/* Looks, for replLineAwait(), whether the stream is open or never will be. */
+static gboolean
+replRelayIsReady(gpointer opaque)
+{
+    ReplRelay *relay = opaque;
+
+    if (replLineIsDone(&relay->work))
+        return TRUE;
+    REPL_GUARD(&relay->lock);
+    if (!relay->open)
+        replLockWaitUntil(&relay->lock, g_get_monotonic_time() + REPL_RELAY_LOOK_us);
+    return relay->open;
+}
+
+ReplRelay *
+replRelayOpen(const ReplPeerUri *uri, const char *pool, const char *volume, gboolean upload, guint64 offset,
+              guint64 length, GError **err)
+{
+    ReplRelay *relay = replLineWorkNew(sizeof(*relay), replRelayRun, replRelayClear);
+
+    replLockInit(&relay->lock);
+    relay->line = replLineNew(uri, pool, 0);
+    relay->volume = g_strdup(volume);
+    relay->upload = upload;
+    relay->offset = offset;
+    relay->length = length;
+    relay->fd = -1;
+    relay->buf = g_malloc(REPL_RELAY_BUFFER_bytes);
+    if (replLineStart(relay->line, &relay->work, err) == 0 &&
+        replLineAwait(relay->line, &relay->work, replRelayIsReady, relay, err) == 0 &&
+        (replRelayIsOpen(relay) || replLineWait(relay->line, &relay->work, err) == 0))
+        return relay;
+    replRelayFree(relay);
+    return NULL;
+}
+
+/* ---- the watcher */
+
 static void
 replRelayMain(gpointer opaque)
 {
     ReplRelay *relay = opaque;
-    g_autofree char *buf = g_malloc(REPL_RELAY_BUFFER_bytes);
-    ReplRelayTurn turn = relay->upload ? replRelayUp(relay, buf) : replRelayDown(relay, buf);
     g_autoptr(GError) err = NULL;
 
-    if (turn == REPL_RELAY_FAILED) {
-        replLinkTakeError(relay->link->uri, relay->link->transport, FALSE, &err);
+    if (replLineWait(relay->line, &relay->work, &err) < 0)
         replWarn("The %s of volume '%s' has failed: %s", relay->upload ? "upload" : "download", relay->volume,
                  err->message);
-    }
-    /* The byte that replRelayStart() left in our end: a socket that closes with it unread is reset, not ended. */
-    if (!relay->upload && turn == REPL_RELAY_END && recv(relay->fd, buf, 1, 0) < 0)
-        replWarn("The download of volume '%s' ends with an error: %s", relay->volume, g_strerror(errno));
     replStreamEndTell(relay->end, err);
+    replLockTake(&relay->lock);
+    replFdClose(relay->fd);
+    relay->fd = -1;
+    replLockDrop(&relay->lock);
     replRelayFree(relay);
+}
+
+/* Gives the client one end of a socket pair. Returns 0, or -1 with @err set. */
+static int
+replRelayTie(ReplRelay *relay, virStreamPtr stream, virConnectPtr conn, GError **err)
+{
+    int fds[2];
+    g_auto(ReplFd) client = -1;
+    g_auto(ReplFd) ours = -1;
+    ReplStreamEnd *end;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
+        replErrorSetSystem(err, errno, _("There is no way to the client for volume '%s'"), relay->volume);
+        return -1;
+    }
+    client = fds[0];
+    ours = fds[1];
+    if (!relay->upload && send(client, "", 1, MSG_NOSIGNAL) != 1) {
+        replErrorSetSystem(err, errno, _("There is no way to the client for volume '%s'"), relay->volume);
+        return -1;
+    }
+    if (!(end = replStreamEndOpen(stream, conn, &client, relay->upload, err)))
+        return -1;
+    REPL_GUARD(&relay->lock);
+    relay->fd = replFdSteal(&ours);
+    relay->end = end;
+    relay->tied = TRUE;
+    replLockWake(&relay->lock);
+    return 0;
 }
 
 int
 replRelayStart(ReplRelay *relay, virStreamPtr stream, virConnectPtr conn, GError **err)
 {
-    int fds[2];
-    g_auto(ReplFd) client = -1;
-
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
-        replErrorSetSystem(err, errno, _("There is no way to the client for volume '%s'"), relay->volume);
-        replRelayFree(relay);
-        return -1;
+    relay->work.quiet_s = REPL_LINE_QUIET_s;
+    if (replRelayTie(relay, stream, conn, err) == 0) {
+        if (replCallsDetached("repl-peer-bytes", replRelayMain, relay))
+            return 0;
+        replErrorSet(err, VIR_ERR_NO_MEMORY, _("There is no thread to carry the bytes of volume '%s'"),
+                     relay->volume);
     }
-    client = fds[0];
-    relay->fd = fds[1];
-    if (!relay->upload && send(client, "", 1, MSG_NOSIGNAL) != 1) {
-        replErrorSetSystem(err, errno, _("There is no way to the client for volume '%s'"), relay->volume);
-        replRelayFree(relay);
-        return -1;
-    }
-    if (!(relay->end = replStreamEndOpen(stream, conn, &client, relay->upload, err))) {
-        replRelayFree(relay);
-        return -1;
-    }
-    if (replCallsDetached("repl-peer-bytes", replRelayMain, relay))
-        return 0;
-    replErrorSet(err, VIR_ERR_NO_MEMORY, _("There is no thread to carry the bytes of volume '%s'"),
-                 relay->volume);
     replRelayFree(relay);
     return -1;
 }

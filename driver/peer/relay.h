@@ -1,15 +1,21 @@
 /*
  * relay.h: the bytes of a volume on another host, between a client's stream and the peer's
  *
- * A client's stream gets one end of a socket pair; a thread carries the bytes between the other end and a stream of a connection
- * of its own (a connection that moves data answers nothing else in time). The client sees an error, never a short file, when
- * the peer fails: a download that breaks off resets the socket, and the end of an upload waits until the peer has confirmed it.
+ * In:    where the volume is, and a client's stream.
+ * Owner: the call that opens it, until replRelayStart(); then its own two threads.
+ * Lock:  one guards our end of the socket pair whose other end libvirt serves to the client.
+ *
+ * One thread, that of a line (line.h), carries the bytes between the socket and a stream of a connection of its own. Another
+ * one watches it: while the client takes or gives nothing all is well, while the peer does not for long the relay is
+ * given up. The client sees an error, never a short file, when the peer fails: a download that breaks off resets the
+ * socket, and the end of an upload waits until the peer has confirmed it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
 
-#include "peer/link.h"
+#include "peer/uri.h"
+#include "virt/virt.h"
 
 typedef struct _ReplRelay ReplRelay;
 
