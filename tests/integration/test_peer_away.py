@@ -39,6 +39,12 @@ def fails(host, *args):
     return time.monotonic() - began, message
 
 
+def configure(host, text):
+    with open(os.path.join(host.dir, "etc/storage-replication.conf"), "w") as f:
+        f.write(text)
+    host.restart()
+
+
 def refused(host, name):
     """The libvirtError that counting the pool's volumes gives."""
     conn = host.connect()
@@ -238,6 +244,50 @@ def test_streams_break_with_an_error(pair, far, scratch, way, how):
     assert wait_until(lambda: here.threads() < 40, 60)
 
 
+def test_calls_and_streams_that_break_in_every_way(pair, far, scratch):
+    """Rounds of silence and death while calls of all kinds are under way: the daemon lives, and is right again."""
+    here, there, link = pair
+    pool = far[0]
+    configure(here, "peer_seconds = 1\n")
+    pool.wait_peer("connected")
+    here.ok("vol-create-as", pool.name, "big.raw", "64M", "--format", "raw")
+    pid = here.process.pid
+
+    def upload():
+        here.virsh("vol-upload", "big.raw", scratch + "/data", "--pool", pool.name, timeout_s=120)
+
+    def call(what):
+        here.virsh(what, pool.name, timeout_s=120)
+
+    for number in range(int(os.environ.get("REPL_TEST_ROUNDS", "2"))):
+        with open(scratch + "/data", "wb") as f:
+            f.write(os.urandom(24 << 20))
+        link.shape("200mbit")
+        threads = [threading.Thread(target=upload)] + [
+            threading.Thread(target=call, args=(what,)) for what in ("pool-refresh", "vol-list", "pool-info")]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3 * (number % 4))
+        if number % 2:
+            there.kill()
+        else:
+            link.swallow()
+        for thread in threads:
+            thread.join(150)
+        if number % 2:
+            there.start()
+        else:
+            link.deliver()
+        link.shape(None)
+        pool.wait_peer("connected")
+        assert wait_until(lambda: here.virsh("vol-list", pool.name).rc == 0, 60)
+    assert here.process.pid == pid and here.process.poll() is None
+    here.ok("vol-upload", "big.raw", scratch + "/data", "--pool", pool.name)
+    here.ok("vol-download", "big.raw", scratch + "/back", "--pool", pool.name)
+    with open(scratch + "/data", "rb") as one, open(scratch + "/back", "rb") as other:
+        assert one.read() == other.read(24 << 20)
+
+
 def test_nothing_is_left_of_connections_that_broke(pair, far):
     here, there, _ = pair
     pool = far[0]
@@ -257,9 +307,7 @@ def test_nothing_is_left_of_connections_that_broke(pair, far):
 def test_configured_time(pair, far):
     here, _, link = pair
     pool = far[0]
-    with open(os.path.join(here.dir, "etc/storage-replication.conf"), "w") as f:
-        f.write("peer_seconds = 1\n")
-    here.restart()
+    configure(here, "peer_seconds = 1\n")
     pool.wait_peer("connected")
     pool.volumes()
     link.swallow()
