@@ -82,7 +82,8 @@ replLocalAddBasis(ReplLocalTarget *target, const ReplGraph *graph, ReplBasis *ba
 static ReplBasis *
 replLocalBasis(ReplLocalTarget *target)
 {
-    g_autoptr(ReplGraph) graph = replGraphScan(replServiceCache(), target->set, target->dir, NULL);
+    g_autoptr(ReplGraph) graph =
+        replGraphScan(replServiceCache(), target->set, target->dir, REPL_GRAPH_RECENTLY, NULL);
     g_autoptr(GPtrArray) names = graph ? replLocalKinNames(target, target->source, graph) : NULL;
     g_autoptr(GPtrArray) own = replLocalOwn(target);
     g_autoptr(ReplBasis) basis = replBasisNew();

@@ -60,13 +60,18 @@ replLocalTaken(const ReplLocalTarget *target, const GPtrArray *own, gboolean acc
     return (char **)g_ptr_array_free(taken, FALSE);
 }
 
-/* Takes the layers that an earlier attempt has put in place off the usage: the plan counts them among what it
- * adds. */
-static void
-replLocalDiscount(const ReplLocalTarget *target, const GPtrArray *own, ReplGraph *graph, ReplAmounts *usage)
+/* What counts against the quota. The layers that an earlier attempt has put in place are left out: the plan
+ * counts them among what it adds. */
+static int
+replLocalUsage(const ReplLocalTarget *target, const GPtrArray *own, ReplAmounts *usage, GError **err)
 {
+    g_autoptr(ReplGraph) graph =
+        replGraphScan(replServiceCache(), target->set, target->dir, REPL_GRAPH_NOW, err);
     guint i;
 
+    if (!graph)
+        return -1;
+    *usage = replGraphUsage(graph, target->dir);
     for (i = 0; i < own->len; i++) {
         const ReplJobLayer *layer = g_ptr_array_index(own, i);
         const ReplGraphNode *node;
@@ -82,6 +87,8 @@ replLocalDiscount(const ReplLocalTarget *target, const GPtrArray *own, ReplGraph
             usage->images--;
         usage->bytes -= (gint64)replGraphNodeBytes(node);
     }
+    replMakersCorrectUsage(target->region->uuidstr, target->holding, TRUE, usage);
+    return 0;
 }
 
 int
@@ -89,10 +96,9 @@ replLocalFacts(ReplTarget *base, ReplTargetFacts *facts, GError **err)
 {
     ReplLocalTarget *target = (ReplLocalTarget *)base;
     g_autoptr(GPtrArray) own = replLocalOwn(target);
-    g_autoptr(ReplGraph) graph = NULL;
 
-    if (replLocalTargetOpen(target, err) < 0 ||
-        !(graph = replGraphScan(replServiceCache(), target->set, target->dir, err)))
+    if (replLocalTargetOpen(target, err) < 0 || (replQuotaIsSet(&target->region->label->quota) &&
+                                                 replLocalUsage(target, own, &facts->usage, err) < 0))
         return -1;
     replLockTake(&target->journal->lock);
     facts->accepted = target->journal->accepted;
@@ -100,9 +106,6 @@ replLocalFacts(ReplTarget *base, ReplTargetFacts *facts, GError **err)
     facts->pool = g_strdup(target->region->name);
     facts->poolUuid = g_strdup(target->region->uuidstr);
     facts->label = replLabelCopy(target->region->label);
-    facts->usage = replGraphUsage(graph, target->dir);
-    replLocalDiscount(target, own, graph, &facts->usage);
-    replMakersCorrectUsage(target->region->uuidstr, target->holding, TRUE, &facts->usage);
     replPartialsMeasure(target->staging, target->journal->record->id, &facts->partial_bytes, NULL);
     if (replPoolDirFree(target->dir, &facts->free_bytes, err) == 0 &&
         (facts->taken = replLocalTaken(target, own, facts->accepted, err)))
@@ -180,7 +183,8 @@ static GPtrArray *
 replLocalAskSized(void *opaque, guint64 size_bytes)
 {
     const ReplLocalTarget *target = ((ReplLocalAsk *)opaque)->target;
-    g_autoptr(ReplGraph) graph = replGraphScan(replServiceCache(), target->set, target->dir, NULL);
+    g_autoptr(ReplGraph) graph =
+        replGraphScan(replServiceCache(), target->set, target->dir, REPL_GRAPH_CLOSED, NULL);
 
     return graph ? replGraphSized(graph, target->dir, size_bytes) : g_ptr_array_new_with_free_func(g_free);
 }
@@ -260,7 +264,8 @@ replLocalFindFar(ReplLocalAsk *ask, ReplSource *source, const ReplSourceFacts *f
 static int
 replLocalPresentAreImages(const ReplLocalTarget *target, ReplPresent *present, guint count, GError **err)
 {
-    g_autoptr(ReplGraph) graph = replGraphScan(replServiceCache(), target->set, target->dir, err);
+    g_autoptr(ReplGraph) graph =
+        replGraphScan(replServiceCache(), target->set, target->dir, REPL_GRAPH_RECENTLY, err);
     guint i;
 
     for (i = 0; graph && i < count; i++) {

@@ -126,7 +126,8 @@ replLocalSourceStops(void *opaque)
 static gboolean
 replLocalSourceIsNeeded(const ReplLocalSource *source, const ReplLayer *file)
 {
-    g_autoptr(ReplGraph) graph = replGraphScan(replServiceCache(), source->set, file->pool, NULL);
+    g_autoptr(ReplGraph) graph =
+        replGraphScan(replServiceCache(), source->set, file->pool, REPL_GRAPH_RECENTLY, NULL);
     g_autoptr(GPtrArray) overlays = graph ? replGraphDependents(graph, file->pool, file->volume) : NULL;
 
     return !overlays || overlays->len > 0;

@@ -96,7 +96,8 @@ replLocalLook(ReplTarget *base, GError **err)
 static gboolean
 replLocalIsNeeded(const ReplLocalTarget *target, const char *volume)
 {
-    g_autoptr(ReplGraph) graph = replGraphScan(replServiceCache(), target->set, target->dir, NULL);
+    g_autoptr(ReplGraph) graph =
+        replGraphScan(replServiceCache(), target->set, target->dir, REPL_GRAPH_NOW, NULL);
     g_autoptr(GPtrArray) overlays = NULL;
 
     if (!graph)

@@ -51,8 +51,8 @@ typedef struct {
     ReplLabel *label; /* with the quota; a peer's label counts for its pool */
     char *
         *taken; /* all names that the replica's volumes must not have: those of this job are not among them */
-    ReplAmounts usage;     /* now, with all that other jobs are going to add */
-    guint64 free_bytes;    /* on its file system */
+    ReplAmounts usage;  /* now, with all that other jobs are going to add; 0 where the label has no quota */
+    guint64 free_bytes; /* on its file system */
     guint64 partial_bytes; /* of them used by unfinished layers of this job */
     gboolean accepted; /* the replica's name is held by this job: it is counted in the usage, but not taken */
 } ReplTargetFacts;

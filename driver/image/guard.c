@@ -92,7 +92,7 @@ replGuardScan(const ReplRegion *region, const ReplPoolSet *set, const ReplPoolDi
         replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"), region->name);
         return NULL;
     }
-    return replGraphScan(replServiceCache(), set, *dir, err);
+    return replGraphScan(replServiceCache(), set, *dir, REPL_GRAPH_NOW, err);
 }
 
 int

@@ -175,7 +175,8 @@ static int
 replOverviewPlaceImages(const ReplRegion *region, ReplOverview *overview, GError **err)
 {
     g_autoptr(ReplPoolSet) set = replRegionsSet();
-    g_autoptr(ReplGraph) graph = replGraphScan(replServiceCache(), set, region->dir, err);
+    g_autoptr(ReplGraph) graph =
+        replGraphScan(replServiceCache(), set, region->dir, REPL_GRAPH_RECENTLY, err);
     guint i;
 
     for (i = 0; graph && i < overview->images->len; i++) {

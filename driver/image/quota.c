@@ -15,12 +15,6 @@
 static ReplLock replQuotaLock = REPL_LOCK_INIT;
 static GHashTable *replQuotaTaken; /* pool UUID -> ReplAmounts of calls under way */
 
-static gboolean
-replQuotaIsNone(const ReplLabel *label)
-{
-    return label->quota.images < 0 && label->quota.snapshots < 0 && label->quota.bytes < 0;
-}
-
 /* Called with the lock held. */
 static ReplAmounts *
 replQuotaOf(const char *poolUuid)
@@ -48,7 +42,7 @@ replQuotaUsage(const ReplRegion *region, ReplAmounts *usage, GError **err)
         replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"), region->name);
         return -1;
     }
-    if (!(graph = replGraphScan(replServiceCache(), set, dir, err)))
+    if (!(graph = replGraphScan(replServiceCache(), set, dir, REPL_GRAPH_NOW, err)))
         return -1;
     *usage = replGraphUsage(graph, dir);
     replMakersCorrectUsage(region->uuidstr, NULL, TRUE, usage);
@@ -81,7 +75,7 @@ replQuotaEnter(const ReplRegion *region, const char *volume, const ReplAmounts *
 {
     ReplAmounts *taken;
 
-    if (!region->dir || replQuotaIsNone(region->label))
+    if (!region->dir || !replQuotaIsSet(&region->label->quota))
         return 0;
 
     REPL_GUARD(&replQuotaLock);
@@ -101,7 +95,7 @@ replQuotaLeave(const ReplRegion *region, const ReplAmounts *adds)
     g_autoptr(ReplLocked) locker G_GNUC_UNUSED = NULL;
     ReplAmounts *taken;
 
-    if (!region->dir || replQuotaIsNone(region->label))
+    if (!region->dir || !replQuotaIsSet(&region->label->quota))
         return;
     locker = replLockTake(&replQuotaLock);
     taken = replQuotaOf(region->uuidstr);
@@ -113,7 +107,7 @@ replQuotaLeave(const ReplRegion *region, const ReplAmounts *adds)
 int
 replQuotaBegin(const ReplRegion *region, const char *volume, const ReplAmounts *adds, GError **err)
 {
-    if (!region->dir || replQuotaIsNone(region->label))
+    if (!region->dir || !replQuotaIsSet(&region->label->quota))
         return 0;
     replLockTake(&replQuotaLock);
     if (replQuotaCheck(region, volume, adds, err) == 0)
@@ -125,6 +119,6 @@ replQuotaBegin(const ReplRegion *region, const char *volume, const ReplAmounts *
 void
 replQuotaEnd(const ReplRegion *region)
 {
-    if (region->dir && !replQuotaIsNone(region->label))
+    if (region->dir && replQuotaIsSet(&region->label->quota))
         replLockDrop(&replQuotaLock);
 }

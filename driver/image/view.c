@@ -331,7 +331,7 @@ replViewUsage(const ReplRegion *region, ReplAmounts *usage)
     g_autoptr(GError) err = NULL;
     g_autoptr(ReplGraph) graph = NULL;
 
-    if (!dir || !(graph = replGraphScan(replServiceCache(), set, dir, &err))) {
+    if (!dir || !(graph = replGraphScan(replServiceCache(), set, dir, REPL_GRAPH_RECENTLY, &err))) {
         replWarn("The usage of pool '%s' cannot be counted: %s", region->name,
                  err ? err->message : "the pool is not active");
         return -1;

@@ -35,3 +35,9 @@ replLabelFree(ReplLabel *label)
     g_free(label->project);
     g_free(label);
 }
+
+gboolean
+replQuotaIsSet(const ReplAmounts *quota)
+{
+    return quota->images >= 0 || quota->snapshots >= 0 || quota->bytes >= 0;
+}

@@ -21,6 +21,10 @@ typedef struct {
     gint64 bytes;
 } ReplAmounts;
 
+/* Whether there is a limit at all. */
+gboolean
+replQuotaIsSet(const ReplAmounts *quota);
+
 /* The region's name in the hidden label of a pool that has no label of its own: no region can be called so. */
 #define REPL_LABEL_TRANSIT "-"
 

@@ -75,12 +75,13 @@ replGraphDestroy(gpointer opaque)
 }
 
 ReplGraph *
-replGraphScan(ReplGraphCache *cache, const ReplPoolSet *set, const ReplPoolDir *must, GError **err)
+replGraphScan(ReplGraphCache *cache, const ReplPoolSet *set, const ReplPoolDir *must, ReplGraphLocked locked,
+              GError **err)
 {
     ReplGraph *graph = replGraphCacheKept(cache, replGraphMake, replGraphDestroy);
 
     replLockTake(&graph->lock);
-    if (graph->depth == 0 && replGraphSync(graph, cache, set, must, err) < 0) {
+    if (graph->depth == 0 && replGraphSync(graph, cache, set, must, locked, err) < 0) {
         replLockDrop(&graph->lock);
         return NULL;
     }

@@ -4,7 +4,7 @@
  * A graph is kept with the header cache. Each time it is asked for, only the volumes that were touched since
  * are looked at, so that the size of a pool does not count. It is locked from replGraphScan() to
  * replGraphFree(), and shows one moment until then; the thread that holds it may ask for it again, and gets
- * the same picture. Everything that QEMU would follow counts as needing, also what a chain is not allowed to
+ * the same picture, however it asks. Everything that QEMU would follow counts as needing, also what a chain is not allowed to
  * do (other regions, symbolic links): a guard must rather hold too much. Protocol and json: backing names are
  * not seen, nor are backing files of formats other than qcow2.
  *
@@ -19,10 +19,19 @@ typedef struct ReplGraphNode ReplGraphNode;
 
 typedef struct ReplGraph ReplGraph;
 
+/* QEMU may write to an image that it has open by ways that give no events: such images are locked, and are looked at anew. But
+ * to learn which files are locked the kernel stops all locking of the host for a moment (10 ms and more), so: */
+typedef enum {
+    REPL_GRAPH_NOW,      /* for a decision: those that are locked at this moment */
+    REPL_GRAPH_RECENTLY, /* for what is shown: those that were locked a second ago */
+    REPL_GRAPH_CLOSED,   /* for who does not care about open images: none */
+} ReplGraphLocked;
+
 /* Looks at all pools of @set, which must outlive the graph. A directory that cannot be listed is left out with a log
  * line, except that of @must (NULL: none), which makes it fail: NULL with @err set. */
 ReplGraph *
-replGraphScan(ReplGraphCache *cache, const ReplPoolSet *set, const ReplPoolDir *must, GError **err);
+replGraphScan(ReplGraphCache *cache, const ReplPoolSet *set, const ReplPoolDir *must, ReplGraphLocked locked,
+              GError **err);
 
 void
 replGraphFree(ReplGraph *graph);

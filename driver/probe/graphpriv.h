@@ -101,4 +101,4 @@ replGraphFollow(const ReplGraph *graph, const ReplGraphDir *dir, const char *pat
 /* Brings @graph up to date with the pools of @set. Returns 0, or -1 with @err set when @must cannot be listed. */
 int
 replGraphSync(ReplGraph *graph, ReplGraphCache *cache, const ReplPoolSet *set, const ReplPoolDir *must,
-              GError **err);
+              ReplGraphLocked locked, GError **err);

@@ -2,8 +2,8 @@
  * graphsync.c: a graph is brought up to date
  *
  * What was touched is looked at, and nothing else: a pool of 10,000 volumes in which nothing happened costs a read of
- * no events. A directory that cannot be watched is looked at as a whole each time. Files that are locked are looked at
- * each time, too, since QEMU may write them by ways that give no events.
+ * no events. A directory that cannot be watched is looked at as a whole each time. Files that are locked are looked at,
+ * too (see graph.h), since QEMU may write them by ways that give no events.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "probe/locked.h"
 #include "store/files.h"
+
+#define REPL_GRAPH_RECENTLY_us G_USEC_PER_SEC
 
 /* Lets go of the pools of the last set, and takes those of this one. Returns whether directories came or went. */
 static gboolean
@@ -73,9 +75,9 @@ replGraphTouched(int number, const char *name, void *opaque)
 
 /* Files that a process has locked are as good as touched. */
 static void
-replGraphTouchLocked(ReplGraph *graph)
+replGraphTouchLocked(ReplGraph *graph, gint64 maxAge_us)
 {
-    g_autoptr(GHashTable) inodes = replLockedInodes();
+    g_autoptr(GHashTable) inodes = replLockedInodes(maxAge_us);
     GHashTableIter iter;
     gpointer key;
     guint i, k;
@@ -168,13 +170,14 @@ replGraphSyncDir(ReplGraph *graph, ReplGraphCache *cache, ReplGraphDir *dir, GEr
 
 int
 replGraphSync(ReplGraph *graph, ReplGraphCache *cache, const ReplPoolSet *set, const ReplPoolDir *must,
-              GError **err)
+              ReplGraphLocked locked, GError **err)
 {
     gboolean relink = replGraphTakePools(graph, set, must);
     guint i;
 
     replWatchRead(graph->watch, replGraphTouched, graph);
-    replGraphTouchLocked(graph);
+    if (locked != REPL_GRAPH_CLOSED)
+        replGraphTouchLocked(graph, locked == REPL_GRAPH_NOW ? 0 : REPL_GRAPH_RECENTLY_us);
     replGraphTouchLinked(graph);
     for (i = 0; i < graph->dirs->len; i++) {
         ReplGraphDir *dir = g_ptr_array_index(graph->dirs, i);

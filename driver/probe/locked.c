@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/lock.h"
+
 /* "1: OFDLCK ADVISORY  READ -1 fd:01:12345 100 101": the inode is what stands behind the second colon of the
  * device. */
 static gboolean
@@ -33,8 +35,8 @@ replLockedParse(const char *line, guint64 *ino)
     return TRUE;
 }
 
-GHashTable *
-replLockedInodes(void)
+static GHashTable *
+replLockedRead(void)
 {
     GHashTable *inodes = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     FILE *locks = fopen("/proc/locks", "re");
@@ -48,4 +50,21 @@ replLockedInodes(void)
     if (locks)
         fclose(locks);
     return inodes;
+}
+
+GHashTable *
+replLockedInodes(gint64 maxAge_us)
+{
+    static ReplLock lock =
+        REPL_LOCK_INIT; /* guards these two; held while they are read, so that callers share one reading */
+    static GHashTable *known;
+    static gint64 known_us;
+
+    REPL_GUARD(&lock);
+    if (!known || maxAge_us == 0 || g_get_monotonic_time() - known_us > maxAge_us) {
+        g_clear_pointer(&known, g_hash_table_unref);
+        known_us = g_get_monotonic_time();
+        known = replLockedRead();
+    }
+    return g_hash_table_ref(known);
 }

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include <sys/inotify.h>
+#include <sys/mman.h>
 
 #include "test_probe_util.h"
 
@@ -19,7 +20,7 @@ scan(const TestPools *t)
 {
     ReplGraphCache *cache = replGraphCacheNew(REPL_GRAPH_CACHE_ENTRIES);
     g_autoptr(GError) err = NULL;
-    ReplGraph *graph = replGraphScan(cache, t->set, t->a, &err);
+    ReplGraph *graph = replGraphScan(cache, t->set, t->a, REPL_GRAPH_NOW, &err);
 
     g_assert_no_error(err);
     g_ptr_array_add(caches, cache);
@@ -206,11 +207,11 @@ testGone(TestPools *t, gconstpointer unused)
     g_assert_cmpint(close(broken->dirFd), ==, 0);
     broken->dirFd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     replPoolSetAdd(t->set, broken);
-    graph = replGraphScan(cache, t->set, t->a, &err);
+    graph = replGraphScan(cache, t->set, t->a, REPL_GRAPH_NOW, &err);
     g_assert_no_error(err);
     g_assert_nonnull(graph);
     g_clear_pointer(&graph, replGraphFree);
-    g_assert_null(replGraphScan(cache, t->set, broken, &err));
+    g_assert_null(replGraphScan(cache, t->set, broken, REPL_GRAPH_NOW, &err));
     g_assert_error(err, REPL_ERROR, VIR_ERR_SYSTEM_ERROR);
 }
 
@@ -256,15 +257,15 @@ testCache(TestPools *t, gconstpointer unused)
     over("a/top", "one");
     watch = watchOpens("a");
     /* Too new to be believed: looked at again the next time. */
-    graph = replGraphScan(cache, t->set, t->a, NULL);
+    graph = replGraphScan(cache, t->set, t->a, REPL_GRAPH_NOW, NULL);
     g_assert_cmpuint(countOpens(watch), ==, 3);
     g_clear_pointer(&graph, replGraphFree);
     makeOld("a");
     countOpens(watch);
-    graph = replGraphScan(cache, t->set, t->a, NULL);
+    graph = replGraphScan(cache, t->set, t->a, REPL_GRAPH_NOW, NULL);
     g_assert_cmpuint(countOpens(watch), ==, 3);
     g_clear_pointer(&graph, replGraphFree);
-    graph = replGraphScan(cache, t->set, t->a, NULL);
+    graph = replGraphScan(cache, t->set, t->a, REPL_GRAPH_NOW, NULL);
     /* Nothing was touched, nothing is looked at. */
     g_assert_cmpuint(countOpens(watch), ==, 0);
     expectDependents(graph, t->a, "one", "top");
@@ -273,7 +274,7 @@ testCache(TestPools *t, gconstpointer unused)
     /* A change of the same length and a faked mtime shows in the ctime. */
     testRun("qemu-img rebase -u -f qcow2 -b two -F qcow2 a/top && touch -d 2020-01-01 a/top");
     countOpens(watch);
-    graph = replGraphScan(cache, t->set, t->a, NULL);
+    graph = replGraphScan(cache, t->set, t->a, REPL_GRAPH_NOW, NULL);
     g_assert_cmpuint(countOpens(watch), ==, 1);
     expectDependents(graph, t->a, "one", "");
     expectDependents(graph, t->a, "two", "top");
@@ -283,7 +284,7 @@ testCache(TestPools *t, gconstpointer unused)
     testRun("qemu-img create -q -f qcow2 a/zzz 1M");
     makeOld("a");
     countOpens(watch);
-    graph = replGraphScan(cache, t->set, t->a, NULL);
+    graph = replGraphScan(cache, t->set, t->a, REPL_GRAPH_NOW, NULL);
     g_assert_cmpuint(countOpens(watch), ==, 4);
 }
 
@@ -293,8 +294,8 @@ static void
 expectSame(const TestPools *t, ReplGraphCache *cache)
 {
     g_autoptr(ReplGraphCache) otherCache = replGraphCacheNew(REPL_GRAPH_CACHE_ENTRIES);
-    g_autoptr(ReplGraph) kept = replGraphScan(cache, t->set, t->a, NULL);
-    g_autoptr(ReplGraph) fresh = replGraphScan(otherCache, t->set, t->a, NULL);
+    g_autoptr(ReplGraph) kept = replGraphScan(cache, t->set, t->a, REPL_GRAPH_NOW, NULL);
+    g_autoptr(ReplGraph) fresh = replGraphScan(otherCache, t->set, t->a, REPL_GRAPH_NOW, NULL);
     guint i, k;
 
     for (i = 0; i < t->set->pools->len; i++) {
@@ -403,14 +404,49 @@ testWrittenInPlace(TestPools *t, gconstpointer unused)
     over("a/top", "one");
     over("a/other", "two");
     makeOld("a");
-    graph = replGraphScan(cache, t->set, t->a, NULL);
+    graph = replGraphScan(cache, t->set, t->a, REPL_GRAPH_NOW, NULL);
     expectDependents(graph, t->a, "one", "top");
     g_clear_pointer(&graph, replGraphFree);
     data = replReadLimited(t->a->dirFd, "other", 1 << 20, NULL, NULL);
     g_assert_nonnull(data);
     g_assert_cmpint(fd = openat(t->a->dirFd, "top", O_RDWR | O_CLOEXEC), >=, 0);
     g_assert_cmpint(replPwriteFull(fd, data, 4096, 0), ==, 0);
-    graph = replGraphScan(cache, t->set, t->a, NULL);
+    graph = replGraphScan(cache, t->set, t->a, REPL_GRAPH_NOW, NULL);
+    expectDependents(graph, t->a, "one", "");
+    expectDependents(graph, t->a, "two", "other, top");
+}
+
+/* What is written by a way that gives no events, as QEMU may, shows as long as the file is locked, as QEMU's are. */
+static void
+testWrittenUnseen(TestPools *t, gconstpointer unused)
+{
+    g_autoptr(ReplGraphCache) cache = replGraphCacheNew(REPL_GRAPH_CACHE_ENTRIES);
+    const struct flock all = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    g_autoptr(ReplGraph) graph = NULL;
+    g_autofree char *data = NULL;
+    g_auto(ReplFd) fd = -1;
+    void *map;
+
+    testRun("qemu-img create -q -f qcow2 a/one 1M && qemu-img create -q -f qcow2 a/two 1M");
+    over("a/top", "one");
+    over("a/other", "two");
+    makeOld("a");
+    g_assert_cmpint(fd = openat(t->a->dirFd, "top", O_RDWR | O_CLOEXEC), >=, 0);
+    g_assert_cmpint(fcntl(fd, F_OFD_SETLK, &all), ==, 0);
+    graph = replGraphScan(cache, t->set, t->a, REPL_GRAPH_NOW, NULL);
+    expectDependents(graph, t->a, "one", "top");
+    g_clear_pointer(&graph, replGraphFree);
+
+    data = replReadLimited(t->a->dirFd, "other", 1 << 20, NULL, NULL);
+    map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    g_assert_true(data && map != MAP_FAILED);
+    memcpy(map, data, 4096);
+    g_assert_cmpint(msync(map, 4096, MS_SYNC), ==, 0);
+    g_assert_cmpint(munmap(map, 4096), ==, 0);
+    graph = replGraphScan(cache, t->set, t->a, REPL_GRAPH_CLOSED, NULL);
+    expectDependents(graph, t->a, "one", "top");
+    g_clear_pointer(&graph, replGraphFree);
+    graph = replGraphScan(cache, t->set, t->a, REPL_GRAPH_RECENTLY, NULL);
     expectDependents(graph, t->a, "one", "");
     expectDependents(graph, t->a, "two", "other, top");
 }
@@ -428,11 +464,11 @@ testPoolsComeAndGo(TestPools *t, gconstpointer unused)
     over("b/far", "../a/base");
     replPoolSetAdd(one, replPoolDirRef(t->a));
     for (i = 0; i < 3; i++) {
-        graph = replGraphScan(cache, t->set, t->a, NULL);
+        graph = replGraphScan(cache, t->set, t->a, REPL_GRAPH_NOW, NULL);
         expectDependents(graph, t->a, "base", "b/far");
         g_assert_cmpint(replGraphUsage(graph, t->a).snapshots, ==, 1);
         g_clear_pointer(&graph, replGraphFree);
-        graph = replGraphScan(cache, one, t->a, NULL);
+        graph = replGraphScan(cache, one, t->a, REPL_GRAPH_NOW, NULL);
         expectDependents(graph, t->a, "base", "");
         g_assert_cmpint(replGraphUsage(graph, t->a).snapshots, ==, 0);
         g_clear_pointer(&graph, replGraphFree);
@@ -447,7 +483,7 @@ testTooManyChanges(TestPools *t, gconstpointer unused)
     g_autoptr(ReplGraph) graph = NULL;
     guint i;
 
-    graph = replGraphScan(cache, t->set, t->a, NULL);
+    graph = replGraphScan(cache, t->set, t->a, REPL_GRAPH_NOW, NULL);
     g_clear_pointer(&graph, replGraphFree);
     testRun("qemu-img create -q -f qcow2 a/base 1M");
     for (i = 0; i < 20000; i++) {
@@ -457,7 +493,7 @@ testTooManyChanges(TestPools *t, gconstpointer unused)
         g_assert_cmpint(fd, >=, 0);
     }
     over("a/top", "base");
-    graph = replGraphScan(cache, t->set, t->a, NULL);
+    graph = replGraphScan(cache, t->set, t->a, REPL_GRAPH_NOW, NULL);
     expectDependents(graph, t->a, "base", "top");
     g_assert_cmpint(replGraphUsage(graph, t->a).images, ==, 8);
 }
@@ -478,7 +514,7 @@ testThousand(TestPools *t, gconstpointer unused)
     watch = watchOpens("a");
     for (i = 0; i < G_N_ELEMENTS(took_us); i++) {
         gint64 start_us = g_get_monotonic_time();
-        g_autoptr(ReplGraph) graph = replGraphScan(cache, t->set, t->a, NULL);
+        g_autoptr(ReplGraph) graph = replGraphScan(cache, t->set, t->a, REPL_GRAPH_NOW, NULL);
         g_autoptr(GPtrArray) nodes = replGraphDependents(graph, t->a, "base");
 
         took_us[i] = g_get_monotonic_time() - start_us;
@@ -507,7 +543,7 @@ workScan(gpointer opaque)
     guint i;
 
     for (i = 0; i < 100; i++) {
-        g_autoptr(ReplGraph) graph = replGraphScan(work->cache, work->pools->set, NULL, NULL);
+        g_autoptr(ReplGraph) graph = replGraphScan(work->cache, work->pools->set, NULL, REPL_GRAPH_NOW, NULL);
         g_auto(GStrv) names = replChainNames(work->cache, work->pools->set, work->pools->a, "t3");
 
         g_assert_cmpint(g_strv_length(names), ==, 1);
@@ -551,6 +587,7 @@ main(int argc, char **argv)
     testAdd("/graph/cache", testCache);
     testAdd("/graph/follows", testFollows);
     testAdd("/graph/written-in-place", testWrittenInPlace);
+    testAdd("/graph/written-unseen", testWrittenUnseen);
     testAdd("/graph/pools-come-and-go", testPoolsComeAndGo);
     testAdd("/graph/too-many-changes", testTooManyChanges);
     testAdd("/graph/thousand", testThousand);
