@@ -10,8 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "image/view.h"
-#include "probe/graph.h"
+#include "image/listing.h"
 #include "service/makers.h"
 #include "service/service.h"
 #include "store/record.h"
@@ -147,94 +146,6 @@ replOverviewAddShared(const ReplRegion *region, ReplOverview *overview)
     g_ptr_array_sort(overview->shared, replOverviewCompareShared);
 }
 
-/* --- images --- */
-
-/* What its record and its file tell. */
-static void
-replOverviewAddImage(const char *volume, const ReplImage *shown, void *opaque)
-{
-    ReplOverview *overview = opaque;
-    ReplOverviewImage *image;
-
-    if (g_str_equal(volume, REPL_STAGING_NAME))
-        return;
-    image = g_new0(ReplOverviewImage, 1);
-    image->id = g_strdup(shown->id);
-    image->volume = g_strdup(volume);
-    image->name = g_strdup(shown->name ? shown->name : volume);
-    image->status = shown->status;
-    image->type = shown->type;
-    image->source = g_strdup(shown->source.id);
-    image->job = shown->job ? replJobInfoCopy(shown->job) : NULL;
-    g_ptr_array_add(overview->images, image);
-}
-
-/* What other volumes are to them. The graph is locked, and other clients wait for it: nothing is looked at meanwhile. Returns
- * 0, or -1 with @err set. */
-static int
-replOverviewPlaceImages(const ReplRegion *region, ReplOverview *overview, GError **err)
-{
-    g_autoptr(ReplPoolSet) set = replRegionsSet();
-    g_autoptr(ReplGraph) graph =
-        replGraphScan(replServiceCache(), set, region->dir, REPL_GRAPH_RECENTLY, err);
-    guint i;
-
-    for (i = 0; graph && i < overview->images->len; i++) {
-        ReplOverviewImage *image = g_ptr_array_index(overview->images, i);
-        const ReplGraphNode *node = replGraphFind(graph, region->dir, image->volume);
-
-        if (!node)
-            continue;
-        image->isLayer = replGraphIsLayer(graph, node);
-        image->bytes = replGraphNodeBytes(node);
-        image->backing = g_strdup(replGraphNearest(graph, node));
-    }
-    return graph ? 0 : -1;
-}
-
-static int
-replOverviewCompareImages(gconstpointer a, gconstpointer b)
-{
-    const ReplOverviewImage *x = *(ReplOverviewImage *const *)a;
-    const ReplOverviewImage *y = *(ReplOverviewImage *const *)b;
-
-    return strcmp(x->volume, y->volume);
-}
-
-/* The names of the volumes that the caller may see: the stock list. NULL with an error reported. */
-static char **
-replOverviewVolumes(virStoragePoolPtr pool)
-{
-    const ReplVirtStorageDriver *below = replBelowPool(pool);
-    int count = below->storagePoolNumOfVolumes(pool);
-    char **names;
-
-    if (count < 0)
-        return NULL;
-    names = g_new0(char *, (gsize)count + 1);
-    if (below->storagePoolListVolumes(pool, names, count) >= 0)
-        return names;
-    g_free(names); /* the stock driver has freed what was in it */
-    return NULL;
-}
-
-static int
-replOverviewAddImages(virStoragePoolPtr pool, const ReplRegion *region, ReplOverview *overview)
-{
-    g_autoptr(GError) err = NULL;
-    g_auto(GStrv) volumes = replOverviewVolumes(pool);
-
-    if (!volumes)
-        return -1;
-    replViewImages(region, volumes, replOverviewAddImage, overview);
-    if (replOverviewPlaceImages(region, overview, &err) < 0) {
-        replReport(g_steal_pointer(&err));
-        return -1;
-    }
-    g_ptr_array_sort(overview->images, replOverviewCompareImages);
-    return 0;
-}
-
 char *
 replOverviewXml(virStoragePoolPtr pool, const ReplRegion *region, unsigned int flags)
 {
@@ -245,7 +156,7 @@ replOverviewXml(virStoragePoolPtr pool, const ReplRegion *region, unsigned int f
     replOverviewAddShared(region, overview);
     if (flags & REPL_OVERVIEW_IMAGES) {
         replOverviewWantImages(overview, flags >> REPL_OVERVIEW_PART_SHIFT);
-        if (replOverviewAddImages(pool, region, overview) < 0)
+        if (replListingAdd(pool, region, overview) < 0)
             return NULL;
     }
     return replFormatOverview(overview);

@@ -28,9 +28,9 @@ replStandingClear(ReplStanding *standing)
 }
 
 static ReplDisk
-replStandingDisk(const struct statx *st)
+replStandingDisk(const ReplFileLook *look)
 {
-    return S_ISREG(st->stx_mode) && st->stx_size == 0 ? REPL_DISK_EMPTY : REPL_DISK_CONTENT;
+    return look->isRegular && look->identity.size_bytes == 0 ? REPL_DISK_EMPTY : REPL_DISK_CONTENT;
 }
 
 /* Loads the record and tells what it says. */
@@ -162,10 +162,10 @@ replStandingRecordsClear(ReplStandingRecords *records)
 
 void
 replStandingFind(const ReplRegion *region, const ReplStandingRecords *records, const char *volume,
-                 const struct statx *st, ReplStanding *standing)
+                 const ReplFileLook *look, ReplStanding *standing)
 {
     ReplStaging *staging = records->staging;
-    ReplDisk disk = replStandingDisk(st);
+    ReplDisk disk = replStandingDisk(look);
     ReplUse use = replStandingUse(region, volume, standing);
     ReplSays says = REPL_SAYS_NOTHING;
     gboolean unread = FALSE;
@@ -185,7 +185,7 @@ replStandingFind(const ReplRegion *region, const ReplStandingRecords *records, c
     if (says != REPL_SAYS_DAMAGED && says != REPL_SAYS_UNREADABLE) {
         if (records->doubt)
             says = REPL_SAYS_UNREADABLE;
-        else if (disk == REPL_DISK_CONTENT && replUploadIsMarked(records->marks, volume, st->stx_ino))
+        else if (disk == REPL_DISK_CONTENT && replUploadIsMarked(records->marks, volume, look->identity.ino))
             says = REPL_SAYS_UNFINISHED;
     }
     standing->state = replStateOf(disk, use, says);
@@ -197,13 +197,12 @@ void
 replStandingOf(const ReplRegion *region, const char *volume, ReplStanding *standing)
 {
     g_auto(ReplStandingRecords) records = {0};
-    struct statx st;
+    ReplFileLook look;
 
     /* A volume that cannot be looked at counts as not there; stock calls on it say what is wrong. */
-    if (region->dir && statx(region->dir->dirFd, volume, AT_SYMLINK_NOFOLLOW,
-                             STATX_TYPE | STATX_SIZE | STATX_INO, &st) == 0) {
+    if (region->dir && replFileLook(region->dir->dirFd, volume, &look) == 0) {
         replStandingRecordsOpen(region, &records);
-        replStandingFind(region, &records, volume, &st, standing);
+        replStandingFind(region, &records, volume, &look, standing);
     } else {
         standing->state = replStateOf(REPL_DISK_NONE, REPL_USE_NOTHING, REPL_SAYS_NOTHING);
     }

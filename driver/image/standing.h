@@ -5,12 +5,11 @@
  */
 #pragma once
 
-#include <sys/stat.h>
-
 #include "image/state.h"
 #include "job/job.h"
 #include "region/region.h"
 #include "service/holding.h"
+#include "store/files.h"
 
 typedef struct {
     ReplState state;
@@ -35,10 +34,10 @@ replStandingRecordsClear(ReplStandingRecords *records);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplStandingRecords, replStandingRecordsClear)
 
-/* Of a volume whose file is as @st says (mode, size and inode are looked at). Cleared with replStandingClear(). */
+/* Of a volume whose file is as @look says. Cleared with replStandingClear(). */
 void
 replStandingFind(const ReplRegion *region, const ReplStandingRecords *records, const char *volume,
-                 const struct statx *st, ReplStanding *standing);
+                 const ReplFileLook *look, ReplStanding *standing);
 
 /* The same, looking at the file itself. */
 void

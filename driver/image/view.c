@@ -31,38 +31,22 @@
 
 /* Guards the table. */
 static ReplLock replViewLock = REPL_LOCK_INIT;
-static GHashTable *replViewKinds; /* ReplViewFile -> ReplImageType */
-
-/* A file as it was looked at. */
-typedef struct {
-    guint64 inode, size_bytes;
-    gint64 mtime_s, ctime_s;
-    guint32 major, minor, mtime_ns, ctime_ns;
-} ReplViewFile;
-
-static ReplViewFile
-replViewFileOf(const struct statx *st)
-{
-    return (ReplViewFile){st->stx_ino,       st->stx_size,      st->stx_mtime.tv_sec,  st->stx_ctime.tv_sec,
-                          st->stx_dev_major, st->stx_dev_minor, st->stx_mtime.tv_nsec, st->stx_ctime.tv_nsec};
-}
+static GHashTable *replViewKinds; /* ReplFileIdentity -> ReplImageType */
 
 static guint
 replViewFileHash(gconstpointer key)
 {
-    const ReplViewFile *file = key;
+    const ReplFileIdentity *file = key;
 
-    return (guint)(file->inode * 31 + file->ctime_ns) ^ (guint)file->ctime_s;
+    return (guint)(file->ino * 31 ^ (guint64)file->ctime_ns);
 }
 
 static gboolean
 replViewFileEqual(gconstpointer a, gconstpointer b)
 {
-    /* There is no padding: three fields of 16 bytes and one of 16. */
-    return memcmp(a, b, sizeof(ReplViewFile)) == 0;
+    return ((const ReplFileIdentity *)a)->dev == ((const ReplFileIdentity *)b)->dev &&
+           replFileIdentityEqual(a, b);
 }
-
-G_STATIC_ASSERT(sizeof(ReplViewFile) == 4 * 8 + 4 * 4);
 
 static ReplImageType
 replViewLook(const ReplRegion *region, const char *volume)
@@ -77,11 +61,10 @@ replViewLook(const ReplRegion *region, const char *volume)
     return type;
 }
 
-/* @look: read what is not known yet. */
+/* @deep: look into the guest's data for what is not known yet. */
 static ReplImageType
-replViewKind(const ReplRegion *region, const char *volume, const struct statx *st, gboolean look)
+replViewKind(const ReplRegion *region, const char *volume, const ReplFileIdentity *file, gboolean deep)
 {
-    ReplViewFile file = replViewFileOf(st);
     ReplImageType type;
     gpointer known;
     gboolean found;
@@ -89,36 +72,32 @@ replViewKind(const ReplRegion *region, const char *volume, const struct statx *s
     replLockTake(&replViewLock);
     if (!replViewKinds)
         replViewKinds = g_hash_table_new_full(replViewFileHash, replViewFileEqual, g_free, NULL);
-    found = g_hash_table_lookup_extended(replViewKinds, &file, NULL, &known);
+    found = g_hash_table_lookup_extended(replViewKinds, file, NULL, &known);
     replLockDrop(&replViewLock);
     if (found)
         return GPOINTER_TO_INT(known);
-    if (!look)
+    if (!deep)
         return REPL_IMAGE_TYPE_UNKNOWN;
 
     type = replViewLook(region, volume);
     replLockTake(&replViewLock);
     if (g_hash_table_size(replViewKinds) >= REPL_VIEW_KINDS_MAX)
         g_hash_table_remove_all(replViewKinds);
-    g_hash_table_insert(replViewKinds, g_memdup2(&file, sizeof(file)), GINT_TO_POINTER(type));
+    g_hash_table_insert(replViewKinds, g_memdup2(file, sizeof(*file)), GINT_TO_POINTER(type));
     replLockDrop(&replViewLock);
     return type;
 }
 
 static char *
-replViewMakeId(const ReplRegion *region, const char *volume, const struct statx *st)
+replViewMakeId(const ReplRegion *region, const char *volume, const ReplFileLook *look)
 {
-    gint64 btime_ns = 0;
-
-    if (st->stx_mask & STATX_BTIME)
-        btime_ns = st->stx_btime.tv_sec * G_GINT64_CONSTANT(1000000000) + st->stx_btime.tv_nsec;
-    return replImageDerivedId(region->uuid, volume, st->stx_ino, btime_ns);
+    return replImageDerivedId(region->uuid, volume, look->identity.ino, look->born_ns);
 }
 
 static ReplImage *
-replViewDerive(const ReplRegion *region, const char *volume, const struct statx *st)
+replViewDerive(const ReplRegion *region, const char *volume, const ReplFileLook *look)
 {
-    g_autofree char *id = replViewMakeId(region, volume, st);
+    g_autofree char *id = replViewMakeId(region, volume, look);
 
     return replImageNew(id);
 }
@@ -126,11 +105,10 @@ replViewDerive(const ReplRegion *region, const char *volume, const struct statx 
 char *
 replViewDerivedId(const ReplRegion *region, const char *volume)
 {
-    struct statx st;
+    ReplFileLook look;
 
-    if (statx(region->dir->dirFd, volume, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &st) < 0)
-        return NULL;
-    return replViewMakeId(region, volume, &st);
+    return replFileLook(region->dir->dirFd, volume, &look) == 0 ? replViewMakeId(region, volume, &look)
+                                                                : NULL;
 }
 
 gboolean
@@ -185,32 +163,18 @@ replViewCheck(const ReplRegion *region, const char *volume)
     return info && !replJobStateIsEnded(info->state) ? g_steal_pointer(&info) : NULL;
 }
 
+/* @deep: look into the guest's data for the type of an image, if it is not known yet. */
 static ReplImage *
-replViewMake(const ReplRegion *region, const ReplStandingRecords *records, const char *volume, gboolean look,
-             GError **err)
+replViewMake(const ReplRegion *region, const ReplStandingRecords *records, const char *volume,
+             const ReplFileLook *look, gboolean deep)
 {
     g_auto(ReplStanding) standing = {0};
     g_autoptr(ReplImage) image = NULL;
-    g_autoptr(ReplJobInfo) check = NULL;
-    struct statx st;
+    g_autoptr(ReplJobInfo) check = replViewCheck(region, volume);
 
-    if (!region->dir) {
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"), region->name);
-        return NULL;
-    }
-    if (statx(region->dir->dirFd, volume, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &st) < 0) {
-        if (errno == ENOENT)
-            replErrorSet(err, VIR_ERR_NO_STORAGE_VOL, _("Storage pool '%s' has no volume '%s'"), region->name,
-                         volume);
-        else
-            replErrorSetSystem(err, errno, _("Cannot look at volume '%s' of pool '%s'"), volume,
-                               region->name);
-        return NULL;
-    }
-    check = replViewCheck(region, volume);
-    replStandingFind(region, records, volume, &st, &standing);
+    replStandingFind(region, records, volume, look, &standing);
     if (!(image = g_steal_pointer(&standing.record)))
-        image = replViewDerive(region, volume, &st);
+        image = replViewDerive(region, volume, look);
     image->status = standing.state.status;
     image->reason = replStateReason(standing.state.because, volume);
     replViewAddJob(region, &standing, image);
@@ -219,43 +183,58 @@ replViewMake(const ReplRegion *region, const ReplStandingRecords *records, const
         image->job = g_steal_pointer(&check);
     }
     if (image->type == REPL_IMAGE_TYPE_UNKNOWN && image->status == REPL_IMAGE_AVAILABLE)
-        image->type = replViewKind(region, volume, &st, look);
+        image->type = replViewKind(region, volume, &look->identity, deep);
     /* What cannot be looked at (an encrypted disk) counts as what most images are. */
-    if (look && image->type == REPL_IMAGE_TYPE_UNKNOWN)
+    if (deep && image->type == REPL_IMAGE_TYPE_UNKNOWN)
         image->type = REPL_IMAGE_TYPE_SYSTEM_DISK;
     return g_steal_pointer(&image);
+}
+
+/* Returns 0, or -1 with @err set. */
+static int
+replViewLookAt(const ReplRegion *region, const char *volume, ReplFileLook *look, GError **err)
+{
+    if (region->dir && replFileLook(region->dir->dirFd, volume, look) == 0)
+        return 0;
+    if (!region->dir)
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"), region->name);
+    else if (errno == ENOENT)
+        replErrorSet(err, VIR_ERR_NO_STORAGE_VOL, _("Storage pool '%s' has no volume '%s'"), region->name,
+                     volume);
+    else
+        replErrorSetSystem(err, errno, _("Cannot look at volume '%s' of pool '%s'"), volume, region->name);
+    return -1;
+}
+
+static ReplImage *
+replViewOne(const ReplRegion *region, const char *volume, gboolean deep, GError **err)
+{
+    g_auto(ReplStandingRecords) records = {0};
+    ReplFileLook look;
+
+    if (replViewLookAt(region, volume, &look, err) < 0)
+        return NULL;
+    replStandingRecordsOpen(region, &records);
+    return replViewMake(region, &records, volume, &look, deep);
 }
 
 ReplImage *
 replViewImage(const ReplRegion *region, const char *volume, GError **err)
 {
-    g_auto(ReplStandingRecords) records = {0};
-
-    replStandingRecordsOpen(region, &records);
-    return replViewMake(region, &records, volume, TRUE, err);
+    return replViewOne(region, volume, TRUE, err);
 }
 
 ReplImage *
 replViewImageQuick(const ReplRegion *region, const char *volume, GError **err)
 {
-    g_auto(ReplStandingRecords) records = {0};
-
-    replStandingRecordsOpen(region, &records);
-    return replViewMake(region, &records, volume, FALSE, err);
+    return replViewOne(region, volume, FALSE, err);
 }
 
-void
-replViewImages(const ReplRegion *region, char **volumes, ReplViewTake take, void *opaque)
+ReplImage *
+replViewImageLooked(const ReplRegion *region, const ReplStandingRecords *records, const char *volume,
+                    const ReplFileLook *look)
 {
-    g_auto(ReplStandingRecords) records = {0};
-
-    replStandingRecordsOpen(region, &records);
-    for (; *volumes; volumes++) {
-        g_autoptr(ReplImage) image = replViewMake(region, &records, *volumes, FALSE, NULL);
-
-        if (image)
-            take(*volumes, image, opaque);
-    }
+    return replViewMake(region, records, volume, look, FALSE);
 }
 
 static const ReplStep *

@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "model/image.h"
+#include "image/standing.h"
 #include "region/region.h"
 
 /* The image behind a volume: its record, or what can be derived where there is none yet; with the
@@ -25,11 +25,10 @@ replViewImage(const ReplRegion *region, const char *volume, GError **err);
 ReplImage *
 replViewImageQuick(const ReplRegion *region, const char *volume, GError **err);
 
-/* The same of many volumes: shows each that is there. */
-typedef void (*ReplViewTake)(const char *volume, const ReplImage *image, void *opaque);
-
-void
-replViewImages(const ReplRegion *region, char **volumes, ReplViewTake take, void *opaque);
+/* The same of a volume whose file was looked at just before. */
+ReplImage *
+replViewImageLooked(const ReplRegion *region, const ReplStandingRecords *records, const char *volume,
+                    const ReplFileLook *look);
 
 /* The id that @volume has as long as it has no record; NULL: there is no such volume. */
 char *

@@ -27,11 +27,11 @@ replOverviewSharedFree(gpointer opaque)
     g_free(shared);
 }
 
-static void
-replOverviewImageFree(gpointer opaque)
+void
+replOverviewImageFree(ReplOverviewImage *image)
 {
-    ReplOverviewImage *image = opaque;
-
+    if (!image)
+        return;
     g_free(image->id);
     g_free(image->volume);
     g_free(image->name);
@@ -54,7 +54,7 @@ replOverviewNew(void)
 void
 replOverviewWantImages(ReplOverview *overview, guint part)
 {
-    overview->images = g_ptr_array_new_with_free_func(replOverviewImageFree);
+    overview->images = g_ptr_array_new_with_free_func((GDestroyNotify)replOverviewImageFree);
     overview->part = part;
 }
 

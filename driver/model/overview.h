@@ -52,6 +52,9 @@ typedef struct {
 ReplOverview *
 replOverviewNew(void);
 
+void
+replOverviewImageFree(ReplOverviewImage *image);
+
 /* The arrays of a new overview free what is added to them; @images is made by this. */
 void
 replOverviewWantImages(ReplOverview *overview, guint part);

@@ -133,6 +133,14 @@ replGraphNodeVolume(const ReplGraphNode *node)
     return node->volume;
 }
 
+void
+replGraphNodeLook(const ReplGraphNode *node, ReplFileLook *look)
+{
+    look->identity = node->identity;
+    look->born_ns = node->born_ns;
+    look->isRegular = TRUE;
+}
+
 guint64
 replGraphNodeBytes(const ReplGraphNode *node)
 {

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "probe/cache.h"
+#include "store/files.h"
 
 /* A volume: a regular file in a pool's directory. */
 typedef struct ReplGraphNode ReplGraphNode;
@@ -52,6 +53,10 @@ replGraphNodePool(const ReplGraphNode *node);
 
 const char *
 replGraphNodeVolume(const ReplGraphNode *node);
+
+/* The file as it was when the graph was brought up to date. */
+void
+replGraphNodeLook(const ReplGraphNode *node, ReplFileLook *look);
 
 /* Allocated. */
 guint64

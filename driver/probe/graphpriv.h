@@ -50,6 +50,7 @@ struct ReplGraphNode {
     ReplGraphDir *dir;
     char *volume;
     ReplFileIdentity identity;
+    gint64 born_ns;   /* 0: its file system does not say */
     gboolean settled; /* changes of the file show in its identity */
     guint64 allocated_bytes;
     ReplHead *head; /* NULL: cannot be read */

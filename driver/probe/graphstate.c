@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "probe/backing.h"
 #include "store/files.h"
@@ -255,6 +256,7 @@ replGraphInsert(ReplGraph *graph, ReplGraphCache *cache, ReplGraphDir *dir, cons
     node->dir = dir;
     node->volume = g_strdup(name);
     replIdentityOfStat(st, &node->identity);
+    node->born_ns = replFileBorn_ns(dir->pool->dirFd, name);
     node->settled =
         MAX(node->identity.mtime_ns, node->identity.ctime_ns) < g_get_real_time() * 1000 - REPL_GRAPH_RACY_ns;
     node->allocated_bytes = (guint64)st->st_blocks * 512;

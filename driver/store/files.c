@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -29,6 +30,29 @@ replIdentityOfStat(const struct stat *st, ReplFileIdentity *identity)
     identity->size_bytes = st->st_size;
     identity->mtime_ns = replNsOf(&st->st_mtim);
     identity->ctime_ns = replNsOf(&st->st_ctim);
+}
+
+static gint64
+replNsOfStatx(const struct statx_timestamp *time)
+{
+    return time->tv_sec * G_GINT64_CONSTANT(1000000000) + time->tv_nsec;
+}
+
+int
+replFileLook(int dirFd, const char *name, ReplFileLook *look)
+{
+    struct statx st;
+
+    if (statx(dirFd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, &st) < 0)
+        return -1;
+    look->identity.dev = makedev(st.stx_dev_major, st.stx_dev_minor);
+    look->identity.ino = st.stx_ino;
+    look->identity.size_bytes = st.stx_size;
+    look->identity.mtime_ns = replNsOfStatx(&st.stx_mtime);
+    look->identity.ctime_ns = replNsOfStatx(&st.stx_ctime);
+    look->born_ns = st.stx_mask & STATX_BTIME ? replNsOfStatx(&st.stx_btime) : 0;
+    look->isRegular = S_ISREG(st.stx_mode);
+    return 0;
 }
 
 static int

@@ -17,6 +17,17 @@
 void
 replIdentityOfStat(const struct stat *st, ReplFileIdentity *identity);
 
+/* A file as it was looked at. */
+typedef struct {
+    ReplFileIdentity identity;
+    gint64 born_ns; /* 0: its file system does not say */
+    gboolean isRegular;
+} ReplFileLook;
+
+/* Looks at the entry @name of the directory @dirFd; links are not followed. Returns 0, or -1 with errno set. */
+int
+replFileLook(int dirFd, const char *name, ReplFileLook *look);
+
 /* The names in the directory @dirFd that @wanted accepts (NULL: all), without "." and "..", sorted;
  * the offset of @dirFd does not move. NULL with @err set. */
 GPtrArray *

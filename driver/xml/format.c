@@ -46,9 +46,12 @@ replFormatPlain(const char *text)
 {
     gsize len = 0;
 
-    while (g_ascii_isprint(text[len]) && !strchr("&<>'\"", text[len]))
-        len++;
-    return len;
+    for (;; len++) {
+        char c = text[len];
+
+        if (!g_ascii_isprint(c) || c == '&' || c == '<' || c == '>' || c == '\'' || c == '"')
+            return len;
+    }
 }
 
 static void

@@ -94,7 +94,9 @@ replFormatOverviewImage(GString *out, const ReplOverviewImage *image)
 static void
 replFormatOverviewImages(GString *out, const ReplOverview *overview)
 {
-    g_autoptr(GString) lines = g_string_new(NULL);
+    /* About what ordinary names need: a string that grows to megabytes is copied again and again. */
+    g_autoptr(GString) lines =
+        g_string_sized_new(MIN(overview->images->len * 192u, REPL_OVERVIEW_IMAGES_bytes));
     guint part = 0;
     guint i;
 

@@ -3,6 +3,7 @@
 
 import itertools
 import os
+import threading
 import uuid
 import xml.etree.ElementTree as ET
 
@@ -95,6 +96,50 @@ def test_images_of_a_pool(regions):
     assert listed(target)["web.qcow2"]["status"] == "pending"
     assert "<replication:images" not in pool_xml(source)
     assert "<replication:images" not in pool_xml(source, IMAGES | libvirt.VIR_STORAGE_XML_INACTIVE)
+
+
+def test_the_list_sees_what_happened_outside(regions):
+    """A file that was put in another's place, grew, or has gone: without a refresh."""
+    pool = regions[0]
+    pool.chain()
+    before = listed(pool)["web.qcow2"]
+    other = images.create(os.path.join(os.path.dirname(pool.path), "other.qcow2"), "1M")
+    os.rename(other, pool.file("web.qcow2"))
+    after = listed(pool)["web.qcow2"]
+    assert after["id"] == pool.image("web.qcow2").id != before["id"]
+    assert "backing" in before and "backing" not in after
+    with open(pool.file("web.qcow2"), "ab") as f:
+        f.write(b"x" * (1 << 20))
+    assert int(listed(pool)["web.qcow2"]["bytes"]) == images.allocated_bytes(pool.file("web.qcow2"))
+    os.unlink(pool.file("web.qcow2"))
+    assert sorted(listed(pool)) == ["base.qcow2", "mid.qcow2"]
+
+
+def test_lists_while_images_come_and_go(regions):
+    """Each list shows an image as it was at some time."""
+    source, target = regions
+    source.chain()
+    ids, seen, ended = set(), set(), threading.Event()
+
+    def look():
+        while not ended.is_set():
+            image = listed(target).get("web.qcow2")
+            if image:
+                seen.add((image["id"], image["status"]))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for _ in range(12):
+            target.replicate(source, "web.qcow2")
+            ids.add(target.image("web.qcow2").id)
+            target.host.ok("vol-delete", "web.qcow2", target.name)
+    finally:
+        ended.set()
+        looking.join()
+    assert seen and len(ids) == 12
+    assert {image for image, status in seen if status != "pending"} <= ids
+    assert {status for _, status in seen} <= {"available", "pending"}
 
 
 def listed_job(pool, volume):
