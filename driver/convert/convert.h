@@ -46,10 +46,16 @@ int
 replConvertUnlock(const ReplLayer *layer, const ReplSecretBuf *passphrase, const ReplConvertLimits *limits,
                   ReplSecretBuf **key, GError **err);
 
-/* Whether @fresh may become the only passphrase of @layer, which @old opens: it must not open it already, or whoever
+/* The same where only the headers of the layer are in @fd (replicate/farhead.h): what QEMU alone can open is not tried, and its
+ * *key is NULL. */
+int
+replConvertUnlockHead(int fd, const char *volume, const ReplSecretBuf *passphrase, ReplSecretBuf **key,
+                      GError **err);
+
+/* Whether @fresh may become the only passphrase of layer @fd, which @old opens: it must not open it already, or whoever
  * knew it before would still have the key. Returns 0, or -1 with @err set: VIR_ERR_INVALID_ARG. */
 int
-replConvertCheckFresh(const ReplLayer *layer, const ReplSecretBuf *old, const ReplSecretBuf *fresh,
+replConvertCheckFresh(int fd, const char *volume, const ReplSecretBuf *old, const ReplSecretBuf *fresh,
                       GError **err);
 
 typedef struct {

@@ -52,16 +52,29 @@ replConvertUnlock(const ReplLayer *layer, const ReplSecretBuf *passphrase, const
 }
 
 int
-replConvertCheckFresh(const ReplLayer *layer, const ReplSecretBuf *old, const ReplSecretBuf *fresh,
+replConvertUnlockHead(int fd, const char *volume, const ReplSecretBuf *passphrase, ReplSecretBuf **key,
+                      GError **err)
+{
+    g_autoptr(GError) why = NULL;
+
+    if ((*key = replLuksUnlock(fd, volume, passphrase, &why)) ||
+        g_error_matches(why, REPL_ERROR, VIR_ERR_NO_SUPPORT))
+        return 0;
+    g_propagate_error(err, g_steal_pointer(&why));
+    return -1;
+}
+
+int
+replConvertCheckFresh(int fd, const char *volume, const ReplSecretBuf *old, const ReplSecretBuf *fresh,
                       GError **err)
 {
     g_autoptr(ReplSecretBuf) key = NULL;
 
-    if (!replSecretBufEqual(old, fresh) && !(key = replLuksUnlock(layer->fd, layer->volume, fresh, NULL)))
+    if (!replSecretBufEqual(old, fresh) && !(key = replLuksUnlock(fd, volume, fresh, NULL)))
         return 0;
     replErrorSet(err, VIR_ERR_INVALID_ARG,
                  _("The new passphrase opens volume '%s' already: take another one, or rekey='full'"),
-                 layer->volume);
+                 volume);
     return -1;
 }
 

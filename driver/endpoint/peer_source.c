@@ -52,7 +52,8 @@ replPeerSourceFacts(ReplPeerSource *self)
             .size_bytes = wire->identity.size_bytes,
             .allocated_bytes = wire->allocated_bytes,
             .virtualSize_bytes = wire->virtualSize_bytes,
-            .byQemu = TRUE,
+            .byQemu = !wire->exact,
+            .secretUsage = wire->secretUsage,
             .disk = self->members->len,
         };
     }

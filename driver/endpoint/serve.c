@@ -11,7 +11,9 @@
 #include "base/lock.h"
 #include "base/thread.h"
 #include "copy/reader.h"
+#include "endpoint/layerkey.h"
 #include "endpoint/window.h"
+#include "luks/convert.h"
 #include "wire/messages.h"
 
 /* READs of a window of small blocks, and a little more. */
@@ -103,9 +105,22 @@ replServeReader(ReplServe *serve, guint layer, GError **err)
     return serve->readers[layer];
 }
 
-static ReplWireLayer *
-replServeLayer(const ReplPlanLayer *layer)
+/* The maker sees no header of a layer; the file is looked at here, where there is one. */
+static gboolean
+replServeIsExact(const ReplServe *serve, guint index)
 {
+    const ReplChain *chain = replSourceChain(serve->source);
+    const ReplLayer *layer = chain ? replChainLayer(chain, index) : NULL;
+    ReplLuksVerdict verdict;
+
+    return layer && replLuksJudge(layer->fd, layer->volume, layer->format, TRUE, &verdict, NULL) == 0 &&
+           verdict.way != REPL_LUKS_BY_QEMU_IMG;
+}
+
+static ReplWireLayer *
+replServeLayer(const ReplServe *serve, guint index)
+{
+    const ReplPlanLayer *layer = &serve->facts->layers[index];
     ReplWireLayer *wire = g_new0(ReplWireLayer, 1);
 
     wire->volume = g_strdup(layer->volume);
@@ -120,6 +135,8 @@ replServeLayer(const ReplPlanLayer *layer)
     wire->bitmapCount = layer->bitmapCount;
     wire->allocated_bytes = layer->allocated_bytes;
     wire->virtualSize_bytes = layer->virtualSize_bytes;
+    wire->secretUsage = replLayerKeyUsage(layer);
+    wire->exact = replServeIsExact(serve, index);
     return wire;
 }
 
@@ -151,7 +168,7 @@ replServeDescribe(ReplServe *serve, const GByteArray *question, GError **err)
     chain->project = g_strdup(serve->facts->label->project);
     chain->image = replImageCopy(serve->facts->image);
     for (guint i = 0; i < serve->facts->layerCount; i++)
-        g_ptr_array_add(chain->layers, replServeLayer(&serve->facts->layers[i]));
+        g_ptr_array_add(chain->layers, replServeLayer(serve, i));
     replServeDisks(serve->facts, chain);
     return replWireChainBytes(chain);
 }

@@ -66,8 +66,9 @@ typedef struct {
     const char *const *taken; /* all names in the target's directory, NULL-terminated */
     ReplAmounts usage;        /* of the target now, and what other jobs will add to it */
     guint64 free_bytes;       /* on the target's file system */
-    guint64 partial_bytes;    /* allocated by unfinished files of this very job (one that plans again) */
-    gboolean begun;           /* this very job has copied its first byte: a share that ends does not end it */
+    guint64 fetched_bytes; /* of a source elsewhere: what is brought there in whole before it is converted */
+    guint64 partial_bytes; /* allocated by unfinished files of this very job (one that plans again) */
+    gboolean begun;        /* this very job has copied its first byte: a share that ends does not end it */
     /* The replica of this very job is held by its placeholder already (a job that plans again): its name
      * is not refused, and it is counted in the usage. */
     const char *placeholder; /* name, NULL: none */

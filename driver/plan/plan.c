@@ -231,6 +231,7 @@ replPlanSum(const ReplPlanFacts *facts, ReplPlan *plan)
     g_autoptr(GHashTable) promoted = g_hash_table_new(g_str_hash, g_str_equal);
     guint64 added_bytes = 0;
     guint64 written_bytes = 0;
+    guint64 fetched_bytes = 0;
     guint i;
 
     for (i = 0; i < plan->steps->len; i++) {
@@ -240,8 +241,10 @@ replPlanSum(const ReplPlanFacts *facts, ReplPlan *plan)
         plan->total_bytes = replSum(plan->total_bytes, step->bytes);
         if (step->convert.bundle)
             written_bytes = step->added_bytes; /* an inventory reads more than it writes */
-        if (step->action == REPL_STEP_CONVERT)
+        if (step->action == REPL_STEP_CONVERT) {
             plan->snapshotsLost += step->convert.snapshotsLost;
+            fetched_bytes = facts->fetched_bytes;
+        }
         /* An image that becomes the base of the replica is a snapshot from then on. */
         if (step->action == REPL_STEP_REUSE && facts->layers[step->layer].presentIsImage)
             g_hash_table_add(promoted, step->volume);
@@ -249,7 +252,7 @@ replPlanSum(const ReplPlanFacts *facts, ReplPlan *plan)
             plan->adds.snapshots++;
     }
     /* A clone shares its blocks until one side is written to: count it for the quota, not for the disk. */
-    plan->peakSpace_bytes = written_bytes ? written_bytes : plan->total_bytes;
+    plan->peakSpace_bytes = written_bytes ? written_bytes : replSum(plan->total_bytes, fetched_bytes);
     plan->freshImages = facts->placeholder ? 0 : 1 + facts->memberCount;
     plan->adds.images = (gint64)plan->freshImages - g_hash_table_size(promoted);
     plan->adds.snapshots += g_hash_table_size(promoted);

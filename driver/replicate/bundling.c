@@ -11,10 +11,9 @@
 #include "base/error.h"
 #include "bundle/content.h"
 #include "bundle/pack.h"
+#include "endpoint/layerkey.h"
 #include "replicate/have.h"
-#include "replicate/keys.h"
 #include "service/service.h"
-#include "virt/secrets.h"
 
 /* Layers are counted from the base up in a bundle. */
 static guint
@@ -43,13 +42,10 @@ static void
 replBundlingAddLayer(ReplBundle *bundle, const ReplPlanLayer *from)
 {
     ReplBundleLayer *layer = replBundleAddLayer(bundle, from->volume);
-    g_autofree char *secret = replKeysOfLayer(from);
-    g_autoptr(ReplImage) bound = replImageNew("");
 
-    replSecretsBind(bound, secret);
     layer->format = from->format;
     layer->encrypted = from->encrypted;
-    layer->secretUsage = g_strdup(bound->secretUsage);
+    layer->secretUsage = replLayerKeyUsage(from);
     layer->size_bytes = from->size_bytes;
     layer->virtualSize_bytes = from->virtualSize_bytes;
     layer->snapshotCount = from->snapshotCount;

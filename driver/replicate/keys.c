@@ -7,9 +7,9 @@
 
 #include "base/lock.h"
 #include "convert/convert.h"
+#include "endpoint/layerkey.h"
 #include "replicate/keytrial.h"
 #include "service/service.h"
-#include "store/record.h"
 #include "virt/report.h"
 #include "virt/secrets.h"
 
@@ -25,43 +25,6 @@ replKeysAreNeeded(const ReplPlan *plan)
             return TRUE;
     }
     return FALSE;
-}
-
-/* The secret of a volume as libvirt has it in sight, until the next pool-refresh. */
-static char *
-replKeysInSight(const ReplRegion *region, const char *volume)
-{
-    g_autofree char *xml = NULL;
-    {
-        g_auto(ReplPoolObjRef) obj = replVirt.StoragePoolObjFindPoolByUUID(region->uuid);
-        ReplVirtVolDef *def = obj ? replVirt.StorageVolDefFindByName(obj, volume) : NULL;
-
-        if (def)
-            xml = replVirt.StorageVolDefFormat(replVirt.StoragePoolObjGetDef(obj), def);
-    }
-    return xml ? replSecretsOfXml(xml) : NULL;
-}
-
-/* The same for a volume of a pool here. */
-static char *
-replKeysOfVolume(const char *poolUuid, const char *volume)
-{
-    g_autoptr(ReplRegion) region = replRegionOfUuidString(poolUuid);
-    g_autoptr(ReplStaging) staging = region ? replRegionStaging(region, FALSE, NULL) : NULL;
-    g_autoptr(ReplImage) image = staging ? replRecordLoad(staging, volume, NULL) : NULL;
-
-    if (image && (image->secret || image->secretUsage))
-        return replSecretsOfImage(image);
-    return region ? replKeysInSight(region, volume) : NULL;
-}
-
-char *
-replKeysOfLayer(const ReplPlanLayer *layer)
-{
-    const ReplSecretRef ref = {NULL, (char *)layer->secretUsage};
-
-    return layer->secretUsage ? replSecretsResolve(&ref, NULL)
-                              : replKeysOfVolume(layer->poolUuid, layer->volume);
 }
 
 /* A layer that was opened already, with its volume key. */
@@ -165,7 +128,7 @@ replKeysLoadLayer(ReplPrepared *prepared, guint index, GError **err)
 
     if (!layer->encrypted)
         return 0;
-    if (!(uuid = replKeysOfLayer(layer))) {
+    if (!(uuid = replLayerKey(layer))) {
         replErrorSet(err, VIR_ERR_NO_SECRET,
                      _("No secret is known for the encrypted volume '%s' of pool '%s'"), layer->volume,
                      layer->pool);

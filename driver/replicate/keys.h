@@ -29,11 +29,6 @@ replKeysKeep(ReplReplication *replication, ReplPrepared *prepared);
 void
 replKeysForget(ReplReplication *replication);
 
-/* The UUID of the secret that opens a layer, by its usage where only that is told, else from its record or as libvirt has it in
- * sight; NULL: not known, or not here. */
-char *
-replKeysOfLayer(const ReplPlanLayer *layer);
-
 /* Writes into the record of a layer which secret opens it now, how it came to that, and at whose
  * request. */
 void

@@ -8,9 +8,11 @@
  */
 #include "replicate/keytrial.h"
 
+#include "base/fd.h"
 #include "base/lock.h"
 #include "base/thread.h"
 #include "convert/convert.h"
+#include "replicate/farhead.h"
 #include "service/service.h"
 
 /* All requests together run one derivation for each processor. */
@@ -60,21 +62,41 @@ replKeyTrialIsSlot(const ReplPrepared *prepared, guint index)
     return FALSE;
 }
 
+/* Opens layer @index by its passphrase; *fd: the layer, or where there is no chain of files a file of its headers, the
+ * caller's. */
+static int
+replKeyTrialUnlock(const ReplKeyTrial *trial, guint index, ReplSecretBuf **key, int *fd, GError **err)
+{
+    ReplPrepared *prepared = trial->prepared;
+    const ReplChain *chain = replSourceChain(prepared->source);
+    const ReplSecretBuf *passphrase = prepared->sourceSecrets->pdata[index];
+    const ReplLayer *layer = chain ? replChainLayer(chain, index) : NULL;
+
+    if (layer) {
+        *fd = layer->fd;
+        return replConvertUnlock(layer, passphrase, &trial->limits, key, err);
+    }
+    if ((*fd = replFarHeadFetch(prepared->source, prepared->facts, index, err)) < 0)
+        return -1;
+    return replConvertUnlockHead(*fd, prepared->facts->layers[index].volume, passphrase, key, err);
+}
+
 static int
 replKeyTrialLayer(const ReplKeyTrial *trial, guint index, GError **err)
 {
     ReplPrepared *prepared = trial->prepared;
-    const ReplLayer *layer = replChainLayer(replSourceChain(prepared->source), index);
-    const ReplSecretBuf *passphrase = prepared->sourceSecrets->pdata[index];
-    const ReplSecretBuf *fresh = replPreparedKey(prepared, prepared->facts->layers[index].disk)->secret;
+    const ReplPlanLayer *layer = &prepared->facts->layers[index];
+    const ReplSecretBuf *fresh = replPreparedKey(prepared, layer->disk)->secret;
     ReplSecretBuf *key = NULL;
+    int fd = -1;
+    int rc = replKeyTrialUnlock(trial, index, &key, &fd, err);
 
-    if (replConvertUnlock(layer, passphrase, &trial->limits, &key, err) < 0)
-        return -1;
     prepared->sourceKeys->pdata[index] = key;
-    if (fresh && replKeyTrialIsSlot(prepared, index))
-        return replConvertCheckFresh(layer, passphrase, fresh, err);
-    return 0;
+    if (rc == 0 && fresh && replKeyTrialIsSlot(prepared, index))
+        rc = replConvertCheckFresh(fd, layer->volume, prepared->sourceSecrets->pdata[index], fresh, err);
+    if (!replSourceChain(prepared->source))
+        replFdClose(fd);
+    return rc;
 }
 
 static gpointer
@@ -107,8 +129,8 @@ replKeysTry(ReplPrepared *prepared, GError **err)
     ReplKeyTrial trial = {.prepared = prepared, .limits = replServiceConvertLimits(), .errors = errors};
     int ret = 0;
 
-    /* Layers that are not on this host are opened when they are here (scratch.h). */
-    if (!replSourceChain(prepared->source))
+    /* A bundle gives its layers in order: they are opened when they are here (scratch.h). */
+    if (replSourceTellsContent(prepared->source))
         return 0;
     for (i = 1; i < wanted; i++)
         threads[i] = replThreadNew("repl-keys", replKeyTrialRun, &trial, NULL);

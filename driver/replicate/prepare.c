@@ -77,6 +77,23 @@ replPrepareLayers(const ReplPrepared *prepared)
     return layers;
 }
 
+/* Layers that lie elsewhere are brought to the job's home in whole before they are converted (scratch.h). Where that is not
+ * the target's file system, its space is not told. */
+static guint64
+replPrepareFetched(const ReplJobRecord *record, const ReplPrepared *prepared)
+{
+    guint64 sum_bytes = 0;
+
+    if (record->targetPool || record->request->bundle != REPL_BUNDLE_NONE ||
+        replSourceChain(prepared->source))
+        return 0;
+    for (guint i = 0; i < prepared->facts->layerCount; i++) {
+        if (!g_uint64_checked_add(&sum_bytes, sum_bytes, prepared->facts->layers[i].allocated_bytes))
+            return G_MAXUINT64;
+    }
+    return sum_bytes;
+}
+
 static ReplPlanFacts
 replPrepareFacts(const ReplReplication *replication, const ReplPrepared *prepared,
                  const ReplTargetFacts *target)
@@ -96,6 +113,7 @@ replPrepareFacts(const ReplReplication *replication, const ReplPrepared *prepare
         .taken = (const char *const *)target->taken,
         .usage = target->usage,
         .free_bytes = target->free_bytes,
+        .fetched_bytes = replPrepareFetched(record, prepared),
         .partial_bytes = target->partial_bytes,
         .begun = target->partial_bytes > 0,
         .placeholder = target->accepted ? replication->replica : NULL,

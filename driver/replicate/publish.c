@@ -5,6 +5,7 @@
  */
 #include "replicate/publish.h"
 
+#include "endpoint/layerkey.h"
 #include "replicate/keys.h"
 #include "replicate/prepare.h"
 #include "virt/secrets.h"
@@ -62,7 +63,7 @@ replPublishRecord(const ReplReplication *replication, const ReplPlanStep *step)
         /* Notes no origin: a converted layer has other bytes and must not be taken for the source's layer. */
         replKeysRecord(replication, step, image);
     } else {
-        g_autofree char *secret = replKeysOfLayer(source);
+        g_autofree char *secret = replLayerKey(source);
 
         replSecretsBind(image, secret);
         /* The secret is not on this host yet: note its usage, by which it is found once it is here. */

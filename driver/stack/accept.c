@@ -48,11 +48,13 @@ replSubmissionCheckMaking(const ReplSubmission *r, const ReplPlan *plan)
     for (i = 0; i < plan->steps->len; i++) {
         const ReplPlanStep *step = g_ptr_array_index(plan->steps, i);
 
-        if (r->distant && !r->bundled && step->action == REPL_STEP_CONVERT && !step->convert.bundle) {
-            replReportError(VIR_ERR_NO_SUPPORT,
-                            _("Image '%s' is on another host and cannot be converted on its way: replicate "
-                              "it as it is, then convert the replica"),
-                            r->volume);
+        /* What is pushed has its form already: nothing is to be written here that came in another one. */
+        if (r->jobId && step->action == REPL_STEP_CONVERT && !step->convert.bundle) {
+            replReportError(
+                VIR_ERR_NO_SUPPORT,
+                _("Image '%s' is on another host, which has not brought it into the form that was "
+                  "asked for"),
+                r->volume);
             return -1;
         }
         if (!step->isImage && step->action != REPL_STEP_REUSE && replSubmissionMayMake(r, step->volume) < 0)

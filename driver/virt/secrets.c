@@ -74,7 +74,7 @@ replSecretsResolve(const ReplSecretRef *ref, GError **err)
     return replSecretsUuid(secret);
 }
 
-static char *
+char *
 replSecretsUsage(const char *uuid)
 {
     g_autoptr(ReplConn) conn = replSecretsConnect(NULL);

@@ -17,6 +17,10 @@
 char *
 replSecretsResolve(const ReplSecretRef *ref, GError **err);
 
+/* The usage of the secret @uuid; NULL: there is no such secret, or it is of another type than volume. */
+char *
+replSecretsUsage(const char *uuid);
+
 /* Remembers for an image that the secret @uuid (NULL: none) opens it, with the usage by which it is found again. */
 void
 replSecretsBind(ReplImage *image, const char *uuid);

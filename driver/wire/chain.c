@@ -10,6 +10,11 @@
 #include "wire/messagepriv.h"
 #include "wire/messages.h"
 
+/* Flags of a layer. */
+#define REPL_WIRE_ENCRYPTED 1u
+#define REPL_WIRE_COMPRESSED 2u
+#define REPL_WIRE_EXACT 4u
+
 void
 replWireLayerFree(ReplWireLayer *layer)
 {
@@ -98,7 +103,9 @@ replWirePutLayer(GByteArray *out, const ReplWireLayer *layer)
     replWirePutIdentity(out, &layer->identity);
     replWirePutText(out, replFormatToString(layer->format));
     replWirePutText(out, replFormatToString(layer->backingFormat));
-    replWirePutU8(out, (layer->encrypted ? 1 : 0) | (layer->compressed ? 2 : 0));
+    replWirePutU8(out, (layer->encrypted ? REPL_WIRE_ENCRYPTED : 0) |
+                           (layer->compressed ? REPL_WIRE_COMPRESSED : 0) |
+                           (layer->exact ? REPL_WIRE_EXACT : 0));
     replWirePutU32(out, layer->snapshotCount);
     replWirePutU32(out, layer->bitmapCount);
     replWirePutU64(out, layer->allocated_bytes);
@@ -143,8 +150,9 @@ replWireGetLayer(ReplWireIn *in)
     layer->format = replWireGetFormat(in);
     layer->backingFormat = replWireGetFormat(in);
     flags = replWireGetU8(in);
-    layer->encrypted = (flags & 1) != 0;
-    layer->compressed = (flags & 2) != 0;
+    layer->encrypted = (flags & REPL_WIRE_ENCRYPTED) != 0;
+    layer->compressed = (flags & REPL_WIRE_COMPRESSED) != 0;
+    layer->exact = (flags & REPL_WIRE_EXACT) != 0;
     layer->snapshotCount = replWireGetU32(in);
     layer->bitmapCount = replWireGetU32(in);
     layer->allocated_bytes = replWireGetU64Max(in, REPL_WIRE_SIZE_MAX);
@@ -152,7 +160,7 @@ replWireGetLayer(ReplWireIn *in)
     layer->luksOffset = replWireGetU64Max(in, layer->identity.size_bytes);
     layer->luksLength = replWireGetU64Max(in, layer->identity.size_bytes - layer->luksOffset);
     layer->secretUsage = replWireGetText(in, REPL_WIRE_NAME_MAX);
-    if (flags > 3)
+    if (flags & ~(guint8)(REPL_WIRE_ENCRYPTED | REPL_WIRE_COMPRESSED | REPL_WIRE_EXACT))
         in->bad = TRUE;
     return layer;
 }

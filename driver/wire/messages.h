@@ -86,6 +86,7 @@ typedef struct {
     guint64 luksOffset; /* of a LUKS header in the file; length 0: none */
     guint64 luksLength;
     char *secretUsage; /* of the key that opens it, NULL: none known */
+    gboolean exact;    /* another encryption of it can be written without loss: not by qemu-img alone */
 } ReplWireLayer;
 
 /* A data disk of a full machine. */

@@ -26,7 +26,7 @@ typedef struct {
     const char *placeholder;
     ReplAmounts usage;
     ReplAmounts quota; /* 0: none, -1 to set a limit of nothing */
-    guint64 free_bytes, partial_bytes;
+    guint64 free_bytes, partial_bytes, fetched_bytes;
     /* One line a step, bases first, then what it comes to; or the refusal and its message. */
     const char *plan;
     ReplRefusalKind refusal;
@@ -194,6 +194,13 @@ static const Case cases[] = {
      .request = {.snapshots = REPL_SNAPSHOTS_FLATTEN},
      .plan = "copy web.qcow2 0M > web.qcow2 qcow2\n"
              "web.qcow2: 1 images 0 snapshots 0M bytes, 0M moved, 0M peak\n"},
+    {.name = "converted-where-it-is-fetched",
+     .layers = {{.volume = "web.qcow2", .format = Q, .allocated_bytes = MIB}},
+     .request = {.fastCreate = TRUE},
+     .fetched_bytes = 7 * MIB,
+     .plan = "convert web.qcow2 1M > web.qcow2 qcow2 (qcow2 plain>qcow2 plain full contiguous)\n"
+             "web.qcow2: 1 images 0 snapshots 1M bytes, 1M moved, 8M peak\n"},
+    {.name = "copied-without-fetching", .fetched_bytes = 7 * MIB, .plan = TWO TWO_SUM},
     {.name = "flatten-to-raw",
      .layers = {{.volume = "web.qcow2", .format = Q, .snapshotCount = 2}},
      .request = {.snapshots = REPL_SNAPSHOTS_FLATTEN, .format = (char *)"raw"},

@@ -74,6 +74,7 @@ setup(Setup *s, const Case *c)
     s->facts.usage = c->usage;
     s->facts.free_bytes = c->free_bytes ? c->free_bytes : GIB;
     s->facts.partial_bytes = c->partial_bytes;
+    s->facts.fetched_bytes = c->fetched_bytes;
     s->facts.inRegionMax_bytes = REPL_PLAN_IN_REGION_MAX_BYTES;
 }
 

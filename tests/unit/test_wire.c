@@ -165,6 +165,7 @@ testChain(void)
     g_assert_cmpuint(b->luksLength, ==, 8192);
     g_assert_cmpint(b->format, ==, REPL_FORMAT_QCOW2);
     g_assert_true(b->encrypted && !b->compressed);
+    g_assert_true(b->exact == a->exact);
     g_assert_cmpstr(read->image->name, ==, "web");
     g_assert_cmpint(read->image->type, ==, REPL_IMAGE_TYPE_DATA_DISK);
 }

@@ -46,6 +46,7 @@ sampleChain(guint layers)
         layer->format = REPL_FORMAT_QCOW2;
         layer->backingFormat = REPL_FORMAT_QCOW2;
         layer->encrypted = TRUE;
+        layer->exact = i > 0;
         layer->snapshotCount = 3;
         layer->allocated_bytes = 65536;
         layer->virtualSize_bytes = 1 << 30;
