@@ -29,8 +29,10 @@ replLocalNoteHolder(const ReplLocalTarget *target, ReplJobLayer *layer)
 {
     struct stat st;
 
-    if (layer && fstatat(target->dir->dirFd, layer->volume, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == 0)
-        layer->holder = st.st_ino;
+    if (!layer || fstatat(target->dir->dirFd, layer->volume, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_size > 0)
+        return;
+    layer->holder = st.st_ino;
+    layer->holderBorn_ns = replFileBorn_ns(target->dir->dirFd, layer->volume);
 }
 
 /* Refuses a name that a client may be writing to: a call that was allowed for the volume that had the name
@@ -67,7 +69,7 @@ replLocalTakeName(const ReplLocalTarget *target, virStoragePoolPtr pool, const c
     virStorageVolPtr vol = replBelowPool(pool)->storageVolCreateXML(pool, xml, 0);
 
     if (!vol && virGetLastErrorCode() == VIR_ERR_STORAGE_VOL_EXIST &&
-        replPlaceholderDropGhost(target->region, volume))
+        replPlaceholderUnlist(target->region, volume, NULL) > 0)
         vol = replBelowPool(pool)->storageVolCreateXML(pool, xml, 0);
     if (vol)
         replUploadForget(target->staging, volume);
@@ -146,7 +148,6 @@ replLocalAccept(ReplTarget *base, virStoragePoolPtr pool, const char *volume, co
         replTakeError(&why);
         left = !existed && replLocalIsLeft(target, volume, why);
         replLocalNoteLeft(target, volume, left);
-        replPlaceholderDropGhost(target->region, volume);
         g_propagate_error(err, g_steal_pointer(&why));
         return -1;
     }
@@ -188,8 +189,10 @@ replLocalTakeOver(ReplLocalTarget *target, ReplJobLayer *layer, ReplJobLayer *ol
         old->ino = 0;
         old->born_ns = 0;
     }
-    if (sameName)
+    if (sameName) {
         layer->holder = old->holder;
+        layer->holderBorn_ns = old->holderBorn_ns;
+    }
     if (sameName && !inPlace) {
         layer->placeholder = old->placeholder;
         old->placeholder = FALSE;
@@ -245,22 +248,31 @@ replLocalLayersOf(ReplLocalTarget *target, const ReplPlan *plan, const ReplSourc
     return layers;
 }
 
-/* Names and files of the earlier plan that this one has no use for. */
-static void
-replLocalDropUnused(ReplLocalTarget *target, const GPtrArray *earlier, const GPtrArray *layers)
+/* Gives back names and files of the earlier plan that this one has no use for. What cannot be given back stays in
+ * the journal behind the layers of the plan: the next attempt, or the undo, tries it again. */
+static int
+replLocalDropUnused(ReplLocalTarget *target, GPtrArray *earlier, GError **err)
 {
+    GPtrArray *layers = target->journal->record->layers;
+    guint count = layers->len;
+    g_autoptr(GError) why = NULL;
     guint i;
 
     for (i = earlier->len; i-- > 0;) {
         const ReplJobLayer *old = g_ptr_array_index(earlier, i);
-        g_autoptr(GError) err = NULL;
 
-        if (replLocalGiveBack(target, old, &err) < 0 ||
-            (!replLocalNumberIsUsed(layers, layers->len, old->partial) &&
-             replPartialDrop(target->staging, target->journal->record->id, old->partial, &err) < 0))
-            replWarn("A layer of an earlier plan of job %s stays: %s", target->journal->record->id,
-                     err->message);
+        g_clear_error(&why);
+        if (replLocalGiveBack(target, old, &why) == 0 &&
+            (replLocalNumberIsUsed(layers, count, old->partial) ||
+             replPartialDrop(target->staging, target->journal->record->id, old->partial, &why) == 0))
+            continue;
+        replLockTake(&target->journal->lock);
+        g_ptr_array_add(layers, g_ptr_array_steal_index(earlier, i));
+        replLockDrop(&target->journal->lock);
+        if (err && !*err)
+            g_propagate_error(err, g_steal_pointer(&why));
     }
+    return layers->len > count ? -1 : 0;
 }
 
 /* --- holding --- */
@@ -322,6 +334,8 @@ replLocalAnnounce(ReplLocalTarget *target, ReplLocalName *make, GError **err)
         make[i] = replLocalName(target, step, layer);
         if (step->action != REPL_STEP_REUSE)
             layer->placeholder = TRUE;
+        if (make[i] != REPL_NAME_HELD) /* Which file will hold it is not known yet. */
+            layer->holder = layer->holderBorn_ns = 0;
     }
     journal->record->holdsPlaceholder = TRUE;
     replLocalShowNames(target);
@@ -385,21 +399,27 @@ replLocalCheckReplicas(ReplLocalTarget *target, struct stat *like, GError **err)
     return 0;
 }
 
-/* Makes a placeholder. *left: making it failed and has left an empty file, which was not there before and
- * which stock could not remove: the job has to remove it. */
+/* Makes a placeholder, or with @again makes one anew. *left: this failed, and an empty file is there that was not there before
+ * or was the job's: the job has to remove it. */
 static int
-replLocalMake(ReplLocalTarget *target, const char *volume, const struct stat *like, gboolean *left,
-              GError **err)
+replLocalMake(ReplLocalTarget *target, const char *volume, gboolean again, const struct stat *like,
+              gboolean *left, GError **err)
 {
-    g_autoptr(GError) why = NULL;
-    struct stat st;
-    gboolean existed = fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0;
     REPL_GUARD(replGuardDeleting());
+    g_autoptr(GError) why = NULL;
+    gboolean existed;
+    struct stat st;
+
+    if (again && replPlaceholderRemove(target->region, volume, FALSE, err) < 0) {
+        *left = TRUE;
+        return -1;
+    }
+    existed = fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0;
 
     if (replPlaceholderMake(target->region, volume, like, &why) == 0)
         return 0;
     *left = !existed && replLocalIsLeft(target, volume, why);
-    replPlaceholderDropGhost(target->region, volume);
+    replPlaceholderUnlist(target->region, volume, NULL);
     g_propagate_error(err, g_steal_pointer(&why));
     return -1;
 }
@@ -418,14 +438,11 @@ replLocalHold(ReplLocalTarget *target, GError **err)
     for (i = 0; i < target->plan->steps->len; i++) {
         const ReplPlanStep *step = replLocalStep(target, i);
 
-        if (make[i] == REPL_NAME_AGAIN) {
-            if (replPlaceholderRemove(target->region, step->volume, FALSE, err) < 0) {
-                replLocalDisown(target, make, i + 1);
-                return -1;
-            }
+        gboolean again = make[i] == REPL_NAME_AGAIN;
+
+        if (again)
             make[i] = REPL_NAME_MAKE;
-        }
-        if (make[i] != REPL_NAME_HELD && replLocalMake(target, step->volume, &like, &left, err) < 0) {
+        if (make[i] != REPL_NAME_HELD && replLocalMake(target, step->volume, again, &like, &left, err) < 0) {
             replLocalDisown(target, make, left ? i + 1 : i);
             return -1;
         }
@@ -463,6 +480,5 @@ replLocalBegin(ReplTarget *base, const ReplPlan *plan, const ReplSourceFacts *fa
     journal->record->layers = replLocalLayersOf(target, plan, facts);
     journal->dirty = TRUE;
     replLockDrop(&journal->lock);
-    replLocalDropUnused(target, earlier, journal->record->layers);
-    return replLocalHold(target, err);
+    return replLocalDropUnused(target, earlier, err) < 0 ? -1 : replLocalHold(target, err);
 }

@@ -58,7 +58,7 @@ replLocalIsPlaceholder(const ReplLocalTarget *target, const ReplJobLayer *layer)
     struct stat st;
 
     return fstatat(target->dir->dirFd, layer->volume, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-           st.st_size == 0 && (layer->holder == 0 || layer->holder == st.st_ino);
+           st.st_size == 0 && replJobLayerIsHeldBy(layer, target->dir->dirFd, st.st_ino);
 }
 
 gboolean
@@ -66,7 +66,6 @@ replLocalIsInPlace(const ReplLocalTarget *target, const ReplJobLayer *layer)
 {
     struct stat st;
 
-    return layer->ino != 0 && fstatat(target->dir->dirFd, layer->volume, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           S_ISREG(st.st_mode) && st.st_ino == layer->ino && st.st_dev == target->dir->dev &&
-           (layer->born_ns == 0 || replFileBorn_ns(target->dir->dirFd, layer->volume) == layer->born_ns);
+    return fstatat(target->dir->dirFd, layer->volume, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+           st.st_dev == target->dir->dev && replJobLayerIsPlacedAs(layer, target->dir->dirFd, st.st_ino);
 }

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/lock.h"
 #include "endpoint/placeholder.h"
+#include "image/guard.h"
 #include "probe/graph.h"
 #include "service/service.h"
 #include "store/partial.h"
@@ -109,19 +110,17 @@ replLocalIsNeeded(const ReplLocalTarget *target, const char *volume)
 int
 replLocalGiveBack(ReplLocalTarget *target, const ReplJobLayer *layer, GError **err)
 {
-    if (!layer->placeholder)
+    REPL_GUARD(replGuardDeleting());
+    gboolean inPlace = layer->placeholder && replLocalIsInPlace(target, layer);
+
+    if ((layer->action == REPL_STEP_REUSE && !layer->placeholder) ||
+        (inPlace && replLocalIsNeeded(target, layer->volume)))
         return 0;
-    if (replLocalIsPlaceholder(target, layer)) {
-        if (replPlaceholderRemove(target->region, layer->volume, FALSE, err) < 0)
-            return -1;
-    } else if (replLocalIsInPlace(target, layer)) {
-        if (replLocalIsNeeded(target, layer->volume))
-            return 0;
-        if (replPlaceholderRemove(target->region, layer->volume, TRUE, err) < 0)
-            return -1;
-    } else {
-        return 0; /* Another file has the name by now, or none. */
-    }
+    /* Another file has the name by now, or none: then stock's list may still have it. */
+    if (!inPlace && !(layer->placeholder && replLocalIsPlaceholder(target, layer)))
+        return replPlaceholderUnlist(target->region, layer->volume, err) < 0 ? -1 : 0;
+    if (replPlaceholderRemove(target->region, layer->volume, inPlace, err) < 0)
+        return -1;
     return replRecordDropGone(target->staging, target->dir->dirFd, layer->volume, err);
 }
 
@@ -152,10 +151,12 @@ replLocalUndoPartials(ReplLocalTarget *target, GError **err)
 }
 
 /* Removes the replica's own file: its placeholder, or the image if it was put in place although the job
- * failed (a folder that could not be synced, say). Another file that has the name by now stays. */
+ * failed (a folder that could not be synced, say). Another file that has the name by now stays. @accepted: the
+ * name is the job's. */
 static int
-replLocalUndoFile(ReplLocalTarget *target, const ReplJobRecord *was, GError **err)
+replLocalUndoFile(ReplLocalTarget *target, const ReplJobRecord *was, gboolean accepted, GError **err)
 {
+    REPL_GUARD(replGuardDeleting());
     const ReplJobLayer *image = NULL;
     gboolean inPlace;
     guint i;
@@ -167,8 +168,8 @@ replLocalUndoFile(ReplLocalTarget *target, const ReplJobRecord *was, GError **er
             image = layer;
     }
     inPlace = image && replLocalIsInPlace(target, image);
-    if (image && !inPlace && !replLocalIsHeld(target, was, image))
-        return 0;
+    if (!accepted || (image && !inPlace && !replLocalIsHeld(target, was, image)))
+        return replPlaceholderUnlist(target->region, was->volume, err) < 0 ? -1 : 0;
     if (inPlace && replLocalIsNeeded(target, was->volume)) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                      _("Volume '%s' of pool '%s' cannot be removed: other volumes need it as backing file"),
@@ -188,7 +189,7 @@ replLocalUndoImage(ReplLocalTarget *target, const ReplJobRecord *was, GError **e
     replLockTake(&target->journal->lock);
     accepted = target->journal->accepted;
     replLockDrop(&target->journal->lock);
-    if (accepted && replLocalUndoFile(target, was, err) < 0)
+    if (replLocalUndoFile(target, was, accepted, err) < 0)
         return -1;
     return replRecordDropId(target->staging, was->volume, was->imageId, err);
 }

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "image/writes.h"
 #include "virt/access.h"
 #include "virt/below.h"
 #include "virt/report.h"
@@ -50,15 +51,27 @@ replPlaceholderMake(const ReplRegion *target, const char *volume, const struct s
     if (replPlaceholderCreate(target, volume, like, &why) == 0)
         return 0;
     if (g_error_matches(why, REPL_ERROR, VIR_ERR_STORAGE_VOL_EXIST) &&
-        replPlaceholderDropGhost(target, volume))
+        replPlaceholderUnlist(target, volume, NULL) > 0)
         return replPlaceholderCreate(target, volume, like, err);
     g_propagate_error(err, g_steal_pointer(&why));
     return -1;
 }
 
-/* Through the stock driver, which knows whether a client reads the volume now. */
+/* Whether an entry of stock's list has no file. While a call makes the volume it has none either. */
+static gboolean
+replPlaceholderIsMissing(const ReplRegion *target, const char *volume)
+{
+    struct stat st;
+
+    return !replWritesIs(target, volume) &&
+           fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
+/* Deletes a volume through the stock driver, which knows whether a client reads it now. @missing: only if it has
+ * no file; looked at after the entry, which keeps other clients from making a volume of the name. Returns 1, 0
+ * when it is not in stock's list (or not missing), or -1 with @err set. */
 static int
-replPlaceholderDelete(const ReplRegion *target, const char *name, GError **err)
+replPlaceholderDeleteListed(const ReplRegion *target, const char *name, gboolean missing, GError **err)
 {
     g_auto(ReplIdentity) caller G_GNUC_UNUSED = replIdentityBecomeSystem();
     g_autoptr(ReplConn) conn = replVirt.GetConnectStorage();
@@ -66,34 +79,45 @@ replPlaceholderDelete(const ReplRegion *target, const char *name, GError **err)
         conn ? replBelowUuid(target->uuid)->storagePoolLookupByUUID(conn, target->uuid) : NULL;
     g_autoptr(ReplVol) vol = pool ? replBelowPool(pool)->storageVolLookupByName(pool, name) : NULL;
 
-    if (vol) {
-        if (replBelowVol(vol)->storageVolDelete(vol, 0) == 0)
-            return 0;
-        replTakeError(err);
-        return -1;
+    if (!vol) {
+        virResetLastError();
+        return 0;
     }
+    if (missing && !replPlaceholderIsMissing(target, name))
+        return 0;
+    if (replBelowVol(vol)->storageVolDelete(vol, 0) == 0)
+        return 1;
+    /* A call of stock's own is still making it. */
+    if (missing && virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID) {
+        virResetLastError();
+        return 0;
+    }
+    replTakeError(err);
+    return -1;
+}
+
+int
+replPlaceholderUnlist(const ReplRegion *target, const char *volume, GError **err)
+{
+    struct stat st;
+
+    if (fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+        return 0;
+    return replPlaceholderDeleteListed(target, volume, TRUE, err);
+}
+
+static int
+replPlaceholderDelete(const ReplRegion *target, const char *name, GError **err)
+{
+    int rc = replPlaceholderDeleteListed(target, name, FALSE, err);
+
+    if (rc != 0)
+        return rc < 0 ? -1 : 0;
     /* Not in libvirt's list (a refresh may have come in between). */
-    virResetLastError();
     if (unlinkat(target->dir->dirFd, name, 0) == 0 || errno == ENOENT)
         return 0;
     replErrorSetSystem(err, errno, _("Cannot remove volume '%s' of pool '%s'"), name, target->name);
     return -1;
-}
-
-gboolean
-replPlaceholderDropGhost(const ReplRegion *target, const char *volume)
-{
-    g_autoptr(GError) err = NULL;
-    struct stat st;
-
-    if (fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
-        return FALSE;
-    /* Stock may just be making the volume: then it refuses to delete it. */
-    if (replPlaceholderDelete(target, volume, &err) == 0)
-        return TRUE;
-    replDebug("Volume '%s' of pool '%s' has no file and stays listed: %s", volume, target->name,
-              err->message);
-    return FALSE;
 }
 
 int
@@ -103,7 +127,7 @@ replPlaceholderRemove(const ReplRegion *target, const char *name, gboolean whate
 
     if (fstatat(target->dir->dirFd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
         if (errno == ENOENT)
-            return 0;
+            return replPlaceholderUnlist(target, name, err) < 0 ? -1 : 0;
         replErrorSetSystem(err, errno, _("Cannot look at volume '%s' of pool '%s'"), name, target->name);
         return -1;
     }

@@ -154,20 +154,25 @@ replStockLayersOf(ReplStockTarget *target, const ReplStockSight *sight)
     return layers;
 }
 
-/* Volumes of the earlier plan that this one has no use for. */
-static void
-replStockDropUnused(ReplStockTarget *target, const GPtrArray *earlier)
+/* Gives back volumes of the earlier plan that this one has no use for. What cannot be given back stays in the
+ * journal behind the layers of the plan: the next attempt, or the undo, tries it again. */
+static int
+replStockDropUnused(ReplStockTarget *target, GPtrArray *earlier, GError **err)
 {
+    int ret = 0;
+
     for (guint i = earlier->len; i-- > 0;) {
         const ReplJobLayer *old = g_ptr_array_index(earlier, i);
         g_autoptr(ReplStockHeld) held =
             replStockHeldNew(target->journal->record->id, old->volume, old->holder, old->ino);
-        g_autoptr(GError) err = NULL;
 
-        if (old->holder && replStockTargetGiveBack(target, held, &err) < 0)
-            replWarn("A layer of an earlier plan of job %s stays: %s", target->journal->record->id,
-                     err->message);
+        if (!old->holder || replStockTargetGiveBack(target, held, ret < 0 ? NULL : err) == 0)
+            continue;
+        REPL_GUARD(&target->journal->lock);
+        g_ptr_array_add(target->journal->record->layers, g_ptr_array_steal_index(earlier, i));
+        ret = -1;
     }
+    return ret;
 }
 
 /* Another client was quicker with these names: they are not the job's to remove. */
@@ -228,9 +233,9 @@ replStockTargetBegin(ReplTarget *base, const ReplPlan *plan, const ReplSourceFac
         journal->record->holdsPlaceholder = TRUE;
         replStockTargetShowNames(target);
     }
-    /* The journal names the volumes before they are there: whatever a crash leaves is known as the job's. */
-    if (replJournalSave(journal, err) < 0)
+    /* The journal names the volumes for as long as they are there, or may be: whatever a crash leaves is known as the
+     * job's. */
+    if (replStockDropUnused(target, earlier, err) < 0 || replJournalSave(journal, err) < 0)
         return -1;
-    replStockDropUnused(target, earlier);
     return replStockTargetHold(target, err);
 }

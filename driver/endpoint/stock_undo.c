@@ -24,6 +24,22 @@ replStockTargetLook(ReplTarget *base, GError **err)
     return REPL_TARGET_HELD;
 }
 
+/* Whether the image is in place: then all is. */
+static gboolean
+replStockIsImagePlaced(ReplStockTarget *target, const ReplStockSight *sight)
+{
+    REPL_GUARD(&target->journal->lock);
+    const ReplJobRecord *record = target->journal->record;
+
+    for (guint i = 0; i < record->layers->len && i < sight->states->len; i++) {
+        const ReplJobLayer *layer = g_ptr_array_index(record->layers, i);
+
+        if (g_str_equal(layer->volume, record->volume))
+            return g_array_index(sight->states, int, i) == REPL_STOCK_PLACED;
+    }
+    return FALSE;
+}
+
 /* Removes all volumes of the job, overlays before their backing files. */
 static int
 replStockUndoAll(ReplStockTarget *target, const ReplStockSight *sight, GError **err)
@@ -31,8 +47,7 @@ replStockUndoAll(ReplStockTarget *target, const ReplStockSight *sight, GError **
     const char *job = target->journal->record->id;
     guint count = sight->states->len;
 
-    /* The image is in place: all is. */
-    if (count > 0 && g_array_index(sight->states, int, count - 1) == REPL_STOCK_PLACED)
+    if (replStockIsImagePlaced(target, sight))
         return 0;
     for (guint i = count; i-- > 0;) {
         g_autoptr(ReplStockHeld) held = replStockTargetHeld(target, i);

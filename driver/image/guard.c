@@ -8,7 +8,7 @@
 #include "base/lock.h"
 #include "image/standing.h"
 #include "probe/graph.h"
-#include "service/makers.h"
+#include "service/ended.h"
 #include "service/service.h"
 #include "store/record.h"
 #include "store/uploads.h"
@@ -183,13 +183,19 @@ replGuardMayDelete(virConnectPtr conn, const GPtrArray *layers)
 static int
 replGuardDeleteOne(virStorageVolPtr vol, const ReplRegion *region, unsigned int flags)
 {
-    g_autoptr(ReplStaging) staging = NULL;
+    g_autoptr(ReplStaging) staging = region->dir ? replRegionStaging(region, FALSE, NULL) : NULL;
+    const char *volume = virStorageVolGetName(vol);
+    g_autoptr(GError) err = NULL;
 
+    if (staging && replEndedForget(staging, region->dir->dirFd, volume, &err) < 0) {
+        replReport(g_steal_pointer(&err));
+        return -1;
+    }
     if (replBelowVol(vol)->storageVolDelete(vol, flags) < 0)
         return -1;
-    if (region->dir && (staging = replRegionStaging(region, FALSE, NULL))) {
-        replRecordDropGone(staging, region->dir->dirFd, virStorageVolGetName(vol), NULL);
-        replUploadForget(staging, virStorageVolGetName(vol));
+    if (staging) {
+        replRecordDropGone(staging, region->dir->dirFd, volume, NULL);
+        replUploadForget(staging, volume);
     }
     return 0;
 }

@@ -11,7 +11,7 @@
 #include "image/writes.h"
 #include "region/lease.h"
 #include "service/makers.h"
-#include "service/refused.h"
+#include "service/overdue.h"
 #include "store/jobrecord.h"
 #include "store/record.h"
 #include "store/uploads.h"
@@ -54,28 +54,29 @@ replStandingSays(ReplStaging *staging, const char *volume, ReplImage **record)
     return REPL_SAYS_DAMAGED;
 }
 
+/* Whether the job on record has the file @ino under the name @volume: the one that it has put there, or that holds the name
+ * for it. Another file may have the name by now. */
 static gboolean
-replStandingHolds(const ReplJobRecord *record, const char *volume)
+replStandingHolds(const ReplJobRecord *record, int dirFd, const char *volume, guint64 ino)
 {
     guint i;
 
     if ((replJobStateIsEnded(record->info->state) && !record->holdsPlaceholder) || record->refused ||
-        replRefusedHas(record->id))
+        record->check || replOverdueHas(record->id))
         return FALSE;
-    if (g_str_equal(record->volume, volume))
-        return TRUE;
     for (i = 0; i < record->layers->len; i++) {
         const ReplJobLayer *layer = g_ptr_array_index(record->layers, i);
 
-        if (layer->placeholder && g_str_equal(layer->volume, volume))
-            return TRUE;
+        if (g_str_equal(layer->volume, volume) && (layer->placeholder || g_str_equal(record->volume, volume)))
+            return replJobLayerIsHeldBy(layer, dirFd, ino) || replJobLayerIsPlacedAs(layer, dirFd, ino);
     }
-    return FALSE;
+    return g_str_equal(record->volume, volume);
 }
 
 /* A job on record that this daemon has not taken up. *unread: there may be one. */
 static ReplJobInfo *
-replStandingElsewhere(ReplStaging *staging, const char *volume, gboolean *unread)
+replStandingElsewhere(const ReplRegion *region, ReplStaging *staging, const char *volume, guint64 ino,
+                      gboolean *unread)
 {
     guint unreadable = 0;
     g_autoptr(GPtrArray) records = replJobRecordList(staging, &unreadable, NULL);
@@ -85,7 +86,7 @@ replStandingElsewhere(ReplStaging *staging, const char *volume, gboolean *unread
     for (i = 0; records && i < records->len; i++) {
         const ReplJobRecord *record = g_ptr_array_index(records, i);
 
-        if (replStandingHolds(record, volume))
+        if (replStandingHolds(record, region->dir->dirFd, volume, ino))
             return replJobInfoCopy(record->info);
     }
     return NULL;
@@ -106,13 +107,14 @@ replStandingSetIsThere(const ReplRegion *region, ReplStaging *staging, const Rep
  * the system disk in place. If there is no system disk, the job's record decides, since the system disk may
  * have been deleted later. */
 static ReplDisk
-replStandingOfSet(const ReplRegion *region, ReplStaging *staging, const char *volume, ReplStanding *standing)
+replStandingOfSet(const ReplRegion *region, ReplStaging *staging, const char *volume, guint64 ino,
+                  ReplStanding *standing)
 {
     gboolean unread = FALSE;
 
     if (replStandingSetIsThere(region, staging, standing->record))
         return REPL_DISK_CONTENT;
-    standing->info = replStandingElsewhere(staging, volume, &unread);
+    standing->info = replStandingElsewhere(region, staging, volume, ino, &unread);
     if (!standing->info && !unread)
         return REPL_DISK_CONTENT;
     g_clear_pointer(&standing->info, replJobInfoFree);
@@ -174,10 +176,10 @@ replStandingFind(const ReplRegion *region, const ReplStandingRecords *records, c
         says = replStandingSays(staging, volume, &standing->record);
     if (staging && disk == REPL_DISK_CONTENT && use == REPL_USE_NOTHING && standing->record &&
         standing->record->setVolume && region->dir)
-        disk = replStandingOfSet(region, staging, volume, standing);
+        disk = replStandingOfSet(region, staging, volume, look->identity.ino, standing);
     /* Few volumes are empty: only for these the records of jobs are gone through. */
-    if (staging && disk == REPL_DISK_EMPTY && use == REPL_USE_NOTHING) {
-        if ((standing->info = replStandingElsewhere(staging, volume, &unread)))
+    if (staging && region->dir && disk == REPL_DISK_EMPTY && use == REPL_USE_NOTHING) {
+        if ((standing->info = replStandingElsewhere(region, staging, volume, look->identity.ino, &unread)))
             use = REPL_USE_ELSEWHERE;
         else if (unread && says != REPL_SAYS_DAMAGED)
             says = REPL_SAYS_UNREADABLE;

@@ -32,8 +32,9 @@
  *             system disk of its full machine in place; content: any other one
  *   daemon    written to: a stock call or an upload writes to the volume; makes it, failed: a job of this daemon has the
  *             name, as its replica or as one of its layers, and has not ended or has failed; elsewhere: a job on record
- *             that has not ended has the name, but this daemon has not taken it up (another host has the lease, or
- *             something could not be read); nothing: none of these
+ *             that has not ended has this very file under the name, but this daemon has not taken it up (another host has
+ *             the lease, or something could not be read); nothing: none of these. A job that this daemon has seen end is over,
+ *             whatever its record says yet (service/overdue.h)
  *   records   unreadable: there may be one, but it cannot be read, or is of a newer version, or was damaged; unfinished: an
  *             upload has begun and not ended well (store/uploads.h)
  *   source    may be replicated, cloned and downloaded

@@ -23,7 +23,8 @@ typedef struct {
 /* Guards all below. */
 static ReplLock replLeasesLock = REPL_LOCK_INIT;
 static GHashTable *replLeases;        /* pool UUID -> ReplLeaseEntry */
-static GHashTable *replLeasesWatched; /* pool UUID -> function to call again */
+static GHashTable *replLeasesWatched; /* set of pool UUIDs */
+static void (*replLeasesAgain)(const char *poolUuid);
 static GThread *replLeasesThread;
 static gboolean replLeasesHurrying; /* the watched ones are called now, not at the next renewal */
 static gboolean replLeasesStopping;
@@ -99,8 +100,9 @@ replLeasesRun(gpointer opaque)
     replLockTake(&replLeasesLock);
     while (!replLeasesStopping) {
         g_autoptr(GHashTable) watched = NULL;
+        void (*again)(const char *poolUuid) = replLeasesAgain;
         GHashTableIter iter;
-        gpointer key, value;
+        gpointer key;
 
         replLeasesSleep();
         if (replLeasesStopping)
@@ -111,8 +113,8 @@ replLeasesRun(gpointer opaque)
         replLockDrop(&replLeasesLock);
         /* It asks to be called again if it still has to. */
         g_hash_table_iter_init(&iter, watched);
-        while (g_hash_table_iter_next(&iter, &key, &value))
-            ((void (*)(const char *))value)(key);
+        while (g_hash_table_iter_next(&iter, &key, NULL))
+            again(key);
         replLockTake(&replLeasesLock);
     }
     replLockDrop(&replLeasesLock);
@@ -121,7 +123,7 @@ replLeasesRun(gpointer opaque)
 
 /* Called with the lock held. */
 static void
-replLeasesStart(void)
+replLeasesRunThread(void)
 {
     g_autoptr(GError) err = NULL;
 
@@ -143,7 +145,7 @@ replLeasesHold(const char *poolUuid, ReplStaging *staging, GError **err)
     ReplLeaseEntry *entry;
     ReplLease *lease;
 
-    replLeasesStart();
+    replLeasesRunThread();
     if (!(entry = g_hash_table_lookup(replLeases, poolUuid))) {
         if (!(lease = replLeaseTake(staging, replLeasesHostId(), err)))
             return -1;
@@ -174,12 +176,20 @@ replLeasesDrop(const char *poolUuid)
 }
 
 void
-replLeasesWatch(const char *poolUuid, void (*again)(const char *poolUuid))
+replLeasesStart(void (*again)(const char *poolUuid))
 {
     REPL_GUARD(&replLeasesLock);
 
-    replLeasesStart();
-    g_hash_table_replace(replLeasesWatched, g_strdup(poolUuid), (gpointer)again);
+    replLeasesAgain = again;
+}
+
+void
+replLeasesWatch(const char *poolUuid)
+{
+    REPL_GUARD(&replLeasesLock);
+
+    replLeasesRunThread();
+    g_hash_table_add(replLeasesWatched, g_strdup(poolUuid));
 }
 
 void

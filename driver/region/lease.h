@@ -23,9 +23,14 @@ replLeasesIsLeft(const char *poolUuid, ReplStaging *staging);
 void
 replLeasesDrop(const char *poolUuid);
 
-/* Calls @again(@poolUuid), in a thread of ours, once, after REPL_LEASE_RENEW_s. */
+/* Sets what is called for watched pools. Once, at start. */
 void
-replLeasesWatch(const char *poolUuid, void (*again)(const char *poolUuid));
+replLeasesStart(void (*again)(const char *poolUuid));
+
+/* Something of the pool's jobs could not be read, written or removed: looks at them again in a thread of ours, once, after
+ * REPL_LEASE_RENEW_s. */
+void
+replLeasesWatch(const char *poolUuid);
 
 /* If the pool is watched: calls it soon, not at the next renewal. */
 void

@@ -9,6 +9,7 @@
 
 #include "base/lock.h"
 #include "region/home.h"
+#include "region/lease.h"
 #include "replicate/ending.h"
 #include "replicate/keys.h"
 #include "replicate/pinning.h"
@@ -17,9 +18,10 @@
 #include "replicate/transfer.h"
 #include "replicate/undo.h"
 #include "service/claims.h"
+#include "service/ended.h"
 #include "service/makers.h"
+#include "service/overdue.h"
 #include "service/service.h"
-#include "store/record.h"
 #include "virt/events.h"
 #include "virt/report.h"
 
@@ -288,33 +290,6 @@ replReplicationClean(ReplJob *job, void *opaque)
 
 /* --- the record --- */
 
-static gboolean
-replReplicationChangeImage(ReplImage **image, void *opaque, GError **err)
-{
-    const ReplJobInfo *info = opaque;
-
-    (void)err;
-    if (!*image)
-        return FALSE;
-    replJobInfoFree((*image)->job);
-    (*image)->job = replJobInfoCopy(info);
-    if (info->state == REPL_JOB_COMPLETED) {
-        g_clear_pointer(&(*image)->setVolume, g_free);
-        g_clear_pointer(&(*image)->setId, g_free);
-    }
-    return TRUE;
-}
-
-/* The record of an image shows how its job ended, for good. */
-static void
-replReplicationRecordImage(ReplStaging *staging, const char *volume, const ReplJobInfo *info)
-{
-    g_autoptr(GError) err = NULL;
-
-    if (replRecordUpdate(staging, volume, replReplicationChangeImage, (void *)info, &err) < 0)
-        replWarn("The record of '%s' cannot be written: %s", volume, err->message);
-}
-
 void
 replReplicationForget(ReplReplication *replication, ReplJob *job)
 {
@@ -329,25 +304,40 @@ replReplicationForget(ReplReplication *replication, ReplJob *job)
     replMakersRemove(replication->journal->targetUuidstr, replication->replica, job);
 }
 
+/* Puts the end on record; what cannot be written now is written later (service/overdue.h). @stays: the job has failed and may be
+ * retried; if its record says an earlier state, a restart does just that. */
+static void
+replReplicationSaveEnd(const ReplReplication *replication, const ReplJobInfo *info, gboolean stays)
+{
+    const ReplJournal *journal = replication->journal;
+    g_autoptr(ReplRegion) target = replRegionOfUuid(journal->targetUuid);
+    g_autoptr(ReplJobRecord) record = replJournalCopy(replication->journal);
+    g_autoptr(GError) err = NULL;
+    g_autoptr(ReplStaging) home = replHomeOfUuid(journal->targetUuid, FALSE, &err);
+    g_autoptr(ReplStaging) images = NULL;
+
+    if (target && target->dir && (stays || info->state == REPL_JOB_COMPLETED))
+        images = replRegionStaging(target, FALSE, NULL);
+    if (home ? replEndedSave(home, images, record, &err) == 0 : !err)
+        return;
+    replWarn("The record of job %s cannot be written: %s", replication->id, err->message);
+    if (stays)
+        return;
+    replOverdueAdd(journal->targetUuidstr, g_steal_pointer(&record));
+    replLeasesWatch(journal->targetUuidstr);
+}
+
 /* The job has ended, or failed for now. */
 static void
-replReplicationRecordEnd(ReplJob *job, ReplReplication *replication, const ReplRegion *target,
-                         const ReplJobInfo *info)
+replReplicationRecordEnd(ReplJob *job, ReplReplication *replication, const ReplJobInfo *info)
 {
-    g_autoptr(ReplStaging) staging = target && target->dir ? replRegionStaging(target, FALSE, NULL) : NULL;
-    const GPtrArray *members = replication->journal->record->members;
-    gboolean accepted;
-    guint i;
+    gboolean stays;
 
     replLockTake(&replication->journal->lock);
-    accepted = replication->journal->accepted;
+    stays = info->state == REPL_JOB_FAILED && replication->journal->accepted;
     replLockDrop(&replication->journal->lock);
-    for (i = 0; staging && (accepted || info->state == REPL_JOB_COMPLETED) && i <= members->len; i++) {
-        const ReplJobMember *member = i < members->len ? g_ptr_array_index(members, i) : NULL;
-
-        replReplicationRecordImage(staging, member ? member->volume : replication->replica, info);
-    }
-    if (info->state != REPL_JOB_FAILED || !accepted)
+    replReplicationSaveEnd(replication, info, stays);
+    if (!stays)
         replReplicationForget(replication, job);
     if (info->state == REPL_JOB_COMPLETED)
         replServiceLearnRate(info);
@@ -357,7 +347,6 @@ static void
 replReplicationRecord(ReplJob *job, const ReplJobInfo *info, void *opaque)
 {
     ReplReplication *replication = opaque;
-    g_autoptr(ReplRegion) target = replRegionOfUuid(replication->journal->targetUuid);
     g_autoptr(ReplStaging) home = NULL;
     g_autoptr(GError) err = NULL;
     ReplPhase phase;
@@ -379,13 +368,13 @@ replReplicationRecord(ReplJob *job, const ReplJobInfo *info, void *opaque)
     /* Waiting, copying and verifying are the same to a restart: no disk is asked to tell them apart. */
     if (same)
         return;
-    if ((home = replHomeOfUuid(replication->journal->targetUuid, FALSE, NULL)) &&
-        replJournalSave(replication->journal, &err) < 0)
+    if (phase == REPL_PHASE_ENDED)
+        replReplicationRecordEnd(job, replication, info);
+    else if ((home = replHomeOfUuid(replication->journal->targetUuid, FALSE, NULL)) &&
+             replJournalSave(replication->journal, &err) < 0)
         replWarn("The record of job %s cannot be written: %s", replication->id, err->message);
     if (phase == REPL_PHASE_PLANNED || phase == REPL_PHASE_ENDED)
         replReplicationLease(replication, FALSE, NULL);
-    if (phase == REPL_PHASE_ENDED)
-        replReplicationRecordEnd(job, replication, target, info);
 }
 
 static void

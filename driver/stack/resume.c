@@ -17,8 +17,9 @@
 #include "replicate/pinning.h"
 #include "replicate/push.h"
 #include "replicate/undo.h"
+#include "service/ended.h"
 #include "service/makers.h"
-#include "service/refused.h"
+#include "service/overdue.h"
 #include "service/service.h"
 #include "stack/takeback.h"
 #include "store/partial.h"
@@ -27,47 +28,15 @@
 #include "virt/below.h"
 #include "virt/report.h"
 
-static gboolean
-replResumeCompleteImage(ReplImage **image, void *opaque, GError **err)
-{
-    const ReplJobInfo *info = opaque;
-
-    (void)err;
-    if (!*image)
-        return FALSE;
-    (*image)->status = REPL_IMAGE_AVAILABLE;
-    replJobInfoFree((*image)->job);
-    (*image)->job = replJobInfoCopy(info);
-    g_clear_pointer(&(*image)->setVolume, g_free);
-    g_clear_pointer(&(*image)->setId, g_free);
-    return TRUE;
-}
-
-static void
-replResumeCompleteRecord(ReplStaging *staging, const char *volume, ReplJobInfo *info)
-{
-    g_autoptr(GError) err = NULL;
-
-    if (replRecordUpdate(staging, volume, replResumeCompleteImage, info, &err) < 0)
-        replWarn("The record of '%s' cannot be written: %s", volume, err->message);
-}
-
 static void
 replResumeComplete(const ReplRegion *region, ReplStaging *staging, ReplJobRecord *record)
 {
     g_autoptr(GError) err = NULL;
-    guint i;
 
     record->info->state = REPL_JOB_COMPLETED;
     record->info->ended_s = g_get_real_time() / G_USEC_PER_SEC;
     record->holdsPlaceholder = FALSE;
-    replResumeCompleteRecord(staging, record->volume, record->info);
-    for (i = 0; i < record->members->len; i++) {
-        const ReplJobMember *member = g_ptr_array_index(record->members, i);
-
-        replResumeCompleteRecord(staging, member->volume, record->info);
-    }
-    if (replPartialsDrop(staging, record->id, &err) < 0 || replJobRecordSave(staging, record, &err) < 0)
+    if (replPartialsDrop(staging, record->id, &err) < 0 || replEndedSave(staging, staging, record, &err) < 0)
         replWarn("Job %s of pool '%s' is not completed on disk: %s", record->id, region->name, err->message);
     else
         replInfo("Replication job %s had completed before the daemon ended", record->id);
@@ -274,26 +243,10 @@ replResumeIsOpen(const ReplJobRecord *record)
 {
     ReplJobState state = record->info->state;
 
-    if (record->refused || replRefusedHas(record->id))
+    if (record->refused || replOverdueHas(record->id))
         return FALSE;
     return state != REPL_JOB_COMPLETED && state != REPL_JOB_CANCELLED &&
            !(state == REPL_JOB_FAILED && !record->holdsPlaceholder);
-}
-
-/* Writes the record of a job of this daemon that has ended, but whose record could not be written then.
- * Returns 0 or -1. */
-static int
-replResumeRecordEnd(ReplJob *job)
-{
-    ReplReplication *replication = replJobOpaque(job);
-    ReplJobState state = replJobState(job);
-    g_autoptr(GError) err = NULL;
-
-    if ((state != REPL_JOB_COMPLETED && state != REPL_JOB_CANCELLED) ||
-        replJournalSave(replication->journal, &err) == 0)
-        return 0;
-    replWarn("The record of job %s cannot be written: %s", replication->id, err->message);
-    return -1;
 }
 
 /* Cancels a planned, paused or failed job whose placeholder was removed meanwhile: it cannot make its replica
@@ -335,11 +288,11 @@ replResumeRecord(const ReplRegion *region, ReplStaging *staging, const ReplJobRe
     if (!replResumeIsOpen(record))
         return 0;
     if ((known = replQueueFind(replServiceQueue(), record->id)))
-        return record->check ? 0 : replResumeRecordEnd(known);
+        return 0;
     /* Skip a request that is being submitted right now, or was refused since the records were listed. When it
      * is refused, its record is dropped before the replication is freed: so what is not alive here and still
      * has a record is to be taken up. */
-    if (replReplicationIsAlive(record->id) || replRefusedHas(record->id))
+    if (replReplicationIsAlive(record->id) || replOverdueHas(record->id))
         return 0;
     if (!(now = replJobRecordLoad(staging, record->id, &err)))
         return err ? -1 : 0;
@@ -367,6 +320,22 @@ replResumeAnyOpen(const GPtrArray *records)
     return FALSE;
 }
 
+/* Does what is still to be done of a job that is over; @record, from replOverdueList(), is taken over. @images: where the
+ * records of its images are, or NULL. Returns 0, or -1 when it could not be done. */
+static int
+replResumeOverdue(const ReplRegion *region, ReplStaging *home, ReplStaging *images, ReplJobRecord *record)
+{
+    g_autoptr(ReplJobRecord) ended = record->refused ? NULL : record;
+    g_autoptr(GError) err = NULL;
+
+    if (!ended)
+        return replTakeBack(region, home, record);
+    if (replEndedSave(home, ended->info->state == REPL_JOB_COMPLETED ? images : NULL, ended, &err) == 0)
+        return 0;
+    replDebug("The end of job %s is not on record yet: %s", ended->id, err->message);
+    return -1;
+}
+
 /* Returns 0, or -1 when something could not be read, or is another host's now. */
 static int
 replResumeStaging(const ReplRegion *region, ReplStaging *staging)
@@ -374,7 +343,7 @@ replResumeStaging(const ReplRegion *region, ReplStaging *staging)
     g_autoptr(GError) err = NULL;
     guint unread = 0;
     g_autoptr(GPtrArray) records = replJobRecordList(staging, &unread, &err);
-    g_autoptr(GPtrArray) refused = NULL;
+    g_autoptr(GPtrArray) overdue = NULL;
     int ret = unread > 0 ? -1 : 0;
     guint i;
 
@@ -384,8 +353,8 @@ replResumeStaging(const ReplRegion *region, ReplStaging *staging)
     }
     replStagingSweep(staging);
     replTakeBackKnow(region, records);
-    refused = replRefusedList(region->uuidstr);
-    if (!replResumeAnyOpen(records) && refused->len == 0 && replPartialsCount(staging) == 0 &&
+    overdue = replOverdueList(region->uuidstr);
+    if (!replResumeAnyOpen(records) && overdue->len == 0 && replPartialsCount(staging) == 0 &&
         !replLeasesIsLeft(region->uuidstr, staging))
         return ret;
     if (!replResumeMay(region, staging))
@@ -398,19 +367,15 @@ replResumeStaging(const ReplRegion *region, ReplStaging *staging)
         if (replResumeRecord(region, staging, g_ptr_array_index(records, i)) < 0)
             ret = -1;
     }
-    /* Take refused requests back only after the loop above: that forgets that they were refused, and the loop
-     * skips only requests that are known as refused. */
-    for (i = 0; i < refused->len; i++) {
-        if (replTakeBack(region, staging, replJobRecordCopy(g_ptr_array_index(refused, i))) < 0)
+    /* Only after the loop above, which skips what is known as overdue: this forgets it when it is done. */
+    for (i = 0; i < overdue->len; i++) {
+        if (replResumeOverdue(region, staging, staging, replJobRecordCopy(g_ptr_array_index(overdue, i))) < 0)
             ret = -1;
     }
     /* The jobs that were taken up hold the lease for themselves now. */
     replLeasesDrop(region->uuidstr);
     return ret;
 }
-
-static void
-replResumeAgain(const char *poolUuid);
 
 static void
 replResumeRegion(const ReplRegion *region)
@@ -423,7 +388,7 @@ replResumeRegion(const ReplRegion *region)
 
     REPL_GUARD(&lock);
     if (region->unread)
-        replLeasesWatch(region->uuidstr, replResumeAgain);
+        replLeasesWatch(region->uuidstr);
     if (!region->dir)
         return;
     replQueueRelease(replServiceQueue(), region->uuidstr);
@@ -433,7 +398,7 @@ replResumeRegion(const ReplRegion *region)
         replWarn("The jobs of pool '%s' cannot be read: %s", region->name, err->message);
     /* Something could not be read or done: the thread of leases calls again. */
     if (err || (staging && replResumeStaging(region, staging) < 0))
-        replLeasesWatch(region->uuidstr, replResumeAgain);
+        replLeasesWatch(region->uuidstr);
 }
 
 /* What is known of a pool of type region with that UUID; NULL: there is none. */
@@ -450,20 +415,21 @@ replResumeFarPlace(const char *poolUuid)
     return g_steal_pointer(&place);
 }
 
-/* Undoes what refused requests have left on a host without the module. Runs in the thread of leases, since it
+/* Does what is still to be done of jobs whose target is on a host without the module. Runs in the thread of leases, since it
  * waits for a peer. */
 static void
 replResumeFarAgain(const char *poolUuid)
 {
     g_autoptr(ReplRegion) place = replResumeFarPlace(poolUuid);
     g_autoptr(ReplStaging) home = place ? replHomeOwn(FALSE, NULL) : NULL;
-    g_autoptr(GPtrArray) refused = home ? replRefusedList(poolUuid) : NULL;
+    g_autoptr(GPtrArray) overdue = home ? replOverdueList(poolUuid) : NULL;
     gboolean left = FALSE;
 
-    for (guint i = 0; refused && i < refused->len; i++)
-        left = replTakeBack(place, home, replJobRecordCopy(g_ptr_array_index(refused, i))) < 0 || left;
+    for (guint i = 0; overdue && i < overdue->len; i++)
+        left = replResumeOverdue(place, home, NULL, replJobRecordCopy(g_ptr_array_index(overdue, i))) < 0 ||
+               left;
     if (left)
-        replLeasesWatch(poolUuid, replResumeAgain);
+        replLeasesWatch(poolUuid);
 }
 
 /* Takes up a job, or the undo of a refused request, whose target is on a host without the module. */
@@ -478,8 +444,8 @@ replResumeFar(ReplStaging *home, const ReplJobRecord *record)
         replResumeJob(place, home, replJobRecordCopy(record));
         return;
     }
-    replRefusedAdd(place->uuidstr, replJobRecordCopy(record));
-    replLeasesWatch(place->uuidstr, replResumeAgain);
+    replOverdueAdd(place->uuidstr, replJobRecordCopy(record));
+    replLeasesWatch(place->uuidstr);
     replLeasesHurry(place->uuidstr);
 }
 
@@ -498,7 +464,7 @@ void
 replResumeRefused(ReplReplication *replication)
 {
     replTakeBackNote(replication);
-    replLeasesWatch(replication->journal->targetUuidstr, replResumeAgain);
+    replLeasesWatch(replication->journal->targetUuidstr);
 }
 
 static void
@@ -559,6 +525,7 @@ replResumeOwn(void)
 void
 replResumeAll(void)
 {
+    replLeasesStart(replResumeAgain);
     if (!replRegionsLabels())
         return;
     replLabelsEach(replRegionsLabels(), replResumeVisit, NULL);

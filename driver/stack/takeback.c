@@ -6,7 +6,7 @@
 #include "stack/takeback.h"
 
 #include "replicate/undo.h"
-#include "service/refused.h"
+#include "service/overdue.h"
 #include "virt/report.h"
 
 void
@@ -18,7 +18,7 @@ replTakeBackNote(ReplReplication *replication)
     replLockTake(&journal->lock);
     journal->record->refused = TRUE;
     replLockDrop(&journal->lock);
-    replRefusedAdd(journal->targetUuidstr, replJournalCopy(journal));
+    replOverdueAdd(journal->targetUuidstr, replJournalCopy(journal));
     if (replJournalSave(journal, &err) < 0)
         replDebug("That request %s was refused is not on disk: %s", replication->id, err->message);
 }
@@ -31,8 +31,8 @@ replTakeBackKnow(const ReplRegion *region, const GPtrArray *records)
     for (i = 0; i < records->len; i++) {
         const ReplJobRecord *record = g_ptr_array_index(records, i);
 
-        if (record->refused)
-            replRefusedAdd(region->uuidstr, replJobRecordCopy(record));
+        if (record->refused && !replOverdueHas(record->id))
+            replOverdueAdd(region->uuidstr, replJobRecordCopy(record));
     }
 }
 
@@ -48,7 +48,7 @@ replTakeBack(const ReplRegion *region, ReplStaging *home, ReplJobRecord *record)
         replDebug("What is left of refused request %s waits: %s", replication->id, err->message);
         ret = -1;
     } else {
-        replRefusedForget(replication->id);
+        replOverdueForget(replication->id);
     }
     replReplicationFree(replication);
     return ret;

@@ -17,7 +17,7 @@ replTakeBackNote(ReplReplication *replication);
 void
 replTakeBackKnow(const ReplRegion *region, const GPtrArray *records);
 
-/* Tries again to undo the refused request of @record, which is from replRefusedList() and taken over. Returns
+/* Tries again to undo the refused request of @record, which is from replOverdueList() and taken over. Returns
  * 0, or -1 when something of the request is still left. */
 int
 replTakeBack(const ReplRegion *region, ReplStaging *home, ReplJobRecord *record);

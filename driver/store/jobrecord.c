@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "store/jobmember.h"
 #include "store/jobtext.h"
 #include "store/stagingpriv.h"
@@ -119,6 +120,24 @@ replJobLayerFree(ReplJobLayer *layer)
     g_free(layer);
 }
 
+static gboolean
+replJobLayerIsFile(const ReplJobLayer *layer, int dirFd, guint64 ino, guint64 noted, gint64 born_ns)
+{
+    return ino == noted && (born_ns == 0 || replFileBorn_ns(dirFd, layer->volume) == born_ns);
+}
+
+gboolean
+replJobLayerIsHeldBy(const ReplJobLayer *layer, int dirFd, guint64 ino)
+{
+    return layer->holder == 0 || replJobLayerIsFile(layer, dirFd, ino, layer->holder, layer->holderBorn_ns);
+}
+
+gboolean
+replJobLayerIsPlacedAs(const ReplJobLayer *layer, int dirFd, guint64 ino)
+{
+    return layer->ino != 0 && replJobLayerIsFile(layer, dirFd, ino, layer->ino, layer->born_ns);
+}
+
 static void
 replJobLayerToText(GKeyFile *keys, guint index, const ReplJobLayer *layer)
 {
@@ -137,6 +156,8 @@ replJobLayerToText(GKeyFile *keys, guint index, const ReplJobLayer *layer)
     if (layer->born_ns)
         g_key_file_set_int64(keys, group, "born", layer->born_ns);
     g_key_file_set_uint64(keys, group, "holder", layer->holder);
+    if (layer->holderBorn_ns)
+        g_key_file_set_int64(keys, group, "holder-born", layer->holderBorn_ns);
     replIdentityToText(keys, group, &layer->source);
 }
 
@@ -161,6 +182,7 @@ replJobLayerFromText(ReplTextReader *r, guint index)
     layer->ino = replTextUint(r, group, "inode", G_MAXUINT64);
     layer->born_ns = replTextInt(r, group, "born", 0, G_MAXINT64, 0);
     layer->holder = replTextUint(r, group, "holder", G_MAXUINT64);
+    layer->holderBorn_ns = replTextInt(r, group, "holder-born", 0, G_MAXINT64, 0);
     replIdentityFromText(r, group, &layer->source);
     return layer;
 }

@@ -37,6 +37,7 @@ typedef struct {
     guint64 ino;              /* inode of the partial file, before and after it is in place; 0: none yet */
     gint64 born_ns;           /* when that file was made (base/fd.h), 0: not known */
     guint64 holder;           /* inode of the empty file that holds the name; 0: not known */
+    gint64 holderBorn_ns;     /* when that file was made, 0: not known */
     guint64 checkpoint_bytes; /* everything below is on disk */
 } ReplJobLayer;
 
@@ -97,6 +98,15 @@ replJobLayerNew(const char *sourceVolume, const char *sourcePoolUuid, const char
 
 void
 replJobLayerFree(ReplJobLayer *layer);
+
+/* Whether the layer's file in the folder @dirFd, which has the inode @ino, is the empty file that holds the name for the
+ * job. TRUE also when the record does not note which file that is. */
+gboolean
+replJobLayerIsHeldBy(const ReplJobLayer *layer, int dirFd, guint64 ino);
+
+/* Whether it is the file that the job has written. */
+gboolean
+replJobLayerIsPlacedAs(const ReplJobLayer *layer, int dirFd, guint64 ino);
 
 ReplJobMember *
 replJobMemberNew(const char *sourceVolume, const char *sourceId, const char *volume, const char *imageId);

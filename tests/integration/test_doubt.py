@@ -87,6 +87,49 @@ def test_paused_job_that_is_overtaken(lab, ends, end):
     assert "base.qcow2" not in target.volumes(), "the layer that was brought has another name, this one held it"
 
 
+def test_layer_of_an_earlier_plan_that_cannot_be_removed(lab, ends):
+    """Another job brought the layer whose name this one holds; the name cannot be given back, so the job fails and says so, and its
+    retry, which plans the same, gives it back."""
+    _, faults = lab
+    source, target = slow(ends)
+    target.update("web.qcow2", "<replication:job action='pause'/>")
+    target.wait_job("web.qcow2", ("paused",))
+    images.overlay(source.file("other.qcow2"), "base.qcow2", "16M", writes=[(0, 65536, 7)])
+    source.refresh()
+    lab[0].restart()
+    target.replicate(source, "other.qcow2")
+    target.update("web.qcow2", "<replication:bandwidth unit='MiB/s'>500</replication:bandwidth>")
+    faults.fail(target.file("base.qcow2"), calls=("unlink",), times=0)
+    target.update("web.qcow2", "<replication:job action='resume'/>")
+    target.wait_job("web.qcow2", ("failed",))
+    faults.disarm()
+    assert faults.hits and "base.qcow2" in target.volumes()
+    target.update("web.qcow2", "<replication:job action='retry'/>")
+    target.wait_job("web.qcow2")
+    images.assert_faithful(source.file("web.qcow2"), target.file("web.qcow2"))
+    assert "base.qcow2" not in target.volumes()
+
+
+def test_cancelled_and_still_running_on_record(lab, ends):
+    """Its name is free: what a client makes of that name is neither the job's nor taken for it, by this daemon or by the next."""
+    host, faults = lab
+    _, target = slow(ends)
+    faults.fail(target.file(".replication/jobs"), calls=("rename", "unlink"), times=0)
+    host.ok("vol-delete", "web.qcow2", target.name)
+    assert faults.hits
+    host.ok("vol-create-as", target.name, "web.qcow2", "0", "--format", "raw")
+    for restarts in range(2):
+        image = target.image("web.qcow2")
+        assert image.job is None and "is empty" in image.text("reason"), image.xml
+        if restarts == 0:
+            host.kill()
+            faults.disarm()
+            host.start()
+            target.refresh()
+    host.ok("vol-delete", "web.qcow2", target.name)
+    assert_clean(host, target)
+
+
 # ---- at the daemon's start
 
 def damage(path):

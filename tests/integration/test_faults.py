@@ -7,7 +7,7 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fault"))
-from jobs import Case, Lab  # noqa: E402
+from jobs import AVAILABLE, Case, Lab  # noqa: E402
 from long import Random  # noqa: E402
 from harness.faults import faulty_host  # noqa: E402
 
@@ -49,6 +49,48 @@ def test_each_call_of_a_publication(lab, kind, action):
             Case(lab, kind).run(action, nth=number, resolve=("retry", "delete")[number % 2])
         except AssertionError as err:
             raise AssertionError(f"{action} of call {number} ({lab.faults.hit()}): {err}") from err
+
+
+@pytest.mark.parametrize("resolve", ["retry", "delete"])
+@pytest.mark.parametrize("of", ["layer", "image"])
+def test_name_that_only_the_list_has(lab, of, resolve):
+    """The volume that was to hold a name cannot be read when it is made, and removing it fails twice although its file goes: libvirt
+    still lists it. It is taken off the list with the job, or with the refused request."""
+    case = Case(lab, lab.kinds["copy"])
+    name = {"layer": "base.qcow2", "image": case.name}[of]
+    # of this file alone: libvirt's look at it, libvirt's removal, and ours
+    assert case.run("late", folders=(lab.target.file(name),), calls=("read", "unlink"), times=3, resolve=resolve) == 3
+
+
+def ends_at(lab, kind):
+    """Which of the renames of records is that of the job's own at its end, and the folders of records."""
+    folders = [lab.target.file(f".replication/{name}") for name in ("jobs", "images")]
+    Case(lab, kind).run("count", folders=folders, calls=("rename",))
+    return max(n for n, (_, path, _) in enumerate(lab.faults.log(), 1) if "/jobs/" in path), folders
+
+
+@pytest.mark.parametrize("kind", ["copy", "set"])
+def test_end_that_cannot_be_put_on_record(lab, kind):
+    """What the job has made is there and is the client's, whatever its record says: nothing of it is refused or undone."""
+    kind = lab.kinds[kind]
+    nth, folders = ends_at(lab, kind)
+    assert Case(lab, kind).run("fail", folders=folders, calls=("rename",), nth=nth, times=5, resolve="delete") > 0
+    case = Case(lab, kind)
+    lab.faults.arm("fail", *folders, calls=("rename",), nth=nth, times=0)
+    assert lab.request(kind, case.name) is None
+    assert lab.wait_end(case.name).status == AVAILABLE
+    lab.pool().storageVolLookupByName(case.name).delete()
+    left = lab.volumes()
+    assert "base.qcow2" in left and [lab.image(volume).status for volume in left] == [AVAILABLE] * len(left)
+    lab.host.kill()
+    lab.faults.disarm()
+    lab.forget()
+    lab.host.start()
+    lab.pool().refresh()
+    assert lab.volumes() == left and [lab.image(volume).status for volume in left] == [AVAILABLE] * len(left)
+    for volume in [name for name in left if name != "base.qcow2"] or left:
+        lab.delete(volume)
+    lab.assert_nothing_left()
 
 
 def test_random_calls(lab):

@@ -8,6 +8,7 @@
 #include "fake_virt.h"
 #include "service/claims.h"
 #include "service/makers.h"
+#include "service/overdue.h"
 #include "service/service.h"
 
 #define POOL "11111111-1111-1111-1111-111111111111"
@@ -133,6 +134,28 @@ testMakers(void)
     g_assert_false(replMakersHas(b));
 }
 
+/* The last word on a job counts, until nothing is to be done any more. */
+static void
+testOverdue(void)
+{
+    g_autoptr(GPtrArray) list = NULL;
+    ReplJobRecord *record = replJobRecordNew("a");
+
+    replOverdueAdd(POOL, record);
+    replOverdueAdd(OTHER, replJobRecordNew("b"));
+    record = replJobRecordNew("a");
+    record->refused = TRUE;
+    replOverdueAdd(POOL, record);
+    g_assert_true(replOverdueHas("a"));
+    list = replOverdueList(POOL);
+    g_assert_cmpuint(list->len, ==, 1);
+    g_assert_true(((const ReplJobRecord *)g_ptr_array_index(list, 0))->refused);
+    replOverdueForget("a");
+    replOverdueForget("a"); /* nothing to forget is no error */
+    replOverdueForget("b");
+    g_assert_false(replOverdueHas("a"));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -147,6 +170,7 @@ main(int argc, char **argv)
     g_test_add_func("/service/era", testEra);
     g_test_add_func("/service/holding/usage", testHoldingUsage);
     g_test_add_func("/service/makers", testMakers);
+    g_test_add_func("/service/overdue", testOverdue);
     rc = g_test_run();
     replServiceStop();
     remove = g_strdup_printf("rm -rf '%s'", dir);

@@ -75,6 +75,10 @@ recordFull(const char *id, guint layers)
         layer->done = i % 5 == 0;
         layer->source = (ReplFileIdentity){1, i, 3, -4, 5};
         layer->checkpoint_bytes = (guint64)i << 25;
+        layer->ino = i;
+        layer->born_ns = i ? G_MAXINT64 - i : 0;
+        layer->holder = G_MAXUINT64 - i;
+        layer->holderBorn_ns = i ? G_MAXINT64 - i : 0;
         g_ptr_array_add(record->layers, layer);
         g_ptr_array_add(record->info->steps, replStepNew(name, name, i % 4, i));
     }
@@ -168,6 +172,10 @@ assertRecord(const ReplJobRecord *a, const ReplJobRecord *b)
         g_assert_cmpint(x->done, ==, y->done);
         g_assert_true(replFileIdentityEqual(&x->source, &y->source));
         g_assert_cmpuint(x->checkpoint_bytes, ==, y->checkpoint_bytes);
+        g_assert_cmpuint(x->ino, ==, y->ino);
+        g_assert_cmpint(x->born_ns, ==, y->born_ns);
+        g_assert_cmpuint(x->holder, ==, y->holder);
+        g_assert_cmpint(x->holderBorn_ns, ==, y->holderBorn_ns);
     }
     g_assert_cmpuint(a->members->len, ==, b->members->len);
     for (i = 0; i < a->members->len; i++) {
@@ -458,6 +466,32 @@ testRemoveRefused(Pool *pool, gconstpointer data)
     g_assert_cmpint(replStagingRemove(pool->fd, NULL), ==, 0);
 }
 
+/* A layer's files are known by number and birth: another file may get the number of one that is gone. */
+static void
+testLayerFiles(Pool *pool, gconstpointer data)
+{
+    g_autofree char *path = g_build_filename(pool->path, "web", NULL);
+    char name[] = "web";
+    ReplJobLayer layer = {.volume = name};
+    struct stat st;
+
+    g_assert_true(g_file_set_contents(path, "", 0, NULL));
+    g_assert_cmpint(stat(path, &st), ==, 0);
+    g_assert_true(replJobLayerIsHeldBy(&layer, pool->fd, st.st_ino)); /* nothing is noted */
+    g_assert_false(replJobLayerIsPlacedAs(&layer, pool->fd, st.st_ino));
+    layer.holder = layer.ino = st.st_ino;
+    g_assert_true(replJobLayerIsHeldBy(&layer, pool->fd, st.st_ino));
+    g_assert_true(replJobLayerIsPlacedAs(&layer, pool->fd, st.st_ino));
+    g_assert_false(replJobLayerIsHeldBy(&layer, pool->fd, st.st_ino + 1));
+    g_assert_false(replJobLayerIsPlacedAs(&layer, pool->fd, st.st_ino + 1));
+    layer.holderBorn_ns = layer.born_ns = replFileBorn_ns(pool->fd, "web");
+    g_assert_true(replJobLayerIsHeldBy(&layer, pool->fd, st.st_ino));
+    g_assert_true(replJobLayerIsPlacedAs(&layer, pool->fd, st.st_ino));
+    layer.holderBorn_ns = layer.born_ns = 1;
+    g_assert_false(replJobLayerIsHeldBy(&layer, pool->fd, st.st_ino));
+    g_assert_false(replJobLayerIsPlacedAs(&layer, pool->fd, st.st_ino));
+}
+
 /* A newer daemon on another host wrote it: perhaps it is running. */
 static void
 testRemoveRefusedUnread(Pool *pool, gconstpointer data)
@@ -495,5 +529,6 @@ main(int argc, char **argv)
     ADD("prune-at-save", testPruneAtSave);
     ADD("remove-refused", testRemoveRefused);
     ADD("remove-refused-unread", testRemoveRefusedUnread);
+    ADD("layer-files", testLayerFiles);
     return g_test_run();
 }

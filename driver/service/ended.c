@@ -1,0 +1,102 @@
+/*
+ * ended.c: the end of a job is put on record
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "service/ended.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "service/overdue.h"
+#include "store/record.h"
+#include "virt/report.h"
+
+static gboolean
+replEndedChange(ReplImage **image, void *opaque, GError **err)
+{
+    const ReplJobInfo *info = opaque;
+
+    (void)err;
+    if (!*image)
+        return FALSE;
+    replJobInfoFree((*image)->job);
+    (*image)->job = replJobInfoCopy(info);
+    if (info->state == REPL_JOB_COMPLETED) {
+        (*image)->status = REPL_IMAGE_AVAILABLE;
+        g_clear_pointer(&(*image)->setVolume, g_free);
+        g_clear_pointer(&(*image)->setId, g_free);
+    }
+    return TRUE;
+}
+
+static void
+replEndedShow(ReplStaging *images, const char *volume, ReplJobInfo *info)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (replRecordUpdate(images, volume, replEndedChange, info, &err) < 0)
+        replWarn("The record of '%s' cannot be written: %s", volume, err->message);
+}
+
+int
+replEndedSave(ReplStaging *home, ReplStaging *images, const ReplJobRecord *record, GError **err)
+{
+    guint i;
+
+    if (replJobRecordSave(home, record, err) < 0)
+        return -1;
+    replOverdueForget(record->id);
+    for (i = 0; images && i < record->members->len; i++) {
+        const ReplJobMember *member = g_ptr_array_index(record->members, i);
+
+        replEndedShow(images, member->volume, record->info);
+    }
+    if (images)
+        replEndedShow(images, record->volume, record->info);
+    return 0;
+}
+
+/* Whether the record says of a job that has made the file that it has not ended. */
+static gboolean
+replEndedIsBehind(const ReplJobRecord *record, int dirFd, const char *volume, guint64 ino)
+{
+    guint i;
+
+    if (record->check || replJobStateIsEnded(record->info->state) || !g_str_equal(record->volume, volume))
+        return FALSE;
+    for (i = 0; i < record->layers->len; i++) {
+        const ReplJobLayer *layer = g_ptr_array_index(record->layers, i);
+
+        if (g_str_equal(layer->volume, volume))
+            return replJobLayerIsPlacedAs(layer, dirFd, ino);
+    }
+    return FALSE;
+}
+
+int
+replEndedForget(ReplStaging *staging, int dirFd, const char *volume, GError **err)
+{
+    g_autoptr(ReplImage) image = replRecordLoad(staging, volume, NULL);
+    g_autoptr(GPtrArray) records = NULL;
+    struct stat st;
+    guint i;
+
+    /* Other volumes are spared the look at all jobs: they are no replicas, or their jobs' records say that they have
+     * completed. */
+    if (!image || !image->source.id || (image->job && image->job->state == REPL_JOB_COMPLETED) ||
+        fstatat(dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    if (!(records = replJobRecordList(staging, NULL, err)))
+        return -1;
+    for (i = 0; i < records->len; i++) {
+        const ReplJobRecord *record = g_ptr_array_index(records, i);
+
+        if (!replEndedIsBehind(record, dirFd, volume, st.st_ino))
+            continue;
+        if (replJobRecordDrop(staging, record->id, err) < 0)
+            return -1;
+        replOverdueForget(record->id);
+    }
+    return 0;
+}
