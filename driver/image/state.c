@@ -116,7 +116,7 @@ replStateReason(ReplBecause because, const char *volume)
             _("The record of volume '%s' cannot be read: whether it is whole is not known"), volume);
     case REPL_BECAUSE_UNFINISHED:
         return g_strdup_printf(
-            _("An upload to volume '%s' has not ended well: upload all of it again, or delete it"), volume);
+            _("What wrote to volume '%s' has not ended well: upload all of it again, or delete it"), volume);
     case REPL_BECAUSE_NONE:
     case REPL_BECAUSE_JOB:
         break;

@@ -1,10 +1,11 @@
 /*
- * uploading.c: uploads from their call to their end
+ * uploading.c: uploads, and stock calls that make volumes, from their call to their end
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "image/uploading.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -28,19 +29,15 @@ replUploadingFree(ReplUploading *uploading)
     g_free(uploading);
 }
 
-int
-replUploadingBegin(const ReplRegion *region, const char *volume, virStreamPtr stream, virConnectPtr conn,
-                   guint64 offset_bytes, guint64 length_bytes, ReplUploading **uploading, GError **err)
+/* Marks @part of the volume's file @ino. A staging folder that is not ours gets no mark. */
+static int
+replUploadingMark(const ReplRegion *region, const char *volume, guint64 ino, ReplUploadPart part,
+                  ReplUploading **uploading, GError **err)
 {
     g_autoptr(GError) why = NULL;
     g_autoptr(ReplStaging) staging = NULL;
     ReplUploading *made;
-    struct stat st;
 
-    *uploading = NULL;
-    if (!region->dir || !replStreamIsKnown(stream, conn) ||
-        fstatat(region->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
     if (!(staging = replRegionStaging(region, TRUE, &why))) {
         if (g_error_matches(why, REPL_ERROR, VIR_ERR_OPERATION_DENIED))
             return 0;
@@ -50,13 +47,27 @@ replUploadingBegin(const ReplRegion *region, const char *volume, virStreamPtr st
     made = g_new0(ReplUploading, 1);
     made->staging = g_steal_pointer(&staging);
     made->held = -1;
-    made->part = (ReplUploadPart){offset_bytes, length_bytes};
-    if (!(made->mark = replUploadMark(made->staging, volume, st.st_ino, &made->part, &made->held, err))) {
+    made->part = part;
+    if (!(made->mark = replUploadMark(made->staging, volume, ino, &made->part, &made->held, err))) {
         replUploadingFree(made);
         return -1;
     }
     *uploading = made;
     return 0;
+}
+
+int
+replUploadingBegin(const ReplRegion *region, const char *volume, virStreamPtr stream, virConnectPtr conn,
+                   guint64 offset_bytes, guint64 length_bytes, ReplUploading **uploading, GError **err)
+{
+    struct stat st;
+
+    *uploading = NULL;
+    if (!region->dir || !replStreamIsKnown(stream, conn) ||
+        fstatat(region->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    return replUploadingMark(region, volume, st.st_ino, (ReplUploadPart){offset_bytes, length_bytes},
+                             uploading, err);
 }
 
 /* Of a stream: by the thread that ends it, which may be the event loop. */
@@ -85,4 +96,33 @@ replUploadingGoOn(ReplUploading *uploading, virStreamPtr stream, gboolean goesOn
         replUploadDrop(uploading->staging, uploading->mark);
     }
     replUploadingFree(uploading);
+}
+
+static gboolean
+replMakingIsThere(const ReplRegion *region, const char *volume)
+{
+    struct stat st;
+
+    return fstatat(region->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+int
+replMakingBegin(const ReplRegion *region, const char *volume, ReplUploading **making, GError **err)
+{
+    *making = NULL;
+    if (replMakingIsThere(region, volume))
+        return 0;
+    return replUploadingMark(region, volume, 0, (ReplUploadPart){0, 0}, making, err);
+}
+
+void
+replMakingEnd(ReplUploading *making, const ReplRegion *region, const char *volume, gboolean made,
+              gboolean existed)
+{
+    if (!making)
+        return;
+    /* Stock removes what it could not finish. If it could not, the mark stays with it. */
+    if (made || existed || !replMakingIsThere(region, volume))
+        replUploadDrop(making->staging, making->mark);
+    replUploadingFree(making);
 }

@@ -1,7 +1,8 @@
 /*
- * uploading.h: uploads from their call to their end
+ * uploading.h: uploads, and stock calls that make volumes, from their call to their end
  *
- * Half an upload is no image, so each is marked on disk (store/uploads.h) from before its first byte until it has ended well.
+ * Half an upload is no image, and half a copy neither, so each is marked on disk (store/uploads.h) from before its first byte until
+ * it has ended well.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -18,7 +19,18 @@ int
 replUploadingBegin(const ReplRegion *region, const char *volume, virStreamPtr stream, virConnectPtr conn,
                    guint64 offset_bytes, guint64 length_bytes, ReplUploading **uploading, GError **err);
 
-/* The stock call has returned; @uploading (may be NULL) is taken. @goesOn: the stream carries bytes from now on; else none were
+/* The upload's stock call has returned; @uploading (may be NULL) is taken. @goesOn: the stream carries bytes from now on; else none were
  * written. */
 void
 replUploadingGoOn(ReplUploading *uploading, virStreamPtr stream, gboolean goesOn);
+
+/* Before a stock call that makes the volume. *making is NULL where nothing can be marked, as above, or where the volume is there
+ * already, which stock refuses. Returns 0, or -1 with @err set: the mark could not be made, and nothing may be written. */
+int
+replMakingBegin(const ReplRegion *region, const char *volume, ReplUploading **making, GError **err);
+
+/* That call has returned; @making (may be NULL) is taken. @made: with success. @existed: it was refused since a volume of the name
+ * was there. */
+void
+replMakingEnd(ReplUploading *making, const ReplRegion *region, const char *volume, gboolean made,
+              gboolean existed);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "image/quota.h"
+#include "image/uploading.h"
 #include "image/view.h"
 #include "image/writes.h"
 #include "probe/chain.h"
@@ -20,18 +21,20 @@
 #include "virt/report.h"
 #include "virt/secrets.h"
 
-/* A new volume is a new image: what an earlier one of the same name left behind is not its record. */
-static void
-replStockForget(const ReplRegion *region, const char *name)
+/* A new volume is a new image: what an earlier one of the same name left behind is not its record, and must not
+ * become it. */
+static int
+replStockForget(const ReplRegion *region, const char *name, GError **err)
 {
     g_autoptr(ReplStaging) staging = replRegionStaging(region, FALSE, NULL);
-
     struct stat st;
 
     if (!staging || fstatat(region->dir->dirFd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        return;
-    replRecordDropGone(staging, region->dir->dirFd, name, NULL);
+        return 0;
+    if (replRecordDropGone(staging, region->dir->dirFd, name, err) < 0)
+        return -1;
     replUploadForget(staging, name);
+    return 0;
 }
 
 /* libvirt knows the secret of a volume until the next pool-refresh; the record knows it for good. */
@@ -99,6 +102,34 @@ replStockCall(virStoragePoolPtr pool, const ReplVolXml *xml, virStorageVolPtr so
                   : replBelowPool(pool)->storageVolCreateXML(pool, xml->stock, flags);
 }
 
+/* Whether half of the volume would pass for a whole one, or be none: not if it is only so many zeroes. */
+static gboolean
+replStockIsWritten(const ReplVolXmlSizes *sizes, virStorageVolPtr source)
+{
+    return source || sizes->encrypted || (sizes->format && !g_str_equal(sizes->format, "raw"));
+}
+
+/* The stock call, with the volume marked as being made for as long as it takes. */
+static virStorageVolPtr
+replStockMakeMarked(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *xml,
+                    virStorageVolPtr source, const ReplVolXmlSizes *sizes, unsigned int flags)
+{
+    ReplUploading *making = NULL;
+    g_autoptr(GError) err = NULL;
+    virStorageVolPtr vol;
+
+    if (replStockForget(region, xml->name, &err) < 0 ||
+        (replStockIsWritten(sizes, source) && replMakingBegin(region, xml->name, &making, &err) < 0)) {
+        replReport(g_steal_pointer(&err));
+        return NULL;
+    }
+    replWritesBegin(region, xml->name, TRUE);
+    vol = replStockCall(pool, xml, source, flags);
+    replMakingEnd(making, region, xml->name, vol != NULL, virGetLastErrorCode() == VIR_ERR_STORAGE_VOL_EXIST);
+    replWritesEnd(region, xml->name, TRUE, FALSE);
+    return vol;
+}
+
 virStorageVolPtr
 replStockMake(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *xml,
               virStorageVolPtr source, const ReplRegion *sourceRegion, unsigned int flags)
@@ -118,10 +149,7 @@ replStockMake(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml
         replReport(g_steal_pointer(&err));
         return NULL;
     }
-    replStockForget(region, xml->name);
-    replWritesBegin(region, xml->name, TRUE);
-    vol = replStockCall(pool, xml, source, flags);
-    replWritesEnd(region, xml->name, TRUE, FALSE);
+    vol = replStockMakeMarked(pool, region, xml, source, &sizes, flags);
     replQuotaLeave(region, &adds);
     if (vol && sizes.encrypted)
         replStockBind(region, vol);

@@ -36,14 +36,19 @@ uploadsFileOf(const char *mark)
     return point ? g_strndup(mark, point + 1 - mark + strcspn(point + 1, ".")) : g_strdup(mark);
 }
 
-/* Whether the mark is of @file; *part is what its upload was to write. */
+/* Whether the mark is of @file, or of whatever file has its name; *part is what its upload was to write. */
 static gboolean
 uploadsIsOf(const char *mark, const char *file, ReplUploadPart *part)
 {
+    gsize hash = strcspn(file, ".");
     gsize len = strlen(file);
 
-    return g_str_has_prefix(mark, file) && mark[len] == '.' &&
-           sscanf(mark + len + 1, "%" SCNu64 ".%" SCNu64, &part->offset_bytes, &part->length_bytes) == 2;
+    if (!g_str_has_prefix(mark, file) || mark[len] != '.') {
+        len = hash + strlen(".0");
+        if (strncmp(mark, file, hash) || !g_str_has_prefix(mark + hash, ".0."))
+            return FALSE;
+    }
+    return sscanf(mark + len + 1, "%" SCNu64 ".%" SCNu64, &part->offset_bytes, &part->length_bytes) == 2;
 }
 
 static gboolean
@@ -185,17 +190,19 @@ replUploadSweep(ReplStaging *staging, int poolDirFd)
     for (i = 0; i < volumes->len; i++) {
         struct stat st;
 
-        if (fstatat(poolDirFd, g_ptr_array_index(volumes, i), &st, AT_SYMLINK_NOFOLLOW) == 0)
+        if (fstatat(poolDirFd, g_ptr_array_index(volumes, i), &st, AT_SYMLINK_NOFOLLOW) == 0) {
             g_hash_table_add(there, uploadsFile(g_ptr_array_index(volumes, i), st.st_ino));
-        else if (errno != ENOENT)
+            g_hash_table_add(there, uploadsFile(g_ptr_array_index(volumes, i), 0));
+        } else if (errno != ENOENT) {
             return; /* better a mark too many */
+        }
     }
     dir = uploadsFolder(staging, FALSE, NULL);
     for (i = 0; dir >= 0 && i < marks->len; i++) {
         const char *mark = g_ptr_array_index(marks, i);
         g_autofree char *file = uploadsFileOf(mark);
 
-        if (!g_hash_table_contains(there, file))
+        if (!g_hash_table_contains(there, file) && !uploadsIsHeld(dir, mark))
             (void)unlinkat(dir, mark, 0);
     }
 }

@@ -6,6 +6,9 @@
  * well. Whatever else becomes of it (a client or a daemon that is gone), the mark stays, until an upload of the same part or more ends
  * well, or another file has the name. While an upload is under way its mark is locked.
  *
+ * A stock call that makes a volume writes under its name, too, and leaves such a mark of all of it. Its file is not there yet: the
+ * INODE is 0, and the mark is of whatever file has the name.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #pragma once
@@ -18,8 +21,8 @@ typedef struct {
     guint64 length_bytes; /* 0: up to the end */
 } ReplUploadPart;
 
-/* Makes the mark of an upload to @volume, whose file has the inode @ino, durably. *held keeps it locked. Returns its name,
- * or NULL with @err set. */
+/* Makes the mark of an upload to @volume, whose file has the inode @ino (0: it is not made yet), durably. *held keeps it locked.
+ * Returns its name, or NULL with @err set. */
 char *
 replUploadMark(ReplStaging *staging, const char *volume, guint64 ino, const ReplUploadPart *part,
                ReplFd *held, GError **err);
@@ -46,6 +49,6 @@ replUploadMarks(ReplStaging *staging, GError **err);
 gboolean
 replUploadIsMarked(const GPtrArray *marks, const char *volume, guint64 ino);
 
-/* Removes the marks of files that are not in the pool's folder any more. */
+/* Removes the marks of files that are not in the pool's folder any more, and not being made. */
 void
 replUploadSweep(ReplStaging *staging, int poolDirFd);

@@ -347,6 +347,39 @@ def test_refused_request_that_cannot_be_taken_back(lab, ends):
             host.ok("vol-delete", "web.qcow2", target.name, "--delete-snapshots")
 
 
+@pytest.mark.parametrize("end", ["kill", "fail", "stay"])
+def test_half_a_stock_copy_is_no_image(lab, ends, end):
+    """vol-clone writes under the volume's name: what a killed daemon leaves, or what libvirt can neither finish nor remove, says so."""
+    host, faults = lab
+    _, target = ends
+    host.ok("vol-create-as", target.name, "whole.raw", "4M", "--format", "raw")
+    images.write(target.file("whole.raw"), [(0, 4 << 20, 5)], fmt="raw")
+    half = target.file("half.raw")
+    calls = ("write", "unlink") if end == "stay" else ("write",)
+    faults.arm("before" if end == "kill" else "fail", half, calls=calls, nth=2, times=0)
+    assert host.virsh("vol-clone", "whole.raw", "half.raw", "--pool", target.name).rc != 0
+    assert faults.hits
+    if end == "kill":
+        host.process.wait()
+        host.process = None
+    faults.disarm()
+    if end == "kill":
+        host.start()
+    target.refresh()
+    if end == "fail":
+        assert "half.raw" not in target.volumes()
+    else:
+        assert os.path.getsize(half) > 0
+        image = target.image("half.raw")
+        assert image.status == "error" and "has not ended well" in image.text("reason"), image.xml
+        assert code(target.refusal(target, "half.raw", name="x.qcow2")) == libvirt.VIR_ERR_OPERATION_INVALID
+        host.ok("vol-delete", "half.raw", target.name)
+    assert not [name for name in target.staging() if name.startswith("uploads/")]
+    host.ok("vol-clone", "whole.raw", "half.raw", "--pool", target.name)
+    assert target.image("half.raw").status == "available"
+    assert not [name for name in target.staging() if name.startswith("uploads/")]
+
+
 def test_placeholder_removed_by_hand(lab, ends):
     """A job that rests without a file under its name is seen by nobody: it ends at the next refresh."""
     host, _ = lab
