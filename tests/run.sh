@@ -19,12 +19,12 @@ cannot() {
 }
 
 # shellcheck disable=SC2086
-install_packages $packages_build $packages_demo $packages_test || cannot "No packages, no tests."
+install_packages $packages_build $packages_demo $packages_test $packages_debian_short || cannot "No packages, no tests."
 install_promtool || cannot "No promtool, no tests."
 build_module "$build" || cannot "The build failed."
 
 rm -rf "$build/meson-logs/testlog.json" "$build/meson-logs/testlog.junit.xml" "$build/meson-logs/first" "$build/tests/junit"
-# Packages are built and tried in a clean Debian by tests/debian.sh, which compiles everything twice more.
+# The suite packaging tries the packages at length, and compiles everything three times more.
 meson test -C "$build" --no-rebuild --no-suite packaging --print-errorlogs "$@"
 again=$(/usr/bin/python3 -B tests/count.py --again "$build")
 # shellcheck disable=SC2086
