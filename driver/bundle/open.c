@@ -5,12 +5,10 @@
  */
 #include "bundle/open.h"
 
-#include <errno.h>
 #include <gcrypt.h>
 #include <string.h>
 
 #include "base/amount.h"
-#include "base/fd.h"
 #include "base/printable.h"
 #include "bundle/hex.h"
 #include "bundle/lies.h"
@@ -20,8 +18,8 @@
 
 /* What the tar holds. */
 typedef struct {
-    int fd;
-    const char *what;
+    const ReplBundleFile *file;
+    const char *what;  /* the file's */
     GHashTable *blobs; /* digest -> ReplTarEntry */
     gboolean hasIndex;
     ReplTarEntry index;
@@ -47,13 +45,13 @@ replLayoutDigest(const char *name)
 }
 
 gboolean
-replBundleIs(int fd)
+replBundleIs(const ReplBundleFile *file)
 {
     static const char *const names[] = {REPL_PACK_LAYOUT, REPL_PACK_INDEX, "blobs/", "blobs", NULL};
     guint8 block[REPL_TAR_BLOCK_BYTES];
     char name[101] = "";
 
-    if (replPreadFull(fd, block, sizeof(block), 0) != (ssize_t)sizeof(block) || !replTarIs(block))
+    if (replBundleFileRead(file, block, sizeof(block), 0, NULL) != (gssize)sizeof(block) || !replTarIs(block))
         return FALSE;
     memcpy(name, block, 100);
     return g_strv_contains(names, g_str_has_prefix(name, "./") && name[2] ? name + 2 : name) ||
@@ -96,7 +94,7 @@ replLayoutScan(ReplLayout *layout, GError **err)
     guint count = 0;
     int rc;
 
-    while ((rc = replTarNext(layout->fd, layout->what, &next_bytes, &entry, err)) > 0) {
+    while ((rc = replTarNext(layout->file, &next_bytes, &entry, err)) > 0) {
         if (++count > REPL_TAR_ENTRIES_MAX)
             return replBundleLies(layout->what, _("it holds more files than a bundle has"), err);
         if (replLayoutAdd(layout, &entry, err) < 0)
@@ -112,6 +110,7 @@ static char *
 replLayoutText(const ReplLayout *layout, const ReplTarEntry *entry, GError **err)
 {
     g_autofree char *text = NULL;
+    gssize n;
 
     if (entry->size_bytes > REPL_BUNDLE_TEXT_MAX_BYTES) {
         g_autofree char *size = replAmount(entry->size_bytes);
@@ -123,8 +122,10 @@ replLayoutText(const ReplLayout *layout, const ReplTarEntry *entry, GError **err
         return NULL;
     }
     text = g_malloc0(entry->size_bytes + 1);
-    if (replPreadFull(layout->fd, text, entry->size_bytes, entry->at_bytes) != (ssize_t)entry->size_bytes) {
-        replErrorSetSystem(err, errno, _("Cannot read volume '%s'"), layout->what);
+    if ((n = replBundleFileRead(layout->file, text, entry->size_bytes, entry->at_bytes, err)) < 0)
+        return NULL;
+    if ((guint64)n < entry->size_bytes) {
+        replBundleLies(layout->what, _("it ends too early"), err);
         return NULL;
     }
     if (memchr(text, 0, entry->size_bytes)) {
@@ -196,10 +197,11 @@ replLayoutPlaceParts(const ReplLayout *layout, ReplBundle *bundle, GError **err)
 }
 
 ReplBundle *
-replBundleOpen(int fd, const char *what, GError **err)
+replBundleOpen(const ReplBundleFile *file, GError **err)
 {
+    const char *what = file->what;
     g_auto(ReplLayout) layout = {
-        .fd = fd, .what = what, .blobs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free)};
+        .file = file, .what = what, .blobs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free)};
     g_autoptr(ReplBundle) bundle = NULL;
     g_autofree char *index = NULL;
     g_autofree char *manifest = NULL;

@@ -36,7 +36,7 @@ replPackBounds(const ReplMap *map, ReplBundlePart *part)
 
 /* Takes the part of @entry over if it is the next one of its layer. */
 static gboolean
-replPackTakeOver(const ReplBundlePack *pack, const ReplTarEntry *entry)
+replPackTakeOver(const ReplBundlePack *pack, const ReplBundleFile *file, const ReplTarEntry *entry)
 {
     const char *digest = entry->name + strlen(REPL_PACK_BLOBS);
     ReplBundlePart part = {.at_bytes = entry->at_bytes, .packed_bytes = entry->size_bytes};
@@ -47,9 +47,8 @@ replPackTakeOver(const ReplBundlePack *pack, const ReplTarEntry *entry)
     if (!g_str_has_prefix(entry->name, REPL_PACK_BLOBS) || strlen(digest) != REPL_BUNDLE_DIGEST_CHARS)
         return FALSE;
     memcpy(part.digest, digest, sizeof(part.digest));
-    part.zstd = replPartIsZstd(pack->fd, &part);
-    if (!(map = replPartMap(pack->fd, pack->bundle->volume, &part, NULL)) ||
-        map->layer >= pack->bundle->layers->len)
+    part.zstd = replPartIsZstd(file, &part);
+    if (!(map = replPartMap(file, &part, NULL)) || map->layer >= pack->bundle->layers->len)
         return FALSE;
     layer = replBundleLayer(pack->bundle, map->layer);
     if (layer->parts->len > 0)
@@ -66,6 +65,7 @@ replPackTakeOver(const ReplBundlePack *pack, const ReplTarEntry *entry)
 int
 replPackResume(const ReplBundlePack *pack, guint64 *next_bytes, GError **err)
 {
+    const ReplBundleFile file = replBundleFileOf(pack->fd, pack->bundle->volume);
     guint64 at_bytes = 0;
     gboolean first = TRUE;
 
@@ -74,9 +74,8 @@ replPackResume(const ReplBundlePack *pack, guint64 *next_bytes, GError **err)
     while (at_bytes < pack->start_bytes) {
         ReplTarEntry entry;
 
-        if (replTarNext(pack->fd, pack->bundle->volume, &at_bytes, &entry, NULL) <= 0 ||
-            at_bytes > pack->start_bytes ||
-            (first ? !g_str_equal(entry.name, REPL_PACK_LAYOUT) : !replPackTakeOver(pack, &entry)))
+        if (replTarNext(&file, &at_bytes, &entry, NULL) <= 0 || at_bytes > pack->start_bytes ||
+            (first ? !g_str_equal(entry.name, REPL_PACK_LAYOUT) : !replPackTakeOver(pack, &file, &entry)))
             break;
         first = FALSE;
         *next_bytes = at_bytes;

@@ -5,30 +5,30 @@
  */
 #include "bundle/partfeed.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <gcrypt.h>
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "base/lock.h"
 #include "base/thread.h"
 #include "bundle/hex.h"
 
 #define REPL_FEED_CHUNK_BYTES (512u << 10)
+/* From another host: as much as may be on the way at once. */
+#define REPL_FEED_FAR_CHUNK_BYTES (4u << 20)
 #define REPL_FEED_CHUNKS 8u
 
 struct _ReplPartFeed {
     /* Fixed. */
     const ReplBundleLayer *layer;
     guint first;
-    int fd;
-    const char *what;
+    ReplBundleFile file;
     GThread *thread;
 
     ReplLock lock;
     /* Guarded by lock. */
-    GQueue chunks; /* of ReplPartChunk */
+    GQueue chunks;    /* of ReplPartChunk */
+    gboolean reading; /* from the file, this moment */
     gboolean ended;
     gboolean stopped;
     GError *error;
@@ -56,25 +56,40 @@ replFeedPush(ReplPartFeed *feed, ReplPartChunk *chunk)
     return !feed->stopped;
 }
 
+/* Begins or ends a read. FALSE: it was stopped before. */
+static gboolean
+replFeedReading(ReplPartFeed *feed, gboolean on)
+{
+    REPL_GUARD(&feed->lock);
+
+    feed->reading = on && !feed->stopped;
+    return !feed->stopped;
+}
+
+/* NULL with @err set, or without when it was stopped. */
 static ReplPartChunk *
 replFeedRead(ReplPartFeed *feed, const ReplBundlePart *part, guint64 done_bytes, GError **err)
 {
     g_autoptr(ReplPartChunk) chunk = g_new0(ReplPartChunk, 1);
-    gsize length = MIN(part->packed_bytes - done_bytes, REPL_FEED_CHUNK_BYTES);
-    ssize_t n;
+    const ReplBundleFile *file = &feed->file;
+    gsize length = MIN(part->packed_bytes - done_bytes,
+                       file->fd >= 0 ? REPL_FEED_CHUNK_BYTES : REPL_FEED_FAR_CHUNK_BYTES);
+    gssize n;
 
-    chunk->bytes = g_malloc(length);
-    n = replPreadFull(feed->fd, chunk->bytes, length, part->at_bytes + done_bytes);
-    if (n < 0) {
-        replErrorSetSystem(err, errno, _("Cannot read volume '%s'"), feed->what);
+    if (!replFeedReading(feed, TRUE))
         return NULL;
-    }
+    chunk->bytes = g_malloc(length);
+    n = replBundleFileRead(file, chunk->bytes, length, part->at_bytes + done_bytes, err);
+    replFeedReading(feed, FALSE);
+    if (n < 0)
+        return NULL;
     if ((gsize)n < length) {
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Volume '%s' changed while it was read"), feed->what);
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Volume '%s' changed while it was read"), file->what);
         return NULL;
     }
     /* The cache belongs to others: what was read is not read again. */
-    posix_fadvise(feed->fd, part->at_bytes + done_bytes, length, POSIX_FADV_DONTNEED);
+    if (file->fd >= 0)
+        posix_fadvise(file->fd, part->at_bytes + done_bytes, length, POSIX_FADV_DONTNEED);
     chunk->length = length;
     chunk->last = done_bytes + length == part->packed_bytes;
     return g_steal_pointer(&chunk);
@@ -90,8 +105,8 @@ replFeedProve(ReplPartFeed *feed, const ReplBundlePart *part, gcry_md_hd_t diges
     if (g_str_equal(is, part->digest))
         return 0;
     replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                 _("Bundle '%s' cannot be used: the digest of blob sha256:%s is another one"), feed->what,
-                 part->digest);
+                 _("Bundle '%s' cannot be used: the digest of blob sha256:%s is another one"),
+                 feed->file.what, part->digest);
     return -1;
 }
 
@@ -106,7 +121,7 @@ replFeedPart(ReplPartFeed *feed, guint index, gcry_md_hd_t digest, GError **err)
         ReplPartChunk *chunk = replFeedRead(feed, part, done_bytes, err);
 
         if (!chunk)
-            return -1;
+            return *err ? -1 : 0;
         chunk->part = index;
         done_bytes += chunk->length;
         gcry_md_write(digest, chunk->bytes, chunk->length);
@@ -151,14 +166,13 @@ replFeedRun(gpointer opaque)
 }
 
 ReplPartFeed *
-replPartFeedNew(const ReplBundleLayer *layer, guint first, int fd, const char *what, GError **err)
+replPartFeedNew(const ReplBundleLayer *layer, guint first, const ReplBundleFile *file, GError **err)
 {
     ReplPartFeed *feed = g_new0(ReplPartFeed, 1);
 
     feed->layer = layer;
     feed->first = first;
-    feed->fd = fd;
-    feed->what = what;
+    feed->file = *file;
     g_queue_init(&feed->chunks);
     replLockInit(&feed->lock);
     if ((feed->thread = replThreadNew("repl-unpack", replFeedRun, feed, err)))
@@ -197,7 +211,7 @@ replPartFeedTake(ReplPartFeed *feed, GError **err)
     else if (feed->error)
         g_propagate_error(err, g_error_copy(feed->error));
     else
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Bundle '%s' cannot be used: %s"), feed->what,
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Bundle '%s' cannot be used: %s"), feed->file.what,
                      _("it ends too early"));
     return NULL;
 }
@@ -205,8 +219,14 @@ replPartFeedTake(ReplPartFeed *feed, GError **err)
 void
 replPartFeedStop(ReplPartFeed *feed)
 {
-    REPL_GUARD(&feed->lock);
+    gboolean reading;
 
-    feed->stopped = TRUE;
-    replLockWake(&feed->lock);
+    {
+        REPL_GUARD(&feed->lock);
+        reading = feed->reading;
+        feed->stopped = TRUE;
+        replLockWake(&feed->lock);
+    }
+    if (reading)
+        replBundleFileCancel(&feed->file);
 }

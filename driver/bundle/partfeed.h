@@ -9,6 +9,7 @@
 #pragma once
 
 #include "bundle/bundle.h"
+#include "bundle/file.h"
 
 typedef struct _ReplPartFeed ReplPartFeed;
 
@@ -24,9 +25,9 @@ replPartChunkFree(ReplPartChunk *chunk);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplPartChunk, replPartChunkFree)
 
-/* From part @first of @layer on; @fd is the bundle, @what names it. NULL with @err set. */
+/* From part @first of @layer on; @file is the bundle. NULL with @err set. */
 ReplPartFeed *
-replPartFeedNew(const ReplBundleLayer *layer, guint first, int fd, const char *what, GError **err);
+replPartFeedNew(const ReplBundleLayer *layer, guint first, const ReplBundleFile *file, GError **err);
 
 void
 replPartFeedFree(ReplPartFeed *feed);

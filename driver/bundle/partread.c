@@ -7,7 +7,6 @@
 
 #include <zstd.h>
 
-#include "base/fd.h"
 #include "bundle/lies.h"
 #include "qcow2/bytes.h"
 
@@ -17,22 +16,23 @@
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ZSTD_DCtx, ZSTD_freeDCtx)
 
 gboolean
-replPartIsZstd(int fd, const ReplBundlePart *part)
+replPartIsZstd(const ReplBundleFile *file, const ReplBundlePart *part)
 {
     guint8 magic[4];
 
-    return part->packed_bytes >= 4 && replPreadFull(fd, magic, 4, part->at_bytes) == 4 &&
+    return part->packed_bytes >= 4 && replBundleFileRead(file, magic, 4, part->at_bytes, NULL) == 4 &&
            replGetBe32(magic) == REPL_PART_ZSTD_MAGIC;
 }
 
 /* A part's bytes from its beginning on, unpacked, as far as they are asked for. */
 typedef struct {
-    int fd;
+    const ReplBundleFile *file;
     guint64 at_bytes;
     guint64 left_bytes;
     ZSTD_DCtx *zstd; /* NULL: not packed */
     guint8 *buffer;  /* REPL_PART_READ_BYTES */
     ZSTD_inBuffer in;
+    GError *error; /* the file's */
 } ReplPartInput;
 
 static gboolean
@@ -40,7 +40,8 @@ replPartFetch(ReplPartInput *input)
 {
     gsize length = MIN(input->left_bytes, REPL_PART_READ_BYTES);
 
-    if (length == 0 || replPreadFull(input->fd, input->buffer, length, input->at_bytes) != (ssize_t)length)
+    if (length == 0 || replBundleFileRead(input->file, input->buffer, length, input->at_bytes,
+                                          &input->error) != (gssize)length)
         return FALSE;
     input->at_bytes += length;
     input->left_bytes -= length;
@@ -71,11 +72,11 @@ replPartRead(ReplPartInput *input, guint8 *bytes, gsize length)
 }
 
 ReplMap *
-replPartMap(int fd, const char *what, const ReplBundlePart *part, GError **err)
+replPartMap(const ReplBundleFile *file, const ReplBundlePart *part, GError **err)
 {
     g_autofree guint8 *buffer = g_malloc(REPL_PART_READ_BYTES);
     g_autoptr(ZSTD_DCtx) zstd = part->zstd ? ZSTD_createDCtx() : NULL;
-    ReplPartInput input = {.fd = fd,
+    ReplPartInput input = {.file = file,
                            .at_bytes = part->at_bytes,
                            .left_bytes = part->packed_bytes,
                            .zstd = zstd,
@@ -93,9 +94,11 @@ replPartMap(int fd, const char *what, const ReplBundlePart *part, GError **err)
         if (replPartRead(&input, bytes + sizeof(head), length - sizeof(head)))
             map = replMapRead(bytes, length);
     }
-    if (!map)
+    if (input.error)
+        g_propagate_error(err, input.error);
+    else if (!map)
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Bundle '%s' cannot be used: blob sha256:%s is not a part of a layer"), what,
+                     _("Bundle '%s' cannot be used: blob sha256:%s is not a part of a layer"), file->what,
                      part->digest);
     return map;
 }

@@ -227,18 +227,19 @@ replPartStreamFree(ReplPartStream *stream)
 }
 
 ReplPartStream *
-replPartStreamNew(const ReplBundle *bundle, guint number, guint first, int fd, const char *what, GError **err)
+replPartStreamNew(const ReplBundle *bundle, guint number, guint first, const ReplBundleFile *file,
+                  GError **err)
 {
     g_autoptr(ReplPartStream) stream = g_new0(ReplPartStream, 1);
 
     stream->layer = replBundleLayer(bundle, number);
     stream->number = number;
-    stream->what = what;
+    stream->what = file->what;
     stream->part = first;
     stream->skipped = g_malloc(REPL_STREAM_SKIP_BYTES);
     stream->zstd = ZSTD_createDCtx();
     ZSTD_DCtx_setParameter(stream->zstd, ZSTD_d_windowLogMax, REPL_PART_WINDOW_LOG_MAX);
-    if (!(stream->feed = replPartFeedNew(stream->layer, first, fd, what, err)))
+    if (!(stream->feed = replPartFeedNew(stream->layer, first, file, err)))
         return NULL;
     return g_steal_pointer(&stream);
 }

@@ -5,13 +5,14 @@
  */
 #pragma once
 
+#include "bundle/file.h"
 #include "bundle/map.h"
 
 typedef struct _ReplPartStream ReplPartStream;
 
 /* As replPartFeedNew(), for layer @number of @bundle. */
 ReplPartStream *
-replPartStreamNew(const ReplBundle *bundle, guint number, guint first, int fd, const char *what,
+replPartStreamNew(const ReplBundle *bundle, guint number, guint first, const ReplBundleFile *file,
                   GError **err);
 
 void

@@ -8,13 +8,10 @@
  */
 #include "bundle/tar.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "base/printable.h"
 #include "bundle/lies.h"
 
@@ -153,17 +150,15 @@ replTarName(const guint8 *block, ReplTarEntry *entry)
     entry->name[100 - (name - (const char *)block)] = '\0';
 }
 
+/* Reads all of @length bytes. Returns 0, or -1 with @err set. */
 static int
-replTarRead(int fd, const char *what, guint8 *block, guint64 at_bytes, GError **err)
+replTarRead(const ReplBundleFile *file, void *bytes, gsize length, guint64 at_bytes, GError **err)
 {
-    ssize_t n = replPreadFull(fd, block, REPL_TAR_BLOCK_BYTES, at_bytes);
+    gssize n = replBundleFileRead(file, bytes, length, at_bytes, err);
 
-    if (n == (ssize_t)REPL_TAR_BLOCK_BYTES)
-        return 0;
-    if (n >= 0)
-        return replBundleLies(what, _("it ends too early"), err);
-    replErrorSetSystem(err, errno, _("Cannot read volume '%s'"), what);
-    return -1;
+    if (n < 0 || (gsize)n == length)
+        return n < 0 ? -1 : 0;
+    return replBundleLies(file->what, _("it ends too early"), err);
 }
 
 /* Judges one header. 1: a file, 0: to be passed over, -1 with @err set. */
@@ -204,44 +199,42 @@ replTarJudge(const guint8 *block, const char *what, guint64 file_bytes, ReplTarE
 /* A comment may say that the next file has another name or size than its header tells: then no two programs agree on what
  * the tar holds. */
 static int
-replTarCheckComment(int fd, const char *what, const ReplTarEntry *entry, GError **err)
+replTarCheckComment(const ReplBundleFile *file, const ReplTarEntry *entry, GError **err)
 {
     static const char *const others[] = {" path=", " size=", " linkpath=", NULL};
     g_autofree char *text = g_malloc(entry->size_bytes + 1);
 
-    if (replPreadFull(fd, text, entry->size_bytes, entry->at_bytes) != (ssize_t)entry->size_bytes)
-        return replBundleLies(what, _("it ends too early"), err);
+    if (replTarRead(file, text, entry->size_bytes, entry->at_bytes, err) < 0)
+        return -1;
     for (guint i = 0; others[i]; i++) {
         if (memmem(text, entry->size_bytes, others[i], strlen(others[i])))
-            return replBundleLies(what, _("a header of its tar is damaged"), err);
+            return replBundleLies(file->what, _("a header of its tar is damaged"), err);
     }
     return 0;
 }
 
 int
-replTarNext(int fd, const char *what, guint64 *next_bytes, ReplTarEntry *entry, GError **err)
+replTarNext(const ReplBundleFile *file, guint64 *next_bytes, ReplTarEntry *entry, GError **err)
 {
     guint8 block[REPL_TAR_BLOCK_BYTES];
+    guint64 size_bytes;
     guint passed = 0;
-    struct stat st;
     int rc = 0;
 
-    if (fstat(fd, &st) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot look at volume '%s'"), what);
+    if (replBundleFileSize(file, &size_bytes, err) < 0)
         return -1;
-    }
     while (rc == 0) {
-        if (replTarRead(fd, what, block, *next_bytes, err) < 0)
+        if (replTarRead(file, block, sizeof(block), *next_bytes, err) < 0)
             return -1;
         if (replTarIsZero(block))
             return 0;
         entry->at_bytes = *next_bytes + REPL_TAR_BLOCK_BYTES;
-        if ((rc = replTarJudge(block, what, st.st_size, entry, err)) < 0)
+        if ((rc = replTarJudge(block, file->what, size_bytes, entry, err)) < 0)
             return -1;
-        if (rc == 0 && (entry->size_bytes > 0 && replTarCheckComment(fd, what, entry, err) < 0))
+        if (rc == 0 && (entry->size_bytes > 0 && replTarCheckComment(file, entry, err) < 0))
             return -1;
         if (rc == 0 && ++passed > REPL_TAR_PASSED_MAX)
-            return replBundleLies(what, _("it holds more files than a bundle has"), err);
+            return replBundleLies(file->what, _("it holds more files than a bundle has"), err);
         *next_bytes = entry->at_bytes + replTarPadded(entry->size_bytes);
     }
     return 1;

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "bundle/file.h"
 
 #define REPL_TAR_BLOCK_BYTES 512u
 /* What a blob's bytes are aligned to in the file: that of direct writes. */
@@ -40,8 +40,8 @@ replTarPadded(guint64 size_bytes)
 gboolean
 replTarIs(const guint8 *block);
 
-/* Finds the files of the tar @fd, @what names it in messages: *next_bytes (0 at first) is moved behind the next one. Returns 1 with
+/* Finds the files of the tar @file: *next_bytes (0 at first) is moved behind the next one. Returns 1 with
  * @entry set, 0 at the end, or -1 with @err set: VIR_ERR_OPERATION_INVALID when the tar ends early, is damaged, or holds
  * anything but files and folders. */
 int
-replTarNext(int fd, const char *what, guint64 *next_bytes, ReplTarEntry *entry, GError **err);
+replTarNext(const ReplBundleFile *file, guint64 *next_bytes, ReplTarEntry *entry, GError **err);

@@ -25,8 +25,7 @@ typedef struct {
     const ReplBundle *bundle;
     const ReplBundleLayer *layer;
     guint number;
-    int fd;
-    const char *what;
+    ReplBundleFile file;
 
     /* Of the thread that asks for data. */
     guint part;
@@ -94,7 +93,7 @@ replUnpackData(ReplReader *base, guint64 from_bytes, guint64 *offset_bytes, guin
     for (; part < self->layer->parts->len; part++) {
         if (!self->map || self->part != part) {
             g_clear_pointer(&self->map, replMapFree);
-            if (!(self->map = replPartMap(self->fd, self->what, replBundlePart(self->layer, part), err)))
+            if (!(self->map = replPartMap(&self->file, replBundlePart(self->layer, part), err)))
                 return -1;
             self->part = part;
             replLockTake(&self->lock);
@@ -190,7 +189,7 @@ replUnpackSeek(ReplUnpacker *self, GError **err)
         replLockDrop(&self->lock);
         if (!same) {
             replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Volume '%s' changed while it was read"),
-                         self->what);
+                         self->file.what);
             return -1;
         }
         if (unread_bytes == 0)
@@ -215,7 +214,7 @@ replUnpackOpen(ReplUnpacker *self, GError **err)
     start_bytes = self->start_bytes;
     replLockDrop(&self->lock);
     stream = replPartStreamNew(self->bundle, self->number, replUnpackPartAt(self->layer, start_bytes),
-                               self->fd, self->what, err);
+                               &self->file, err);
     if (!stream)
         return -1;
     replLockTake(&self->lock);
@@ -243,7 +242,7 @@ replUnpackWaitTurn(ReplUnpacker *self, guint64 offset, GError **err)
             /* Everything before it is over. */
             if (!self->taken && self->next_bytes > offset) {
                 replErrorSet(&why, VIR_ERR_INTERNAL_ERROR, _("A layer of bundle '%s' is read out of order"),
-                             self->what);
+                             self->file.what);
                 break;
             }
             replLockWait(&self->lock);
@@ -336,13 +335,13 @@ static const ReplReaderOps replUnpackOps = {
 };
 
 ReplReader *
-replBundleReaderNew(const ReplBundle *bundle, guint layer, int fd, const char *what, GError **err)
+replBundleReaderNew(const ReplBundle *bundle, guint layer, const ReplBundleFile *file, GError **err)
 {
     ReplUnpacker *self;
 
     if (replBundleLayer(bundle, layer)->absent) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Layer '%s' was left out of bundle '%s'"),
-                     replBundleLayer(bundle, layer)->volume, what);
+                     replBundleLayer(bundle, layer)->volume, file->what);
         return NULL;
     }
     self = g_new0(ReplUnpacker, 1);
@@ -350,8 +349,7 @@ replBundleReaderNew(const ReplBundle *bundle, guint layer, int fd, const char *w
     self->bundle = bundle;
     self->layer = replBundleLayer(bundle, layer);
     self->number = layer;
-    self->fd = fd;
-    self->what = what;
+    self->file = *file;
     self->start_bytes = G_MAXUINT64;
     self->passed = g_array_new(FALSE, FALSE, sizeof(ReplPassed));
     self->sums = g_array_new(FALSE, TRUE, sizeof(guint64));

@@ -6,11 +6,11 @@
 #pragma once
 
 #include "bundle/bundle.h"
-#include "copy/reader.h"
+#include "bundle/file.h"
 
-/* A reader (copy/reader.h) of layer @layer (from the base up) of @bundle, which was opened from @fd; @what names it. All three
- * outlive it. Its bytes are those of the digests: a read that ends a part fails when the part is not what it should be
+/* A reader (copy/reader.h) of layer @layer (from the base up) of @bundle, which was opened from @file. The
+ * bundle, and what the file names, outlive it. Its bytes are those of the digests: a read that ends a part fails when the part is not what it should be
  * (VIR_ERR_OPERATION_INVALID). Each byte of its runs has to be read or passed once, in about ascending order. NULL with @err
  * set: VIR_ERR_OPERATION_INVALID when the layer is left out. */
 ReplReader *
-replBundleReaderNew(const ReplBundle *bundle, guint layer, int fd, const char *what, GError **err);
+replBundleReaderNew(const ReplBundle *bundle, guint layer, const ReplBundleFile *file, GError **err);

@@ -1,6 +1,9 @@
 /*
  * bundle_source.c: an image in a bundle, as a source
  *
+ * The bundle is a file of this host, or the one raw layer of another source: it is unpacked here, and its own bytes are
+ * what travels.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "endpoint/bundle_source.h"
@@ -13,6 +16,7 @@
 #include "base/fd.h"
 #include "bundle/content.h"
 #include "bundle/open.h"
+#include "bundle/tar.h"
 #include "bundle/unpack.h"
 #include "qcow2/bytes.h"
 #include "region/region.h"
@@ -22,13 +26,23 @@
 
 typedef struct {
     ReplSource base;
-    ReplPoolDir *dir; /* where the bundle lies */
     char *poolUuid;
     char *volume; /* the bundle's */
+
+    /* Of a file of this host; else NULL and -1. */
+    ReplPoolDir *dir; /* where the bundle lies */
     int fd;
+    ReplFileIdentity was; /* from hold on */
+
+    /* Of one on another host; else NULL. */
+    ReplSource *far;
+    const ReplSourceFacts *farFacts; /* from hold on: of the bundle as an image */
+    ReplReader *reader;
 
     /* From hold on. */
-    ReplFileIdentity was; /* the bundle's */
+    ReplBundleFile file;
+    const char *pool;
+    const char *project; /* of the pool's label; NULL: it has none */
     ReplBundle *bundle;
 
     /* From describe on. */
@@ -60,21 +74,52 @@ replBundleSourceLook(const ReplBundleSource *self, ReplFileIdentity *identity, G
 }
 
 static int
+replBundleSourceHoldHere(ReplBundleSource *self, GError **err)
+{
+    if (replImageLockRead(self->fd, self->volume, err) < 0 || replBundleSourceLook(self, &self->was, err) < 0)
+        return -1;
+    self->file = replBundleFileOf(self->fd, self->volume);
+    self->pool = self->dir->name;
+    self->project = self->dir->label ? self->dir->label->project : NULL;
+    return 0;
+}
+
+static int
+replBundleSourceHoldFar(ReplBundleSource *self, GError **err)
+{
+    const ReplRequest asIs = {.sourceIs = REPL_SOURCE_IS_IMAGE};
+
+    if (replSourceHold(self->far, err) < 0 ||
+        replSourceDescribe(self->far, &asIs, &self->farFacts, err) < 0 ||
+        (!self->reader && !(self->reader = replSourceOpenLayer(self->far, 0, err))))
+        return -1;
+    self->file = (ReplBundleFile){-1, self->reader, self->farFacts->layers[0].size_bytes, self->volume};
+    self->pool = self->farFacts->pool;
+    self->project = self->farFacts->label->project;
+    return 0;
+}
+
+static int
 replBundleSourceHold(ReplSource *base, GError **err)
 {
     ReplBundleSource *self = (ReplBundleSource *)base;
 
     if (self->bundle)
         return 0;
-    if (replImageLockRead(self->fd, self->volume, err) < 0 ||
-        replBundleSourceLook(self, &self->was, err) < 0 ||
-        !(self->bundle = replBundleOpen(self->fd, self->volume, err)))
+    if ((self->far ? replBundleSourceHoldFar(self, err) : replBundleSourceHoldHere(self, err)) < 0)
+        return -1;
+    if (!replBundleIs(&self->file)) {
+        replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Volume '%s' of pool '%s' is no bundle"), self->volume,
+                     self->pool);
+        return -1;
+    }
+    if (!(self->bundle = replBundleOpen(&self->file, err)))
         return -1;
     if (!replBundleIsInventory(self->bundle))
         return 0;
     replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                  _("Bundle '%s' of pool '%s' is an inventory: it tells what a place has, and holds no image"),
-                 self->volume, self->dir->name);
+                 self->volume, self->pool);
     g_clear_pointer(&self->bundle, replBundleFree);
     return -1;
 }
@@ -102,7 +147,7 @@ replBundleSourceFill(const ReplBundleSource *self, guint index)
 
     self->layers[index] = (ReplPlanLayer){
         .volume = from->volume,
-        .pool = self->dir->name,
+        .pool = self->pool,
         .poolUuid = self->uuids[index],
         .identity = replBundleSourceIdentity(self, from, index),
         .format = from->format,
@@ -140,10 +185,9 @@ replBundleSourceDescribe(ReplSource *base, const ReplRequest *request, const Rep
     if (!self->image->name)
         self->image->name = g_strdup(self->bundle->volume);
     /* Where a pool without a label holds it, it is nobody's: who may read it may have it. */
-    self->label = (ReplLabel){.name = self->image->source.region,
-                              .project = self->dir->label ? self->dir->label->project : NULL,
-                              .quota = {-1, -1, -1}};
-    self->facts = (ReplSourceFacts){.pool = self->dir->name,
+    self->label = (ReplLabel){
+        .name = self->image->source.region, .project = (char *)self->project, .quota = {-1, -1, -1}};
+    self->facts = (ReplSourceFacts){.pool = self->pool,
                                     .poolUuid = self->poolUuid,
                                     .label = &self->label,
                                     .volume = self->bundle->volume,
@@ -159,6 +203,8 @@ replBundleSourceUnchanged(ReplSource *base, GError **err)
     const ReplBundleSource *self = (const ReplBundleSource *)base;
     ReplFileIdentity now;
 
+    if (self->far)
+        return replSourceUnchanged(self->far, err);
     if (replBundleSourceLook(self, &now, err) < 0)
         return -1;
     if (replFileIdentityEqual(&self->was, &now))
@@ -172,7 +218,7 @@ replBundleSourceOpenLayer(ReplSource *base, guint layer, GError **err)
 {
     ReplBundleSource *self = (ReplBundleSource *)base;
 
-    return replBundleReaderNew(self->bundle, replBundleSourceIndex(self, layer), self->fd, self->volume, err);
+    return replBundleReaderNew(self->bundle, replBundleSourceIndex(self, layer), &self->file, err);
 }
 
 /* Made once: it reads all of the layer. */
@@ -202,10 +248,27 @@ replBundleSourceContent(ReplSource *base, guint layer, const ReplSourceLook *loo
 }
 
 static void
+replBundleSourceCancel(ReplSource *base)
+{
+    ReplBundleSource *self = (ReplBundleSource *)base;
+
+    if (self->far)
+        replSourceCancel(self->far);
+}
+
+static void
+replBundleSourceBePatient(ReplSource *base)
+{
+    replSourceBePatient(((ReplBundleSource *)base)->far);
+}
+
+static void
 replBundleSourceFree(ReplSource *base)
 {
     ReplBundleSource *self = (ReplBundleSource *)base;
 
+    replReaderFree(self->reader);
+    replSourceFree(self->far);
     replBundleFree(self->bundle);
     replImageFree(self->image);
     g_free(self->uuids);
@@ -223,23 +286,62 @@ static const ReplSourceOps replBundleSourceOps = {
     .unchanged = replBundleSourceUnchanged,
     .openLayer = replBundleSourceOpenLayer,
     .content = replBundleSourceContent,
+    .cancel = replBundleSourceCancel,
+    .bePatient = replBundleSourceBePatient,
     .free = replBundleSourceFree,
 };
 
-ReplSource *
-replBundleSourceNew(const char *poolUuid, const char *volume)
+static ReplBundleSource *
+replBundleSourceMake(const char *poolUuid, const char *volume)
 {
-    g_autoptr(ReplPoolDir) dir = replRegionAnyDir(poolUuid, NULL);
-    g_auto(ReplFd) fd = dir ? replPoolDirOpen(dir, volume, NULL) : -1;
-    ReplBundleSource *self;
+    ReplBundleSource *self = g_new0(ReplBundleSource, 1);
 
-    if (fd < 0 || !replBundleIs(fd))
-        return NULL;
-    self = g_new0(ReplBundleSource, 1);
     self->base.ops = &replBundleSourceOps;
-    self->dir = g_steal_pointer(&dir);
     self->poolUuid = g_strdup(poolUuid);
     self->volume = g_strdup(volume);
+    self->fd = -1;
+    return self;
+}
+
+ReplSource *
+replBundleSourceNew(const char *poolUuid, const char *volume, ReplSourceIs is)
+{
+    g_autoptr(ReplPoolDir) dir = is == REPL_SOURCE_IS_IMAGE ? NULL : replRegionAnyDir(poolUuid, NULL);
+    g_auto(ReplFd) fd = dir ? replPoolDirOpen(dir, volume, NULL) : -1;
+    const ReplBundleFile file = replBundleFileOf(fd, volume);
+    ReplBundleSource *self;
+
+    if (fd < 0 || !replBundleIs(&file))
+        return NULL;
+    self = replBundleSourceMake(poolUuid, volume);
+    self->dir = g_steal_pointer(&dir);
     self->fd = replFdSteal(&fd);
     return &self->base;
+}
+
+ReplSource *
+replBundleSourceOver(ReplSource *far, const char *poolUuid, const char *volume)
+{
+    ReplBundleSource *self = replBundleSourceMake(poolUuid, volume);
+
+    self->far = far;
+    return &self->base;
+}
+
+int
+replBundleSourceBegins(ReplSource *far, const ReplSourceFacts *facts, GError **err)
+{
+    ReplBundleFile file = {.fd = -1, .size_bytes = facts->layers[0].size_bytes, .what = facts->volume};
+    g_autoptr(ReplReader) reader = NULL;
+    guint64 offset_bytes, length_bytes;
+    int rc;
+
+    if (facts->layerCount > 1 || facts->layers[0].format != REPL_FORMAT_RAW)
+        return 0;
+    /* A bundle has no hole in front, and some readers have to be asked for runs before they read. */
+    if (!(reader = replSourceOpenLayer(far, 0, err)) ||
+        (rc = replReaderData(reader, 0, &offset_bytes, &length_bytes, err)) < 0)
+        return -1;
+    file.reader = reader;
+    return rc > 0 && offset_bytes == 0 && length_bytes >= REPL_TAR_BLOCK_BYTES && replBundleIs(&file);
 }

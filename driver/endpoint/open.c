@@ -21,22 +21,14 @@ replEndpointRegister(const ReplEndpointKind *kind)
 
 /* NULL: the volume is one of a region pool of this host. */
 static ReplSource *
-replEndpointOfKind(const char *poolUuid, const char *volume)
+replEndpointOfKind(const char *poolUuid, const char *volume, ReplSourceIs is)
 {
     ReplSource *source = NULL;
     GSList *at;
 
     for (at = replEndpointKinds; at && !source; at = at->next)
-        source = ((const ReplEndpointKind *)at->data)->source(poolUuid, volume);
+        source = ((const ReplEndpointKind *)at->data)->source(poolUuid, volume, is);
     return source;
-}
-
-ReplSource *
-replEndpointSource(const char *poolUuid, const char *volume)
-{
-    ReplSource *source = replEndpointOfKind(poolUuid, volume);
-
-    return source ? source : replLocalSourceNew(poolUuid, volume);
 }
 
 /* @members: of char *. */
@@ -53,9 +45,9 @@ replEndpointLocalSet(const char *poolUuid, const char *volume, const GPtrArray *
 }
 
 ReplSource *
-replEndpointWhole(const char *poolUuid, const char *volume)
+replEndpointSource(const char *poolUuid, const char *volume, ReplSourceIs is)
 {
-    ReplSource *source = replEndpointOfKind(poolUuid, volume);
+    ReplSource *source = replEndpointOfKind(poolUuid, volume, is);
     g_autoptr(ReplRegion) region = source ? NULL : replRegionOfUuidString(poolUuid);
     g_autoptr(ReplImage) image = region && region->dir ? replViewImageQuick(region, volume, NULL) : NULL;
 
@@ -69,7 +61,8 @@ replEndpointWhole(const char *poolUuid, const char *volume)
 ReplSource *
 replEndpointSourceOf(const ReplJobRecord *record)
 {
-    ReplSource *source = replEndpointOfKind(record->sourcePoolUuid, record->sourceVolume);
+    ReplSource *source =
+        replEndpointOfKind(record->sourcePoolUuid, record->sourceVolume, record->request->sourceIs);
     g_autoptr(GPtrArray) members = g_ptr_array_new();
     guint i;
 

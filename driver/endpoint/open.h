@@ -14,7 +14,7 @@
 
 typedef struct {
     /* Makes the source if the volume is of this kind, or returns NULL. Opens nothing yet. */
-    ReplSource *(*source)(const char *poolUuid, const char *volume);
+    ReplSource *(*source)(const char *poolUuid, const char *volume, ReplSourceIs is);
     /* The same for the target of the job of @journal; both arguments are borrowed and outlive it. */
     ReplTarget *(*target)(ReplJournal *journal, ReplHolding *holding);
 } ReplEndpointKind;
@@ -25,15 +25,12 @@ replEndpointRegister(const ReplEndpointKind *kind);
 
 /* None of these returns NULL: what is wrong with the pool is found by the source's first operation. */
 
-/* Of a full machine of this host its system disk alone. */
+/* The image, and all disks of a full machine as one: those that it has now. A bundle on another host is one only if @is
+ * says so. */
 ReplSource *
-replEndpointSource(const char *poolUuid, const char *volume);
+replEndpointSource(const char *poolUuid, const char *volume, ReplSourceIs is);
 
-/* The image, and all disks of a full machine as one: those that it has now. */
-ReplSource *
-replEndpointWhole(const char *poolUuid, const char *volume);
-
-/* The source of a job: as replEndpointWhole(), with the disks that are on record. (Another host tells itself which disks
+/* The source of a job: as replEndpointSource(), with the disks that are on record. (Another host tells itself which disks
  * a full machine has: replPrepareOpen() holds them against the record.) */
 ReplSource *
 replEndpointSourceOf(const ReplJobRecord *record);

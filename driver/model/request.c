@@ -9,6 +9,7 @@
 
 REPL_WORDS(replVerb, ReplVerb, NULL, "start", "cancel", "retry", "pause", "resume", "verify", "heal")
 REPL_WORDS(replBundleMode, ReplBundleMode, "no", "yes", "inventory")
+REPL_WORDS(replSourceIs, ReplSourceIs, "found", "bundle", "image")
 
 ReplHave *
 replHaveNew(const char *pool, const char *volume)

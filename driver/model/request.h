@@ -36,6 +36,13 @@ typedef enum {
     REPL_BUNDLE_INVENTORY,
 } ReplBundleMode;
 
+/* What the source of a request is. Whoever owns a raw disk writes its first bytes, so a request may say it. */
+typedef enum {
+    REPL_SOURCE_AS_FOUND, /* a bundle if its first bytes are those of one */
+    REPL_SOURCE_IS_BUNDLE,
+    REPL_SOURCE_IS_IMAGE,
+} ReplSourceIs;
+
 /* <replication:have pool= volume=/>: an inventory that a destination wrote. */
 typedef struct {
     char *pool;
@@ -60,6 +67,7 @@ typedef struct {
     gboolean fastCreate;
     gboolean verify; /* read back what was written */
     ReplBundleMode bundle;
+    ReplSourceIs sourceIs;         /* of a job: settled when it was asked for */
     char *image;                   /* UUID of the source image, of a vol-create; NULL when absent */
     GPtrArray *have;               /* of ReplHave, never NULL */
     char *token;                   /* NULL when absent */
@@ -128,6 +136,13 @@ replBundleModeToString(ReplBundleMode mode);
 
 int
 replBundleModeFromString(const char *str);
+
+/* "found", "bundle", "image"; -1 for an unknown word. */
+const char *
+replSourceIsToString(ReplSourceIs is);
+
+int
+replSourceIsFromString(const char *str);
 
 /* "start", "cancel", ... <-> verb; -1 (REPL_VERB_NONE for NULL) when unknown. */
 const char *

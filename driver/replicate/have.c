@@ -10,21 +10,24 @@
 #include "bundle/content.h"
 #include "bundle/open.h"
 #include "bundle/unpack.h"
+#include "endpoint/open.h"
+#include "peer/kind.h"
+#include "peer/remote.h"
 #include "region/region.h"
 #include "virt/access.h"
 #include "virt/below.h"
 #include "virt/report.h"
 
 static void
-replHaveFileFree(gpointer opaque)
+replHaveFileFree(ReplHaveFile *have)
 {
-    ReplHaveFile *have = opaque;
-
     replBundleFree(have->bundle);
     replFdClose(have->fd);
     g_free(have->volume);
     g_free(have);
 }
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplHaveFile, replHaveFileFree)
 
 /* The directory of the pool that is called so, when the volume may be read. */
 static ReplPoolDir *
@@ -43,27 +46,71 @@ replHavePool(ReplConn *conn, const ReplHave *have, GError **err)
     return replRegionAnyDir(uuidstr, err);
 }
 
+/* An inventory in the pool @entry of another host: it is small, and read at once. */
+static ReplBundle *
+replHaveFetch(ReplConn *conn, const ReplPeerPoolEntry *entry, const ReplHave *have, GError **err)
+{
+    const ReplRequest asIs = {.sourceIs = REPL_SOURCE_IS_IMAGE};
+    g_autoptr(ReplSource) source = NULL;
+    g_autoptr(ReplReader) reader = NULL;
+    g_autoptr(ReplBundle) bundle = NULL;
+    const ReplSourceFacts *facts;
+    ReplBundleFile file = {.fd = -1, .what = have->volume};
+    int module;
+
+    if (replRemoteMayVol(conn, entry, have->volume, replVirt.StorageVolDownloadEnsureACL) < 0) {
+        replTakeError(err);
+        return NULL;
+    }
+    if ((module = replPeerHasModule(entry, err)) <= 0) {
+        if (module == 0)
+            replErrorSet(err, VIR_ERR_NO_SUPPORT,
+                         _("Pool '%s' of <replication:have> is on a host without the module"), have->pool);
+        return NULL;
+    }
+    source = replEndpointSource(entry->pool->def->uuid, have->volume, REPL_SOURCE_IS_IMAGE);
+    if (replSourceHold(source, err) < 0 || replSourceDescribe(source, &asIs, &facts, err) < 0 ||
+        !(reader = replSourceOpenLayer(source, 0, err)))
+        return NULL;
+    file.reader = reader;
+    file.size_bytes = facts->layers[0].size_bytes;
+    if (!(bundle = replBundleOpen(&file, err)) || replBundleIsInventory(bundle))
+        return g_steal_pointer(&bundle);
+    replErrorSet(err, VIR_ERR_NO_SUPPORT,
+                 _("'%s' in <replication:have> is on another host and no inventory: write one there"),
+                 have->volume);
+    return NULL;
+}
+
+/* A bundle in a pool of this host. Returns 0, or -1 with @err set. */
+static int
+replHaveHere(ReplConn *conn, const ReplHave *have, ReplHaveFile *file, GError **err)
+{
+    g_autoptr(ReplPoolDir) dir = replHavePool(conn, have, err);
+
+    file->fd = dir ? replPoolDirOpen(dir, have->volume, err) : -1;
+    file->file = replBundleFileOf(file->fd, file->volume);
+    return file->fd >= 0 && (file->bundle = replBundleOpen(&file->file, err)) ? 0 : -1;
+}
+
 static ReplHaveFile *
 replHaveOpen(ReplConn *conn, const ReplHave *have, GError **err)
 {
-    g_autoptr(ReplPoolDir) dir = replHavePool(conn, have, err);
-    g_auto(ReplFd) fd = dir ? replPoolDirOpen(dir, have->volume, err) : -1;
-    g_autoptr(ReplBundle) bundle = NULL;
-    ReplHaveFile *file;
+    g_autoptr(ReplPeerPoolEntry) entry = replPeerPoolsFindName(have->pool);
+    g_autoptr(ReplHaveFile) file = g_new0(ReplHaveFile, 1);
 
-    if (fd < 0 || !(bundle = replBundleOpen(fd, have->volume, err)))
-        return NULL;
-    file = g_new0(ReplHaveFile, 1);
     file->volume = g_strdup(have->volume);
-    file->fd = replFdSteal(&fd);
-    file->bundle = g_steal_pointer(&bundle);
-    return file;
+    file->fd = -1;
+    if (entry ? !(file->bundle = replHaveFetch(conn, entry, have, err))
+              : replHaveHere(conn, have, file, err) < 0)
+        return NULL;
+    return g_steal_pointer(&file);
 }
 
 GPtrArray *
 replHavesOpen(const ReplRequest *request, GError **err)
 {
-    g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(replHaveFileFree);
+    g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func((GDestroyNotify)replHaveFileFree);
     g_autoptr(ReplConn) conn = NULL;
 
     if (request->have->len > 0 && !(conn = replVirt.GetConnectStorage())) {
@@ -113,7 +160,7 @@ replHaveDigest(ReplHaveFile *have, guint index, int (*proceed)(void *opaque, gui
 
     if (layer->content)
         return 0;
-    if (!(reader = replBundleReaderNew(have->bundle, index, have->fd, have->volume, err)) ||
+    if (!(reader = replBundleReaderNew(have->bundle, index, &have->file, err)) ||
         replContentDigest(reader, &content, digest, err) < 0)
         return -1;
     layer->content = g_strdup(digest);

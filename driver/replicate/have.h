@@ -6,16 +6,19 @@
 #pragma once
 
 #include "bundle/bundle.h"
+#include "bundle/file.h"
 #include "model/request.h"
 
 typedef struct {
     char *volume;
-    int fd;
+    int fd;              /* -1: it is an inventory on another host, and all of it was read */
+    ReplBundleFile file; /* borrows from the two */
     ReplBundle *bundle;
 } ReplHaveFile;
 
-/* Opens all that @request names (of ReplHaveFile, the caller's), by their pools' names, which may have a label or none. NULL with
- * @err set: a pool or volume is not there, may not be read by the current identity (VIR_ERR_ACCESS_DENIED), or is no bundle. */
+/* Opens all that @request names (of ReplHaveFile, the caller's), by their pools' names: of this host, with a
+ * label or none, or of type region. NULL with @err set: a pool or volume is not there, may not be read by the current identity
+ * (VIR_ERR_ACCESS_DENIED), or is no bundle; on another host it has to be an inventory (VIR_ERR_NO_SUPPORT). */
 GPtrArray *
 replHavesOpen(const ReplRequest *request, GError **err);
 

@@ -133,6 +133,7 @@ replSubmissionRecord(const ReplSubmission *r, const char *imageId)
     record->volume = g_strdup(r->replica);
     record->imageId = g_strdup(imageId);
     record->request = replRequestCopy(r->request);
+    record->request->sourceIs = r->bundled ? REPL_SOURCE_IS_BUNDLE : REPL_SOURCE_IS_IMAGE;
     record->created_s = g_get_real_time() / G_USEC_PER_SEC;
     record->sequence = g_get_real_time();
     for (i = 0; r->members && i < r->members->len; i++) {

@@ -45,22 +45,44 @@ replBundledPool(virStorageVolPtr vol, unsigned char *uuid, char *uuidstr)
     return TRUE;
 }
 
-gboolean
-replBundledIs(virStorageVolPtr vol)
+/* Whether the caller may read the volume, and it begins as a bundle does. 1, 0, or -1 with the error reported. */
+static int
+replBundledLook(virStorageVolPtr vol)
 {
     g_autofree char *name = g_strdup(virStorageVolGetName(vol));
     char uuidstr[VIR_UUID_STRING_BUFLEN];
     unsigned char uuid[VIR_UUID_BUFLEN];
     g_autoptr(ReplSource) source = NULL;
-    gboolean may;
 
-    /* Refuses a caller who may not read the volume with the same error as for any volume. */
-    may = replBundledPool(vol, uuid, uuidstr) &&
-          replAccessVol(virStorageVolGetConnect(vol), uuid, name, replVirt.StorageVolDownloadEnsureACL) == 0;
-    if (!may)
-        virResetLastError();
-    source = may ? replBundleSourceNew(uuidstr, name) : NULL;
+    if (!replBundledPool(vol, uuid, uuidstr)) {
+        replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching name '%s'"), name);
+        return -1;
+    }
+    if (replAccessVol(virStorageVolGetConnect(vol), uuid, name, replVirt.StorageVolDownloadEnsureACL) < 0)
+        return -1;
+    source = replBundleSourceNew(uuidstr, name, REPL_SOURCE_IS_BUNDLE);
     return source != NULL;
+}
+
+int
+replBundledAsked(const ReplRequest *request, virStorageVolPtr vol)
+{
+    g_autoptr(ReplPool) pool = NULL;
+    int is;
+
+    if (request->sourceIs == REPL_SOURCE_IS_IMAGE)
+        return 0;
+    is = replBundledLook(vol);
+    if (is > 0 || request->sourceIs == REPL_SOURCE_AS_FOUND) {
+        /* Refuses a caller who may not read the volume with the same error as for any volume. */
+        if (is < 0)
+            virResetLastError();
+        return is > 0;
+    }
+    if (is == 0 && (pool = replPoolOfVol(vol)))
+        replReportError(VIR_ERR_OPERATION_INVALID, _("Volume '%s' of pool '%s' is no bundle"),
+                        virStorageVolGetName(vol), virStoragePoolGetName(pool));
+    return -1;
 }
 
 virStorageVolPtr
@@ -74,7 +96,8 @@ replBundledSubmit(virStoragePoolPtr pool, const ReplVolXml *xml, virStorageVolPt
     g_autoptr(GError) err = NULL;
     ReplSubmitFrom from = {0};
 
-    if (!replBundledPool(vol, uuid, uuidstr) || !(source = replBundleSourceNew(uuidstr, name))) {
+    if (!replBundledPool(vol, uuid, uuidstr) ||
+        !(source = replBundleSourceNew(uuidstr, name, REPL_SOURCE_IS_BUNDLE))) {
         replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching name '%s'"), name);
         return NULL;
     }
@@ -83,7 +106,7 @@ replBundledSubmit(virStoragePoolPtr pool, const ReplVolXml *xml, virStorageVolPt
         return NULL;
     }
     from.poolUuid = uuidstr;
-    from.volume = name;
+    from.bundle = name;
     from.source = g_steal_pointer(&source);
     return replSubmitDistant(pool, region, xml, &from, NULL, flags);
 }

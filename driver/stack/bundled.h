@@ -13,9 +13,11 @@
 void
 replBundledStart(void);
 
-/* Whether the volume, of any pool of files of this host, begins as a bundle does and may be read by the caller. */
-gboolean
-replBundledIs(virStorageVolPtr vol);
+/* Whether the request makes an image of a bundle, the volume @vol of any pool of files of this host. Returns 1; 0: its source
+ * is an image, or may not be read by the caller; or -1 with the error reported: the request says that the source is a
+ * bundle, and it is none. */
+int
+replBundledAsked(const ReplRequest *request, virStorageVolPtr vol);
 
 /* As replSubmit(), for the image in the bundle @vol. */
 virStorageVolPtr

@@ -124,6 +124,7 @@ replSubmitById(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXm
     g_autoptr(ReplVol) source = NULL;
     const ReplFoundImage *image;
     virStorageVolPtr pulled;
+    int bundled;
 
     if (replByIdCheckTarget(pool, region, xml, flags) < 0)
         return NULL;
@@ -140,7 +141,9 @@ replSubmitById(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXm
         if (!(source = replByIdVol(conn, image)))
             return NULL;
     }
-    if (xml->request->bundle == REPL_BUNDLE_NONE && replBundledIs(source))
+    if ((bundled = replBundledAsked(xml->request, source)) < 0)
+        return NULL;
+    if (bundled)
         return replBundledSubmit(pool, xml, source, flags);
     return replSubmit(pool, region, xml, source, image->region, flags);
 }

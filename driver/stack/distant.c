@@ -6,6 +6,7 @@
 #include "stack/distant.h"
 
 #include "base/log.h"
+#include "endpoint/bundle_source.h"
 #include "endpoint/far_source.h"
 #include "endpoint/open.h"
 #include "endpoint/pushed_source.h"
@@ -21,11 +22,13 @@
 #include "virt/report.h"
 
 static ReplSource *
-replDistantSource(const char *poolUuid, const char *volume)
+replDistantSource(const char *poolUuid, const char *volume, ReplSourceIs is)
 {
     ReplSource *source = replPushedSource(poolUuid, volume);
 
-    return source ? source : replFarSource(poolUuid, volume);
+    if (source || !(source = replFarSource(poolUuid, volume)) || is != REPL_SOURCE_IS_BUNDLE)
+        return source;
+    return replBundleSourceOver(source, poolUuid, volume);
 }
 
 /* The job that makes a replica on a host with the module is one of that host (replicate/push.h). */
@@ -63,13 +66,57 @@ replDistantStopped(void)
         replWarn("Sessions with other hosts have not ended: the daemon stops without them");
 }
 
+/* Where @from is a bundle that the request may take for one: makes its source, and facts, those of the image in it. Returns
+ * 0, or -1 with @err set. */
+static int
+replDistantUnpack(const ReplPeerPoolEntry *entry, const char *volume, const ReplRequest *request,
+                  ReplSubmitFrom *from, GError **err)
+{
+    int begins = replBundleSourceBegins(from->source, from->facts, err);
+    int module = begins > 0 ? replPeerHasModule(entry, err) : 1;
+
+    if (begins <= 0 || module < 0)
+        return begins == 0 ? 0 : -1;
+    if (module == 0) {
+        replErrorSet(err, VIR_ERR_NO_SUPPORT,
+                     _("'%s' is a bundle on a host without the module: download it, and upload it to a pool "
+                       "of this host"),
+                     volume);
+        return -1;
+    }
+    from->source = replBundleSourceOver(from->source, from->poolUuid, volume);
+    from->bundle = volume;
+    return replSourceHold(from->source, err) < 0 ||
+                   replSourceDescribe(from->source, request, &from->facts, err) < 0
+               ? -1
+               : 0;
+}
+
+/* Describes the source of @from, and looks whether it is a bundle. Returns 0, or -1 with @err set. */
+static int
+replDistantLook(const ReplPeerPoolEntry *entry, const char *volume, const ReplRequest *request,
+                ReplSubmitFrom *from, GError **err)
+{
+    if (replSourceHold(from->source, err) < 0 ||
+        replSourceDescribe(from->source, request, &from->facts, err) < 0)
+        return -1;
+    if (request->sourceIs == REPL_SOURCE_IS_IMAGE)
+        return 0;
+    if (replDistantUnpack(entry, volume, request, from, err) < 0)
+        return -1;
+    if (from->bundle || request->sourceIs == REPL_SOURCE_AS_FOUND)
+        return 0;
+    replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Volume '%s' of pool '%s' is no bundle"), volume,
+                 from->facts->pool);
+    return -1;
+}
+
 /* Opens @vol, of a pool of type region, as a source that the caller may read. Its pool; NULL with the error reported. */
 static ReplPeerPoolEntry *
 replDistantFrom(virStorageVolPtr vol, const ReplRequest *request, ReplSubmitFrom *from)
 {
-    g_autofree char *volume = g_strdup(virStorageVolGetName(vol));
+    const char *volume = virStorageVolGetName(vol);
     g_autoptr(ReplPeerPoolEntry) entry = replRemotePoolOfVol(vol, replVirt.StorageVolDownloadEnsureACL);
-    g_autoptr(ReplSource) source = NULL;
     g_autoptr(GError) err = NULL;
 
     if (!entry)
@@ -79,14 +126,13 @@ replDistantFrom(virStorageVolPtr vol, const ReplRequest *request, ReplSubmitFrom
                         entry->pool->def->name);
         return NULL;
     }
-    source = replEndpointSource(entry->pool->def->uuid, volume);
-    if (replSourceHold(source, &err) < 0 || replSourceDescribe(source, request, &from->facts, &err) < 0) {
-        replReport(g_steal_pointer(&err));
-        return NULL;
-    }
     from->poolUuid = entry->pool->def->uuid;
-    from->source = g_steal_pointer(&source);
-    return g_steal_pointer(&entry);
+    from->source = replEndpointSource(from->poolUuid, volume, REPL_SOURCE_IS_IMAGE);
+    if (replDistantLook(entry, volume, request, from, &err) == 0)
+        return g_steal_pointer(&entry);
+    g_clear_pointer(&from->source, replSourceFree);
+    replReport(g_steal_pointer(&err));
+    return NULL;
 }
 
 virStorageVolPtr
@@ -120,6 +166,11 @@ replDistantFar(virStoragePoolPtr pool, const ReplPeerPoolEntry *far, const ReplV
     }
     if (!(entry = replDistantFrom(vol, xml->request, &from)))
         return NULL;
+    if (from.bundle) {
+        replDistantRefuseBundle(from.bundle);
+        replSourceFree(from.source);
+        return NULL;
+    }
     return replSubmitFar(pool, far, xml, vol, NULL, &from, flags);
 }
 

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "endpoint/bundle_source.h"
 #include "endpoint/open.h"
 #include "peer/kind.h"
 #include "peer/remote.h"
@@ -18,7 +19,7 @@
 /* One request on its way to a job. */
 typedef struct {
     virStoragePoolPtr pool;
-    const char *desc;
+    char *xml; /* of the request, for the other host */
     const ReplRequest *request;
     const ReplPeerPoolEntry *entry; /* the target */
     char *sourceUuid;
@@ -131,7 +132,8 @@ replPushRequestRecord(const ReplPushRequest *r, const ReplSourceFacts *facts)
     record->volume = g_strdup(r->request->name ? r->request->name : r->volume);
     record->imageId = g_uuid_string_random();
     record->request = replRequestCopy(r->request);
-    record->requestXml = g_strdup(r->desc);
+    record->request->sourceIs = REPL_SOURCE_IS_IMAGE;
+    record->requestXml = g_strdup(r->xml);
     record->created_s = g_get_real_time() / G_USEC_PER_SEC;
     record->sequence = g_get_real_time();
     /* Note the layers that the requester may read as of now: a later attempt must find the same chain, since
@@ -147,11 +149,42 @@ replPushRequestRecord(const ReplPushRequest *r, const ReplSourceFacts *facts)
     return record;
 }
 
+void
+replDistantRefuseBundle(const char *volume)
+{
+    replReportError(VIR_ERR_NO_SUPPORT,
+                    _("'%s' is a bundle, and both pools are on other hosts: make the image in a pool of this "
+                      "host, and replicate it from there"),
+                    volume);
+}
+
+/* A bundle is made an image of in a pool of this host, or by its own. (One of this host is refused before.) Returns 0, or -1
+ * with the error reported. */
+static int
+replPushCheckBundle(const ReplPushRequest *r, ReplSource *source, const ReplSourceFacts *facts)
+{
+    g_autoptr(GError) err = NULL;
+    int begins = 0;
+
+    if (r->relay && r->request->sourceIs != REPL_SOURCE_IS_IMAGE)
+        begins = replBundleSourceBegins(source, facts, &err);
+    if (begins == 0 && r->request->sourceIs != REPL_SOURCE_IS_BUNDLE)
+        return 0;
+    if (begins < 0)
+        replReport(g_steal_pointer(&err));
+    else if (begins)
+        replDistantRefuseBundle(r->volume);
+    else
+        replReportError(VIR_ERR_OPERATION_INVALID, _("Volume '%s' of pool '%s' is no bundle"), r->volume,
+                        facts->pool);
+    return -1;
+}
+
 /* Describes the source, so that what is wrong with it is said at once. NULL with the error reported. */
 static ReplJobRecord *
 replPushRequestLook(const ReplPushRequest *r)
 {
-    g_autoptr(ReplSource) source = replEndpointWhole(r->sourceUuid, r->volume);
+    g_autoptr(ReplSource) source = replEndpointSource(r->sourceUuid, r->volume, REPL_SOURCE_IS_IMAGE);
     const ReplSourceFacts *facts = NULL;
     g_autoptr(GError) err = NULL;
 
@@ -159,7 +192,7 @@ replPushRequestLook(const ReplPushRequest *r)
         replReport(g_steal_pointer(&err));
         return NULL;
     }
-    if (replPushCheckLayers(r, facts) < 0)
+    if (replPushCheckLayers(r, facts) < 0 || replPushCheckBundle(r, source, facts) < 0)
         return NULL;
     return replPushRequestRecord(r, facts);
 }
@@ -263,11 +296,42 @@ replPushRequestByToken(const ReplPushRequest *r, virStorageVolPtr *vol)
     return 0;
 }
 
+/* What the bundle leaves out, as the host that writes it calls the pools. Returns 0, or -1 with the error reported: it
+ * cannot read a pool of another host. */
+static int
+replPushRequestHaves(ReplPushRequest *r, const char *desc)
+{
+    g_autoptr(GPtrArray) pools = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) err = NULL;
+
+    for (guint i = 0; i < r->request->have->len; i++) {
+        const ReplHave *have = g_ptr_array_index(r->request->have, i);
+        g_autoptr(ReplPeerPoolEntry) entry = replPeerPoolsFindName(have->pool);
+
+        if (!entry || entry->pool->peer != r->entry->pool->peer) {
+            replReportError(
+                VIR_ERR_OPERATION_INVALID,
+                _("Pool '%s' of <replication:have> is not on the host of pool '%s', which writes the "
+                  "bundle: name an inventory there"),
+                have->pool, r->entry->pool->def->name);
+            return -1;
+        }
+        if (replRemoteMayVol(virStoragePoolGetConnect(r->pool), entry, have->volume,
+                             replVirt.StorageVolDownloadEnsureACL) < 0)
+            return -1;
+        g_ptr_array_add(pools, g_strdup(entry->pool->def->source));
+    }
+    if ((r->xml = pools->len > 0 ? replVolXmlRenameHaves(desc, pools, &err) : g_strdup(desc)))
+        return 0;
+    replReport(g_steal_pointer(&err));
+    return -1;
+}
+
 virStorageVolPtr
 replDistantPush(virStoragePoolPtr pool, const char *desc, const ReplVolXml *xml, virStorageVolPtr source)
 {
     g_autoptr(ReplPeerPoolEntry) entry = replRemotePool(pool, replVirt.StoragePoolGetInfoEnsureACL);
-    ReplPushRequest r = {.pool = pool, .desc = desc, .request = xml->request, .entry = entry};
+    ReplPushRequest r = {.pool = pool, .request = xml->request, .entry = entry};
     const char *name = xml->request->name ? xml->request->name : virStorageVolGetName(source);
     g_autoptr(GError) err = NULL;
     virStorageVolPtr vol = NULL;
@@ -282,11 +346,13 @@ replDistantPush(virStoragePoolPtr pool, const char *desc, const ReplVolXml *xml,
     }
     if (!(r.home = replHomeOwn(TRUE, &err)))
         replReport(g_steal_pointer(&err));
-    else if (replPushCheckSource(&r, source) == 0 && !replPushRequestByToken(&r, &vol))
+    else if (replPushCheckSource(&r, source) == 0 && replPushRequestHaves(&r, desc) == 0 &&
+             !replPushRequestByToken(&r, &vol))
         vol = replPushRequestRun(&r);
     if (r.home)
         replStagingUnref(r.home);
     g_free(r.sourceUuid);
+    g_free(r.xml);
     g_free(r.volume);
     return vol;
 }

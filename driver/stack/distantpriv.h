@@ -10,3 +10,7 @@
 /* As replDistantSubmit, where @pool is of type region. */
 virStorageVolPtr
 replDistantPush(virStoragePoolPtr pool, const char *desc, const ReplVolXml *xml, virStorageVolPtr source);
+
+/* Reports that no image is made of the bundle @volume where neither it nor the target is on this host. */
+void
+replDistantRefuseBundle(const char *volume);

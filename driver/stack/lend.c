@@ -78,7 +78,7 @@ replLentNew(const ReplLendTo *to, ReplServeMay may, void *opaque, GError **err)
     lent->caller = g_strdup(to->caller);
     lent->epoch = hello->epoch;
     lent->users = 1;
-    lent->source = replEndpointWhole(lent->poolUuid, lent->volume);
+    lent->source = replEndpointSource(lent->poolUuid, lent->volume, REPL_SOURCE_IS_IMAGE);
     if (!(lent->serve = replServeNew(lent->source, may, opaque, err)) || replServeHold(lent->serve, err) < 0)
         return NULL;
     return g_steal_pointer(&lent);

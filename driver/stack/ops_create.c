@@ -99,14 +99,16 @@ replCreateOpsFromRemote(virStoragePoolPtr pool, const char *desc, const ReplVolX
                         virStorageVolPtr source, unsigned int flags)
 {
     const ReplVirtStorageDriver *below = replBelowPool(pool);
+    int bundled =
+        xml->request && replBelowVol(source) == &replNext ? replBundledAsked(xml->request, source) : 0;
 
-    if (xml->request && replBelowVol(source) == &replNext && replBundledIs(source)) {
+    if (bundled > 0)
         replReportError(
             VIR_ERR_NO_SUPPORT,
             _("'%s' is a bundle and pool '%s' is on another host: upload it there, then make the image"),
             virStorageVolGetName(source), virStoragePoolGetName(pool));
+    if (bundled)
         return NULL;
-    }
     if (xml->request)
         return replDistantSubmit(pool, desc, xml, source, flags);
     return (below != &replNext ? below : replBelowVol(source))
@@ -121,6 +123,7 @@ replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorage
     g_autoptr(ReplVolXml) xml = replVolXmlParse(desc, &err);
     g_autoptr(ReplRegion) region = NULL;
     g_autoptr(ReplRegion) sourceRegion = NULL;
+    int bundled;
 
     if (!xml) {
         replReport(g_steal_pointer(&err));
@@ -135,8 +138,8 @@ replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorage
     }
     if (replBelowVol(source) != &replNext || replBelowPool(pool) != &replNext)
         return replCreateOpsFromRemote(pool, desc, xml, source, flags);
-    if (xml->request && xml->request->bundle == REPL_BUNDLE_NONE && replBundledIs(source))
-        return replBundledSubmit(pool, xml, source, flags);
+    if (xml->request && (bundled = replBundledAsked(xml->request, source)) != 0)
+        return bundled < 0 ? NULL : replBundledSubmit(pool, xml, source, flags);
     sourceRegion = replRegionOfVol(source);
     if (sourceRegion && g_str_equal(virStorageVolGetName(source), REPL_STAGING_NAME)) {
         replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching name '%s'"),

@@ -347,7 +347,7 @@ replSubmissionBegin(ReplSubmission *r, const ReplVolXml *xml, const ReplSubmitFr
     gboolean inRegion = r->target && g_str_equal(r->target->label->name, r->source->label->name);
     g_autoptr(GError) err = NULL;
 
-    r->volume = g_strdup(from->volume ? from->volume : from->facts->volume);
+    r->volume = g_strdup(from->bundle ? from->bundle : from->facts->volume);
     r->image = replImageCopy(from->facts->image);
     r->replica = xml->request->name ? g_strdup(xml->request->name)
                                     : replPlanDefaultName(xml->request, r->source->label->name,
@@ -379,7 +379,7 @@ replSubmitDistant(virStoragePoolPtr pool, const ReplRegion *region, const ReplVo
                                 .request = xml->request,
                                 .jobId = from->jobId,
                                 .distant = TRUE,
-                                .bundled = from->volume != NULL};
+                                .bundled = from->bundle != NULL};
     virStorageVolPtr vol = NULL;
     int rc = replSubmissionBegin(&r, xml, from, flags);
 

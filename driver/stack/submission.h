@@ -22,8 +22,7 @@ replSubmit(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *x
 typedef struct {
     const ReplSourceFacts *facts;
     const char *poolUuid; /* what endpoint/open.h finds the source by */
-    const char
-        *volume; /* the same: of a bundle, which is called otherwise than the image in it; NULL: the facts' */
+    const char *bundle; /* volume of the bundle that the image is in; NULL: the source is the facts' volume */
     const char *jobId;  /* NULL: a new one */
     ReplSource *source; /* of the facts: freed as soon as they are not needed any more */
 } ReplSubmitFrom;

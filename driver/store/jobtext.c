@@ -172,6 +172,7 @@ replRequestToText(GKeyFile *keys, const ReplRequest *req)
     g_key_file_set_boolean(keys, group, "fast-create", req->fastCreate);
     g_key_file_set_boolean(keys, group, "verify", req->verify);
     replTextPut(keys, group, "bundle", replBundleModeToString(req->bundle));
+    replTextPut(keys, group, "source-is", replSourceIsToString(req->sourceIs));
     replTextPut(keys, group, "image", req->image);
     replHavesToText(keys, req->have);
     replTextPut(keys, group, "token", req->token);
@@ -190,7 +191,7 @@ replRequestToText(GKeyFile *keys, const ReplRequest *req)
 static char *
 replRequestWishes(const ReplRequest *req)
 {
-    static const char *const others[] = {"async", "start", "token", "bandwidth", NULL};
+    static const char *const others[] = {"async", "start", "token", "bandwidth", "source-is", NULL};
     g_autoptr(GKeyFile) keys = g_key_file_new();
     guint i;
 
@@ -206,7 +207,8 @@ replRequestIsSame(const ReplRequest *a, const ReplRequest *b)
     g_autofree char *asked = replRequestWishes(a);
     g_autofree char *other = replRequestWishes(b);
 
-    return g_str_equal(asked, other);
+    return g_str_equal(asked, other) && (a->sourceIs == b->sourceIs || a->sourceIs == REPL_SOURCE_AS_FOUND ||
+                                         b->sourceIs == REPL_SOURCE_AS_FOUND);
 }
 
 ReplRequest *
@@ -228,6 +230,7 @@ replRequestFromText(ReplTextReader *r)
     req->fastCreate = replTextFlag(r, group, "fast-create");
     req->verify = replTextFlag(r, group, "verify");
     req->bundle = replTextWord(r, group, "bundle", replBundleModeFromString, REPL_BUNDLE_NONE);
+    req->sourceIs = replTextWord(r, group, "source-is", replSourceIsFromString, REPL_SOURCE_AS_FOUND);
     req->image = replTextUuid(r, group, "image");
     replHavesFromText(r, req->have);
     req->token = replTextString(r, group, "token");

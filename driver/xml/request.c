@@ -66,21 +66,38 @@ replRequestReadToken(const xmlNode *node, ReplRequest *req, GError **err)
     return -1;
 }
 
+/* "no" and "import" are about the source, the other words about what is written; its source is an image then. */
+static int
+replRequestReadBundle(const xmlNode *node, ReplRequest *req, GError **err)
+{
+    static const char *const words[] = {"no", "yes", "inventory", "import"};
+    g_autofree char *word = replElementAttr(node, "bundle");
+    int value = word ? replWordValue(words, G_N_ELEMENTS(words), word) : 0;
+
+    if (value < 0) {
+        replElementBadValue(node, "bundle", word, err);
+        return -1;
+    }
+    if (!word)
+        return 0;
+    req->sourceIs = value == 3 ? REPL_SOURCE_IS_BUNDLE : REPL_SOURCE_IS_IMAGE;
+    req->bundle = value == 3 ? REPL_BUNDLE_NONE : (ReplBundleMode)value;
+    return 0;
+}
+
 static int
 replRequestReadAttrs(const xmlNode *node, ReplRequest *req, GError **err)
 {
     int snapshots = REPL_SNAPSHOTS_KEEP;
     int encryption = REPL_ENCRYPTION_KEEP;
     int rekey = REPL_REKEY_FULL;
-    int bundle = REPL_BUNDLE_NONE;
 
     req->start = TRUE;
     if (replElementYesNo(node, "async", &req->async, err) < 0 ||
         replElementYesNo(node, "start", &req->start, err) < 0 ||
         replElementYesNo(node, "fast-create", &req->fastCreate, err) < 0 ||
         replElementYesNo(node, "verify", &req->verify, err) < 0 ||
-        replElementWord(node, "bundle", replBundleModeFromString, &bundle, err) < 0 ||
-        replElementUuid(node, "image", &req->image, err) < 0 ||
+        replRequestReadBundle(node, req, err) < 0 || replElementUuid(node, "image", &req->image, err) < 0 ||
         replElementWord(node, "snapshots", replSnapshotsFromString, &snapshots, err) < 0 ||
         replElementWord(node, "encryption", replEncryptionFromString, &encryption, err) < 0 ||
         replElementWord(node, "rekey", replRekeyFromString, &rekey, err) < 0 ||
@@ -89,7 +106,6 @@ replRequestReadAttrs(const xmlNode *node, ReplRequest *req, GError **err)
     req->snapshots = snapshots;
     req->encryption = encryption;
     req->rekey = rekey;
-    req->bundle = bundle;
     return 0;
 }
 

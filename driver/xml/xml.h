@@ -125,6 +125,11 @@ replVolXmlFree(ReplVolXml *xml);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplVolXml, replVolXmlFree)
 
+/* @xml, a request, with other names for the pools of its <have>: those of @pools (of char *), one for each, in order. NULL with
+ * @err set when it is malformed. */
+char *
+replVolXmlRenameHaves(const char *xml, const GPtrArray *pools, GError **err);
+
 /* The volume XML of the placeholder of a replica: the stock XML of a request with this name, format raw
  * and no bytes. Permissions and <nocow/> stay, and whatever is neither known nor of qcow2, so that
  * the stock driver's VALIDATE flag still finds it. NULL with @err set when it is malformed. */

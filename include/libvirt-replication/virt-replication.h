@@ -117,10 +117,11 @@ extern "C" {
 #define VIRT_REPLICATION_REQUEST_TOKEN "token"             /* the client's own. Since: 1.0.0 */
 
 #define VIRT_REPLICATION_REQUEST_IMAGE "image"   /* UUID of the source image. Since: 1.0.0 */
-#define VIRT_REPLICATION_REQUEST_BUNDLE "bundle" /* no, yes, inventory. Since: 1.0.0 */
+#define VIRT_REPLICATION_REQUEST_BUNDLE "bundle" /* no, yes, inventory, import. Since: 1.0.0 */
 #define VIRT_REPLICATION_REQUEST_VERIFY "verify" /* no, yes. Since: 1.0.0 */
 
 #define VIRT_REPLICATION_BUNDLE_INVENTORY "inventory"
+#define VIRT_REPLICATION_BUNDLE_IMPORT "import"
 
 /* Attributes of VIRT_REPLICATION_ELEMENT_HAVE and _MEMBER */
 #define VIRT_REPLICATION_HAVE_POOL "pool"       /* Since: 1.0.0 */

@@ -36,7 +36,8 @@ fuzzFile(const guint8 *data, size_t size)
 static void
 fuzzRead(const ReplBundle *bundle, guint layer, int fd)
 {
-    g_autoptr(ReplReader) reader = replBundleReaderNew(bundle, layer, fd, "fuzz", NULL);
+    g_autoptr(ReplReader) reader =
+        replBundleReaderNew(bundle, layer, &(ReplBundleFile){.fd = fd, .what = "fuzz"}, NULL);
     g_autofree guint8 *buf = g_malloc(FUZZ_LAYER_BYTES + REPL_READER_SLACK_BYTES);
     guint64 size_bytes = replBundleLayer(bundle, layer)->size_bytes, from_bytes = 0;
 
@@ -59,8 +60,8 @@ fuzzWhole(const guint8 *data, size_t size)
     g_auto(ReplFd) fd = fuzzFile(data, size);
     g_autoptr(ReplBundle) bundle = NULL;
 
-    replBundleIs(fd);
-    bundle = replBundleOpen(fd, "fuzz", NULL);
+    replBundleIs(&(ReplBundleFile){.fd = fd, .what = "b"});
+    bundle = replBundleOpen(&(ReplBundleFile){.fd = fd, .what = "fuzz"}, NULL);
     for (guint i = 0; bundle && i < bundle->layers->len; i++)
         fuzzRead(bundle, i, fd);
 }

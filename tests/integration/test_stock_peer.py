@@ -250,3 +250,15 @@ def test_from_there_to_a_host_with_the_module_is_refused(places, pair, new_host)
     result = beyond.try_replicate(far, volume)
     assert result.rc != 0 and "replicate it to a region of this host first" in result.err, result.err
     assert beyond.volumes() == []
+
+
+def test_a_bundle_there_is_not_taken_for_a_disk(places):
+    """Unless the request says that it is one."""
+    near, far, behind = places
+    near.chain()
+    for pool, result in ((near, near.try_replicate(near, "web.qcow2", name="b", fmt=None, bundle="yes")),
+                         (far, far.try_replicate(near, "b", name="b", fmt=None, bundle="no"))):
+        assert result.rc == 0, result.err
+    assert "download it" in near.try_replicate(far, "b", name="c", fmt=None).err
+    assert near.try_replicate(far, "b", name="c", fmt=None, bundle="no").rc == 0
+    assert images.file_digest(near.file("c")) == images.file_digest(behind.file("b"))

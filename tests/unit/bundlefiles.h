@@ -145,7 +145,8 @@ unpackLayer(Made *made, const ReplBundle *bundle, guint layer, const char *name,
     const ReplCopyJob job = {.size_bytes = replBundleLayer(bundle, layer)->size_bytes,
                              .start_bytes = start_bytes};
     g_auto(ReplFd) fd = newFile(made->dir, name);
-    g_autoptr(ReplReader) reader = replBundleReaderNew(bundle, layer, made->bundle, "b", err);
+    g_autoptr(ReplReader) reader =
+        replBundleReaderNew(bundle, layer, &(ReplBundleFile){.fd = made->bundle, .what = "b"}, err);
     g_autoptr(ReplWriter) writer = reader ? replFileWriterNew(fd, NULL, err) : NULL;
 
     return writer ? replCopyRun(reader, writer, &job, err) : -1;

@@ -220,8 +220,9 @@ memWorldCheckNothing(MemWorld *world, guint count)
 /* --- where replications find it --- */
 
 static ReplSource *
-memKindSource(const char *poolUuid, const char *volume)
+memKindSource(const char *poolUuid, const char *volume, ReplSourceIs is)
 {
+    (void)is;
     if (!memWorld || !g_str_equal(poolUuid, memWorld->sourceUuid))
         return NULL;
     g_assert_cmpstr(volume, ==, memWorld->sourceVolume);

@@ -11,7 +11,7 @@ assertWhole(Made *made)
 {
     static const char *const files[] = {"base", "top"};
     g_autoptr(GError) err = NULL;
-    g_autoptr(ReplBundle) bundle = replBundleOpen(made->bundle, "b", &err);
+    g_autoptr(ReplBundle) bundle = replBundleOpen(&(ReplBundleFile){.fd = made->bundle, .what = "b"}, &err);
 
     g_assert_no_error(err);
     g_assert_cmpstr(bundle->volume, ==, "web.qcow2");
@@ -34,9 +34,9 @@ testRoundTrip(gconstpointer level)
     guint packed = 0, plain = 0;
 
     makeBundle(&made, GPOINTER_TO_UINT(level));
-    g_assert_true(replBundleIs(made.bundle));
+    g_assert_true(replBundleIs(&(ReplBundleFile){.fd = made.bundle, .what = "b"}));
     assertWhole(&made);
-    bundle = replBundleOpen(made.bundle, "b", NULL);
+    bundle = replBundleOpen(&(ReplBundleFile){.fd = made.bundle, .what = "b"}, NULL);
     g_assert_cmpuint(replBundleLayer(bundle, 0)->parts->len, >=, 5);
     for (guint i = 0; i < replBundleLayer(bundle, 0)->parts->len; i++) {
         g_assert_cmpuint(replBundlePart(replBundleLayer(bundle, 0), i)->at_bytes % REPL_TAR_ALIGN_BYTES, ==,
@@ -131,7 +131,7 @@ testUnpackResume(void)
     g_autoptr(GError) err = NULL;
 
     makeBundle(&made, 3);
-    bundle = replBundleOpen(made.bundle, "b", &err);
+    bundle = replBundleOpen(&(ReplBundleFile){.fd = made.bundle, .what = "b"}, &err);
     for (guint i = 0; i < G_N_ELEMENTS(starts); i++) {
         g_autofree char *a = g_build_filename(made.dir, "base", NULL);
         g_autofree char *b = g_build_filename(made.dir, "out", NULL);
@@ -154,8 +154,8 @@ testPass(void)
     guint64 offset, length;
 
     makeBundle(&made, 3);
-    bundle = replBundleOpen(made.bundle, "b", NULL);
-    reader = replBundleReaderNew(bundle, 0, made.bundle, "b", NULL);
+    bundle = replBundleOpen(&(ReplBundleFile){.fd = made.bundle, .what = "b"}, NULL);
+    reader = replBundleReaderNew(bundle, 0, &(ReplBundleFile){.fd = made.bundle, .what = "b"}, NULL);
     g_assert_cmpint(replReaderData(reader, 0, &offset, &length, NULL), ==, 1);
     g_assert_cmpuint(length, ==, MIB);
     replReaderPass(reader, 0, 100 * KIB);
@@ -190,8 +190,8 @@ testCancel(void)
     GError *err;
 
     makeBundle(&made, 0);
-    bundle = replBundleOpen(made.bundle, "b", NULL);
-    reader = replBundleReaderNew(bundle, 0, made.bundle, "b", NULL);
+    bundle = replBundleOpen(&(ReplBundleFile){.fd = made.bundle, .what = "b"}, NULL);
+    reader = replBundleReaderNew(bundle, 0, &(ReplBundleFile){.fd = made.bundle, .what = "b"}, NULL);
     g_assert_cmpint(replReaderData(reader, 0, &offset, &length, NULL), ==, 1);
     thread = g_thread_new("later", readLater, reader);
     replReaderCancel(reader);
@@ -223,9 +223,9 @@ testContent(void)
     char a[65], b[65], c[65];
 
     makeBundle(&made, 3);
-    bundle = replBundleOpen(made.bundle, "b", NULL);
+    bundle = replBundleOpen(&(ReplBundleFile){.fd = made.bundle, .what = "b"}, NULL);
     file = replFileReaderNew(made.fds[0], NULL, NULL);
-    packed = replBundleReaderNew(bundle, 0, made.bundle, "b", NULL);
+    packed = replBundleReaderNew(bundle, 0, &(ReplBundleFile){.fd = made.bundle, .what = "b"}, NULL);
     dense = replFileReaderNew(made.fds[0], &noSeek, NULL);
     contentOf(file, 39 * MIB + 1234, REPL_FORMAT_RAW, a);
     contentOf(packed, 39 * MIB + 1234, REPL_FORMAT_RAW, b);
@@ -254,14 +254,14 @@ testAbsent(void)
     replBundleLayer(bundle, 0)->absent = TRUE;
     replBundleLayer(bundle, 0)->content = g_strdup(digest);
     g_assert_cmpint(packLayers(&made, bundle, 3, NULL), ==, 0);
-    read = replBundleOpen(made.bundle, "b", &err);
+    read = replBundleOpen(&(ReplBundleFile){.fd = made.bundle, .what = "b"}, &err);
     g_assert_no_error(err);
     g_assert_true(replBundleLayer(read, 0)->absent);
     g_assert_cmpstr(replBundleLayer(read, 0)->content, ==, digest);
     g_assert_false(replBundleIsInventory(read));
     g_assert_cmpint(unpackLayer(&made, read, 1, "out", 0, NULL), ==, 0);
     assertSameContent(made.dir, "top", "out");
-    reader = replBundleReaderNew(read, 0, made.bundle, "b", &err);
+    reader = replBundleReaderNew(read, 0, &(ReplBundleFile){.fd = made.bundle, .what = "b"}, &err);
     g_assert_null(reader);
     g_assert_error(err, REPL_ERROR, VIR_ERR_OPERATION_INVALID);
 }

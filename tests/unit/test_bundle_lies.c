@@ -103,7 +103,7 @@ assertRefused(const Lie *lie, int code, const char *says)
 {
     g_auto(ReplFd) fd = lieFile(lie);
     g_autoptr(GError) err = NULL;
-    g_autoptr(ReplBundle) bundle = replBundleOpen(fd, "lie.bundle", &err);
+    g_autoptr(ReplBundle) bundle = replBundleOpen(&(ReplBundleFile){.fd = fd, .what = "lie.bundle"}, &err);
 
     g_assert_null(bundle);
     g_assert_error(err, REPL_ERROR, code);
@@ -127,9 +127,9 @@ assertUnread(Lie *lie, const char *says)
     tarAddTexts(lie->tar, lie->bundle, NULL);
     tarEnd(lie->tar);
     fd = lieFile(lie);
-    bundle = replBundleOpen(fd, "lie.bundle", &err);
+    bundle = replBundleOpen(&(ReplBundleFile){.fd = fd, .what = "lie.bundle"}, &err);
     g_assert_no_error(err);
-    reader = replBundleReaderNew(bundle, 0, fd, "lie.bundle", &err);
+    reader = replBundleReaderNew(bundle, 0, &(ReplBundleFile){.fd = fd, .what = "lie.bundle"}, &err);
     rc = replReaderData(reader, 0, &offset, &length, &err);
     if (rc > 0)
         rc = replReaderRead(reader, buf, MIN(length, sizeof(buf)), offset, &err);
@@ -373,7 +373,7 @@ testCut(void)
 
         g_byte_array_set_size(lie.tar, length);
         fd = lieFile(&lie);
-        bundle = replBundleOpen(fd, "lie.bundle", &err);
+        bundle = replBundleOpen(&(ReplBundleFile){.fd = fd, .what = "lie.bundle"}, &err);
         g_assert_null(bundle);
         g_assert_error(err, REPL_ERROR, VIR_ERR_OPERATION_INVALID);
     }

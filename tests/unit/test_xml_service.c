@@ -88,6 +88,55 @@ testRequest(void)
     g_assert_cmpstr(have->volume, ==, "b.tar");
 }
 
+/* What a request says of its source, and what it writes. */
+static void
+testSourceIs(void)
+{
+    static const struct {
+        const char *xml;
+        ReplSourceIs is;
+        ReplBundleMode bundle;
+    } cases[] = {
+        {REQUEST("", ""), REPL_SOURCE_AS_FOUND, REPL_BUNDLE_NONE},
+        {REQUEST("bundle='no'", ""), REPL_SOURCE_IS_IMAGE, REPL_BUNDLE_NONE},
+        {REQUEST("bundle='import'", ""), REPL_SOURCE_IS_BUNDLE, REPL_BUNDLE_NONE},
+        {REQUEST("bundle='yes'", ""), REPL_SOURCE_IS_IMAGE, REPL_BUNDLE_YES},
+        {REQUEST("bundle='inventory'", ""), REPL_SOURCE_IS_IMAGE, REPL_BUNDLE_INVENTORY},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(ReplVolXml) xml = replVolXmlParse(cases[i].xml, NULL);
+
+        g_assert_cmpint(xml->request->sourceIs, ==, cases[i].is);
+        g_assert_cmpint(xml->request->bundle, ==, cases[i].bundle);
+    }
+}
+
+/* The host that writes a bundle calls the pools otherwise; nothing else changes, not even a name that looks like XML. */
+static void
+testRenameHaves(void)
+{
+    const char *text =
+        REQUEST("bundle='yes'", "<r:have pool='p' volume='v'/><r:description>pool='p'</r:description>"
+                                "<r:have pool='q' volume='w'/>");
+    g_autoptr(GPtrArray) pools = g_ptr_array_new();
+    g_autoptr(ReplVolXml) xml = NULL;
+    g_autofree char *renamed = NULL;
+    const ReplHave *have;
+
+    g_ptr_array_add(pools, (char *)"images");
+    g_ptr_array_add(pools, (char *)"<a b='c'>");
+    renamed = replVolXmlRenameHaves(text, pools, NULL);
+    xml = replVolXmlParse(renamed, NULL);
+    g_assert_cmpuint(xml->request->have->len, ==, 2);
+    have = g_ptr_array_index(xml->request->have, 0);
+    g_assert_cmpstr(have->pool, ==, "images");
+    g_assert_cmpstr(have->volume, ==, "v");
+    have = g_ptr_array_index(xml->request->have, 1);
+    g_assert_cmpstr(have->pool, ==, "<a b='c'>");
+    g_assert_cmpstr(xml->request->description, ==, "pool='p'");
+}
+
 static const struct {
     const char *name;
     const char *xml;
@@ -321,6 +370,8 @@ main(int argc, char **argv)
     g_test_add_func("/xml/service/share-answer", testShareAnswer);
     g_test_add_func("/xml/service/members", testMembers);
     g_test_add_func("/xml/service/request", testRequest);
+    g_test_add_func("/xml/service/source", testSourceIs);
+    g_test_add_func("/xml/service/rename-haves", testRenameHaves);
     for (i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autofree char *path = g_strdup_printf("/xml/service/bad/%s", bad[i].name);
 

@@ -166,7 +166,7 @@ virStorageVolPtr
 virtReplicationExportInventory(virStorageVolPtr image, virStoragePoolPtr target, const char *name,
                                unsigned int flags)
 {
-    ReplWriteRequest request = {.bundle = "inventory"};
+    ReplWriteRequest request = {.bundle = VIRT_REPLICATION_BUNDLE_INVENTORY};
 
     REPL_BEGIN(flags, REPL_COPY_FLAGS, NULL);
     REPL_NEED(image, NULL);
@@ -177,7 +177,7 @@ virStorageVolPtr
 virtReplicationImport(virStorageVolPtr bundle, virStoragePoolPtr target, virTypedParameterPtr params,
                       int nparams, unsigned int flags)
 {
-    ReplWriteRequest request = {0};
+    ReplWriteRequest request = {.bundle = VIRT_REPLICATION_BUNDLE_IMPORT};
 
     REPL_BEGIN(flags, REPL_COPY_FLAGS, NULL);
     REPL_NEED(bundle, NULL);

@@ -10,7 +10,7 @@
 /* What a request says beyond its parameters. */
 typedef struct {
     const char *image;       /* id of the source, or NULL: the call names it */
-    const char *bundle;      /* "yes", "inventory" or NULL */
+    const char *bundle;      /* a word of VIRT_REPLICATION_REQUEST_BUNDLE, or NULL */
     const char *tokenSuffix; /* made part of the token, or NULL */
     virStorageVolPtr *have;  /* what a bundle leaves out */
     size_t nhave;
