@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Encrypted, decrypted and re-keyed chains; qemu-img and cryptsetup are the judges."""
 
+import os
 import time
 
 import pytest
@@ -59,6 +60,11 @@ def test_there_and_back_again(host, pools):
     target.replicate(target, "enc.qcow2", name="default.qcow2", encryption="default")
     source.replicate(target, "default.qcow2", name="plain.qcow2", encryption="none")
     crypt.assert_judged(crypt.layers(source.file("web.qcow2")), crypt.layers(source.file("plain.qcow2")))
+    # The names of converted layers are made up: their records say what they are of.
+    layers = images.layers(target.file("enc.qcow2"))[1:]
+    made = [target.image(os.path.basename(layer["filename"])) for layer in layers]
+    assert [layer.source["volume"] for layer in made] == ["mid.qcow2", "base.qcow2"]
+    assert {layer.source["pool"] for layer in made} == {source.name}
 
 
 @pytest.mark.parametrize("plain", [(0,), (1, 2), (1,)], ids=["plain base", "LUKS base", "plain middle"])

@@ -440,6 +440,22 @@ def test_shared_layers_are_copied_once_by_concurrent_jobs(host, regions):
     assert target.volumes() == ["base.qcow2", "i0.qcow2", "i1.qcow2", "i2.qcow2", "mid.qcow2"]
 
 
+def test_jobs_on_a_base_that_is_there_run_side_by_side(sourced):
+    """They claim only what they make."""
+    source, target = sourced
+    target.replicate(source, "web.qcow2")
+    names = ("a.qcow2", "b.qcow2")
+    for n, name in enumerate(names):
+        images.overlay(source.file(name), "base.qcow2", writes=[(0, 2 << 20, n + 1)])
+    source.refresh()
+    for name in names:
+        target.replicate(source, name, async_="yes", bandwidth=SLOW)
+    assert wait_until(lambda: [target.image(name).job["state"] for name in names] == ["running"] * 2)
+    for name in names:
+        assert target.image(name).actions["base.qcow2"] == "reuse"
+        target.host.ok("vol-delete", name, target.name)
+
+
 # ---- limits
 
 def test_bandwidth_limit_holds_and_can_be_changed(sourced):
