@@ -199,11 +199,16 @@ checkNoteJob(ReplImage **image, void *opaque, GError **err)
 static int
 checkEnsureRecord(const ReplRegion *region, ReplStaging *staging, const char *volume, GError **err)
 {
-    g_autoptr(ReplImage) known = replRecordLoad(staging, volume, NULL);
+    g_autoptr(GError) unread = NULL;
+    g_autoptr(ReplImage) known = replRecordLoad(staging, volume, &unread);
     g_autoptr(ReplImage) image = NULL;
 
     if (known)
         return 0;
+    if (unread) { /* not to be written over */
+        g_propagate_error(err, g_steal_pointer(&unread));
+        return -1;
+    }
     if (!(image = replViewImageQuick(region, volume, err)))
         return -1;
     image->type = REPL_IMAGE_TYPE_UNKNOWN; /* a record keeps no type that was only probed */

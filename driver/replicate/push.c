@@ -11,7 +11,9 @@
 #include "endpoint/open.h"
 #include "peer/pools.h"
 #include "region/home.h"
+#include "region/lease.h"
 #include "replicate/pushlink.h"
+#include "service/overdue.h"
 #include "service/service.h"
 #include "virt/access.h"
 #include "virt/events.h"
@@ -393,7 +395,9 @@ static void
 replPushRecord(ReplJob *job, const ReplJobInfo *info, void *opaque)
 {
     ReplPush *push = opaque;
+    g_autoptr(ReplJobRecord) record = NULL;
     g_autoptr(GError) err = NULL;
+    const char *pool;
 
     (void)job;
     {
@@ -402,9 +406,18 @@ replPushRecord(ReplJob *job, const ReplJobInfo *info, void *opaque)
         push->record->info = replJobInfoCopy(info);
         push->record->holdsPlaceholder =
             info->state == REPL_JOB_FAILED && (push->resumed || push->record->request->async);
+        record = replJobRecordCopy(push->record);
     }
-    if (replPushSaveRecord(push, &err) < 0)
-        replWarn("The record of job %s cannot be written: %s", push->record->id, err->message);
+    if (replPushSaveRecord(push, &err) == 0) {
+        replOverdueForget(record->id);
+        return;
+    }
+    replWarn("The record of job %s cannot be written: %s", record->id, err->message);
+    if (!replJobStateIsEnded(info->state) || record->holdsPlaceholder)
+        return;
+    pool = record->targetPoolUuid;
+    replLeasesWatch(pool);
+    replOverdueAdd(pool, g_steal_pointer(&record));
 }
 
 void

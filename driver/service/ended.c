@@ -77,14 +77,16 @@ replEndedIsBehind(const ReplJobRecord *record, int dirFd, const char *volume, gu
 int
 replEndedForget(ReplStaging *staging, int dirFd, const char *volume, GError **err)
 {
-    g_autoptr(ReplImage) image = replRecordLoad(staging, volume, NULL);
+    g_autoptr(GError) unread = NULL;
+    g_autoptr(ReplImage) image = replRecordLoad(staging, volume, &unread);
+    gboolean done = image && image->job && image->job->state == REPL_JOB_COMPLETED;
     g_autoptr(GPtrArray) records = NULL;
     struct stat st;
     guint i;
 
     /* Other volumes are spared the look at all jobs: they are no replicas, or their jobs' records say that they have
      * completed. */
-    if (!image || !image->source.id || (image->job && image->job->state == REPL_JOB_COMPLETED) ||
+    if ((!unread && (!image || !image->source.id || done)) ||
         fstatat(dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return 0;
     if (!(records = replJobRecordList(staging, NULL, err)))

@@ -48,6 +48,15 @@ replOverdueHas(const char *jobId)
     return replOverdue && g_hash_table_contains(replOverdue, jobId);
 }
 
+ReplJobRecord *
+replOverdueFind(const char *jobId)
+{
+    REPL_GUARD(&replOverdueLock);
+    const ReplOverdue *overdue = replOverdue ? g_hash_table_lookup(replOverdue, jobId) : NULL;
+
+    return overdue ? replJobRecordCopy(overdue->record) : NULL;
+}
+
 GPtrArray *
 replOverdueList(const char *poolUuid)
 {

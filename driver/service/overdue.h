@@ -19,6 +19,10 @@ replOverdueAdd(const char *poolUuid, ReplJobRecord *record);
 gboolean
 replOverdueHas(const char *jobId);
 
+/* The record of the job as it should be: the caller's, or NULL. */
+ReplJobRecord *
+replOverdueFind(const char *jobId);
+
 /* Those of a pool: of ReplJobRecord, the caller's. */
 GPtrArray *
 replOverdueList(const char *poolUuid);

@@ -11,6 +11,7 @@
 #include "region/home.h"
 #include "replicate/life.h"
 #include "service/makers.h"
+#include "service/overdue.h"
 #include "service/service.h"
 #include "stack/calledpriv.h"
 #include "stack/submission.h"
@@ -276,8 +277,10 @@ static ReplJobRecord *
 replPushingEarlier(const ReplPushing *pushing)
 {
     g_autoptr(ReplStaging) home = replHomeOf(pushing->called->region, FALSE, NULL);
-    g_autoptr(ReplJobRecord) record = home ? replJobRecordLoad(home, pushing->jobId, NULL) : NULL;
+    g_autoptr(ReplJobRecord) record = replOverdueFind(pushing->jobId);
 
+    if (!record && home)
+        record = replJobRecordLoad(home, pushing->jobId, NULL);
     return record && replPushedIs(record) && replPushingIsOver(record->info) ? g_steal_pointer(&record)
                                                                              : NULL;
 }

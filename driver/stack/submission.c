@@ -13,6 +13,7 @@
 #include "peer/remote.h"
 #include "region/home.h"
 #include "service/makers.h"
+#include "service/overdue.h"
 #include "service/service.h"
 #include "stack/resume.h"
 #include "stack/submissionpriv.h"
@@ -144,9 +145,10 @@ static gboolean
 replSubmissionIsThere(const ReplSubmission *r, const ReplJobRecord *record)
 {
     g_autoptr(ReplImage) image = r->staging ? replRecordLoad(r->staging, record->volume, NULL) : NULL;
+    g_autoptr(ReplJobRecord) overdue = replOverdueFind(record->id);
     g_autoptr(ReplVol) vol = NULL;
 
-    if (record->info->state != REPL_JOB_COMPLETED ||
+    if ((overdue ? overdue : record)->info->state != REPL_JOB_COMPLETED ||
         (r->staging && (!image || !g_str_equal(image->id, record->imageId))))
         return FALSE;
     if (!(vol = replSubmissionVol(r, record->volume)))

@@ -347,6 +347,25 @@ def test_refused_request_that_cannot_be_taken_back(lab, ends):
             host.ok("vol-delete", "web.qcow2", target.name, "--delete-snapshots")
 
 
+def test_record_that_cannot_be_read_is_not_written_over(lab, ends):
+    """A newer version wrote it while this one verified the image."""
+    _, faults = lab
+    source, _ = ends
+    source.update("web.qcow2", "<replication:description>mine</replication:description>")
+    record, = glob.glob(source.file(".replication/images/*"))
+    faults.arm("delay", source.file("base.qcow2"), calls=("read",), times=0, err=500)
+    source.update("web.qcow2", "<replication:job action='verify'/>")
+    assert source.image("web.qcow2").job["state"] not in ("completed", "failed")
+    written_by_a_newer_version(record)
+    with open(record, "rb") as f:
+        newer = f.read()
+    faults.disarm()
+    job, = jobs_of(source)
+    assert wait_until(lambda: not os.path.exists(job) or "state=failed" in open(job).read(), 60)
+    with open(record, "rb") as f:
+        assert f.read() == newer
+
+
 @pytest.mark.parametrize("end", ["kill", "fail", "stay"])
 def test_half_a_stock_copy_is_no_image(lab, ends, end):
     """vol-clone writes under the volume's name: what a killed daemon leaves, or what libvirt can neither finish nor remove, says so."""
