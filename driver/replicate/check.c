@@ -266,9 +266,17 @@ checkPublish(ReplJob *job, void *opaque, GError **err)
 }
 
 static void
+checkStop(ReplJob *job, void *opaque)
+{
+    (void)job;
+    replCheckStopWaits(opaque, TRUE);
+}
+
+static void
 checkClean(ReplJob *job, void *opaque)
 {
     checkLetGo(opaque);
+    replCheckStopWaits(opaque, FALSE);
     replPinsDropJob(replServicePins(), replJobId(job));
 }
 
@@ -329,6 +337,7 @@ checkRelease(void *opaque)
     g_clear_pointer(&check->donors, g_hash_table_unref);
     replVerifiedFree(check->verified);
     g_ptr_array_unref(check->broken);
+    replLockClear(&check->lock);
     g_free(check->volume);
     g_free(check);
 }
@@ -337,6 +346,7 @@ static const ReplJobOps checkOps = {
     .prepare = checkPrepare,
     .run = checkRun,
     .publish = checkPublish,
+    .stop = checkStop,
     .clean = checkClean,
     .record = checkRecord,
     .ended = checkEnded,
@@ -356,12 +366,18 @@ checkReplaceFailed(const char *poolUuid, const char *volume)
 }
 
 static ReplJobRecord *
-checkRecordNew(const ReplRegion *region, const char *volume, gboolean heal)
+checkRecordNew(const ReplRegion *region, const char *volume, GPtrArray *heal)
 {
     g_autofree char *id = g_uuid_string_random();
     ReplJobRecord *record = replJobRecordNew(id);
 
     record->check = heal ? REPL_VERB_HEAL : REPL_VERB_VERIFY;
+    for (guint i = 0; heal && i < heal->len; i++) {
+        const ReplJobLayer *donor = g_ptr_array_index(heal, i);
+
+        g_ptr_array_add(record->layers, replJobLayerNew(donor->sourceVolume, donor->sourcePoolUuid,
+                                                        donor->volume, donor->action));
+    }
     record->requester = replIdentityName();
     record->targetRegion = g_strdup(region->label->name);
     record->targetPoolUuid = g_strdup(region->uuidstr);
@@ -383,6 +399,7 @@ checkJobNew(const ReplRegion *region, ReplJobRecord *record, guint64 bandwidth_b
     check->volume = g_strdup(record->volume);
     check->heal = record->check == REPL_VERB_HEAL;
     check->record = record;
+    replLockInit(&check->lock);
     check->broken = g_ptr_array_new_with_free_func((GDestroyNotify)replBrokenLayerFree);
     job = replJobNew(record->id, region->label->name, &checkOps, check, bandwidth_bytesPerSec);
     replJobAddKey(job, region->uuidstr);
@@ -390,7 +407,7 @@ checkJobNew(const ReplRegion *region, ReplJobRecord *record, guint64 bandwidth_b
 }
 
 int
-replCheckStart(const ReplRegion *region, const char *volume, gboolean heal, guint64 bandwidth_bytesPerSec,
+replCheckStart(const ReplRegion *region, const char *volume, GPtrArray *heal, guint64 bandwidth_bytesPerSec,
                GError **err)
 {
     g_autoptr(ReplJob) job = checkJobNew(region, checkRecordNew(region, volume, heal), bandwidth_bytesPerSec);

@@ -5,7 +5,9 @@
  */
 #pragma once
 
+#include "base/lock.h"
 #include "copy/scrub.h"
+#include "endpoint/source.h"
 #include "model/verified.h"
 #include "probe/chain.h"
 #include "replicate/check.h"
@@ -23,6 +25,10 @@ typedef struct {
 
     gint leased;    /* atomic: this host holds the pool's lease for the job */
     gint persisted; /* atomic: the ReplPhase of the record on disk */
+
+    ReplLock lock;     /* guards these, for stop */
+    ReplSource *asked; /* that the attempt may wait for; NULL: none */
+    gboolean stopping; /* the attempt is to wait for none any more */
 
     /* The attempt's thread alone. */
     ReplPoolSet *set;
@@ -42,6 +48,15 @@ typedef struct {
 
 void
 replBrokenLayerFree(ReplBrokenLayer *layer);
+
+/* The attempt may wait for @source from here on; NULL: for none any more. */
+void
+replCheckAsks(ReplCheck *check, ReplSource *source);
+
+/* Ends what the attempt waits for, now and as long as it goes on; FALSE: it is over, and the next one may wait again. By any
+ * thread. */
+void
+replCheckStopWaits(ReplCheck *check, gboolean stop);
 
 /* The staging folder of a pool of the region; NULL with @err set. */
 ReplStaging *

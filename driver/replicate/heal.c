@@ -1,9 +1,10 @@
 /*
  * heal.c: damaged blocks are fetched from other replicas of the layer
  *
- * Nothing is believed but what fits the digest, so it does not matter much who is asked: the volume that the layer was made
- * from, those that were made from it or from the same source, and volumes of the same name, in the region pools of
- * the same project. Blocks are looked for where they are in the layer: replicas keep the layout.
+ * Nothing is believed but what fits the digest, so it does not matter much which volumes are read: the one that the layer was
+ * made from, those that were made from it or from the same source, and volumes of the same name, in the region pools of
+ * the same project; first those of this host, then those of others (healfar.h). Blocks are looked for where they are in the
+ * layer: replicas keep the layout.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -17,6 +18,7 @@
 #include "copy/files.h"
 #include "replicate/checkpriv.h"
 #include "replicate/donors.h"
+#include "replicate/healfar.h"
 #include "store/files.h"
 #include "store/imagelock.h"
 #include "store/record.h"
@@ -34,6 +36,8 @@ typedef struct {
     ReplFd fd;
     ReplReader *self;
     GPtrArray *donors; /* of ReplDonor */
+    ReplImage *own;    /* the layer's record; NULL: none */
+    ReplHealFar *far;  /* borrowed */
     guint8 *memory;
     guint8 *buf;    /* of a block, aligned */
     guint64 mended; /* blocks */
@@ -64,6 +68,7 @@ healClear(ReplHeal *heal)
     replFdClose(heal->fd);
     replDigestsFree(heal->digests);
     replStagingUnref(heal->staging);
+    replImageFree(heal->own);
     g_free(heal->memory);
 }
 
@@ -152,17 +157,18 @@ healAskPool(ReplHeal *heal, const ReplPoolDir *pool, const ReplImage *own)
 static void
 healFindDonors(ReplHeal *heal)
 {
-    g_autoptr(ReplImage) own = replRecordLoad(heal->staging, heal->broken->volume, NULL);
     g_autoptr(ReplPoolSet) set = replRegionsSet();
     guint i;
 
+    heal->own = replRecordLoad(heal->staging, heal->broken->volume, NULL);
+    replHealFarLayer(heal->far, heal->broken, heal->own);
     heal->donors = g_ptr_array_new_with_free_func(donorFree);
     for (i = 0; i < set->pools->len; i++) {
         const ReplPoolDir *pool = g_ptr_array_index(set->pools, i);
 
         if (pool->label && heal->broken->pool->label &&
             g_str_equal(pool->label->project, heal->broken->pool->label->project))
-            healAskPool(heal, pool, own);
+            healAskPool(heal, pool, heal->own);
     }
 }
 
@@ -224,7 +230,7 @@ healFetch(ReplHeal *heal, guint64 offset, const guint8 *sum, gsize *len)
             n == *len && memcmp(found, sum, sizeof(found)) == 0)
             return TRUE;
     }
-    return FALSE;
+    return replHealFarFetch(heal->far, offset, *len, sum, heal->buf);
 }
 
 static int
@@ -337,13 +343,14 @@ healLayer(ReplHeal *heal, GError **err)
 int
 replHealRun(ReplJob *job, ReplCheck *check, GError **err)
 {
+    g_autoptr(ReplHealFar) far = replHealFarNew(check);
     guint64 left = 0;
     int ret = 0;
     guint i;
 
     for (i = 0; i < check->broken->len; i++) {
         const ReplBrokenLayer *broken = g_ptr_array_index(check->broken, i);
-        g_auto(ReplHeal) heal = {.job = job, .check = check, .broken = broken, .fd = -1};
+        g_auto(ReplHeal) heal = {.job = job, .check = check, .broken = broken, .far = far, .fd = -1};
 
         if (healLayer(&heal, ret < 0 ? NULL : err) < 0)
             ret = -1;

@@ -17,6 +17,7 @@
 #include "service/checks.h"
 #include "service/makers.h"
 #include "service/pending.h"
+#include "stack/fardonors.h"
 #include "store/record.h"
 #include "virt/access.h"
 #include "virt/below.h"
@@ -255,6 +256,7 @@ replUpdateCheckTogether(const ReplUpdate *update, GError **err)
 static int
 replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err)
 {
+    g_autoptr(GPtrArray) heal = NULL;
     g_autoptr(ReplJob) job = NULL;
 
     if (replUpdateCheckTogether(update, err) < 0 ||
@@ -265,8 +267,9 @@ replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err
     if (replUpdateHasSecret(update))
         return replRebind(region, update->volume, &update->secret, err);
     if (replUpdateChecks(update)) {
-        if (replCheckStart(region, update->volume, update->verb == REPL_VERB_HEAL,
-                           MAX(update->bandwidth_bytesPerSec, 0), err) < 0)
+        if (update->verb == REPL_VERB_HEAL)
+            heal = replFarDonors(region, update->volume);
+        if (replCheckStart(region, update->volume, heal, MAX(update->bandwidth_bytesPerSec, 0), err) < 0)
             return -1;
     } else if (replUpdateJob(job, update, err) < 0) {
         return -1;

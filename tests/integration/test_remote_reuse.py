@@ -7,7 +7,7 @@ import random
 import pytest
 from harness import images, net
 from harness.pools import Pool
-from harness.remote import serving, three_places
+from harness.remote import RemotePool, serving, three_places, uri
 
 MIB = 1 << 20
 BLOCK = 65536
@@ -168,3 +168,61 @@ def test_back_again(places, pair):
         far.replicate(near, "web.qcow2", name="back.qcow2")
     assert wire.bytes <= 2 * MIB, wire.bytes
     images.assert_faithful(near.file("web.qcow2"), behind.file("back.qcow2"))
+
+
+# ---- heal
+
+def damage(path, offsets):
+    """As a disk does it: the file's times stay."""
+    st = os.stat(path)
+    with open(path, "r+b") as f:
+        for offset in offsets:
+            f.seek(offset)
+            old = f.read(1)
+            f.seek(offset)
+            f.write(bytes([old[0] ^ 1]))
+    os.utime(path, ns=(st.st_atime_ns, st.st_mtime_ns))
+
+
+def act(pool, volume, action, state="completed"):
+    pool.update(volume, f"<replication:job action='{action}'/>")
+    return pool.wait_job(volume, (state,), timeout_s=120)
+
+
+@pytest.mark.parametrize("direction", ["push", "pull"])
+def test_heals_from_the_other_host(places, pair, direction):
+    """The image that was made here of one there, and the one here that one there was made of: only damaged blocks travel, each
+    believed only if it fits its digest, and none while the other host has damage at the same place."""
+    source, target, here, there = ends(places, direction)
+    near, behind = places[0], places[2]
+    big(here.file("base.qcow2"), 24, 5)
+    images.overlay(here.file("web.qcow2"), "base.qcow2", "64M", writes=[(MIB, MIB, 3)])
+    here.refresh()
+    target.replicate(source, "web.qcow2", name="copy.qcow2")
+    volume = "copy.qcow2" if direction == "pull" else "web.qcow2"
+    act(near, volume, "verify")
+    before = {name: images.file_digest(near.file(name)) for name in ("base.qcow2", volume)}
+    damage(near.file("base.qcow2"), [5 * MIB, 9 * MIB + 5, 17 * MIB])
+    damage(near.file(volume), [os.path.getsize(near.file(volume)) - BLOCK // 2])
+    damage(behind.file("base.qcow2"), [9 * MIB + 99])
+    error = act(near, volume, "heal", "failed")["error"]
+    assert "1 damaged blocks" in error and "base.qcow2" in error
+    damage(behind.file("base.qcow2"), [9 * MIB + 99])
+    with Wire(pair[2]) as wire:
+        act(near, volume, "heal")
+    assert wire.bytes < 3 * BLOCK, wire.bytes  # one block, and a description of the chain
+    assert {name: images.file_digest(near.file(name)) for name in ("base.qcow2", volume)} == before
+
+
+def test_heal_asks_no_other_project(places, pair):
+    near, _, behind = places
+    other = Pool(pair[1], behind.name + "-p2", region="cn-east-7", project="p2")
+    far = RemotePool(pair[0], behind.name + "-p2", other.name, uri=uri(pair[2]))
+    big(near.file("web.qcow2"), 4, 6)
+    near.refresh()
+    act(near, "web.qcow2", "verify")
+    images.copy_sparse(near.file("web.qcow2"), other.file("web.qcow2"))
+    other.refresh()
+    assert "web.qcow2" in far.volumes()
+    damage(near.file("web.qcow2"), [2 * MIB])
+    assert "no other replica has" in act(near, "web.qcow2", "heal", "failed")["error"]
