@@ -14,15 +14,24 @@
 
 #define REPL_ANNOUNCE_ROOT "storagepoolCapabilities"
 
-char *
-replAnnounceInsert(const char *stockXml, const char *daemonId, const char *wireVersions)
+void
+replAnnouncedClear(ReplAnnounced *announced)
 {
-    g_auto(GStrv) versions = g_strsplit(wireVersions, " ", -1);
+    g_clear_pointer(&announced->daemonId, g_free);
+    g_clear_pointer(&announced->wireVersions, g_free);
+}
+
+char *
+replAnnounceInsert(const char *stockXml, const ReplAnnounced *announced)
+{
+    g_auto(GStrv) versions = g_strsplit(announced->wireVersions, " ", -1);
     g_autoptr(GString) out = g_string_new("  <pool type='region' supported='yes'>\n");
     guint i;
 
-    g_string_append_printf(
-        out, "    <" REPL_PREFIX ":daemon xmlns:" REPL_PREFIX "='" REPL_NAMESPACE "' id='%s'>\n", daemonId);
+    g_string_append_printf(out,
+                           "    <" REPL_PREFIX ":daemon xmlns:" REPL_PREFIX "='" REPL_NAMESPACE
+                           "' id='%s' serve-hosts='%s'>\n",
+                           announced->daemonId, announced->servesHosts ? "yes" : "no");
     for (i = 0; versions[i]; i++)
         g_string_append_printf(out, "      <" REPL_PREFIX ":wire version='%s'/>\n", versions[i]);
     g_string_append(out, "    </" REPL_PREFIX ":daemon>\n  </pool>\n");
@@ -48,21 +57,23 @@ replAnnounceVersions(const xmlNode *daemon)
 }
 
 void
-replAnnounceRead(const char *xml, char **daemonId, char **wireVersions)
+replAnnounceRead(const char *xml, ReplAnnounced *announced)
 {
     g_autoptr(xmlDoc) doc = replDocParse(xml, NULL);
     const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
     const xmlNode *pool = NULL;
 
-    *daemonId = NULL;
-    *wireVersions = NULL;
+    *announced = (ReplAnnounced){0};
     if (!root || !replDocIsStock(root, REPL_ANNOUNCE_ROOT))
         return;
-    while (!*daemonId && (pool = replDocChild(root, "pool", pool))) {
+    while (!announced->daemonId && (pool = replDocChild(root, "pool", pool))) {
         const xmlNode *daemon = replElementChild(pool, "daemon");
         g_autofree char *id = daemon ? replElementAttr(daemon, "id") : NULL;
+        g_autofree char *serves = daemon ? replElementAttr(daemon, "serve-hosts") : NULL;
 
-        if (id && (*daemonId = replUuidCanonical(id)))
-            *wireVersions = replAnnounceVersions(daemon);
+        if (!id || !(announced->daemonId = replUuidCanonical(id)))
+            continue;
+        announced->wireVersions = replAnnounceVersions(daemon);
+        announced->servesHosts = g_strcmp0(serves, "yes") == 0;
     }
 }

@@ -7,11 +7,21 @@
 
 #include <glib.h>
 
-/* @stockXml, the stock driver's capabilities, with the pool type "region": the id of this daemon and the versions
- * of the wire format that it speaks, separated by blanks. */
-char *
-replAnnounceInsert(const char *stockXml, const char *daemonId, const char *wireVersions);
+typedef struct {
+    char *daemonId;
+    char *wireVersions;   /* that it speaks, separated by blanks; NULL: none */
+    gboolean servesHosts; /* whether it opens sessions for other hosts */
+} ReplAnnounced;
 
-/* The same of another daemon; both are NULL when it has no module. */
 void
-replAnnounceRead(const char *xml, char **daemonId, char **wireVersions);
+replAnnouncedClear(ReplAnnounced *announced);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplAnnounced, replAnnouncedClear)
+
+/* @stockXml, the stock driver's capabilities, with the pool type "region" and what this daemon announces. */
+char *
+replAnnounceInsert(const char *stockXml, const ReplAnnounced *announced);
+
+/* What another daemon announces; all zero when it has no module. Cleared with replAnnouncedClear(). */
+void
+replAnnounceRead(const char *xml, ReplAnnounced *announced);

@@ -198,8 +198,12 @@ void
 replPeerStatus(ReplPeer *peer, ReplPeerStatus *status)
 {
     REPL_GUARD(&peer->lock);
-    *status = (ReplPeerStatus){peer->state, peer->since_s, g_strdup(peer->error), peer->errorCode,
-                               g_strdup(peer->link ? peer->link->wireVersions : NULL)};
+    *status = (ReplPeerStatus){peer->state,
+                               peer->since_s,
+                               g_strdup(peer->error),
+                               peer->errorCode,
+                               g_strdup(peer->link ? peer->link->wireVersions : NULL),
+                               peer->link && g_atomic_int_get(&peer->link->servesHosts)};
 }
 
 /* With the lock held. @why NULL: nothing is wrong, or not known to be. */

@@ -36,7 +36,8 @@ typedef struct {
     gint64 since_s; /* seconds since 1970 */
     char *error;    /* why it is not connected; NULL: not known yet */
     int errorCode;
-    char *wireVersions; /* that the module there announces; NULL: none, or not connected */
+    char *wireVersions;   /* that the module there announces; NULL: none, or not connected */
+    gboolean servesHosts; /* the same */
 } ReplPeerStatus;
 
 void

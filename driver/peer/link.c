@@ -197,11 +197,45 @@ replLinkCheckOther(const ReplLink *link, GError **err)
     return -1;
 }
 
+/* What the peer announces; nothing where it has no module, or does not let us ask. */
+static void
+replLinkAnnounced(ReplLink *link, ReplAnnounced *announced)
+{
+    char *caps = virConnectGetStoragePoolCapabilities(link->conn, 0);
+
+    if (caps)
+        replAnnounceRead(caps, announced);
+    free(caps);
+    virResetLastError();
+}
+
+/* While it is opened. */
+static void
+replLinkLearn(ReplLink *link)
+{
+    ReplAnnounced announced = {0};
+
+    replLinkAnnounced(link, &announced);
+    link->daemonId = announced.daemonId;
+    link->wireVersions = announced.wireVersions;
+    link->servesHosts = announced.servesHosts;
+}
+
+void
+replLinkAskServes(ReplLink *link)
+{
+    g_auto(ReplAnnounced) announced = {0};
+
+    if (!link->wireVersions || g_atomic_int_get(&link->servesHosts))
+        return;
+    replLinkAnnounced(link, &announced);
+    g_atomic_int_set(&link->servesHosts, announced.servesHosts);
+}
+
 ReplLink *
 replLinkOpen(const ReplPeerUri *uri, guint64 id, guint dial_s, const ReplLinkWatch *watch, GError **err)
 {
     virConnectPtr conn;
-    char *caps;
     ReplLink *link;
 
     if (dial_s && uri->host && uri->port > 0 && replDial(uri->host, uri->port, dial_s, uri->text, err) < 0)
@@ -222,10 +256,7 @@ replLinkOpen(const ReplPeerUri *uri, guint64 id, guint dial_s, const ReplLinkWat
     link->pools = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replLinkPoolFree);
     if (watch)
         replLinkStartWatch(link, watch);
-    if ((caps = virConnectGetStoragePoolCapabilities(conn, 0)))
-        replAnnounceRead(caps, &link->daemonId, &link->wireVersions);
-    free(caps);
-    virResetLastError();
+    replLinkLearn(link);
     if (replLinkCheckOther(link, err) == 0)
         return link;
     replLinkUnref(link);

@@ -35,7 +35,7 @@ typedef struct {
     gpointer opaque;
 } ReplLinkWatch;
 
-/* The fields are fixed when it is open, but for the last two. */
+/* The fields are fixed when it is open, but for servesHosts and the last two. */
 typedef struct {
     gatomicrefcount refs;
     guint64 id; /* no other connection of this daemon has it */
@@ -43,6 +43,7 @@ typedef struct {
     char *uri;
     virConnectPtr conn; /* replLinkIsOpen() alone may be asked beside a call */
     char *daemonId;     /* of the module there; NULL: there is none */
+    gint servesHosts;   /* atomic: whether it announced to serve other hosts when it was last asked */
     char *wireVersions; /* as the module announces them, separated by blanks; NULL: none */
     gboolean closeWatched;
     int eventIds[2]; /* -1: none */
@@ -78,6 +79,10 @@ replLinkIsOpen(ReplLink *link);
 /* The pool @name there, looked up once for each connection; the caller frees it. NULL with @err set. */
 virStoragePoolPtr
 replLinkPool(ReplLink *link, const char *name, GError **err);
+
+/* Asks a module that served no other hosts whether it does now. A call on the connection. */
+void
+replLinkAskServes(ReplLink *link);
 
 /* Forgets the look-up: the pool is another one now, or gone. */
 void

@@ -183,6 +183,7 @@ replPeerTablePoolGetInfo(virStoragePoolPtr pool, virStoragePoolInfoPtr info)
 static int
 replPeerActXml(ReplRemoteCall *call, virStoragePoolPtr remote)
 {
+    replLinkAskServes(call->call.link);
     return (call->text = virStoragePoolGetXMLDesc(remote, call->flags)) ? 0 : -1;
 }
 
@@ -235,6 +236,7 @@ replPeerTableShow(virConnectPtr conn, const ReplPeerPoolEntry *entry, guint flag
         shown.state = replPeerStateToString(status.state);
         shown.since_s = status.since_s;
         shown.wire = status.wireVersions;
+        shown.servesHosts = status.servesHosts;
         shown.error = status.error ? status.error : err ? err->message : NULL;
         replPeerPoolSeen(entry->pool, &region, &project, NULL);
         shown.region = region;

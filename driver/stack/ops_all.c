@@ -10,6 +10,7 @@
 
 #include "peer/announce.h"
 #include "peer/lists.h"
+#include "service/service.h"
 #include "stack/peers.h"
 #include "virt/access.h"
 #include "virt/below.h"
@@ -86,14 +87,18 @@ replConnectGetStoragePoolCapabilities(virConnectPtr conn, unsigned int flags)
 {
     char *stock = replNext.connectGetStoragePoolCapabilities(conn, flags);
     g_autoptr(GString) versions = g_string_new(NULL);
+    g_autoptr(ReplConfig) config = NULL;
+    ReplAnnounced announced;
     guint version;
     char *ret;
 
     if (!stock || !replStackDaemonId())
         return stock;
+    config = replServiceConfig();
     for (version = REPL_WIRE_VERSION_MIN; version <= REPL_WIRE_VERSION_MAX; version++)
         g_string_append_printf(versions, "%s%u", versions->len ? " " : "", version);
-    ret = replAnnounceInsert(stock, replStackDaemonId(), versions->str);
+    announced = (ReplAnnounced){(char *)replStackDaemonId(), versions->str, config->serveHosts};
+    ret = replAnnounceInsert(stock, &announced);
     free(stock);
     return ret;
 }

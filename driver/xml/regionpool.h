@@ -47,8 +47,9 @@ typedef struct {
     const char *state;
     const char *error;
     gint64 since_s;
-    const char *wire;
-    const char *inner; /* elements that stand in the peer's <replication:region> */
+    const char *wire;     /* NULL: there is no module */
+    gboolean servesHosts; /* of the module */
+    const char *inner;    /* elements that stand in the peer's <replication:region> */
 } ReplRegionPoolShown;
 
 /* @shown NULL: the definition alone, as pool-edit needs it and as files have it. */

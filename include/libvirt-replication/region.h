@@ -51,8 +51,8 @@ struct _virtReplicationRegion {
     char *peerState; /* "connected", "connecting" or "away" */
     char *peerSince; /* UNIX time of that state */
     char *peerError; /* why it is away */
-    char *
-        peerWire; /* versions of the wire format that the module there speaks; NULL: there is none, or it is away */
+    char *peerWire;  /* versions of the wire format of the module there; NULL: there is none, or it is away */
+    int peerServes;  /* 1: images are replicated to and from that host: it says serve_hosts = 1 */
     virtReplicationAmount quota;
     virtReplicationAmount usage;
     unsigned long long capacity;  /* of the pool, in bytes */

@@ -182,11 +182,12 @@ extern "C" {
 #define VIRT_REPLICATION_TYPE_FULL_MACHINE "full-machine"
 
 /* Attributes of VIRT_REPLICATION_ELEMENT_PEER */
-#define VIRT_REPLICATION_PEER_URI "uri"     /* Since: 1.0.0 */
-#define VIRT_REPLICATION_PEER_STATE "state" /* connected, connecting, away. Since: 1.0.0 */
-#define VIRT_REPLICATION_PEER_SINCE "since" /* Since: 1.0.0 */
-#define VIRT_REPLICATION_PEER_ERROR "error" /* Since: 1.0.0 */
-#define VIRT_REPLICATION_PEER_WIRE "wire"   /* versions, separated by blanks. Since: 1.0.0 */
+#define VIRT_REPLICATION_PEER_URI "uri"            /* Since: 1.0.0 */
+#define VIRT_REPLICATION_PEER_STATE "state"        /* connected, connecting, away. Since: 1.0.0 */
+#define VIRT_REPLICATION_PEER_SINCE "since"        /* Since: 1.0.0 */
+#define VIRT_REPLICATION_PEER_ERROR "error"        /* Since: 1.0.0 */
+#define VIRT_REPLICATION_PEER_WIRE "wire"          /* versions, separated by blanks. Since: 1.0.0 */
+#define VIRT_REPLICATION_PEER_SERVES "serve-hosts" /* yes, no. Since: 1.0.0 */
 
 /* The last verification of an image, VIRT_REPLICATION_ELEMENT_VERIFIED, and where it found damage. */
 #define VIRT_REPLICATION_ELEMENT_VERIFIED "verified" /* in image. Since: 1.0.0 */

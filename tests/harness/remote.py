@@ -57,7 +57,7 @@ def uri(link, transport="tcp", end=0):
 
 
 def serving(host, extra=""):
-    """Lets other hosts replicate to and from this one, which is not yet started."""
+    """Lets other hosts replicate to and from this one, once it is started or reloaded."""
     with open(os.path.join(host.dir, "etc/storage-replication.conf"), "w") as f:
         f.write("serve_hosts = 1\n" + extra)
     return host

@@ -7,15 +7,15 @@ import pytest
 
 from harness import client, images, net
 from harness.host import STOCK
-from harness.pools import Pool
-from harness.remote import uri
+from harness.pools import Pool, wait_until
+from harness.remote import serving, uri
 
 
 @pytest.fixture(scope="module")
 def hosts(new_host):
     """(the host that is asked, a peer with the module, a stock peer, and their links)"""
     here = new_host().start()
-    there = new_host(listen=("tcp",)).start()
+    there = serving(new_host(listen=("tcp",))).start()
     plain = new_host(module=STOCK, listen=("tcp",)).start()
     return here, there, plain, net.Link(there, here), net.Link(plain, here)
 
@@ -43,11 +43,29 @@ def test_add_starts_and_lists(far):
 def test_test_says_what_is_right(far):
     here, _ = far
     report = client.listing(here, "peer", "test", "shanghai")
-    assert all(report[what]["ok"] for what in ("link", "version", "wire", "rights")), report
+    assert all(report[what]["ok"] for what in ("link", "version", "wire", "replication", "rights")), report
     assert "is spoken by both" in report["wire"]["text"], report
     out = client.ok(here, "peer", "test", "shanghai")
     assert [line.split(":")[0].split(maxsplit=1)[1] for line in out.splitlines()] == [
-        "link", "version", "wire format", "rights", "keys"]
+        "link", "version", "wire format", "replication", "rights", "keys"]
+
+
+def test_test_says_whether_the_peer_serves(hosts, far):
+    """As it is now: the peer's daemon is asked again until it serves."""
+    here, there, _, _, _ = hosts
+    there.stop()
+    serving(there, "serve_hosts = 0\n").start()  # the last word counts
+    wait_until(lambda: "serves no other hosts" in client.run(here, "peer", "test", "shanghai").out)
+    refused = client.run(here, "peer", "test", "shanghai")
+    assert refused.rc == 1 and "FAILED   replication: " in refused.out and "serve_hosts = 1" in refused.out, refused
+    region = next(r for r in client.listing(here, "regions") if r["pool"] == "shanghai")
+    assert region["peer"]["servesHosts"] is False
+    target = Pool(here, "local-target", region="cn-near-1")
+    assert "serve_hosts = 1" in client.fails(here, "copy", "--yes", "cn-far-1:web.qcow2", "--to", "cn-near-1")
+    serving(there).reload()
+    wait_until(lambda: client.run(here, "peer", "test", "shanghai").rc == 0)
+    client.ok(here, "copy", "--yes", "cn-far-1:web.qcow2", "--to", "cn-near-1")
+    assert target.volumes() == ["web.qcow2"]
 
 
 def test_stock_peer_is_said_to_be_one(hosts):

@@ -279,18 +279,26 @@ testAnnounce(void)
 {
     const char *stock = "<storagepoolCapabilities>\n  <pool type='dir' supported='yes'>\n  </pool>\n"
                         "</storagepoolCapabilities>\n";
-    g_autofree char *xml = replAnnounceInsert(stock, UUID, "1 2");
-    g_autofree char *id = NULL;
-    g_autofree char *versions = NULL;
+    const ReplAnnounced ours = {(char *)UUID, (char *)"1 2", TRUE};
+    g_autofree char *xml = replAnnounceInsert(stock, &ours);
+    g_autofree char *older = g_strdup(xml);
+    g_auto(ReplAnnounced) read = {0};
+    char *serves = strstr(older, " serve-hosts='yes'");
 
-    replAnnounceRead(stock, &id, &versions);
-    g_assert_null(id);
-    g_assert_null(versions);
-    replAnnounceRead("nonsense", &id, &versions);
-    g_assert_null(id);
-    replAnnounceRead(xml, &id, &versions);
-    g_assert_cmpstr(id, ==, UUID);
-    g_assert_cmpstr(versions, ==, "1 2");
+    replAnnounceRead(stock, &read);
+    g_assert_null(read.daemonId);
+    g_assert_null(read.wireVersions);
+    replAnnounceRead("nonsense", &read);
+    g_assert_null(read.daemonId);
+    replAnnounceRead(xml, &read);
+    g_assert_cmpstr(read.daemonId, ==, UUID);
+    g_assert_cmpstr(read.wireVersions, ==, "1 2");
+    g_assert_true(read.servesHosts);
+    replAnnouncedClear(&read);
+    memset(serves, ' ', strlen(" serve-hosts='yes'"));
+    replAnnounceRead(older, &read);
+    g_assert_cmpstr(read.daemonId, ==, UUID);
+    g_assert_false(read.servesHosts);
 }
 
 /* What libvirt says of a volume's file, and what it may leave out or get wrong. */

@@ -29,12 +29,14 @@ static void
 replReadPeer(virtReplicationRegion *region, xmlNodePtr pool, xmlNodePtr label)
 {
     xmlNodePtr peer = replNodeOurs(label, VIRT_REPLICATION_ELEMENT_PEER);
+    g_autofree char *serves = replNodeAttr(peer, VIRT_REPLICATION_PEER_SERVES);
 
     region->peerURI = replNodeAttr(peer, VIRT_REPLICATION_PEER_URI);
     region->peerState = replNodeAttr(peer, VIRT_REPLICATION_PEER_STATE);
     region->peerSince = replNodeAttr(peer, VIRT_REPLICATION_PEER_SINCE);
     region->peerError = replNodeAttr(peer, VIRT_REPLICATION_PEER_ERROR);
     region->peerWire = replNodeAttr(peer, VIRT_REPLICATION_PEER_WIRE);
+    region->peerServes = g_strcmp0(serves, VIRT_REPLICATION_YES) == 0;
     if (!region->peerURI && g_strcmp0(region->poolType, VIRT_REPLICATION_POOL_TYPE_REGION) == 0) {
         g_autofree char *host = replNodeAttr(replNodeStock(replNodeStock(pool, "source"), "host"), "name");
 

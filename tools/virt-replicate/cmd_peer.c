@@ -127,6 +127,24 @@ replPeerCheckWire(ReplPeerReport *report, virConnectPtr conn, const virtReplicat
     replPeerCheck(report, "wire", _("wire format"), 0, text);
 }
 
+/* Without its administrator's word, a host with the module sends no image to another one and takes none. */
+static void
+replPeerCheckServes(ReplPeerReport *report, const virtReplicationRegion *region)
+{
+    if (!region->listed)
+        replPeerCheck(report, "replication", _("replication"), -1, _("not known"));
+    else if (!region->peerWire)
+        replPeerCheck(
+            report, "replication", _("replication"), 1,
+            _("images travel as plain volumes; where both hosts have the module, they resume and send less"));
+    else
+        replPeerCheck(report, "replication", _("replication"), region->peerServes,
+                      region->peerServes
+                          ? _("the peer takes and gives images")
+                          : _("the peer serves no other hosts: put 'serve_hosts = 1' into "
+                              "/etc/libvirt/storage-replication.conf there, and reload its daemon"));
+}
+
 /* Reading is tried; what writing needs is said by the plan of a first copy. */
 static void
 replPeerCheckRights(ReplPeerReport *report, virConnectPtr conn, const virtReplicationRegion *region)
@@ -198,6 +216,7 @@ replPeerTest(ReplClient *client, const char *name)
     replPeerCheckLink(&report, pool, region);
     replPeerCheckVersion(&report, region);
     replPeerCheckWire(&report, client->conn, region);
+    replPeerCheckServes(&report, region);
     replPeerCheckRights(&report, client->conn, region);
     replPeerCheckKeys(&report, client);
     json_builder_end_object(json);

@@ -205,8 +205,16 @@ replJsonImage(JsonBuilder *json, const virtReplicationImage *image)
 static void
 replJsonPeer(JsonBuilder *json, const virtReplicationRegion *region)
 {
-    replJsonObject(json, "peer", "uri", region->peerURI, "state", region->peerState, "since",
-                   region->peerSince, "error", region->peerError, "wire", region->peerWire, NULL);
+    json_builder_set_member_name(json, "peer");
+    json_builder_begin_object(json);
+    replJsonString(json, "uri", region->peerURI);
+    replJsonString(json, "state", region->peerState);
+    replJsonString(json, "since", region->peerSince);
+    replJsonString(json, "error", region->peerError);
+    replJsonString(json, "wire", region->peerWire);
+    if (region->peerWire)
+        replJsonBool(json, "servesHosts", region->peerServes);
+    json_builder_end_object(json);
 }
 
 static void

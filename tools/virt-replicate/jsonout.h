@@ -28,11 +28,11 @@ replJsonJob(JsonBuilder *json, const virtReplicationJob *job);
 void
 replJsonRegion(JsonBuilder *json, const virtReplicationRegion *region);
 
-/* A member {"images": …, "snapshots": …, "bytes": …}; what is -1 is left out. */
 /* An object of strings: keys and values in turn, of which NULL is left out; ends with NULL for a key. @name: NULL in an array. */
 void
 replJsonObject(JsonBuilder *json, const char *name, ...) G_GNUC_NULL_TERMINATED;
 
+/* A member {"images": …, "snapshots": …, "bytes": …}; what is -1 is left out. */
 void
 replJsonAmount(JsonBuilder *json, const char *name, const virtReplicationAmount *amount);
 
