@@ -6,7 +6,7 @@ import os
 import time
 
 from harness import space
-from measure import MIB, drop_caches, sync_files, timed, timed_daemon, turns, wall
+from measure import MIB, drop_caches, sync_files, timed, timed_daemon, turns, wall, warm
 
 
 def _disk(path, size_mib):
@@ -64,14 +64,21 @@ def _plain(lab, table, source, out, target, disk):
         return timed_daemon(lab.ours, lambda: (lab.replicate(target, source, "disk.raw", fmt=None),
                                                sync_files(target.path)))
 
+    def digest():
+        """One core's SHA-256, since one blob is in flight. That of coreutils does without the processor's help."""
+        warm([disk])
+        return timed(lambda: space.run("openssl", "dgst", "-sha256", disk))
+
     results = turns({
         "this": _removing(lab, out, "disk.bundle", lambda: _export(lab, source, out, "disk.raw")),
         "copy": _removing(lab, target, "disk.raw", copy),
-        "sha256sum": lambda: timed(lambda: space.run("sha256sum", disk)),
+        "digest": digest,
     }, lab.options.runs)
-    this, best = wall(results["this"]), max(wall(results["copy"]), wall(results["sha256sum"]))
-    table.add(f"bundle of a disk of {size_mib:.0f} MiB, not compressed, cold, synced: the slower of copy and sha256sum",
-              f"{this:.2f} s ({size_mib / this:.0f} MiB/s)", f"{best:.2f} s", ratio=best / this, wanted=("≥", 0.8))
+    this, slower = wall(results["this"]), max(wall(results["copy"]), wall(results["digest"]))
+    table.add(f"bundle of a disk of {size_mib:.0f} MiB, not compressed, cold, synced: the slower of a copy by the engine and "
+              "SHA-256 by one core", f"{this:.2f} s ({size_mib / this:.0f} MiB/s)",
+              f"{slower:.2f} s (copy {wall(results['copy']):.2f}, SHA-256 {wall(results['digest']):.2f})",
+              ratio=slower / this, wanted=("≥", 0.8))
 
 
 def _packed(lab, table, source, out, target, disk):

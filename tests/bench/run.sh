@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.." || exit 1
 trap 'rm -f "$package_log"' EXIT
 need_root tests/bench/run.sh
 
-packages_bench="rsync libnbd-bin iperf3 openssh-server openssh-client iproute2 zstd"
+packages_bench="openssl rsync libnbd-bin iperf3 openssh-server openssh-client iproute2 zstd"
 # shellcheck disable=SC2086
 install_packages $packages_build $packages_demo $packages_bench || exit 1
 if [ -z "${REPL_BUILD:-}" ]; then
