@@ -160,30 +160,36 @@ tryUpdate(void)
     printf("update\n");
 }
 
-/* One of several that ask at once, over one connection. */
+static const char *uri;
+
+/* One of several that ask at once: half of them over one connection, the others over connections of their own. */
 static void *
 ask(void *opaque)
 {
     const char *wrong = opaque;
+    virConnectPtr own = strstr(wrong, "own") ? virConnectOpen(uri) : NULL;
+    virConnectPtr mine = own ? own : conn;
     int i;
 
     for (i = 0; i < 20; i++) {
         virtReplicationImage **images = NULL;
         virtReplicationJob **jobs = NULL;
-        int n = virtReplicationListImages(conn, &images, 0);
+        int n = virtReplicationListImages(mine, &images, 0);
         int j;
 
         EXPECT(n >= 4);
         for (j = 0; j < n; j++)
             virtReplicationImageFree(images[j]);
         free(images);
-        EXPECT((n = virtReplicationListJobs(conn, &jobs, 0)) >= 0);
+        EXPECT((n = virtReplicationListJobs(mine, &jobs, 0)) >= 0);
         for (j = 0; j < n; j++)
             virtReplicationJobFree(jobs[j]);
         free(jobs);
-        EXPECT(virtReplicationLookup(conn, wrong) == NULL);
+        EXPECT(virtReplicationLookup(mine, wrong) == NULL);
         EXPECT(strstr(virtReplicationGetLastErrorMessage(), wrong) != NULL); /* ours, not another thread's */
     }
+    if (own)
+        virConnectClose(own);
     return NULL;
 }
 
@@ -195,7 +201,7 @@ tryThreads(void)
     int i;
 
     for (i = 0; i < 8; i++) {
-        snprintf(words[i], sizeof(words[i]), "thread-%d-zz", i);
+        snprintf(words[i], sizeof(words[i]), "thread-%d-%s", i, i % 2 ? "own" : "one");
         EXPECT(pthread_create(&threads[i], NULL, ask, words[i]) == 0);
     }
     for (i = 0; i < 8; i++)
@@ -211,7 +217,8 @@ main(int argc, char **argv)
     EXPECT(argc == 5);
     virSetErrorFunc(NULL, noOutput);
     EXPECT(virtReplicationGetVersion() == VIRT_REPLICATION_VERSION_NUMBER);
-    EXPECT((conn = virConnectOpen(argv[1])) != NULL);
+    uri = argv[1];
+    EXPECT((conn = virConnectOpen(uri)) != NULL);
     EXPECT((wire = virtReplicationGetModule(conn)) && *wire >= '1' && *wire <= '9');
     free(wire);
     EXPECT((source = virStoragePoolLookupByName(conn, argv[2])) != NULL);

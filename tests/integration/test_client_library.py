@@ -27,7 +27,9 @@ def compile_program(source, scratch):
 
 
 def run_program(*argv, check=True):
-    return space.run(*argv, check=check, env=dict(os.environ, LC_ALL="C.UTF-8", LD_LIBRARY_PATH=LIB))
+    """valgrind.sh puts helgrind in front."""
+    wrapper = os.environ.get("REPL_TEST_PROGRAM", "").split()
+    return space.run(*wrapper, *argv, check=check, env=dict(os.environ, LC_ALL="C.UTF-8", LD_LIBRARY_PATH=LIB))
 
 
 @pytest.fixture
