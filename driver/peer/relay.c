@@ -18,10 +18,14 @@
 #include "base/log.h"
 #include "peer/line.h"
 #include "virt/access.h"
+#include "virt/sparse.h"
 #include "virt/streamend.h"
 
 #define REPL_RELAY_PIECE_bytes (16 * 1024 * 1024)
 #define REPL_RELAY_BUFFER_bytes (256 * 1024)
+
+/* Behind a piece that was mostly a hole the next one may be larger: it may be data, after all. */
+#define REPL_RELAY_HOLE_bytes (128 * 1024 * 1024)
 
 /* The client is waited for so long at a time. */
 #define REPL_RELAY_TICK_ms 200
@@ -34,7 +38,8 @@ struct _ReplRelay {
     ReplLine *line; /* fixed */
     char *volume;
     gboolean upload;
-    guint64 length; /* of what is asked for; 0: to the end */
+    gboolean sparse; /* what goes over the pair are packets (virt/sparse.h) */
+    guint64 length;  /* of what is asked for; 0: to the end */
 
     guint64 offset; /* these three are the line's thread's alone */
     virStreamPtr stream;
@@ -134,35 +139,74 @@ replRelayOpenStream(ReplRelay *relay, ReplLink *link, virStoragePoolPtr pool, gu
     if (!vol)
         return -1;
     if ((relay->stream = virStreamNew(link->conn, 0)))
-        ret = relay->upload ? virStorageVolUpload(vol, relay->stream, relay->offset, length, 0)
-                            : virStorageVolDownload(vol, relay->stream, relay->offset, length, 0);
+        ret = relay->upload
+                  ? virStorageVolUpload(vol, relay->stream, relay->offset, length,
+                                        relay->sparse ? VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM : 0)
+                  : virStorageVolDownload(vol, relay->stream, relay->offset, length,
+                                          relay->sparse ? VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM : 0);
     replVolUnref(vol);
     return ret < 0 ? -1 : 0;
 }
 
-/* How much the next piece of a download may hold. */
+/* How much the next piece of a download may hold, behind @done bytes. @most: more only where holes are. */
 static guint64
-replRelayPiece(const ReplRelay *relay, guint64 done)
+replRelayPiece(const ReplRelay *relay, guint64 done, guint64 most)
 {
     guint64 left = relay->length ? relay->length - done : G_MAXUINT64;
 
-    return MIN(left, REPL_RELAY_PIECE_bytes);
+    return MIN(left, most);
 }
 
-/* One piece; the stream for it is open. */
-static ReplRelayTurn
-replRelayDownPiece(ReplRelay *relay, guint64 wanted, guint64 *got)
+/* What comes next of a sparse piece, as a packet in the buffer. Returns its size, 0 at the end, or -1; *bytes: of the volume. */
+static int
+replRelayPacket(ReplRelay *relay, guint64 *bytes)
+{
+    long long hole = 0;
+    int len = virStreamRecvFlags(relay->stream, relay->buf + REPL_SPARSE_HEAD_BYTES,
+                                 REPL_SPARSE_DATA_MAX_BYTES, VIR_STREAM_RECV_STOP_AT_HOLE);
+
+    *bytes = (guint64)MAX(len, 0);
+    if (len >= 0) {
+        replSparseHead(relay->buf, REPL_SPARSE_DATA, *bytes);
+        return len > 0 ? len + (int)REPL_SPARSE_HEAD_BYTES : 0;
+    }
+    if (len != -3 || virStreamRecvHole(relay->stream, &hole, 0) < 0 || hole <= 0)
+        return -1;
+    *bytes = (guint64)hole;
+    replSparseHead(relay->buf, REPL_SPARSE_HOLE, *bytes);
+    return REPL_SPARSE_HEAD_BYTES;
+}
+
+/* The next bytes of a piece into the buffer, as they go to the client. As replRelayPacket(). */
+static int
+replRelayTake(ReplRelay *relay, guint64 *bytes)
 {
     int len;
 
+    if (relay->sparse)
+        return replRelayPacket(relay, bytes);
+    len = virStreamRecv(relay->stream, relay->buf, REPL_RELAY_BUFFER_bytes);
+    *bytes = (guint64)MAX(len, 0);
+    return len;
+}
+
+/* One piece; the stream for it is open. *carried: of what it holds, bytes that went to the client. */
+static ReplRelayTurn
+replRelayDownPiece(ReplRelay *relay, guint64 wanted, guint64 *got, guint64 *carried)
+{
+    guint64 bytes;
+    int len;
+
     *got = 0;
-    while ((len = virStreamRecv(relay->stream, relay->buf, REPL_RELAY_BUFFER_bytes)) > 0) {
+    *carried = 0;
+    while ((len = replRelayTake(relay, &bytes)) > 0) {
         replLineMoved(&relay->work);
         if (!replRelayGive(relay, (gsize)len)) {
             virStreamAbort(relay->stream);
             return REPL_RELAY_GONE;
         }
-        *got += (guint64)len;
+        *got += bytes;
+        *carried += (guint64)len;
     }
     if (len < 0 || virStreamFinish(relay->stream) < 0)
         return REPL_RELAY_FAILED;
@@ -173,46 +217,77 @@ replRelayDownPiece(ReplRelay *relay, guint64 wanted, guint64 *got)
 static ReplRelayTurn
 replRelayDown(ReplRelay *relay, ReplLink *link, virStoragePoolPtr pool)
 {
+    guint64 most = REPL_RELAY_PIECE_bytes;
     guint64 done = 0;
 
     for (;;) {
-        guint64 wanted = replRelayPiece(relay, done);
+        guint64 wanted = replRelayPiece(relay, done, most);
         ReplRelayTurn turn;
-        guint64 got;
+        guint64 got, carried;
 
         if (wanted == 0)
             return REPL_RELAY_END;
         if (!relay->stream && replRelayOpenStream(relay, link, pool, wanted) < 0)
             return REPL_RELAY_FAILED;
-        turn = replRelayDownPiece(relay, wanted, &got);
+        turn = replRelayDownPiece(relay, wanted, &got, &carried);
         done += got;
         relay->offset += got;
+        most = carried < got / 2 ? MIN(most * 2, REPL_RELAY_HOLE_bytes) : REPL_RELAY_PIECE_bytes;
         if (turn != REPL_RELAY_MORE)
             return turn;
     }
 }
 
+/* FALSE: libvirt's error. */
+static gboolean
+replRelaySend(ReplRelay *relay, const char *data, gsize len)
+{
+    gsize done = 0;
+
+    while (done < len) {
+        int sent = virStreamSend(relay->stream, data + done, len - done);
+
+        if (sent < 0)
+            return FALSE;
+        done += (gsize)sent;
+        replLineMoved(&relay->work);
+    }
+    return TRUE;
+}
+
+/* What has come from the client, @len bytes in the buffer. FALSE: libvirt's error. */
+static gboolean
+replRelayPass(ReplRelay *relay, gsize len)
+{
+    ReplSparseKind kind;
+    guint64 bytes;
+
+    if (!relay->sparse)
+        return replRelaySend(relay, relay->buf, len);
+    if (!replSparseRead(relay->buf, len, &kind, &bytes))
+        return FALSE;
+    if (kind == REPL_SPARSE_HOLE)
+        return virStreamSendHole(relay->stream, (long long)bytes, 0) == 0;
+    return replRelaySend(relay, relay->buf + REPL_SPARSE_HEAD_BYTES, len - REPL_SPARSE_HEAD_BYTES);
+}
+
 static ReplRelayTurn
 replRelayUp(ReplRelay *relay)
 {
+    guint64 hole_bytes;
     ssize_t len;
 
     while ((len = replRelayMove(relay, NULL, relay->buf, REPL_RELAY_BUFFER_bytes)) > 0) {
-        ssize_t done = 0;
-
-        while (done < len) {
-            int sent = virStreamSend(relay->stream, relay->buf + done, (size_t)(len - done));
-
-            if (sent < 0)
-                return REPL_RELAY_FAILED;
-            done += sent;
-            replLineMoved(&relay->work);
-        }
+        if (!replRelayPass(relay, (gsize)len))
+            return REPL_RELAY_FAILED;
     }
     if (!replStreamEndIsGood(relay->end)) {
         virStreamAbort(relay->stream);
         return REPL_RELAY_GONE;
     }
+    hole_bytes = replStreamEndHole_bytes(relay->end);
+    if (hole_bytes > 0 && virStreamSendHole(relay->stream, (long long)hole_bytes, 0) < 0)
+        return REPL_RELAY_FAILED;
     return virStreamFinish(relay->stream) < 0 ? REPL_RELAY_FAILED : REPL_RELAY_END;
 }
 
@@ -233,7 +308,7 @@ static int
 replRelayRun(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, GError **err)
 {
     ReplRelay *relay = (ReplRelay *)work;
-    guint64 length = relay->upload ? relay->length : replRelayPiece(relay, 0);
+    guint64 length = relay->upload ? relay->length : replRelayPiece(relay, 0, REPL_RELAY_PIECE_bytes);
     ReplRelayTurn turn = REPL_RELAY_FAILED;
 
     if (replRelayOpenStream(relay, link, pool, length) == 0) {
@@ -280,17 +355,17 @@ replRelayIsReady(gpointer opaque)
 }
 
 ReplRelay *
-replRelayOpen(const ReplPeerUri *uri, const char *pool, const char *volume, gboolean upload, guint64 offset,
-              guint64 length, GError **err)
+replRelayOpen(const ReplPeerUri *uri, const char *pool, const ReplRelayOf *of, GError **err)
 {
     ReplRelay *relay = replLineWorkNew(sizeof(*relay), replRelayRun, replRelayClear);
 
     replLockInit(&relay->lock);
     relay->line = replLineNew(uri, pool, 0);
-    relay->volume = g_strdup(volume);
-    relay->upload = upload;
-    relay->offset = offset;
-    relay->length = length;
+    relay->volume = g_strdup(of->volume);
+    relay->upload = of->upload;
+    relay->sparse = of->sparse;
+    relay->offset = of->offset;
+    relay->length = of->length;
     relay->fd = -1;
     relay->buf = g_malloc(REPL_RELAY_BUFFER_bytes);
     if (replLineStart(relay->line, &relay->work, err) == 0 &&
@@ -329,7 +404,7 @@ replRelayTie(ReplRelay *relay, virStreamPtr stream, virConnectPtr conn, GError *
     g_auto(ReplFd) ours = -1;
     ReplStreamEnd *end;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
+    if (socketpair(AF_UNIX, (relay->sparse ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0, fds) < 0) {
         replErrorSetSystem(err, errno, _("There is no way to the client for volume '%s'"), relay->volume);
         return -1;
     }
@@ -339,7 +414,7 @@ replRelayTie(ReplRelay *relay, virStreamPtr stream, virConnectPtr conn, GError *
         replErrorSetSystem(err, errno, _("There is no way to the client for volume '%s'"), relay->volume);
         return -1;
     }
-    if (!(end = replStreamEndOpen(stream, conn, &client, relay->upload, err)))
+    if (!(end = replStreamEndOpen(stream, conn, &client, relay->upload, relay->sparse, err)))
         return -1;
     REPL_GUARD(&relay->lock);
     relay->fd = replFdSteal(&ours);

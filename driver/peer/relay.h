@@ -19,10 +19,18 @@
 
 typedef struct _ReplRelay ReplRelay;
 
-/* In a call's thread: opens a connection to @uri and the volume's stream on it. @length 0: to the end. NULL with @err set. */
+/* What is carried. */
+typedef struct {
+    char *volume;
+    gboolean upload;
+    gboolean sparse; /* holes go as holes, from end to end */
+    guint64 offset;
+    guint64 length; /* 0: to the end */
+} ReplRelayOf;
+
+/* In a call's thread: opens a connection to @uri and the volume's stream on it. NULL with @err set. */
 ReplRelay *
-replRelayOpen(const ReplPeerUri *uri, const char *pool, const char *volume, gboolean upload, guint64 offset,
-              guint64 length, GError **err);
+replRelayOpen(const ReplPeerUri *uri, const char *pool, const ReplRelayOf *of, GError **err);
 
 /* Ties @stream, of a client on connection @conn, to the peer's, and starts. Takes @relay over in any case. Returns 0, or -1 with @err set. */
 int

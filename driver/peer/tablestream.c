@@ -8,14 +8,15 @@
 #include "peer/tableparts.h"
 #include "virt/report.h"
 
+/* The one flag of both calls. */
+#define REPL_PEER_SPARSE ((guint)VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM)
+G_STATIC_ASSERT((guint)VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM == (guint)VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM);
+
 /* A call that ends with an open stream to the peer, or holds one that came too late for the caller. */
 typedef struct {
     ReplPeerCall call;
     ReplPeerPool *pool;
-    char *volume;
-    gboolean upload;
-    guint64 offset;
-    guint64 length;
+    ReplRelayOf of;
     ReplRelay *relay; /* result */
 } ReplStreamCall;
 
@@ -29,8 +30,7 @@ replPeerStreamRun(ReplPeerCall *opaque, GError **err)
         return -1;
     virStoragePoolFree(remote);
     g_clear_pointer(&call->relay, replRelayFree);
-    call->relay = replRelayOpen(call->pool->uri, call->pool->def->source, call->volume, call->upload,
-                                call->offset, call->length, err);
+    call->relay = replRelayOpen(call->pool->uri, call->pool->def->source, &call->of, err);
     return call->relay ? 0 : -1;
 }
 
@@ -41,7 +41,7 @@ replPeerStreamClear(ReplPeerCall *opaque)
 
     replPeerPoolUnref(call->pool);
     replRelayFree(call->relay);
-    g_free(call->volume);
+    g_free(call->of.volume);
 }
 
 static int
@@ -55,11 +55,9 @@ replPeerTableStream(virStorageVolPtr vol, virStreamPtr stream, gboolean upload, 
 
     if (!entry)
         return -1;
-    if (flags) {
-        replReportError(VIR_ERR_NO_SUPPORT,
-                        _("Volume '%s' is on another host: it can be read and written there in whole, not "
-                          "with sparse streams"),
-                        virStorageVolGetName(vol));
+    if (flags & ~REPL_PEER_SPARSE) {
+        replReportError(VIR_ERR_INVALID_ARG, _("Unsupported flags (0x%x) for a volume on another host"),
+                        flags & ~REPL_PEER_SPARSE);
         return -1;
     }
     if (!entry->active) {
@@ -70,10 +68,11 @@ replPeerTableStream(virStorageVolPtr vol, virStreamPtr stream, gboolean upload, 
     call = replPeerCallNew(sizeof(*call), replPeerStreamRun, replPeerStreamClear);
     opaque = &call->call;
     call->pool = replPeerPoolRef(entry->pool);
-    call->volume = g_strdup(virStorageVolGetName(vol));
-    call->upload = upload;
-    call->offset = offset;
-    call->length = length;
+    call->of = (ReplRelayOf){.volume = g_strdup(virStorageVolGetName(vol)),
+                             .upload = upload,
+                             .sparse = flags & REPL_PEER_SPARSE,
+                             .offset = offset,
+                             .length = length};
     if (replPeerCallQuick(entry->pool->peer, opaque, &err) < 0 ||
         replRelayStart(g_steal_pointer(&call->relay), stream, virStorageVolGetConnect(vol), &err) < 0) {
         replReport(err);

@@ -2,7 +2,7 @@
  * streamend.c: a client's stream over a socket, whose end waits for another's word
  *
  * virStream is looked into here, and nowhere else: each stream has a pointer to a table of functions, which
- * virFDStreamOpen() sets. We put a copy of that table there, with two functions of ours in it, once everything has proved to
+ * virFDStreamOpen() sets. We put a copy of that table there, with functions of ours in it, once everything has proved to
  * be where the sources of the checked versions have it; else such streams are refused.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -10,19 +10,29 @@
 #include "virt/streamend.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <glib-object.h>
+#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/lock.h"
 #include "virt/report.h"
+#include "virt/sparse.h"
 
 #define REPL_STREAM_CONFIRM_us (2 * G_USEC_PER_SEC)
 
-/* virStreamDriver of src/driver-stream.h; only the last two matter. */
+/* virStreamDriver of src/driver-stream.h. */
 typedef struct {
-    void *others[9];
+    int (*streamSend)(virStreamPtr, const char *, size_t);
+    int (*streamRecv)(virStreamPtr, char *, size_t);
+    void *streamRecvFlags; /* libvirt's streams over a descriptor have neither this */
+    int (*streamSendHole)(virStreamPtr, long long, unsigned int);
+    void *streamRecvHole; /* nor this */
+    int (*streamInData)(virStreamPtr, int *, long long *);
+    void *events[3];
     int (*streamFinish)(virStreamPtr);
     int (*streamAbort)(virStreamPtr);
 } ReplStreamDriver;
@@ -46,6 +56,7 @@ struct _ReplStreamEnd {
     gboolean told;
     char *why; /* NULL: well */
     int code;
+    guint64 hole_bytes; /* at the end of a sparse upload */
 };
 
 /* What is to be done at the end of a stream: one of the two. */
@@ -53,12 +64,17 @@ typedef struct {
     ReplStreamEnd *end; /* a reference, or NULL */
     void (*ended)(void *opaque, gboolean good);
     void *opaque;
+    gboolean unconfirmed; /* the end waits for no word: it is a download */
+    gboolean sparse;
+    int fd;             /* of a sparse stream: the client's end, our own descriptor of it */
+    guint64 hole_bytes; /* the same: came from the client and is not yet on its way */
 } ReplStreamEntry;
 
 /* Guards these; taken alone. The tables are constant once they are set. */
 static ReplLock replStreamsLock = REPL_LOCK_INIT;
 static GHashTable *replStreams; /* virStream, not a reference -> ReplStreamEntry */
 static ReplStreamDriver replStreamTable;
+static ReplStreamDriver replStreamSparseTable; /* that of sparse streams */
 static const ReplStreamDriver *replStreamNext;
 
 void
@@ -107,11 +123,103 @@ replStreamAbort(virStreamPtr stream)
     ReplStreamEntry entry = replStreamTake(stream);
     int ret = replStreamNext->streamAbort(stream);
 
+    if (entry.sparse)
+        replFdClose(entry.fd);
     replStreamEndUnref(entry.end);
     if (entry.ended)
         entry.ended(entry.opaque, FALSE);
     return ret;
 }
+
+/* ---- sparse streams: what libvirt asks of a file, asked of packets (sparse.h) */
+
+/* A copy of what is known of the stream, whose hole is taken out of it; what it names stays there until the stream ends, which no
+ * other thread does meanwhile. */
+static ReplStreamEntry
+replStreamLook(virStreamPtr stream)
+{
+    REPL_GUARD(&replStreamsLock);
+    ReplStreamEntry *entry = g_hash_table_lookup(replStreams, stream);
+    ReplStreamEntry copy = entry ? *entry : (ReplStreamEntry){.fd = -1};
+
+    if (entry)
+        entry->hole_bytes = 0;
+    return copy;
+}
+
+static void
+replStreamKeepHole(virStreamPtr stream, guint64 hole)
+{
+    REPL_GUARD(&replStreamsLock);
+    ReplStreamEntry *entry = g_hash_table_lookup(replStreams, stream);
+
+    if (entry)
+        entry->hole_bytes += hole;
+}
+
+static int
+replStreamFail(void)
+{
+    replReportError(VIR_ERR_OPERATION_FAILED, _("The bytes of a volume on another host broke off: %s"),
+                    g_strerror(errno));
+    return -1;
+}
+
+static int
+replStreamInData(virStreamPtr stream, int *inData, long long *length)
+{
+    const ReplStreamEntry entry = replStreamLook(stream);
+    ReplSparseKind kind = REPL_SPARSE_HOLE;
+    guint64 bytes = 0;
+
+    if (replSparsePeek(entry.fd, &kind, &bytes) < 0)
+        return replStreamFail();
+    *inData = kind == REPL_SPARSE_DATA;
+    *length = (long long)bytes;
+    return 0;
+}
+
+static int
+replStreamRecv(virStreamPtr stream, char *buf, size_t size)
+{
+    const ReplStreamEntry entry = replStreamLook(stream);
+    gssize n = size > 0 ? replSparseTake(entry.fd, buf, size) : 0;
+
+    if (n < 0 && errno == EAGAIN)
+        return -2;
+    return n < 0 ? replStreamFail() : (int)n;
+}
+
+/* Of a download: libvirt has told the client of the hole that is next, which is passed over here. Of an upload: the client sends
+ * one, which goes ahead of the data that follows. */
+static int
+replStreamSendHole(virStreamPtr stream, long long length, unsigned int flags)
+{
+    const ReplStreamEntry entry = replStreamLook(stream);
+
+    (void)flags;
+    if (entry.unconfirmed)
+        return replSparseTake(entry.fd, NULL, 0) < 0 ? replStreamFail() : 0;
+    replStreamKeepHole(stream, entry.hole_bytes + (guint64)MAX(length, 0));
+    return 0;
+}
+
+static int
+replStreamSend(virStreamPtr stream, const char *data, size_t length)
+{
+    const ReplStreamEntry entry = replStreamLook(stream);
+    gssize n = entry.hole_bytes > 0 ? replSparsePutHole(entry.fd, entry.hole_bytes) : 0;
+
+    if (n < 0)
+        replStreamKeepHole(stream, entry.hole_bytes);
+    else
+        n = replSparsePutData(entry.fd, data, length);
+    if (n < 0 && errno == EAGAIN)
+        return -2;
+    return n < 0 ? replStreamFail() : (int)n;
+}
+
+/* ---- the end */
 
 /* 0: confirmed, -1: reported. */
 static int
@@ -147,9 +255,12 @@ replStreamFinish(virStreamPtr stream)
     /* Said before the socket is closed, which is what the carrier waits for. */
     replLockTake(&end->lock);
     end->good = TRUE;
+    end->hole_bytes = entry.hole_bytes;
     replLockDrop(&end->lock);
+    if (entry.sparse)
+        replFdClose(entry.fd);
     ret = replStreamNext->streamFinish(stream);
-    if (ret == 0)
+    if (ret == 0 && !entry.unconfirmed)
         ret = replStreamAwait(end);
     replStreamEndUnref(end);
     return ret;
@@ -171,7 +282,8 @@ replStreamIsTable(const ReplStreamDriver *driver)
         if (entries[i] && (!dladdr(entries[i], &info) || info.dli_fbase != libvirt.dli_fbase))
             return FALSE;
     }
-    return driver->streamFinish && driver->streamAbort;
+    return driver->streamSend && driver->streamRecv && !driver->streamRecvFlags && driver->streamSendHole &&
+           !driver->streamRecvHole && driver->streamInData && driver->streamFinish && driver->streamAbort;
 }
 
 static gboolean
@@ -196,11 +308,16 @@ replStreamWrap(ReplStreamView *view, const ReplStreamEntry *entry)
         replStreamTable = *view->driver;
         replStreamTable.streamFinish = replStreamFinish;
         replStreamTable.streamAbort = replStreamAbort;
+        replStreamSparseTable = replStreamTable;
+        replStreamSparseTable.streamSend = replStreamSend;
+        replStreamSparseTable.streamRecv = replStreamRecv;
+        replStreamSparseTable.streamSendHole = replStreamSendHole;
+        replStreamSparseTable.streamInData = replStreamInData;
     }
     if (entry->end)
         g_atomic_ref_count_inc(&entry->end->refs);
     g_hash_table_insert(replStreams, view, g_memdup2(entry, sizeof(*entry)));
-    view->driver = &replStreamTable;
+    view->driver = entry->sparse ? &replStreamSparseTable : &replStreamTable;
     return TRUE;
 }
 
@@ -229,32 +346,47 @@ replStreamEndNew(void)
     return end;
 }
 
-ReplStreamEnd *
-replStreamEndOpen(virStreamPtr stream, virConnectPtr conn, ReplFd *fd, gboolean confirmed, GError **err)
+guint64
+replStreamEndHole_bytes(ReplStreamEnd *end)
 {
-    ReplStreamView *view = (ReplStreamView *)(void *)stream;
-    gboolean right = replStreamLooksRight(view, conn);
-    ReplStreamEnd *end;
+    REPL_GUARD(&end->lock);
+    return end->hole_bytes;
+}
 
-    if (confirmed && !right) {
-        replErrorSet(
-            err, VIR_ERR_NO_SUPPORT, "%s",
-            _("This version of libvirt has other streams than those that an upload to another host needs"));
-        return NULL;
-    }
-    if (replVirt.FDStreamOpen(stream, *fd) < 0) {
-        replTakeError(err);
-        return NULL;
-    }
-    (void)replFdSteal(fd);
-    end = replStreamEndNew();
-    if (!confirmed)
-        return end;
-    if (replStreamIsTable(view->driver) && replStreamWrap(view, &(ReplStreamEntry){.end = end}))
-        return end;
-    replStreamEndUnref(end);
+/* The streams of this libvirt are others than those that the sources of the checked versions have. */
+static ReplStreamEnd *
+replStreamRefuse(GError **err)
+{
     replErrorSet(
         err, VIR_ERR_NO_SUPPORT, "%s",
         _("This version of libvirt has other streams than those that an upload to another host needs"));
     return NULL;
+}
+
+ReplStreamEnd *
+replStreamEndOpen(virStreamPtr stream, virConnectPtr conn, ReplFd *fd, gboolean confirmed, gboolean sparse,
+                  GError **err)
+{
+    ReplStreamView *view = (ReplStreamView *)(void *)stream;
+    gboolean watched = confirmed || sparse;
+    ReplStreamEntry entry = {.unconfirmed = !confirmed, .sparse = sparse, .fd = -1};
+
+    if (watched && !replStreamLooksRight(view, conn))
+        return replStreamRefuse(err);
+    if (sparse && (entry.fd = fcntl(*fd, F_DUPFD_CLOEXEC, 0)) < 0) {
+        replErrorSetSystem(err, errno, _("There is no way to the client of a stream"));
+        return NULL;
+    }
+    if (replVirt.FDStreamOpen(stream, *fd) < 0) {
+        replFdClose(entry.fd);
+        replTakeError(err);
+        return NULL;
+    }
+    (void)replFdSteal(fd);
+    entry.end = replStreamEndNew();
+    if (!watched || (replStreamIsTable(view->driver) && replStreamWrap(view, &entry)))
+        return entry.end;
+    replFdClose(entry.fd);
+    replStreamEndUnref(entry.end);
+    return replStreamRefuse(err);
 }

@@ -27,9 +27,11 @@ replStreamWatch(virStreamPtr stream, void (*ended)(void *opaque, gboolean good),
 typedef struct _ReplStreamEnd ReplStreamEnd;
 
 /* Opens @stream, which a client's call came with on connection @conn, over *@fd, and takes that over. @confirmed: its end
- * waits for replStreamEndTell(), at most two seconds, since it may be the event loop that waits. NULL with @err set. */
+ * waits for replStreamEndTell(), at most two seconds, since it may be the event loop that waits. @sparse: *@fd is of type
+ * SOCK_SEQPACKET, and what goes over it are packets (sparse.h). NULL with @err set. */
 ReplStreamEnd *
-replStreamEndOpen(virStreamPtr stream, virConnectPtr conn, ReplFd *fd, gboolean confirmed, GError **err);
+replStreamEndOpen(virStreamPtr stream, virConnectPtr conn, ReplFd *fd, gboolean confirmed, gboolean sparse,
+                  GError **err);
 
 void
 replStreamEndUnref(ReplStreamEnd *end);
@@ -37,6 +39,10 @@ replStreamEndUnref(ReplStreamEnd *end);
 /* Whether the client ended its stream well; otherwise, once the socket is at its end, it broke it off. */
 gboolean
 replStreamEndIsGood(ReplStreamEnd *end);
+
+/* Of a sparse upload that the client ended well: the hole behind all packets. */
+guint64
+replStreamEndHole_bytes(ReplStreamEnd *end);
 
 /* Called by the thread that carries the bytes: they have arrived (@why NULL), or have not, for the reason
  * @why. */

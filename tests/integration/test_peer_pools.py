@@ -5,6 +5,7 @@ Each test runs against a peer with the module and against a stock one, unless it
 """
 
 import os
+import subprocess
 import uuid
 
 import libvirt
@@ -151,6 +152,29 @@ def test_upload_and_download(pair, far, scratch, size):
     assert os.path.getsize(source.file("up.raw")) == max(size, 1)
 
 
+@pytest.mark.parametrize("places", [(), (10, 11, 50), (0, 63)])
+def test_sparse_streams_pass_holes(pair, far, scratch, places):
+    """64 MiB with data at few places, up and down: the same bytes, and the same holes."""
+    pool, source = far
+    here, size, mib = pair[0], 64 << 20, 1 << 20
+    with open(scratch + "/data", "wb") as f:
+        for place in places:
+            f.seek(place * mib)
+            f.write(os.urandom(mib))
+        f.truncate(size)
+    most = (len(places) + 1) * mib
+    here.ok("vol-create-as", pool.name, "up.raw", str(size) + "B", "--format", "raw", "--allocation", "0")
+    here.ok("vol-upload", "up.raw", scratch + "/data", "--pool", pool.name, "--sparse")
+    here.ok("vol-download", "up.raw", scratch + "/back", "--pool", pool.name, "--sparse")
+    for path in source.file("up.raw"), scratch + "/back":
+        assert images.allocated_bytes(path) <= most and os.path.getsize(path) == size
+        subprocess.run(["cmp", scratch + "/data", path], check=True)
+    here.ok("vol-download", "up.raw", scratch + "/part", "--pool", pool.name, "--sparse", "--offset", str(10 * mib + 7),
+            "--length", str(45 * mib))
+    subprocess.run(["cmp", "-i", f"{10 * mib + 7}:0", "-n", str(45 * mib), scratch + "/data", scratch + "/part"],
+                   check=True)
+
+
 def test_streams_that_fail_say_so(pair, far, scratch):
     pool, source = far
     here = pair[0]
@@ -160,7 +184,8 @@ def test_streams_that_fail_say_so(pair, far, scratch):
     os.unlink(source.file("v.raw"))
     assert "v.raw" in here.fails("vol-download", "v.raw", scratch + "/back", "--pool", pool.name)
     assert "v.raw" in here.fails("vol-upload", "v.raw", scratch + "/data", "--pool", pool.name)
-    assert "sparse" in here.fails("vol-download", "v.raw", scratch + "/back", "--pool", pool.name, "--sparse")
+    assert "v.raw" in here.fails("vol-download", "v.raw", scratch + "/back", "--pool", pool.name, "--sparse")
+    assert "v.raw" in here.fails("vol-upload", "v.raw", scratch + "/data", "--pool", pool.name, "--sparse")
     assert wait_until(lambda: here.threads() < 40)
 
 
