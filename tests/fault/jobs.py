@@ -29,6 +29,9 @@ class Lab:
         self.source = pools.Pool(host, name + "s", region="cn-north-1")
         self.target = pools.Pool(host, name + "t", region="cn-north-1")
         self.far = pools.Pool(host, name + "f", region="cn-west-1")
+        self.aside = pools.Pool(host, name + "a", region="cn-south-1")
+        host.configure("max_jobs = 1\n")
+        host.reload()
         self.conn = None
         self.number = 0
         self.keys = {"old": crypt.Key(host), "new": crypt.Key(host)}
@@ -92,6 +95,13 @@ class Lab:
         except libvirt.libvirtError as err:
             return err
         return None
+
+    def block(self):
+        """All further jobs are queued behind one that takes minutes."""
+        self.aside.replicate(self.source, "web1.qcow2", async_="yes", bandwidth=("KiB/s", 1))
+
+    def unblock(self):
+        self.pool(self.aside).storageVolLookupByName("web1.qcow2").delete()
 
     def image(self, name):
         """The image, None when there is none."""
@@ -166,7 +176,7 @@ class Lab:
 
     def activate(self):
         """A pool whose directory could not be read when the daemon started is not active."""
-        for which in (self.source, self.far, self.target):
+        for which in (self.source, self.far, self.aside, self.target):
             if not self.pool(which).isActive():
                 self.pool(which).create()
 
@@ -248,7 +258,7 @@ class Case:
 
     def run(self, action, resolve="retry", mode="plain", calls=None, folders=None, **order):
         """`action`, with `order`, as Faults.arm() has them; returns how often it came to it. `mode`: what the job is in
-        when it is armed: nothing yet, planned, paused, or killed and about to be taken up by the next daemon."""
+        when it is armed: nothing yet, planned, queued, paused, or killed and about to be taken up by the next daemon."""
         lab, faults = self.lab, self.lab.faults
         self.begin(mode)
         faults.arm(action, *(folders or (lab.target.path,)), **({"calls": calls} if calls else {}), **order)
@@ -278,6 +288,10 @@ class Case:
         lab = self.lab
         if mode == "planned":
             assert lab.request(self.kind, self.name, start="no") is None
+        elif mode == "queued":
+            lab.block()
+            assert lab.request(self.kind, self.name) is None
+            assert lab.image(self.name).job["state"] == "queued"
         elif mode in ("paused", "restart"):
             assert lab.request(self.kind, self.name, start="no", bandwidth=("KiB/s", SLOW)) is None
             lab.act(self.name, "start")
@@ -297,6 +311,8 @@ class Case:
                 self.error = lab.request(self.kind, self.name)
             elif mode == "planned":
                 lab.act(self.name, "start")
+            elif mode == "queued":
+                lab.unblock()
             elif mode == "paused":
                 lab.hurry(self.name)
                 lab.act(self.name, "resume")

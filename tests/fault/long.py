@@ -28,7 +28,7 @@ from harness.host import Host  # noqa: E402
 from jobs import Case, Lab  # noqa: E402
 
 ERRORS = (errno.EIO, errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EMFILE, errno.ENOMEM, errno.ESTALE)
-MODES = ("plain",) * 6 + ("planned", "paused", "restart")
+MODES = ("plain",) * 6 + ("planned", "queued", "paused", "restart")
 
 
 class Random:
