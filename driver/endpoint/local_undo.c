@@ -140,7 +140,8 @@ replLocalUndoPartials(ReplLocalTarget *target, GError **err)
     for (i = 0; i < layers->len; i++) {
         ReplJobLayer *layer = g_ptr_array_index(layers, i);
 
-        if (layer->published)
+        /* A file that is in place stays known as the job's, also if putting it there is said to have failed. */
+        if (layer->published || replLocalIsInPlace(target, layer))
             continue;
         layer->done = FALSE;
         layer->checkpoint_bytes = 0;

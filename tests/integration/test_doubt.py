@@ -130,6 +130,26 @@ def test_cancelled_and_still_running_on_record(lab, ends):
     assert_clean(host, target)
 
 
+def test_full_disk_and_a_layer_in_place(lab, ends, small_ext4):
+    """On a full disk a failed job gives up what it has written, but not the layer whose rename is said to have failed."""
+    host, faults = lab
+    source, _ = ends
+    path = small_ext4(48)
+    os.rmdir(os.path.join(path, "lost+found"))
+    target = Pool(host, "fulldisk", region="cn-west-7", path=path)
+    try:
+        faults.arm("late", target.file(".replication/partial"), calls=("rename",))
+        target.replicate(source, "web.qcow2", async_="yes")
+        target.wait_job("web.qcow2", ("failed",))
+        faults.disarm()
+        assert faults.hits and os.path.getsize(target.file("base.qcow2")) > 0
+        host.ok("vol-delete", "web.qcow2", target.name)
+        assert_clean(host, target)
+    finally:
+        host.ok("pool-destroy", target.name)
+        host.ok("pool-undefine", target.name)
+
+
 # ---- at the daemon's start
 
 def damage(path):
