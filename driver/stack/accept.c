@@ -94,6 +94,15 @@ replSubmissionDescription(const ReplSubmission *r, const ReplImage *of)
     return g_strdup_printf(_("Replicated from region %s, image %s"), r->source->label->name, of->id);
 }
 
+/* The source's, if it has one of its own; else what the replica is called. */
+static const char *
+replSubmissionDisplayName(const ReplSubmission *r, const char *volume, const ReplImage *of)
+{
+    if (of->name)
+        return of->name;
+    return r->request->name && g_str_equal(volume, r->volume) ? r->request->name : volume;
+}
+
 /* The record that the replica of @volume, whose record is @of, will have once it is available. */
 static ReplImage *
 replSubmissionImage(const ReplSubmission *r, const char *id, const char *volume, const ReplImage *of)
@@ -103,7 +112,7 @@ replSubmissionImage(const ReplSubmission *r, const char *id, const char *volume,
     image->status = REPL_IMAGE_PENDING;
     image->type = of->type;
     image->typeIsSet = of->typeIsSet;
-    image->name = g_strdup(of->name ? of->name : volume);
+    image->name = g_strdup(replSubmissionDisplayName(r, volume, of));
     image->description = replSubmissionDescription(r, of);
     image->fastCreate = r->request->fastCreate;
     image->source.region = g_strdup(r->source->label->name);

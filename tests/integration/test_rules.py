@@ -54,11 +54,13 @@ def test_target_across_regions(chained):
 
 
 def test_target_in_the_same_region(pool, new_pool):
-    """In the same pool or another one; called copy_<region>_<source> unless the request says otherwise."""
+    """In the same pool or another one; called copy_<region>_<source> unless the request says otherwise. The name that a
+    request gives is shown, too, where the source has no display name."""
     assert pool.replicate(pool, "web.qcow2") == f"copy_{HERE}_web.qcow2"
     other = new_pool(HERE)
     assert other.replicate(pool, "web.qcow2") == f"copy_{HERE}_web.qcow2"
     assert other.replicate(pool, "web.qcow2", name="mine.qcow2") == "mine.qcow2"
+    assert other.image("mine.qcow2").text("name") == "mine.qcow2"
 
 
 def test_description(chained, new_pool):

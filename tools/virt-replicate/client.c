@@ -36,7 +36,9 @@ replClientHint(const virError *error)
     case VIR_ERR_ACCESS_DENIED:
         return _("The user that runs this has no right to do it: see the access control of libvirt.");
     case VIR_ERR_OPERATION_DENIED:
-        return _("The connection is read-only, or a quota is used up: see 'virt-replicate regions'.");
+        return _("The connection is read-only, a quota is used up (see 'virt-replicate regions'), or another "
+                 "host does "
+                 "not allow it ('virt-replicate peer test' tries the way there).");
     case VIR_ERR_NO_STORAGE_POOL:
         return _("'virt-replicate regions' lists the pools that are regions, 'virsh pool-list "
                  "--all' all pools.");
