@@ -12,7 +12,7 @@ import time
 import pytest
 from harness import client, images, xmlio
 from harness.host import build_root
-from harness.polkit import Polkit, as_user
+from harness.polkit import as_user, guarded
 from harness.pools import wait_until
 
 LACKS = {
@@ -49,13 +49,8 @@ def rules():
 
 @pytest.fixture(scope="module")
 def host(new_host):
-    # stock asks polkit about a volume that has no key yet, and GLib complains
-    host = new_host(expected="g_variant_new_string", conf={"access_drivers": ["polkit"], "unix_sock_rw_perms": "0777"})
-    os.chmod(host.dir, 0o755)
-    polkit = Polkit(host, rules())
-    host.start()
-    yield host
-    polkit.close()
+    with guarded(new_host, rules()) as host:
+        yield host
 
 
 def replicate_as(host, user, source, target, volume="web.qcow2", **options):
@@ -104,10 +99,10 @@ def test_guards_come_after_access(host, chained):
     for args in (("vol-delete", "base.qcow2", source.name), ("vol-wipe", "base.qcow2", source.name),
                  ("vol-resize", "base.qcow2", "64M", "--pool", source.name),
                  ("vol-upload", "base.qcow2", "/dev/null", "--pool", source.name)):
-        denied, guarded = as_user(host, "games", *args), as_user(host, "daemon", *args)
+        denied, refused = as_user(host, "games", *args), as_user(host, "daemon", *args)
         assert DENIED in denied.stderr, denied.stderr
         assert "mid.qcow2" not in denied.stderr
-        assert guarded.returncode != 0 and "mid.qcow2" in guarded.stderr, guarded.stderr
+        assert refused.returncode != 0 and "mid.qcow2" in refused.stderr, refused.stderr
 
 
 def test_delete_snapshots_asks_for_every_layer(host, chained):

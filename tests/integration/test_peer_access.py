@@ -7,7 +7,7 @@ import subprocess
 import libvirt
 import pytest
 from harness import net, sshd, trust, xmlio
-from harness.polkit import Polkit, as_user
+from harness.polkit import as_user, guarded
 from harness.pools import Pool, code, wait_until
 from harness.remote import RemotePool, region_xml, uri
 from test_access import DENIED, LACKS, rules
@@ -118,23 +118,18 @@ def test_sasl_that_nobody_answers_is_refused_at_once(new_host, transport):
 
 
 @pytest.fixture(scope="module")
-def guarded(new_host):
+def ruled(new_host):
     """(host with polkit, its pool of type region, the pool behind it)"""
-    here = new_host(expected="g_variant_new_string", conf={"access_drivers": ["polkit"], "unix_sock_rw_perms": "0777"})
-    os.chmod(here.dir, 0o755)
-    polkit = Polkit(here, rules())
-    here.start()
-    there = new_host(listen=("tcp",)).start()
-    link = net.Link(there, here)
-    source = Pool(there, "images", region="cn-east-2")
-    source.chain()
-    pool = RemotePool(here, "shanghai", "images", uri=uri(link))
-    yield here, pool, source
-    polkit.close()
+    with guarded(new_host, rules()) as here:
+        there = new_host(listen=("tcp",)).start()
+        link = net.Link(there, here)
+        source = Pool(there, "images", region="cn-east-2")
+        source.chain()
+        yield here, RemotePool(here, "shanghai", "images", uri=uri(link)), source
 
 
-def test_the_local_rules_come_first(guarded):
-    here, pool, source = guarded
+def test_the_local_rules_come_first(ruled):
+    here, pool, source = ruled
     assert "web.qcow2" in as_user(here, "daemon", "vol-list", pool.name).stdout
     assert as_user(here, "mail", "vol-list", pool.name).returncode != 0
     for user, args in (("bin", ("vol-download", "web.qcow2", "/dev/null", "--pool", pool.name)),
@@ -155,15 +150,15 @@ def test_the_local_rules_come_first(guarded):
     assert set(LACKS) >= {"daemon", "bin", "sys", "games", "man", "lp"}
 
 
-def test_lists_are_filtered(guarded):
-    here, pool, _ = guarded
+def test_lists_are_filtered(ruled):
+    here, pool, _ = ruled
     assert pool.name in as_user(here, "daemon", "pool-list", "--all", "--name").stdout
     assert pool.name not in as_user(here, "lp", "pool-list", "--all", "--name").stdout
     assert "web.qcow2" not in as_user(here, "lp", "vol-list", pool.name).stdout
 
 
-def test_defining_needs_the_same_rights_as_any_pool(guarded):
-    here, pool, _ = guarded
+def test_defining_needs_the_same_rights_as_any_pool(ruled):
+    here, pool, _ = ruled
     with xmlio.xml_file(region_xml("mine", "images", uri=pool.host and "storage+tcp://x/system")) as f:
         os.chmod(f.name, 0o644)
         for call in ("pool-define", "pool-create"):
@@ -173,12 +168,8 @@ def test_defining_needs_the_same_rights_as_any_pool(guarded):
 
 def test_polkit_on_the_peer_is_explained(new_host):
     here = new_host().start()
-    there = new_host(listen=("tcp",), expected="g_variant_new_string", conf={"access_drivers": ["polkit"]})
-    os.chmod(there.dir, 0o755)
-    polkit = Polkit(there, rules())
-    there.start()
-    link = net.Link(there, here)
-    RemotePool(here, "shanghai", "images", uri=uri(link))
-    message = here.fails("vol-list", "shanghai")
-    polkit.close()
+    with guarded(new_host, rules(), listen=("tcp",)) as there:
+        link = net.Link(there, here)
+        RemotePool(here, "shanghai", "images", uri=uri(link))
+        message = here.fails("vol-list", "shanghai")
     assert uri(link) in message and "polkit" in message and "ssh" in message, message

@@ -7,7 +7,7 @@ import os
 import pytest
 from harness import images, xmlio
 from harness.host import SOURCE_ROOT
-from harness.polkit import Polkit, as_user
+from harness.polkit import as_user, guarded
 from harness.pools import Pool
 
 REGION = "cn-north-1"
@@ -26,13 +26,8 @@ def rules():
 
 @pytest.fixture(scope="module")
 def host(new_host):
-    # stock asks polkit about a volume that has no key yet, and GLib complains
-    host = new_host(expected="g_variant_new_string", conf={"access_drivers": ["polkit"], "unix_sock_rw_perms": "0777"})
-    os.chmod(host.dir, 0o755)
-    polkit = Polkit(host, rules())
-    host.start()
-    yield host
-    polkit.close()
+    with guarded(new_host, rules()) as host:
+        yield host
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import threading
 import pytest
 from harness import images, wire
 from harness.host import SOURCE_ROOT
-from harness.polkit import Polkit
+from harness.polkit import guarded
 from harness.pools import Pool, wait_until
 from harness.remote import serving
 
@@ -31,17 +31,10 @@ polkit.addRule(function(action, subject) {
 
 @pytest.fixture(scope="module")
 def place(new_host):
-    # stock asks polkit about a volume that has no key yet, and GLib complains
-    host = serving(new_host(expected="g_variant_new_string",
-                            conf={"access_drivers": ["polkit"], "unix_sock_rw_perms": "0777"}))
-    os.chmod(host.dir, 0o755)
-    polkit = Polkit(host, RULES)
-    host.start()
-    pool = Pool(host, "beijing", region="cn-north-1")
-    pool.chain()
-    yield host, pool
-    host.stop()  # before its bus, whose end is a second signal to end
-    polkit.close()
+    with guarded(new_host, RULES, prepare=serving) as host:
+        pool = Pool(host, "beijing", region="cn-north-1")
+        pool.chain()
+        yield host, pool
 
 
 def greets(place, user, volume, purpose=wire.PULL, **options):
