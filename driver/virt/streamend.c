@@ -282,8 +282,15 @@ replStreamIsTable(const ReplStreamDriver *driver)
         if (entries[i] && (!dladdr(entries[i], &info) || info.dli_fbase != libvirt.dli_fbase))
             return FALSE;
     }
+    return driver->streamFinish && driver->streamAbort;
+}
+
+/* Whether the table has what libvirt's streams over a descriptor have, and nothing else, of what sparse streams need. */
+static gboolean
+replStreamTakesHoles(const ReplStreamDriver *driver)
+{
     return driver->streamSend && driver->streamRecv && !driver->streamRecvFlags && driver->streamSendHole &&
-           !driver->streamRecvHole && driver->streamInData && driver->streamFinish && driver->streamAbort;
+           !driver->streamRecvHole && driver->streamInData;
 }
 
 static gboolean
@@ -384,7 +391,8 @@ replStreamEndOpen(virStreamPtr stream, virConnectPtr conn, ReplFd *fd, gboolean 
     }
     (void)replFdSteal(fd);
     entry.end = replStreamEndNew();
-    if (!watched || (replStreamIsTable(view->driver) && replStreamWrap(view, &entry)))
+    if (!watched || (replStreamIsTable(view->driver) && (!sparse || replStreamTakesHoles(view->driver)) &&
+                     replStreamWrap(view, &entry)))
         return entry.end;
     replFdClose(entry.fd);
     replStreamEndUnref(entry.end);

@@ -236,6 +236,30 @@ def test_heal_reads_only_what_the_requester_may_read(host, new_pool):
     assert images.file_digest(pool.file("one.qcow2")) == good
 
 
+def test_bundles_need_the_rights_of_a_replication(host, chained, new_pool):
+    """data_read of all layers and of the bundle, create in the target; what a <have> may not tell it does not tell."""
+    source, target = chained
+    out = new_pool()
+    asked = {"fmt": None, "name": "b"}
+    for user in "bin", "sys":
+        assert DENIED in replicate_as(host, user, source, out, bundle="yes", **asked).stderr
+    assert out.volumes() == []
+    assert replicate_as(host, "daemon", source, out, bundle="yes", **asked).returncode == 0
+    for user in "bin", "sys":
+        assert DENIED in replicate_as(host, user, out, target, "b", fmt=None, bundle="import").stderr
+    assert target.volumes() == []
+    out.replicate(source, "web.qcow2", name="hidden.qcow2", fmt=None, bundle="inventory")
+    xml = xmlio.replicate(bundle="yes", fmt=None, name="c").replace(
+        "</replication:replicate>", f"<replication:have pool='{out.name}' volume='hidden.qcow2'/></replication:replicate>")
+    with xmlio.xml_file(xml) as f:
+        os.chmod(f.name, 0o644)
+        argv = ("vol-create-from", out.name, f.name, "web.qcow2", "--inputpool", source.name)
+        assert DENIED in as_user(host, "news", *argv).stderr and "c" not in out.volumes()
+        assert as_user(host, "daemon", *argv).returncode == 0
+    assert replicate_as(host, "daemon", out, target, "b", fmt=None).returncode == 0
+    images.assert_faithful(source.file("web.qcow2"), target.file("web.qcow2"))
+
+
 def test_client_says_what_to_see_to(host, new_pool):
     """virt-replicate by a user who may look at everything, and create nothing."""
     source, _ = new_pool("cn-north-7"), new_pool("cn-east-7")

@@ -249,6 +249,31 @@ def test_both_go_on_after_the_daemon_has_died(host, new_pool):
     images.assert_faithful(source.file("big.qcow2"), target.file("big.qcow2"))
 
 
+def test_an_export_goes_on_behind_finished_parts(host, new_pool):
+    """A mark in what was written before the daemon died is still there at the end: that part was not written again."""
+    source, out, target = new_pool(HERE), new_pool(), new_pool(FAR)
+    slow(source, "base.qcow2", 8)
+    images.overlay(source.file("web.qcow2"), "base.qcow2", "64M")
+    images.write_random(source.file("web.qcow2"), 24 << 20, 16 << 20, 6)
+    source.refresh()
+    ok(bundle(source, out, async_="yes", bandwidth=2))
+    assert wait_until(lambda: int(out.image("web.bundle").job["processed"]) > 9 << 20, 60)
+    host.kill()
+    (partial,) = partials(out)
+    with open(out.file(f".replication/{partial}"), "r+b") as f:
+        at = f.read(8192).index(b" comment=") + 20
+        f.seek(at)
+        f.write(b"mark")
+    host.start()
+    out.update("web.bundle", "<replication:bandwidth unit='MiB/s'>1000</replication:bandwidth>", check=False)
+    out.wait_job("web.bundle")
+    with open(out.file("web.bundle"), "rb") as f:
+        f.seek(at)
+        assert f.read(4) == b"mark"
+    ok(make_image(target, out))
+    images.assert_faithful(source.file("web.qcow2"), target.file("web.qcow2"))
+
+
 def test_two_at_once_and_quota(host, new_pool):
     """One image into two files, two images of one bundle; the second has no place."""
     source, out = new_pool(HERE), new_pool()
