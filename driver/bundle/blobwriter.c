@@ -11,9 +11,9 @@
 #include <zstd.h>
 
 #include "base/error.h"
-#include "base/lock.h"
 #include "base/thread.h"
 #include "bundle/hex.h"
+#include "bundle/turn.h"
 #include "copy/files.h"
 
 /* Packed bytes are written in chunks of this size, of which so many wait at most. */
@@ -34,14 +34,10 @@ typedef struct {
     ReplWriter *out;     /* fixed */
     ZSTD_CCtx *zstd;     /* NULL: not packed */
 
-    ReplLock lock;
-    /* Guarded by lock. */
-    guint64 next_bytes; /* of whose piece it is the turn */
-    gboolean taken;     /* somebody has it */
-    gboolean stopped;
+    ReplTurn turn; /* to pack what is next */
+    /* Guarded by its lock. */
     GQueue chunks; /* of ReplBlobChunk: packed, not written yet */
     gboolean ended;
-    GError *error; /* the sink's */
 
     /* Whose turn it is, or the sink's alone when there is one. */
     gcry_md_hd_t digest;
@@ -73,30 +69,6 @@ replBlobChunkFree(gpointer opaque)
     g_free(chunk);
 }
 
-static void
-replBlobStop(ReplBlobWriter *self, GError *why)
-{
-    REPL_GUARD(&self->lock);
-
-    if (!self->error && why)
-        self->error = g_steal_pointer(&why);
-    g_clear_error(&why);
-    self->stopped = TRUE;
-    replLockWake(&self->lock);
-}
-
-static int
-replBlobStopped(ReplBlobWriter *self, GError **err)
-{
-    REPL_GUARD(&self->lock);
-
-    if (self->error)
-        g_propagate_error(err, g_error_copy(self->error));
-    else
-        replErrorSet(err, VIR_ERR_OPERATION_ABORTED, "%s", _("The copy was ended"));
-    return -1;
-}
-
 /* --- the sink --- */
 
 /* The next chunk, or NULL at the end. */
@@ -104,12 +76,12 @@ static ReplBlobChunk *
 replBlobTake(ReplBlobWriter *self)
 {
     ReplBlobChunk *chunk;
-    REPL_GUARD(&self->lock);
+    REPL_GUARD(&self->turn.lock);
 
-    while (!self->stopped && !self->ended && g_queue_is_empty(&self->chunks))
-        replLockWait(&self->lock);
-    chunk = self->stopped ? NULL : g_queue_pop_head(&self->chunks);
-    replLockWake(&self->lock);
+    while (!self->turn.stopped && !self->ended && g_queue_is_empty(&self->chunks))
+        replLockWait(&self->turn.lock);
+    chunk = self->turn.stopped ? NULL : g_queue_pop_head(&self->chunks);
+    replLockWake(&self->turn.lock);
     return chunk;
 }
 
@@ -125,7 +97,7 @@ replBlobSink(gpointer opaque)
         gcry_md_write(self->digest, chunk->bytes, chunk->length);
         if (replWriterWrite(self->out, chunk->bytes, chunk->length,
                             self->place.at_bytes + self->written_bytes, &err) < 0)
-            replBlobStop(self, err);
+            replTurnStop(&self->turn, err);
         self->written_bytes += chunk->length;
         replBlobChunkFree(chunk);
     }
@@ -138,14 +110,14 @@ replBlobPush(ReplBlobWriter *self, GError **err)
 {
     gboolean stopped;
 
-    replLockTake(&self->lock);
-    while (!self->stopped && g_queue_get_length(&self->chunks) >= REPL_BLOB_CHUNKS)
-        replLockWait(&self->lock);
-    if (!(stopped = self->stopped))
+    replLockTake(&self->turn.lock);
+    while (!self->turn.stopped && g_queue_get_length(&self->chunks) >= REPL_BLOB_CHUNKS)
+        replLockWait(&self->turn.lock);
+    if (!(stopped = self->turn.stopped))
         g_queue_push_tail(&self->chunks, g_steal_pointer(&self->chunk));
-    replLockWake(&self->lock);
-    replLockDrop(&self->lock);
-    return stopped ? replBlobStopped(self, err) : 0;
+    replLockWake(&self->turn.lock);
+    replLockDrop(&self->turn.lock);
+    return stopped ? replTurnStopped(&self->turn, err) : 0;
 }
 
 /* --- packing --- */
@@ -186,37 +158,16 @@ replBlobFeed(ReplBlobWriter *self, const guint8 *buf, gsize len, GError **err)
     return 0;
 }
 
-static gboolean
-replBlobWaitTurn(ReplBlobWriter *self, guint64 offset)
-{
-    REPL_GUARD(&self->lock);
-
-    while (!self->stopped && (self->taken || self->next_bytes != offset))
-        replLockWait(&self->lock);
-    self->taken = !self->stopped;
-    return self->taken;
-}
-
-static void
-replBlobPassTurn(ReplBlobWriter *self, gsize len)
-{
-    REPL_GUARD(&self->lock);
-
-    self->next_bytes += len;
-    self->taken = FALSE;
-    replLockWake(&self->lock);
-}
-
 static int
 replBlobPwrite(ReplWriter *writer, const guint8 *buf, gsize len, guint64 offset, GError **err)
 {
     ReplBlobWriter *self = (ReplBlobWriter *)writer;
     int rc;
 
-    if (!replBlobWaitTurn(self, offset))
-        return replBlobStopped(self, err);
+    if (!replTurnTake(&self->turn, offset))
+        return replTurnStopped(&self->turn, err);
     rc = replBlobFeed(self, buf, len, err);
-    replBlobPassTurn(self, len);
+    replTurnPass(&self->turn, len);
     if (rc < 0)
         return -1;
     return self->zstd ? 0 : replWriterWrite(self->out, buf, len, offset, err);
@@ -253,7 +204,7 @@ replBlobReserve(ReplWriter *writer, guint64 offset_bytes, guint64 length_bytes, 
 static void
 replBlobCancel(ReplWriter *writer)
 {
-    replBlobStop((ReplBlobWriter *)writer, NULL);
+    replTurnStop(&((ReplBlobWriter *)writer)->turn, NULL);
 }
 
 static void
@@ -261,15 +212,14 @@ replBlobFree(ReplWriter *writer)
 {
     ReplBlobWriter *self = (ReplBlobWriter *)writer;
 
-    replBlobStop(self, NULL);
+    replTurnStop(&self->turn, NULL);
     g_clear_pointer(&self->sink, g_thread_join);
     g_queue_clear_full(&self->chunks, replBlobChunkFree);
     replBlobChunkFree(self->chunk);
     ZSTD_freeCCtx(self->zstd);
     gcry_md_close(self->digest);
     replWriterFree(self->out);
-    g_clear_error(&self->error);
-    replLockClear(&self->lock);
+    replTurnClear(&self->turn);
     g_free(self);
 }
 
@@ -313,9 +263,8 @@ replBlobWriterNew(const ReplBlobPlace *place, const GByteArray *head, GError **e
 
     self->base.ops = &replBlobOps;
     self->place = *place;
-    self->next_bytes = place->at_bytes;
+    replTurnInit(&self->turn, place->at_bytes);
     g_queue_init(&self->chunks);
-    replLockInit(&self->lock);
     if (replBlobBegin(self, err) < 0 ||
         replBlobPwrite(writer, head->data, head->len, place->at_bytes, err) < 0)
         return NULL;
@@ -331,13 +280,13 @@ replBlobWriterEnd(ReplWriter *writer, ReplBundlePart *part, GError **err)
         if (replBlobPack(self, NULL, 0, ZSTD_e_end, err) < 0 ||
             (self->chunk && self->chunk->length > 0 && replBlobPush(self, err) < 0))
             return -1;
-        replLockTake(&self->lock);
+        replLockTake(&self->turn.lock);
         self->ended = TRUE;
-        replLockWake(&self->lock);
-        replLockDrop(&self->lock);
+        replLockWake(&self->turn.lock);
+        replLockDrop(&self->turn.lock);
         g_clear_pointer(&self->sink, g_thread_join);
-        if (self->error)
-            return replBlobStopped(self, err);
+        if (self->turn.error)
+            return replTurnStopped(&self->turn, err);
     }
     part->zstd = self->zstd != NULL;
     part->packed_bytes = self->written_bytes;

@@ -1,7 +1,7 @@
 /*
  * unpack.c: a layer of a bundle, to be read
  *
- * Pieces take turns, as in blobwriter.c: the thread that reads what is next unpacks it right into its own buffer, while
+ * Pieces take turns (turn.h): the thread that reads what is next unpacks it right into its own buffer, while
  * others write. Where the data lies is told from the maps of the parts, which are fetched ahead.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -9,9 +9,9 @@
 #include "bundle/unpack.h"
 
 #include "base/error.h"
-#include "base/lock.h"
 #include "bundle/partread.h"
 #include "bundle/partstream.h"
+#include "bundle/turn.h"
 
 typedef struct {
     guint64 offset_bytes;
@@ -31,16 +31,12 @@ typedef struct {
     guint part;
     ReplMap *map; /* of the part that was looked at last, NULL: none */
 
-    ReplLock lock;
-    /* Guarded by lock. */
+    ReplTurn turn; /* to read the stream; next_bytes is known where atNext is set */
+    /* Guarded by its lock. */
     guint64 start_bytes; /* where the first look for data began; G_MAXUINT64: nobody has looked */
-    gboolean taken;      /* somebody reads the stream */
-    gboolean stopped;
-    GError *error;   /* what ended the stream */
-    GArray *passed;  /* of ReplPassed, ascending: runs that nobody reads */
-    GArray *sums;    /* of guint64, for each part: of the map that was looked at, 0: of none */
-    gboolean atNext; /* the next two are known */
-    guint64 next_bytes;
+    GArray *passed;      /* of ReplPassed, ascending: runs that nobody reads */
+    GArray *sums;        /* of guint64, for each part: of the map that was looked at, 0: of none */
+    gboolean atNext;     /* turn.next_bytes and the next one are known */
     guint64 nextLength_bytes;
     ReplPartStream *stream; /* set once; read by who has the turn */
 } ReplUnpacker;
@@ -86,19 +82,19 @@ replUnpackData(ReplReader *base, guint64 from_bytes, guint64 *offset_bytes, guin
     ReplUnpacker *self = (ReplUnpacker *)base;
     guint part = replUnpackPartAt(self->layer, from_bytes);
 
-    replLockTake(&self->lock);
+    replLockTake(&self->turn.lock);
     if (self->start_bytes == G_MAXUINT64)
         self->start_bytes = from_bytes;
-    replLockDrop(&self->lock);
+    replLockDrop(&self->turn.lock);
     for (; part < self->layer->parts->len; part++) {
         if (!self->map || self->part != part) {
             g_clear_pointer(&self->map, replMapFree);
             if (!(self->map = replPartMap(&self->file, replBundlePart(self->layer, part), err)))
                 return -1;
             self->part = part;
-            replLockTake(&self->lock);
+            replLockTake(&self->turn.lock);
             g_array_index(self->sums, guint64, part) = self->map->sum;
-            replLockDrop(&self->lock);
+            replLockDrop(&self->turn.lock);
         }
         if (replUnpackFind(self->map, from_bytes, offset_bytes, length_bytes)) {
             /* What the map says beyond the layer is found out when the part is read. */
@@ -114,39 +110,28 @@ replUnpackPass(ReplReader *base, guint64 offset_bytes, guint64 length_bytes)
 {
     ReplUnpacker *self = (ReplUnpacker *)base;
     const ReplPassed passed = {offset_bytes, offset_bytes + length_bytes};
-    REPL_GUARD(&self->lock);
+    REPL_GUARD(&self->turn.lock);
 
     g_array_append_val(self->passed, passed);
-    replLockWake(&self->lock);
+    replLockWake(&self->turn.lock);
 }
 
 /* --- reading --- */
 
+/* Ends the stream for all (@why, taken over; NULL: it was ended). Returns -1 with @err set. */
 static int
 replUnpackFail(ReplUnpacker *self, GError *why, GError **err)
 {
-    if (why) {
-        REPL_GUARD(&self->lock);
-
-        if (!self->error)
-            self->error = g_steal_pointer(&why);
-        g_clear_error(&why);
-        self->stopped = TRUE;
-        replLockWake(&self->lock);
-    }
-    REPL_GUARD(&self->lock);
-    if (self->error)
-        g_propagate_error(err, g_error_copy(self->error));
-    else
-        replErrorSet(err, VIR_ERR_OPERATION_ABORTED, "%s", _("The copy was ended"));
-    return -1;
+    if (why)
+        replTurnStop(&self->turn, why);
+    return replTurnStopped(&self->turn, err);
 }
 
 /* How much of what is next nobody is going to read. With the lock held. */
 static guint64
 replUnpackUnread(ReplUnpacker *self)
 {
-    guint64 next = self->next_bytes;
+    guint64 next = self->turn.next_bytes;
 
     if (next < self->start_bytes)
         return MIN(self->start_bytes - next, self->nextLength_bytes);
@@ -180,13 +165,13 @@ replUnpackSeek(ReplUnpacker *self, GError **err)
 
         if (rc < 0)
             return -1;
-        replLockTake(&self->lock);
+        replLockTake(&self->turn.lock);
         same = replUnpackIsSame(self);
         self->atNext = TRUE;
-        self->next_bytes = rc > 0 ? offset_bytes : G_MAXUINT64;
+        self->turn.next_bytes = rc > 0 ? offset_bytes : G_MAXUINT64;
         self->nextLength_bytes = rc > 0 ? length_bytes : 0;
         unread_bytes = rc > 0 ? replUnpackUnread(self) : 0;
-        replLockDrop(&self->lock);
+        replLockDrop(&self->turn.lock);
         if (!same) {
             replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Volume '%s' changed while it was read"),
                          self->file.what);
@@ -208,20 +193,20 @@ replUnpackOpen(ReplUnpacker *self, GError **err)
 
     if (self->stream)
         return 0;
-    replLockTake(&self->lock);
+    replLockTake(&self->turn.lock);
     if (self->start_bytes == G_MAXUINT64)
         self->start_bytes = 0;
     start_bytes = self->start_bytes;
-    replLockDrop(&self->lock);
+    replLockDrop(&self->turn.lock);
     stream = replPartStreamNew(self->bundle, self->number, replUnpackPartAt(self->layer, start_bytes),
                                &self->file, err);
     if (!stream)
         return -1;
-    replLockTake(&self->lock);
+    replLockTake(&self->turn.lock);
     self->stream = stream;
-    if (self->stopped)
+    if (self->turn.stopped)
         replPartStreamStop(stream);
-    replLockDrop(&self->lock);
+    replLockDrop(&self->turn.lock);
     return 0;
 }
 
@@ -233,32 +218,29 @@ replUnpackWaitTurn(ReplUnpacker *self, guint64 offset, GError **err)
     GError *why = NULL;
 
     for (;;) {
-        replLockTake(&self->lock);
+        replLockTake(&self->turn.lock);
         for (;;) {
-            stopped = self->stopped;
-            seek = !self->taken && (!self->atNext || replUnpackUnread(self) > 0);
-            if (stopped || seek || (!self->taken && self->next_bytes == offset))
+            stopped = self->turn.stopped;
+            seek = !self->turn.taken && (!self->atNext || replUnpackUnread(self) > 0);
+            if (stopped || seek || (!self->turn.taken && self->turn.next_bytes == offset))
                 break;
             /* Everything before it is over. */
-            if (!self->taken && self->next_bytes > offset) {
+            if (!self->turn.taken && self->turn.next_bytes > offset) {
                 replErrorSet(&why, VIR_ERR_INTERNAL_ERROR, _("A layer of bundle '%s' is read out of order"),
                              self->file.what);
                 break;
             }
-            replLockWait(&self->lock);
+            replLockWait(&self->turn.lock);
         }
-        self->taken = !stopped && !why;
-        replLockDrop(&self->lock);
+        self->turn.taken = !stopped && !why;
+        replLockDrop(&self->turn.lock);
         if (stopped || why)
             return replUnpackFail(self, why, err);
         if (!seek)
             return 0;
         if (replUnpackOpen(self, &why) < 0 || replUnpackSeek(self, &why) < 0)
             return replUnpackFail(self, why, err);
-        replLockTake(&self->lock);
-        self->taken = FALSE;
-        replLockWake(&self->lock);
-        replLockDrop(&self->lock);
+        replTurnPass(&self->turn, 0);
     }
 }
 
@@ -270,13 +252,11 @@ replUnpackRun(ReplUnpacker *self, guint8 *buf, gsize len, GError **err)
 
     if (replPartStreamRead(self->stream, buf, len, &why) < 0)
         return replUnpackFail(self, why, err);
-    replLockTake(&self->lock);
-    self->next_bytes += len;
+    replLockTake(&self->turn.lock);
     self->nextLength_bytes -= len;
     self->atNext = self->nextLength_bytes > 0;
-    self->taken = FALSE;
-    replLockWake(&self->lock);
-    replLockDrop(&self->lock);
+    replLockDrop(&self->turn.lock);
+    replTurnPass(&self->turn, len);
     return 0;
 }
 
@@ -304,12 +284,12 @@ static void
 replUnpackCancel(ReplReader *base)
 {
     ReplUnpacker *self = (ReplUnpacker *)base;
-    REPL_GUARD(&self->lock);
+    REPL_GUARD(&self->turn.lock);
 
-    self->stopped = TRUE;
+    self->turn.stopped = TRUE;
     if (self->stream)
         replPartStreamStop(self->stream);
-    replLockWake(&self->lock);
+    replLockWake(&self->turn.lock);
 }
 
 static void
@@ -321,8 +301,7 @@ replUnpackFree(ReplReader *base)
     replMapFree(self->map);
     g_array_unref(self->passed);
     g_array_unref(self->sums);
-    g_clear_error(&self->error);
-    replLockClear(&self->lock);
+    replTurnClear(&self->turn);
     g_free(self);
 }
 
@@ -354,6 +333,6 @@ replBundleReaderNew(const ReplBundle *bundle, guint layer, const ReplBundleFile 
     self->passed = g_array_new(FALSE, FALSE, sizeof(ReplPassed));
     self->sums = g_array_new(FALSE, TRUE, sizeof(guint64));
     g_array_set_size(self->sums, self->layer->parts->len);
-    replLockInit(&self->lock);
+    replTurnInit(&self->turn, 0);
     return &self->base;
 }
