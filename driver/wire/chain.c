@@ -232,6 +232,11 @@ replWireGetDisks(ReplWireIn *in, ReplWireChain *chain)
                             g_strdup(((const ReplWireLayer *)chain->layers->pdata[first])->volume));
         before = first;
     }
+    /* Whatever type it claims: an image with data disks is a full machine. */
+    if (count > 0) {
+        chain->image->type = REPL_IMAGE_TYPE_FULL_MACHINE;
+        chain->image->typeIsSet = TRUE;
+    }
 }
 
 GByteArray *

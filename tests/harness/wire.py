@@ -148,22 +148,28 @@ class Holder(Session):
     """Pushes a chain: answers what the maker asks. `lies` replace answers: {question: function(payload) -> frame bytes or
     None, which is no answer at all}."""
 
-    def __init__(self, host, pool, name, layers, lies=None):
+    def __init__(self, host, pool, name, layers, lies=None, disks=()):
         # a handle of a volume that is not there: libvirt has it look up what it knows nothing of
         host.ok("vol-create-as", pool, name, "1")
         super().__init__(host, pool, name)
         self.layers = layers
         self.lies = lies or {}
+        self.disks = disks  # of a full machine: the numbers of the data disks' first layers
         self.asked = []
 
     def _open(self, host, vol):
         host.ok("vol-delete", "--pool", vol.storagePoolLookupByVolume().name(), vol.name())
         super()._open(host, vol)
 
+    @staticmethod
+    def image(number):
+        return (text(str(uuid.UUID(int=9 + number))) + text("available") + text(None) + b"\0" + text("web") + text(None))
+
     def chain(self):
-        return (text("elsewhere") + text(str(uuid.UUID(int=8))) + text("cn-west-1") + text(None)
-                + text(str(uuid.UUID(int=9))) + text("available") + text(None) + b"\0" + text("web") + text(None)
-                + struct.pack(">I", len(self.layers)) + b"".join(layer.bytes() for layer in self.layers))
+        tail = b"".join(struct.pack(">I", first) + self.image(first) for first in self.disks)
+        return (text("elsewhere") + text(str(uuid.UUID(int=8))) + text("cn-west-1") + text(None) + self.image(0)
+                + struct.pack(">I", len(self.layers)) + b"".join(layer.bytes() for layer in self.layers)
+                + (struct.pack(">I", len(self.disks)) + tail if self.disks else b""))
 
     def answer(self, kind, ident, payload):
         if kind in self.lies:

@@ -7,7 +7,7 @@ import subprocess
 import threading
 
 import pytest
-from harness import images, wire
+from harness import images, machines, wire
 from harness.host import SOURCE_ROOT
 from harness.polkit import guarded
 from harness.pools import Pool, wait_until
@@ -65,6 +65,18 @@ def test_every_layer_is_asked_about(place):
     """The image alone is readable, and its base is not."""
     said = greets(place, READER, "web.qcow2")
     assert said.startswith("error") and "access denied" in said
+
+
+def test_every_disk_of_a_full_machine_is_asked_about(place):
+    host, _ = place
+    pool = Pool(host, "machines", region="cn-north-1")
+    images.create(pool.file("web.qcow2"), "1M")
+    images.create(pool.file("log.raw"), "1M", fmt="raw")
+    pool.refresh()
+    assert greets((host, pool), READER, "web.qcow2") == "greeted"
+    pool.update("web.qcow2", machines.members("log.raw"))
+    assert "access denied" in greets((host, pool), READER, "web.qcow2")
+    assert greets((host, pool), ALL, "web.qcow2") == "greeted"
 
 
 def test_a_reader_pushes_nothing(place):

@@ -37,9 +37,9 @@ def pushing(maker):
     host, pool = maker
     sessions = []
 
-    def push(layers, lies=None, name=None, **kwargs):
+    def push(layers, lies=None, name=None, disks=(), **kwargs):
         name = name or layers[0].facts["volume"]
-        holder = wire.Holder(host, pool.name, name, layers, lies)
+        holder = wire.Holder(host, pool.name, name, layers, lies, disks)
         sessions.append(holder)
         try:
             return holder.push(**kwargs)
@@ -131,6 +131,33 @@ def test_false_facts(maker, pushing, shelf, facts):
     host, pool = maker
     before = pool.state()
     result = pushing([wire.Layer(shelf, **facts)], name=os.path.basename(shelf))
+    assert result is None or result[0] in ("failed", "refused"), result
+    assert wait_until(lambda: pool.state() == before, 60), pool.state()
+
+
+def test_an_honest_full_machine(maker, pushing, shelf, tmp_path):
+    host, pool = maker
+    data = str(tmp_path / f"data-of-{os.path.basename(shelf)}")
+    images.create(data, size="1M")
+    assert pushing([wire.Layer(shelf), wire.Layer(data)], disks=(1,)) == ("completed", None)
+    for path in shelf, data:
+        assert images.file_digest(pool.file(os.path.basename(path))) == images.file_digest(path)
+    assert pool.image(os.path.basename(shelf)).type == "full-machine"
+
+
+@pytest.mark.parametrize("disks, facts", [
+    ((1,), {"volume": ".replication"}), ((1,), {"volume": ".."}), ((1,), {"volume": "taken.raw"}), ((1,), {"size": 1 << 61}),
+    ((0,), {}), ((2,), {}), ((1, 1), {}), ((1,), "same name")], ids=str)
+def test_false_disks(maker, pushing, shelf, tmp_path, disks, facts):
+    """None of the machine's disks is made, whichever of them is wrong."""
+    host, pool = maker
+    images.create(pool.file("taken.raw"), "1M", fmt="raw")
+    pool.refresh()
+    data = str(tmp_path / "data.raw")
+    images.create(data, size="1M", fmt="raw")
+    facts = {"volume": os.path.basename(shelf)} if facts == "same name" else facts
+    before = pool.state()
+    result = pushing([wire.Layer(shelf), wire.Layer(data, fmt="raw", **facts)], disks=disks)
     assert result is None or result[0] in ("failed", "refused"), result
     assert wait_until(lambda: pool.state() == before, 60), pool.state()
 
