@@ -295,6 +295,9 @@ replLocalPresent(ReplTarget *base, ReplSource *source, const ReplPresentLook *lo
         return 0;
     if (!chain && replSourceDescribe(source, NULL, &facts, err) < 0)
         return -1;
+    /* What is converted on its way is in no pool yet. */
+    if (facts && facts->formed)
+        return 0;
     count = chain ? chain->layers->len : facts->layerCount;
     if (count < 2)
         return 0;

@@ -181,6 +181,7 @@ replLocalTakeOver(ReplLocalTarget *target, ReplJobLayer *layer, ReplJobLayer *ol
         layer->done = old->done;
         layer->checkpoint_bytes = old->checkpoint_bytes;
         layer->partial = old->partial;
+        layer->making = old->making;
         layer->ino = old->ino;
         layer->born_ns = old->born_ns;
         layer->published = inPlace;

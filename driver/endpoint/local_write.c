@@ -19,6 +19,9 @@
 /* Half of what may be copied again after a crash; the other half is the engine's checkpoint. */
 #define REPL_LOCAL_UNSAVED_bytes (32 * 1024 * 1024)
 
+/* QEMU counts images in these. */
+#define REPL_LOCAL_SECTOR_bytes 512
+
 /* How far the layer is, given whether its partial file is there. Conversions cannot go on in the middle. Called with the
  * journal's lock held. */
 static ReplLayerProgress
@@ -36,6 +39,27 @@ replLocalProgress(const ReplLocalTarget *target, guint index, const ReplJobLayer
     if (layer->checkpoint_bytes > 0 && (step->action == REPL_STEP_COPY || step->convert.bundle))
         return (ReplLayerProgress){REPL_LAYER_BEGUN, layer->checkpoint_bytes};
     return (ReplLayerProgress){REPL_LAYER_FRESH, 0};
+}
+
+/* Has a source that makes the layer on demand make it, and notes which making it is: what an earlier attempt has of another
+ * one is worth nothing. Called without the journal's lock. */
+static int
+replLocalMake(ReplLocalTarget *target, guint index, ReplSource *source, ReplLayerProgress *progress,
+              GError **err)
+{
+    guint layer = replLocalStep(target, index)->layer;
+    ReplSourceMade made;
+
+    if (!source || !target->source->layers[layer].onDemand || progress->state == REPL_LAYER_WRITTEN)
+        return 0;
+    if (replSourceMakeLayer(source, layer, &made, err) < 0)
+        return -1;
+    replLockTake(&target->journal->lock);
+    if (replLocalLayer(target, index)->making != made.making)
+        *progress = (ReplLayerProgress){REPL_LAYER_FRESH, 0};
+    replLocalLayer(target, index)->making = made.making;
+    replLockDrop(&target->journal->lock);
+    return 0;
 }
 
 static int
@@ -71,6 +95,10 @@ replLocalOpenLayer(ReplTarget *base, guint index, ReplSource *source, ReplWriter
         return -1;
     replLockTake(&journal->lock);
     *progress = replLocalProgress(target, index, layer, existed);
+    replLockDrop(&journal->lock);
+    if (replLocalMake(target, index, source, progress, err) < 0)
+        return -1;
+    replLockTake(&journal->lock);
     if (progress->state == REPL_LAYER_FRESH) {
         layer->done = FALSE;
         layer->checkpoint_bytes = 0;
@@ -168,6 +196,19 @@ replLocalVerifyFormat(const ReplPlanStep *step, int fd, GError **err)
     return -1;
 }
 
+/* What another host has converted is as large as its source, but for a rounding up to sectors, or smaller by a LUKS header, and
+ * encrypted when that was said. */
+static gboolean
+replLocalIsAsTold(const ReplPlanStep *step, const ReplPlanLayer *source, const ReplQcow2Header *header)
+{
+    if (step->action == REPL_STEP_CONVERT)
+        return TRUE;
+    if (!source->onDemand)
+        return header->virtualSize_bytes == source->virtualSize_bytes;
+    return header->virtualSize_bytes < source->virtualSize_bytes + REPL_LOCAL_SECTOR_bytes &&
+           (header->cryptMethod == REPL_QCOW2_CRYPT_LUKS) == source->encrypted;
+}
+
 /* What can be told without reading it all again: size, and that a qcow2 header is a good one which names the planned
  * layer below. (Every write was checked when it was made.) */
 static int
@@ -180,7 +221,8 @@ replLocalVerifyFile(const ReplPlanStep *step, const ReplPlanLayer *source, int f
         replErrorSetSystem(err, errno, _("Cannot look at the partial file of '%s'"), step->volume);
         return -1;
     }
-    if (step->action != REPL_STEP_CONVERT && (guint64)st.st_size != source->size_bytes) {
+    /* The size of what is converted, here or by the source, was not known before. */
+    if (step->action != REPL_STEP_CONVERT && !source->onDemand && (guint64)st.st_size != source->size_bytes) {
         g_autofree char *is = replAmount((guint64)st.st_size);
         g_autofree char *should = replAmount(source->size_bytes);
 
@@ -194,8 +236,7 @@ replLocalVerifyFile(const ReplPlanStep *step, const ReplPlanLayer *source, int f
         return 0;
     if (!(header = replQcow2HeaderRead(fd, step->volume, err)))
         return -1;
-    if (header->hasDataFile || header->dataFile ||
-        (step->action != REPL_STEP_CONVERT && header->virtualSize_bytes != source->virtualSize_bytes)) {
+    if (header->hasDataFile || header->dataFile || !replLocalIsAsTold(step, source, header)) {
         replErrorSet(err, VIR_ERR_OPERATION_FAILED,
                      _("The copy of layer '%s' is not what its source was said to be"), source->volume);
         return -1;

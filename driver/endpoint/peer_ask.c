@@ -25,6 +25,15 @@ replPeerSourceOnce(ReplPeerSource *self, guint64 number, ReplWireType type, cons
     return rc <= 0 ? rc : replTalkHear(self->talk, &asked, expected, answer, err);
 }
 
+static int
+replPeerSourceChanged(const ReplPeerSource *self, const ReplWireLayer *layer, GError **err)
+{
+    replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                 _("Volume '%s' of pool '%s' on host '%s' was changed while it was replicated"),
+                 layer->volume, layer->pool, self->host);
+    return -1;
+}
+
 /* What a new session says must be what the first one said. */
 static int
 replPeerSourceCompare(const ReplPeerSource *self, const ReplWireChain *now, GError **err)
@@ -38,10 +47,7 @@ replPeerSourceCompare(const ReplPeerSource *self, const ReplWireChain *now, GErr
         if (a && b && g_str_equal(a->volume, b->volume) && g_str_equal(a->poolUuid, b->poolUuid) &&
             replFileIdentityEqual(&a->identity, &b->identity))
             continue;
-        replErrorSet(err, VIR_ERR_OPERATION_INVALID,
-                     _("Volume '%s' of pool '%s' on host '%s' was changed while it was replicated"),
-                     a ? a->volume : b->volume, a ? a->pool : b->pool, self->host);
-        return -1;
+        return replPeerSourceChanged(self, a ? a : b, err);
     }
     return 0;
 }
@@ -72,6 +78,26 @@ replPeerSourceHoldIn(ReplPeerSource *self, guint64 number, GError **err)
     return replPeerSourceOnce(self, number, REPL_WIRE_HOLD, NULL, REPL_WIRE_OK, &answer, err);
 }
 
+/* The layer that is being read is made on demand, and the other host may have been started anew: has it made again, or found,
+ * and compares. As above. */
+static int
+replPeerSourceMakeIn(ReplPeerSource *self, guint64 number, GError **err)
+{
+    const ReplWireRange range = {.layer = (guint32)self->made};
+    g_autoptr(GByteArray) payload = replWireRangeBytes(&range);
+    g_auto(ReplWireFrame) answer = {0};
+    ReplWireMade now;
+    int rc = replPeerSourceOnce(self, number, REPL_WIRE_MAKE, payload, REPL_WIRE_MADE, &answer, err);
+
+    if (rc <= 0)
+        return rc;
+    if (replWireMadeRead(answer.payload, &now, err) < 0)
+        return -1;
+    if (now.making == self->making)
+        return 1;
+    return replPeerSourceChanged(self, replPeerSourceLayerOf(self->chain, range.layer), err);
+}
+
 /* Makes session @number good for questions. 1, 0 for a lost session, -1. */
 static int
 replPeerSourcePrepare(ReplPeerSource *self, guint64 number, GError **err)
@@ -84,6 +110,8 @@ replPeerSourcePrepare(ReplPeerSource *self, guint64 number, GError **err)
     if ((rc = replPeerSourceDescribeIn(self, number, err)) <= 0)
         return rc;
     if (self->held && (rc = replPeerSourceHoldIn(self, number, err)) <= 0)
+        return rc;
+    if (self->made >= 0 && (rc = replPeerSourceMakeIn(self, number, err)) <= 0)
         return rc;
     self->prepared = number;
     return 1;

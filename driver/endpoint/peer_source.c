@@ -54,6 +54,9 @@ replPeerSourceFacts(ReplPeerSource *self)
             .virtualSize_bytes = wire->virtualSize_bytes,
             .byQemu = !wire->exact,
             .secretUsage = wire->secretUsage,
+            .onDemand = wire->onDemand,
+            .lostSnapshots = wire->lostSnapshots,
+            .lostBitmaps = wire->lostBitmaps,
             .disk = self->members->len,
         };
     }
@@ -71,6 +74,8 @@ replPeerSourceFacts(ReplPeerSource *self)
         .members = (const ReplImage *const *)self->members->pdata,
         .memberCount = self->members->len,
     };
+    for (guint i = 0; i < count; i++)
+        self->facts.formed = self->facts.formed || self->layers[i].onDemand;
 }
 
 static int
@@ -142,6 +147,39 @@ replPeerSourceDigests(ReplSource *source, guint layer, ReplDigestLevel level, gu
     return done;
 }
 
+static int
+replPeerSourceMakeLayer(ReplSource *source, guint layer, ReplSourceMade *made, GError **err)
+{
+    ReplPeerSource *self = (ReplPeerSource *)source;
+    const ReplWireRange range = {.layer = layer};
+    g_autoptr(GByteArray) payload = replWireRangeBytes(&range);
+    g_auto(ReplWireFrame) answer = {0};
+    ReplWireMade told;
+
+    if (replPeerSourceAsk(self, REPL_WIRE_MAKE, payload, REPL_WIRE_MADE, &answer, err) < 0 ||
+        replWireMadeRead(answer.payload, &told, err) < 0)
+        return -1;
+    *made = (ReplSourceMade){told.making, told.size_bytes};
+    self->layers[layer].size_bytes = told.size_bytes;
+    REPL_GUARD(&self->lock);
+    self->made = (gint)layer;
+    self->making = told.making;
+    return 0;
+}
+
+static int
+replPeerSourceNewKey(ReplSource *source, guint layer, ReplSourceKey *key, GError **err)
+{
+    const ReplWireRange range = {.layer = layer};
+    g_autoptr(GByteArray) payload = replWireRangeBytes(&range);
+    g_auto(ReplWireFrame) answer = {0};
+
+    if (replPeerSourceAsk((ReplPeerSource *)source, REPL_WIRE_KEY, payload, REPL_WIRE_KEY_HEADER, &answer,
+                          err) < 0)
+        return -1;
+    return (key->header = replWireKeyRead(answer.payload, &key->header_bytes, err)) ? 0 : -1;
+}
+
 static void
 replPeerSourceCancel(ReplSource *source)
 {
@@ -184,6 +222,8 @@ replPeerSourceNew(ReplTalk *talk, const char *pool, const char *poolUuid, const 
         .unchanged = replPeerSourceUnchanged,
         .openLayer = replPeerReaderNew,
         .digests = replPeerSourceDigests,
+        .makeLayer = replPeerSourceMakeLayer,
+        .newKey = replPeerSourceNewKey,
         .cancel = replPeerSourceCancel,
         .bePatient = replPeerSourceBePatient,
         .free = replPeerSourceFree,
@@ -196,6 +236,7 @@ replPeerSourceNew(ReplTalk *talk, const char *pool, const char *poolUuid, const 
     self->poolUuid = g_strdup(poolUuid);
     self->host = g_strdup(host);
     self->caller = caller;
+    self->made = -1;
     replLockInit(&self->lock);
     replTalkReopen(talk);
     return &self->source;

@@ -24,6 +24,8 @@ typedef struct {
     ReplWireChain *chain;
     guint64 prepared; /* number of the session, 0: none */
     gboolean held;
+    gint made;      /* the layer that was made on demand last, -1: none */
+    guint64 making; /* which making of it that is */
 
     /* The owning thread's; layers are there once it has described. */
     ReplPlanLayer *layers;

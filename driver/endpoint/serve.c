@@ -137,6 +137,9 @@ replServeLayer(const ReplServe *serve, guint index)
     wire->virtualSize_bytes = layer->virtualSize_bytes;
     wire->secretUsage = replLayerKeyUsage(layer);
     wire->exact = replServeIsExact(serve, index);
+    wire->onDemand = g_strdup(layer->onDemand);
+    wire->lostSnapshots = layer->lostSnapshots;
+    wire->lostBitmaps = layer->lostBitmaps;
     return wire;
 }
 
@@ -240,6 +243,45 @@ replServeDigests(ReplServe *serve, const GByteArray *question, GError **err)
     return count < 0 ? NULL : replWireDigestsBytes(digests, count);
 }
 
+/* The layer that KEY or MAKE is about; -1 with @err set. */
+static gint
+replServeAsked(ReplServe *serve, const GByteArray *question, GError **err)
+{
+    ReplWireRange range;
+
+    if (replWireRangeRead(question, &range, err) < 0 || replServeDescribed(serve, err) < 0)
+        return -1;
+    if (range.layer < serve->facts->layerCount)
+        return range.layer;
+    replErrorSet(err, VIR_ERR_RPC, _("The other host asks for layer %u of %u"), range.layer,
+                 serve->facts->layerCount);
+    return -1;
+}
+
+static GByteArray *
+replServeKey(ReplServe *serve, const GByteArray *question, GError **err)
+{
+    gint layer = replServeAsked(serve, question, err);
+    g_auto(ReplSourceKey) key = {0};
+
+    return layer < 0 || replSourceNewKey(serve->source, layer, &key, err) < 0
+               ? NULL
+               : replWireKeyBytes(key.header, key.header_bytes);
+}
+
+/* Makes the layer, unless it is there. Other questions wait for as long: the maker has none until it can read. */
+static GByteArray *
+replServeMakeLayer(ReplServe *serve, const GByteArray *question, GError **err)
+{
+    gint layer = replServeAsked(serve, question, err);
+    ReplSourceMade made;
+
+    if (layer < 0 || replSourceMakeLayer(serve->source, layer, &made, err) < 0)
+        return NULL;
+    serve->sizes[layer] = made.size_bytes;
+    return replWireMadeBytes(&(ReplWireMade){made.making, made.size_bytes});
+}
+
 /* --- without it --- */
 
 typedef struct {
@@ -298,6 +340,8 @@ static const struct {
     {REPL_WIRE_RUNS, REPL_WIRE_RUN_LIST, replServeRuns},
     {REPL_WIRE_READ, REPL_WIRE_DATA, NULL}, /* replServeRead */
     {REPL_WIRE_DIGESTS, REPL_WIRE_DIGEST_LIST, replServeDigests},
+    {REPL_WIRE_KEY, REPL_WIRE_KEY_HEADER, replServeKey},
+    {REPL_WIRE_MAKE, REPL_WIRE_MADE, replServeMakeLayer},
 };
 
 static int

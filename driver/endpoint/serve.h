@@ -1,7 +1,8 @@
 /*
  * serve.h: answers what another host asks about a source
  *
- * In:    a source (endpoint/source.h) and the questions that come over sessions: DESCRIBE, HOLD, CHECK, RUNS, READ, DIGESTS.
+ * In:    a source (endpoint/source.h) and the questions that come over sessions: DESCRIBE, HOLD, CHECK, RUNS, READ, DIGESTS, KEY,
+ *        MAKE.
  * Out:   answers, over the session that asked.
  * Owner: whoever made the ReplServe frees it; the source is borrowed and outlives it. It serves one session
  *        after another: answers to questions of a session that is gone are dropped.

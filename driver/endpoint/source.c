@@ -39,6 +39,32 @@ replSourceDigests(ReplSource *source, guint layer, ReplDigestLevel level, guint6
     return source->ops->digests ? source->ops->digests(source, layer, level, first, count, digests, err) : 0;
 }
 
+static int
+replSourceNoDemand(GError **err)
+{
+    replErrorSet(err, VIR_ERR_INTERNAL_ERROR, "this source makes no layers on demand");
+    return -1;
+}
+
+int
+replSourceMakeLayer(ReplSource *source, guint layer, ReplSourceMade *made, GError **err)
+{
+    return source->ops->makeLayer ? source->ops->makeLayer(source, layer, made, err)
+                                  : replSourceNoDemand(err);
+}
+
+void
+replSourceKeyClear(ReplSourceKey *key)
+{
+    g_clear_pointer(&key->header, g_byte_array_unref);
+}
+
+int
+replSourceNewKey(ReplSource *source, guint layer, ReplSourceKey *key, GError **err)
+{
+    return source->ops->newKey ? source->ops->newKey(source, layer, key, err) : replSourceNoDemand(err);
+}
+
 int
 replSourceContent(ReplSource *source, guint layer, const ReplSourceLook *look, char *digest, GError **err)
 {

@@ -59,7 +59,27 @@ typedef struct {
     const ReplImage *const *members;
     guint memberCount;
     const char *without; /* words of ReplJobInfo; NULL: it can all be had */
+    gboolean
+        formed; /* the layers have the form that the request asks for, or are made in it: nothing is left to be
+                      * converted */
 } ReplSourceFacts;
+
+/* A layer that was made on demand. */
+typedef struct {
+    guint64 making; /* tells this making of the layer from any other, of which the bytes differ */
+    guint64 size_bytes;
+} ReplSourceMade;
+
+/* A LUKS header that opens with a key. */
+typedef struct {
+    GByteArray *header; /* as much of it as is needed to open it */
+    guint64 header_bytes;
+} ReplSourceKey;
+
+void
+replSourceKeyClear(ReplSourceKey *key);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplSourceKey, replSourceKeyClear)
 
 typedef enum {
     REPL_DIGEST_BLOCKS,
@@ -106,6 +126,15 @@ typedef struct {
      * Returns 0, or -1 with @err set. */
     int (*content)(ReplSource *source, guint layer, const ReplSourceLook *look, char *digest, GError **err);
 
+    /* Makes layer @layer, which is made on demand (ReplPlanLayer's onDemand), unless it is there. It can be opened from
+     * then on. May take as long as a conversion. Optional: no layer is made on demand. Returns 0 with *made set, or -1 with
+     * @err set. */
+    int (*makeLayer)(ReplSource *source, guint layer, ReplSourceMade *made, GError **err);
+
+    /* A header that opens with the key which layer @layer gets when it is made on demand; the caller clears it. Optional as
+     * makeLayer. */
+    int (*newKey)(ReplSource *source, guint layer, ReplSourceKey *key, GError **err);
+
     /* The chain (of a full machine those of all disks) as open regular files of this host, in the order of the facts: what conversions, key trials and looks
      * by content need. Borrowed until free. NULL (no error): there are none, and layers that need files are
      * first brought into scratch files through their readers (replicate/scratch.h). Optional. */
@@ -143,6 +172,11 @@ replSourceOpenLayer(ReplSource *source, guint layer, GError **err);
 gssize
 replSourceDigests(ReplSource *source, guint layer, ReplDigestLevel level, guint64 first, guint count,
                   guint8 *digests, GError **err);
+/* Also -1 when the source makes none on demand. */
+int
+replSourceMakeLayer(ReplSource *source, guint layer, ReplSourceMade *made, GError **err);
+int
+replSourceNewKey(ReplSource *source, guint layer, ReplSourceKey *key, GError **err);
 /* Also -1 when the source tells none. */
 int
 replSourceContent(ReplSource *source, guint layer, const ReplSourceLook *look, char *digest, GError **err);

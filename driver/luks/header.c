@@ -31,6 +31,9 @@
 #define REPL_LUKS_DIGEST_ITERATIONS 164
 #define REPL_LUKS_SLOTS 208
 #define REPL_LUKS_SLOT_BYTES 48
+#define REPL_LUKS_SLOT_OFFSET                                                                                \
+    40 /* in a slot: where its key material lies, in sectors, and how often it is split */
+#define REPL_LUKS_SLOT_STRIPES 44
 #define REPL_LUKS_SLOT_COUNT 8
 #define REPL_LUKS_SLOT_ACTIVE 0x00ac71f3U /* of the LUKS1 on-disk format */
 /* What cryptsetup aims at by default. */
@@ -392,4 +395,24 @@ replLuksHeaderWrite(ReplLuksHeader *header, ReplWriter *dst, guint64 offset, con
         return -1;
     }
     return replWriterWrite(dst, buf, length, offset, err);
+}
+
+GByteArray *
+replLuksHeaderBytes(const ReplLuksHeader *header, GError **err)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    const guint8 *slot;
+    guint64 end_bytes;
+
+    g_byte_array_set_size(bytes, replLuksHeaderLength(header));
+    if (replPreadFull(header->fd, bytes->data, bytes->len, 0) < 0) {
+        replErrorSetSystem(err, errno, _("Cannot get memory for a LUKS header"));
+        return NULL;
+    }
+    slot = bytes->data + REPL_LUKS_SLOTS;
+    end_bytes = (guint64)replGetBe32(slot + REPL_LUKS_SLOT_OFFSET) * 512 +
+                (guint64)replGetBe32(slot + REPL_LUKS_SLOT_STRIPES) * header->info.keyBytes;
+    /* Random bytes fill the slots that are not in use. */
+    g_byte_array_set_size(bytes, MIN(end_bytes, bytes->len));
+    return g_steal_pointer(&bytes);
 }

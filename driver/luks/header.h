@@ -85,6 +85,10 @@ replLuksHeaderReplaceSlots(ReplLuksHeader *header, const ReplSecretBuf *key, con
 guint64
 replLuksHeaderLength(const ReplLuksHeader *header);
 
+/* The part of it that its first slot needs to be opened; the caller's. NULL with @err set. */
+GByteArray *
+replLuksHeaderBytes(const ReplLuksHeader *header, GError **err);
+
 /* Writes the header at @offset of @dst (not flushed). */
 int
 replLuksHeaderWrite(ReplLuksHeader *header, ReplWriter *dst, guint64 offset, const char *what, GError **err);

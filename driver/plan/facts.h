@@ -37,7 +37,12 @@ typedef struct {
     gboolean absent;       /* a bundle leaves it out: what the target has is all there is of it */
     const char *
         secretUsage; /* of the secret that opens it, where its end tells only that; NULL: not known, or plain */
-    gboolean canClone;       /* the target's file system can share this file's blocks */
+    gboolean canClone; /* the target's file system can share this file's blocks */
+    const char *
+        onDemand; /* its source makes it when it is asked for, by this action of ReplConversion: until then its
+                           * sizes are guesses; NULL: it is there */
+    guint lostSnapshots; /* that it does not have then, and its source did */
+    guint lostBitmaps;
     guint disk;              /* of a full machine that it belongs to, 0: the system disk */
     const char *presentAs;   /* volume of the target that is this layer already, NULL: none */
     gboolean presentIsImage; /* nothing in the target needs presentAs as backing so far */

@@ -8,6 +8,7 @@
 #include "base/lock.h"
 #include "convert/convert.h"
 #include "endpoint/layerkey.h"
+#include "replicate/farkey.h"
 #include "replicate/keytrial.h"
 #include "service/service.h"
 #include "virt/report.h"
@@ -104,11 +105,10 @@ replKeysTake(GPtrArray *kept, const ReplPlanLayer *layer, const char *secret)
     return NULL;
 }
 
-/* Keys that are left belong to layers that have changed since: drop them. */
+/* Keys that are left belong to layers that have changed since: they go with @kept. */
 static void
-replKeysTakeAll(ReplReplication *replication, ReplPrepared *prepared)
+replKeysTakeAll(GPtrArray *kept, ReplPrepared *prepared)
 {
-    g_autoptr(GPtrArray) kept = replKeysSteal(replication);
     guint i;
 
     for (i = 0; kept && i < prepared->sourceKeys->len; i++) {
@@ -157,10 +157,8 @@ replKeysKept(const ReplPrepared *prepared, guint disk)
 
 /* Which secret the image of disk @disk gets; NULL without @err: none. */
 static char *
-replKeysTarget(const ReplReplication *replication, const ReplPrepared *prepared, guint disk, GError **err)
+replKeysTarget(const ReplRequest *request, const ReplPrepared *prepared, guint disk, GError **err)
 {
-    const ReplRequest *request = replication->journal->record->request;
-
     if (request->encryption == REPL_ENCRYPTION_TARGET)
         return replSecretsResolve(&request->secret, err);
     if (request->encryption == REPL_ENCRYPTION_DEFAULT) {
@@ -181,13 +179,13 @@ replKeysClearKey(gpointer opaque)
 }
 
 static int
-replKeysLoadDisk(const ReplReplication *replication, ReplPrepared *prepared, guint disk, GError **err)
+replKeysLoadDisk(const ReplRequest *request, ReplPrepared *prepared, guint disk, GError **err)
 {
     ReplPreparedKey *key = &g_array_index(prepared->keys, ReplPreparedKey, disk);
     g_autoptr(GError) why = NULL;
     gboolean random = FALSE;
 
-    if (!(key->uuid = replKeysTarget(replication, prepared, disk, &why))) {
+    if (!(key->uuid = replKeysTarget(request, prepared, disk, &why))) {
         if (!why)
             return 0;
         g_propagate_error(err, g_steal_pointer(&why));
@@ -201,12 +199,12 @@ replKeysLoadDisk(const ReplReplication *replication, ReplPrepared *prepared, gui
 }
 
 static int
-replKeysLoadTarget(const ReplReplication *replication, ReplPrepared *prepared, GError **err)
+replKeysLoadTarget(const ReplRequest *request, ReplPrepared *prepared, GError **err)
 {
     guint disk;
 
     for (disk = 0; disk < prepared->keys->len; disk++) {
-        if (replKeysLoadDisk(replication, prepared, disk, err) < 0)
+        if (replKeysLoadDisk(request, prepared, disk, err) < 0)
             return -1;
     }
     return 0;
@@ -214,7 +212,7 @@ replKeysLoadTarget(const ReplReplication *replication, ReplPrepared *prepared, G
 
 /* What qemu-img cannot take. */
 static int
-replKeysCheck(const ReplReplication *replication, const ReplPrepared *prepared, GError **err)
+replKeysCheck(const ReplRequest *request, const ReplPrepared *prepared, GError **err)
 {
     const ReplChain *chain = replSourceChain(prepared->source);
     guint i;
@@ -226,7 +224,7 @@ replKeysCheck(const ReplReplication *replication, const ReplPrepared *prepared, 
             .step = step,
             .sources = (const ReplSecretBuf *const *)prepared->sourceSecrets->pdata,
             .secret = replPreparedKey(prepared, step->disk)->secret,
-            .request = replication->journal->record->request,
+            .request = request,
         };
 
         if (replConvertCheckSecrets(&job, err) < 0)
@@ -263,10 +261,11 @@ replKeysStart(ReplPrepared *prepared, guint count)
     g_ptr_array_set_size(prepared->sourceUuids, count);
 }
 
-int
-replKeysLoad(ReplReplication *replication, ReplPrepared *prepared, ReplKeysWay way, GError **err)
+/* @kept: volume keys by which nothing is tried again; NULL: all are tried. */
+static int
+replKeysLoadAll(const ReplRequest *request, ReplPrepared *prepared, GPtrArray *kept, gboolean try,
+                GError **err)
 {
-    const ReplRequest *request = replication->journal->record->request;
     gboolean makesKey = request->encryption == REPL_ENCRYPTION_DEFAULT && !replKeysHasDefault();
     gboolean needed = replKeysAreNeeded(prepared->plan);
     guint count = prepared->facts->layerCount;
@@ -285,19 +284,40 @@ replKeysLoad(ReplReplication *replication, ReplPrepared *prepared, ReplKeysWay w
     }
     /* Slow checks last; create the default key only after them, so that a refusal leaves none.
      */
-    if ((!makesKey && replKeysLoadTarget(replication, prepared, err) < 0) ||
-        replKeysCheck(replication, prepared, err) < 0)
+    if ((!makesKey && replKeysLoadTarget(request, prepared, err) < 0) ||
+        replKeysCheck(request, prepared, err) < 0)
         return -1;
-    if (way == REPL_KEYS_KEPT)
-        replKeysTakeAll(replication, prepared);
-    else if (replKeysTry(prepared, err) < 0)
+    replKeysTakeAll(kept, prepared);
+    if (try && replKeysTry(prepared, err) < 0)
         return -1;
-    return makesKey ? replKeysLoadTarget(replication, prepared, err) : 0;
+    return makesKey ? replKeysLoadTarget(request, prepared, err) : 0;
 }
 
-static const char *
-replKeysAction(const ReplConvert *convert, gboolean otherSecret)
+int
+replKeysLoad(ReplReplication *replication, ReplPrepared *prepared, ReplKeysWay way, GError **err)
 {
+    const ReplRequest *request = replication->journal->record->request;
+    gboolean try = way == REPL_KEYS_TRY;
+    g_autoptr(GPtrArray) kept = try ? NULL : replKeysSteal(replication);
+
+    if (prepared->facts->formed && try && replFarKeysTry(prepared, err) < 0)
+        return -1;
+    return replKeysLoadAll(request, prepared, kept, try, err);
+}
+
+int
+replKeysLoadFor(const ReplRequest *request, ReplPrepared *prepared, GError **err)
+{
+    return replKeysLoadAll(request, prepared, NULL, TRUE, err);
+}
+
+const char *
+replKeysAction(const ReplPrepared *prepared, const ReplPlanStep *step)
+{
+    const ReplConvert *convert = &step->convert;
+    const char *from = g_ptr_array_index(prepared->sourceUuids, step->layer);
+    gboolean otherSecret = g_strcmp0(from, replPreparedKey(prepared, step->disk)->uuid) != 0;
+
     if (convert->fromEncrypted && !convert->toEncrypted)
         return "decrypt";
     if (!convert->fromEncrypted && convert->toEncrypted)
@@ -318,7 +338,7 @@ replKeysRecord(const ReplReplication *replication, const ReplPlanStep *step, Rep
     replSecretsBind(image, step->convert.toEncrypted ? to : NULL);
     conversion->by = g_strdup(replication->journal->record->requester);
     conversion->when_s = g_get_real_time() / G_USEC_PER_SEC;
-    conversion->action = g_strdup(replKeysAction(&step->convert, g_strcmp0(from, to) != 0));
+    conversion->action = g_strdup(replKeysAction(prepared, step));
     conversion->fromSecret = g_strdup(from);
     conversion->toSecret = g_strdup(image->secret);
     g_ptr_array_add(image->conversions, conversion);

@@ -19,6 +19,10 @@ typedef enum {
 int
 replKeysLoad(ReplReplication *replication, ReplPrepared *prepared, ReplKeysWay way, GError **err);
 
+/* The same by @request alone, each passphrase tried: for an image that is converted before it leaves (formed.h). */
+int
+replKeysLoadFor(const ReplRequest *request, ReplPrepared *prepared, GError **err);
+
 /* Keeps the volume keys that @prepared has found out for the next attempt at @replication, so that
  * nothing is derived twice: a slow passphrase takes seconds a layer. They are good for as long as
  * the layer and its secret are the same. */
@@ -28,6 +32,10 @@ replKeysKeep(ReplReplication *replication, ReplPrepared *prepared);
 /* Drops them. */
 void
 replKeysForget(ReplReplication *replication);
+
+/* What @step, which converts, does to a layer: a word for ReplConversion's action. */
+const char *
+replKeysAction(const ReplPrepared *prepared, const ReplPlanStep *step);
 
 /* Writes into the record of a layer which secret opens it now, how it came to that, and at whose
  * request. */

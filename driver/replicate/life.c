@@ -98,14 +98,9 @@ replReplicationSettle(ReplJob *job)
 static void
 replReplicationBecome(ReplReplication *replication)
 {
-    g_autoptr(GObject) system = NULL;
-
     replication->before = replVirt.IdentityGetCurrent();
     replication->became = TRUE;
-    if (replication->identity)
-        replVirt.IdentitySetCurrent(replication->identity);
-    else if ((system = (GObject *)replVirt.IdentityGetSystem()))
-        replVirt.IdentitySetCurrent((ReplVirtIdentity *)system);
+    replIdentityAct(replication->identity);
 }
 
 /* Claims what the plan makes. FALSE: other jobs make some of it now. */

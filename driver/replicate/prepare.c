@@ -57,6 +57,14 @@ replPrepareOpen(const ReplReplication *replication, ReplPrepared *prepared, GErr
         return -1;
     }
     prepared->present = g_new0(ReplPresent, prepared->facts->layerCount);
+    prepared->asked = *request;
+    if (prepared->facts->formed) {
+        prepared->asked.format = NULL;
+        prepared->asked.snapshots = REPL_SNAPSHOTS_KEEP;
+        prepared->asked.encryption = REPL_ENCRYPTION_KEEP;
+        prepared->asked.rekey = REPL_REKEY_FULL;
+        prepared->asked.fastCreate = FALSE;
+    }
     return 0;
 }
 
@@ -102,7 +110,7 @@ replPrepareFacts(const ReplReplication *replication, const ReplPrepared *prepare
     const ReplSourceFacts *source = prepared->facts;
 
     return (ReplPlanFacts){
-        .request = record->request,
+        .request = &prepared->asked,
         .source = {source->pool, source->poolUuid, source->label},
         .volume = source->volume,
         .image = source->image,

@@ -3,8 +3,10 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "base/lock.h"
 #include "replicate/prepared.h"
+
+#include "base/lock.h"
+#include "service/service.h"
 
 void
 replPreparedFree(ReplPrepared *prepared)
@@ -41,17 +43,39 @@ replPreparedSteps(const ReplPrepared *prepared)
 
     for (i = 0; i < prepared->plan->steps->len; i++) {
         const ReplPlanStep *step = replPreparedStep(prepared, i);
-        ReplStep *shown =
-            replStepNew(replPreparedLayer(prepared, step)->volume, step->volume, step->action, step->bytes);
+        const ReplPlanLayer *layer = replPreparedLayer(prepared, step);
+        ReplStep *shown = replStepNew(layer->volume, step->volume, step->action, step->bytes);
 
         shown->below = g_strdup(step->backingVolume);
         if (step->action == REPL_STEP_CONVERT) {
             shown->snapshotsLost = step->convert.snapshotsLost;
             shown->bitmapsLost = step->convert.bitmapsLost;
+        } else if (layer->onDemand) {
+            shown->action = REPL_STEP_CONVERT;
+            shown->snapshotsLost = layer->lostSnapshots;
+            shown->bitmapsLost = layer->lostBitmaps;
         }
         g_ptr_array_add(steps, shown);
     }
     return steps;
+}
+
+ReplConvertJob
+replPreparedConversion(const ReplPrepared *prepared, const ReplPlanStep *step, const ReplRequest *request,
+                       const ReplCopyWatch *watch)
+{
+    const ReplPreparedKey *key = replPreparedKey(prepared, step->disk);
+
+    return (ReplConvertJob){
+        .step = step,
+        .sources = (const ReplSecretBuf *const *)prepared->sourceSecrets->pdata,
+        .keys = (const ReplSecretBuf *const *)prepared->sourceKeys->pdata,
+        .secret = key->secret,
+        .kdf = key->kdf,
+        .request = request,
+        .limits = replServiceConvertLimits(),
+        .watch = watch,
+    };
 }
 
 void

@@ -30,6 +30,8 @@ struct _ReplPrepared {
     gboolean closely; /* looking at contents could find more in the target than the plan knows */
     guint64 era;      /* of the claims in the target (service/claims.h), when it was looked at */
 
+    ReplRequest asked; /* the request without what the source has done already; borrows from the record */
+
     ReplChain *scratch; /* copies of the source's layers, see scratch.h; NULL: none */
 
     /* keys.h; NULL until they are loaded. */
@@ -76,6 +78,11 @@ replPreparedWithout(const ReplPrepared *prepared);
 /* The steps of the plan as a job shows them. */
 GPtrArray *
 replPreparedSteps(const ReplPrepared *prepared);
+
+/* The conversion that @step is, but for its chain and target; borrows from all of these. */
+ReplConvertJob
+replPreparedConversion(const ReplPrepared *prepared, const ReplPlanStep *step, const ReplRequest *request,
+                       const ReplCopyWatch *watch);
 
 /* Takes @prepared over for the next attempt. */
 void

@@ -48,6 +48,19 @@ replPublishLayer(const ReplPrepared *prepared, const ReplPlanLayer *source)
     return image;
 }
 
+/* What the host of the source has done to the layer. */
+static void
+replPublishConversion(const ReplReplication *replication, const ReplPlanLayer *source, ReplImage *image)
+{
+    ReplConversion *conversion = g_new0(ReplConversion, 1);
+
+    conversion->by = g_strdup(replication->journal->record->requester);
+    conversion->when_s = g_get_real_time() / G_USEC_PER_SEC;
+    conversion->action = g_strdup(source->onDemand);
+    conversion->toSecret = g_strdup(image->secret);
+    g_ptr_array_add(image->conversions, conversion);
+}
+
 /* What a layer that is put in place came from. */
 static ReplImage *
 replPublishRecord(const ReplReplication *replication, const ReplPlanStep *step)
@@ -71,6 +84,8 @@ replPublishRecord(const ReplReplication *replication, const ReplPlanStep *step)
             image->secretUsage = g_strdup(source->secretUsage);
         /* Use the origin later only where it can be believed: files of this host, or layers known by digests.
          * What another host says of its files proves nothing later. */
+        if (source->onDemand)
+            replPublishConversion(replication, source, image);
         image->hasOrigin =
             replSourceChain(prepared->source) != NULL || replSourceTellsContent(prepared->source);
         image->originPool = g_strdup(source->poolUuid);

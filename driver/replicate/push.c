@@ -5,14 +5,16 @@
  */
 #include "replicate/push.h"
 
+#include <glib-object.h>
+
 #include "base/error.h"
 #include "base/lock.h"
 #include "base/log.h"
-#include "endpoint/open.h"
 #include "peer/pools.h"
 #include "region/home.h"
 #include "region/lease.h"
 #include "replicate/pushlink.h"
+#include "replicate/pushsource.h"
 #include "service/overdue.h"
 #include "service/service.h"
 #include "virt/access.h"
@@ -27,7 +29,8 @@
 typedef struct {
     /* fixed */
     gboolean resumed;
-    char *region; /* lane of the queue */
+    char *region;               /* lane of the queue */
+    ReplVirtIdentity *identity; /* the requester's, a reference; NULL: the daemon's */
 
     ReplLock lock; /* guards these */
     ReplJobRecord *record;
@@ -35,7 +38,6 @@ typedef struct {
     gboolean listed;    /* the other host has made the replica's name */
 
     /* The attempt's thread alone. */
-    ReplJob *job;
     ReplSource *source;
     ReplServe *serve;
 } ReplPush;
@@ -74,64 +76,6 @@ replPushAdmit(void *opaque, guint64 bytes, GError **err)
     return replJobAdmit(opaque, bytes, err);
 }
 
-static gboolean
-replPushMayReadLayer(const ReplJobRecord *record, const ReplPlanLayer *layer)
-{
-    for (guint i = 0; i < record->layers->len; i++) {
-        const ReplJobLayer *allowed = g_ptr_array_index(record->layers, i);
-
-        if (g_str_equal(allowed->sourceVolume, layer->volume) &&
-            g_str_equal(allowed->sourcePoolUuid, layer->poolUuid))
-            return TRUE;
-    }
-    return FALSE;
-}
-
-/* Refuses a layer that was not in the chain when the request came. The requester's rights were checked for
- * the layers of that time, and he is not there any more to be asked about others. */
-static int
-replPushMay(void *opaque, const ReplSourceFacts *facts, GError **err)
-{
-    const ReplPush *push = opaque;
-
-    for (guint i = 0; i < facts->layerCount; i++) {
-        if (replPushMayReadLayer(push->record, &facts->layers[i]))
-            continue;
-        replErrorSet(err, VIR_ERR_OPERATION_DENIED,
-                     _("Image '%s' of pool '%s' stands on volume '%s' now, which was no part of it when the "
-                       "replication was asked for"),
-                     facts->volume, facts->pool, facts->layers[i].volume);
-        return -1;
-    }
-    return 0;
-}
-
-static void
-replPushPin(const ReplPush *push, const ReplSourceFacts *facts)
-{
-    for (guint i = 0; i < facts->layerCount; i++)
-        replPinsAdd(replServicePins(), facts->layers[i].poolUuid, facts->layers[i].pool,
-                    facts->layers[i].volume, push->record->id,
-                    replSourceIsTop(facts, i) ? REPL_PIN_SOURCE : REPL_PIN_BASE,
-                    replSourceIsTop(facts, i) ? NULL : facts->volume);
-}
-
-/* No disk of the source may be on its way to the target's region by another job. Returns 0, or -1 with @err set. */
-static int
-replPushTakeRoutes(const ReplJobRecord *record, GError **err)
-{
-    const char *volume = record->sourceVolume;
-
-    for (guint i = 0; i <= record->members->len; i++) {
-        if (i > 0)
-            volume = ((const ReplJobMember *)record->members->pdata[i - 1])->sourceVolume;
-        if (replPinsTakeRoute(replServicePins(), record->id, record->sourcePoolUuid, volume,
-                              record->targetRegion, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
 static int
 replPushOpen(ReplPush *push, ReplJob *job, GError **err)
 {
@@ -139,15 +83,12 @@ replPushOpen(ReplPush *push, ReplJob *job, GError **err)
     g_autoptr(ReplPeerPoolEntry) entry = replPushPool(push, err);
     ReplPushLink *link;
 
-    if (!entry || replPushTakeRoutes(record, err) < 0)
-        return -1;
-    push->source = replEndpointSourceOf(record);
-    if (!(push->serve = replServeNew(push->source, replPushMay, push, err)))
+    if (!entry || !(push->source = replPushSourceOpen(record, push->identity, job, err)) ||
+        !(push->serve = replServeNew(push->source, NULL, NULL, err)))
         return -1;
     replServeAdmit(push->serve, replPushAdmit, job);
     if (replServeHold(push->serve, err) < 0)
         return -1;
-    replPushPin(push, replServeFacts(push->serve));
     if (!(link = replPushLinkNew(record, entry->pool->uri, entry->pool->def->source, push->serve, err)))
         return -1;
     REPL_GUARD(&push->lock);
@@ -237,7 +178,6 @@ replPushPrepare(ReplJob *job, void *opaque, GError **err)
 {
     ReplPush *push = opaque;
 
-    push->job = job;
     if (replPushOpen(push, job, err) < 0)
         return -1;
     for (;;) {
@@ -365,7 +305,6 @@ replPushClean(ReplJob *job, void *opaque)
     g_clear_pointer(&push->serve, replServeFree);
     g_clear_pointer(&push->source, replSourceFree);
     replPinsDropJob(replServicePins(), push->record->id);
-    push->job = NULL;
 }
 
 /* --- the record --- */
@@ -429,8 +368,10 @@ replPushForget(ReplJob *job)
         REPL_GUARD(&replPushes.lock);
         was = replPushes.jobs && g_ptr_array_remove_fast(replPushes.jobs, job);
     }
-    if (was)
+    if (was) {
+        replPushSourceDropMade(((const ReplPush *)replJobOpaque(job))->record);
         replJobUnref(job);
+    }
 }
 
 static void
@@ -462,6 +403,8 @@ replPushRelease(void *opaque)
 {
     ReplPush *push = opaque;
 
+    if (push->identity)
+        g_object_unref(push->identity);
     replJobRecordFree(push->record);
     replLockClear(&push->lock);
     g_free(push);
@@ -488,6 +431,7 @@ replPushJobNew(ReplJobRecord *record, gboolean resumed)
     replLockInit(&push->lock);
     push->record = record;
     push->resumed = resumed;
+    push->identity = resumed ? NULL : replVirt.IdentityGetCurrent();
     job = replJobNew(record->id, record->targetRegion, &replPushOps, push,
                      record->request->bandwidth_bytesPerSec);
     replJobAddKey(job, record->targetPoolUuid);

@@ -30,9 +30,9 @@ replScratchNamed(int dirFd, const char *jobId)
 }
 
 int
-replScratchFile(const ReplReplication *replication, GError **err)
+replScratchFile(const unsigned char *targetUuid, const char *jobId, GError **err)
 {
-    g_autoptr(ReplStaging) home = replHomeOfUuid(replication->journal->targetUuid, TRUE, err);
+    g_autoptr(ReplStaging) home = replHomeOfUuid(targetUuid, TRUE, err);
     int dirFd, fd;
 
     if (!home)
@@ -40,9 +40,9 @@ replScratchFile(const ReplReplication *replication, GError **err)
     dirFd = replStagingFd(home, REPL_STAGING_PARTIAL);
     fd = openat(dirFd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT))
-        fd = replScratchNamed(dirFd, replication->id);
+        fd = replScratchNamed(dirFd, jobId);
     if (fd < 0)
-        replErrorSetSystem(err, errno, _("Cannot make a temporary file for job '%s'"), replication->id);
+        replErrorSetSystem(err, errno, _("Cannot make a temporary file for job '%s'"), jobId);
     return fd;
 }
 
@@ -66,13 +66,13 @@ replScratchFetch(ReplPrepared *prepared, guint layer, int fd, const ReplCopyWatc
 
 /* Brings all layers; *fds has @count descriptors, -1 where it did not come to it. */
 static int
-replScratchFetchAll(const ReplReplication *replication, ReplPrepared *prepared, const ReplCopyWatch *watch,
-                    int *fds, guint count, GError **err)
+replScratchFetchAll(const unsigned char *targetUuid, const char *jobId, ReplPrepared *prepared,
+                    const ReplCopyWatch *watch, int *fds, guint count, GError **err)
 {
     guint i;
 
     for (i = 0; i < count; i++) {
-        if ((fds[i] = replScratchFile(replication, err)) < 0 ||
+        if ((fds[i] = replScratchFile(targetUuid, jobId, err)) < 0 ||
             replScratchFetch(prepared, i, fds[i], watch, err) < 0)
             return -1;
     }
@@ -95,8 +95,8 @@ replScratchChainOf(const ReplSourceFacts *facts, const int *fds, GError **err)
 }
 
 const ReplChain *
-replScratchChain(const ReplReplication *replication, ReplPrepared *prepared, const ReplCopyWatch *watch,
-                 GError **err)
+replScratchChain(const unsigned char *targetUuid, const char *jobId, ReplPrepared *prepared,
+                 const ReplCopyWatch *watch, GError **err)
 {
     const ReplConvertLimits limits = replServiceConvertLimits();
     const ReplChain *own = replSourceChain(prepared->source);
@@ -108,7 +108,7 @@ replScratchChain(const ReplReplication *replication, ReplPrepared *prepared, con
     fds = g_new(int, count);
     for (i = 0; i < count; i++)
         fds[i] = -1;
-    if (replScratchFetchAll(replication, prepared, watch, fds, count, err) < 0) {
+    if (replScratchFetchAll(targetUuid, jobId, prepared, watch, fds, count, err) < 0) {
         for (i = 0; i < count; i++)
             replFdClose(fds[i]);
         return NULL;

@@ -12,15 +12,15 @@
 #include "copy/copy.h"
 #include "replicate/prepared.h"
 
-/* A new empty file, open read-write; the caller's. -1 with @err set. */
+/* A new empty file of job @jobId, whose target pool is @targetUuid, open read-write; the caller's. -1 with @err set. */
 int
-replScratchFile(const ReplReplication *replication, GError **err);
+replScratchFile(const unsigned char *targetUuid, const char *jobId, GError **err);
 
 /* The source's chain as files of this host: its own, or copies, which are made the first time and live as long as
  * @prepared. @watch may stop it, and is not told of progress. NULL with @err set. */
 const ReplChain *
-replScratchChain(const ReplReplication *replication, ReplPrepared *prepared, const ReplCopyWatch *watch,
-                 GError **err);
+replScratchChain(const unsigned char *targetUuid, const char *jobId, ReplPrepared *prepared,
+                 const ReplCopyWatch *watch, GError **err);
 
 /* Carries the bytes of @fd to @writer, as above. Returns 0, or -1 with @err set. */
 int

@@ -98,7 +98,8 @@ replTransferConvertTo(ReplTransfer *transfer, ReplConvertJob *convert, ReplConve
         return -1;
     if (!needsFile)
         return replConvertRun(convert, result, err);
-    if ((fd = replScratchFile(transfer->replication, err)) < 0 ||
+    if ((fd = replScratchFile(transfer->replication->journal->targetUuid, transfer->replication->id, err)) <
+            0 ||
         !(writer = replFileWriterNew(fd, NULL, err)))
         return -1;
     convert->target = writer;
@@ -113,21 +114,14 @@ replTransferConvert(ReplTransfer *transfer, const ReplPlanStep *step, GError **e
     ReplPrepared *prepared = transfer->prepared;
     const ReplCopyWatch watch = {
         .admit = replTransferAdmit, .advance = replTransferAdvance, .opaque = transfer};
-    const ReplPreparedKey *key = replPreparedKey(prepared, step->disk);
-    ReplConvertJob convert = {
-        .chain = replScratchChain(transfer->replication, prepared, &watch, err),
-        .step = step,
-        .target = transfer->writer,
-        .sources = (const ReplSecretBuf *const *)prepared->sourceSecrets->pdata,
-        .keys = (const ReplSecretBuf *const *)prepared->sourceKeys->pdata,
-        .secret = key->secret,
-        .kdf = key->kdf,
-        .request = transfer->replication->journal->record->request,
-        .limits = replServiceConvertLimits(),
-        .watch = &watch,
-    };
+    const ReplReplication *replication = transfer->replication;
+    ReplConvertJob convert =
+        replPreparedConversion(prepared, step, replication->journal->record->request, &watch);
     ReplConvertResult result = {0};
 
+    convert.target = transfer->writer;
+    convert.chain =
+        replScratchChain(replication->journal->targetUuid, replication->id, prepared, &watch, err);
     if (!convert.chain || replTransferConvertTo(transfer, &convert, &result, err) < 0)
         return -1;
     if (result.snapshotsLost > 0 || result.bitmapsLost > 0)

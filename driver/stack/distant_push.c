@@ -141,8 +141,10 @@ replPushRequestRecord(const ReplPushRequest *r, const ReplSourceFacts *facts)
     for (guint i = 0; i < facts->layerCount; i++) {
         const ReplPlanLayer *layer = &facts->layers[i];
 
-        g_ptr_array_add(record->layers,
-                        replJobLayerNew(layer->volume, layer->poolUuid, layer->volume, REPL_STEP_COPY));
+        ReplJobLayer *noted = replJobLayerNew(layer->volume, layer->poolUuid, layer->volume, REPL_STEP_COPY);
+
+        noted->source = layer->identity;
+        g_ptr_array_add(record->layers, noted);
         if (i > 0 && replSourceIsTop(facts, i))
             replPushRequestMember(record, layer->volume, facts->members[layer->disk - 1]);
     }

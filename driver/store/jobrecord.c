@@ -153,6 +153,8 @@ replJobLayerToText(GKeyFile *keys, guint index, const ReplJobLayer *layer)
     g_key_file_set_uint64(keys, group, "checkpoint", layer->checkpoint_bytes);
     g_key_file_set_uint64(keys, group, "partial", layer->partial);
     g_key_file_set_uint64(keys, group, "inode", layer->ino);
+    if (layer->making)
+        g_key_file_set_uint64(keys, group, "making", layer->making);
     if (layer->born_ns)
         g_key_file_set_int64(keys, group, "born", layer->born_ns);
     g_key_file_set_uint64(keys, group, "holder", layer->holder);
@@ -179,6 +181,7 @@ replJobLayerFromText(ReplTextReader *r, guint index)
     layer->done = replTextFlag(r, group, "done");
     layer->checkpoint_bytes = replTextUint(r, group, "checkpoint", G_MAXINT64);
     layer->partial = replTextUint(r, group, "partial", REPL_JOB_LAYERS_MAX - 1);
+    layer->making = replTextUint(r, group, "making", G_MAXUINT64);
     layer->ino = replTextUint(r, group, "inode", G_MAXUINT64);
     layer->born_ns = replTextInt(r, group, "born", 0, G_MAXINT64, 0);
     layer->holder = replTextUint(r, group, "holder", G_MAXUINT64);

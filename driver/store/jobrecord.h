@@ -29,15 +29,16 @@ typedef struct {
     char *sourcePoolUuid; /* the chain may lead through several pools of the source's region */
     char *volume;         /* in this pool */
     ReplStepAction action;
-    gboolean placeholder;     /* an empty file of ours holds the name */
-    gboolean published;       /* renamed into place */
-    gboolean done;            /* written and synced */
-    ReplFileIdentity source;  /* the source's file when it was planned */
-    guint partial;            /* number of its partial file */
-    guint64 ino;              /* inode of the partial file, before and after it is in place; 0: none yet */
-    gint64 born_ns;           /* when that file was made (base/fd.h), 0: not known */
-    guint64 holder;           /* inode of the empty file that holds the name; 0: not known */
-    gint64 holderBorn_ns;     /* when that file was made, 0: not known */
+    gboolean placeholder;    /* an empty file of ours holds the name */
+    gboolean published;      /* renamed into place */
+    gboolean done;           /* written and synced */
+    ReplFileIdentity source; /* the source's file when it was planned */
+    guint partial;           /* number of its partial file */
+    guint64 making;          /* of a source that makes the layer on demand: which making it is; 0: none yet */
+    guint64 ino;             /* inode of the partial file, before and after it is in place; 0: none yet */
+    gint64 born_ns;          /* when that file was made (base/fd.h), 0: not known */
+    guint64 holder;          /* inode of the empty file that holds the name; 0: not known */
+    gint64 holderBorn_ns;    /* when that file was made, 0: not known */
     guint64 checkpoint_bytes; /* everything below is on disk */
 } ReplJobLayer;
 

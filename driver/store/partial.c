@@ -184,6 +184,21 @@ replPartialAdopt(int fd, const char *volume, const struct stat *as, GError **err
 }
 
 int
+replPartialRename(ReplStaging *staging, const char *jobId, guint index, guint to, GError **err)
+{
+    int dirFd = staging->fds[REPL_STAGING_PARTIAL];
+    g_autofree char *from = replPartialName(jobId, index, err);
+    g_autofree char *name = from ? replPartialName(jobId, to, err) : NULL;
+
+    if (!name)
+        return -1;
+    if (renameat(dirFd, from, dirFd, name) == 0 && fsync(dirFd) == 0)
+        return 0;
+    replErrorSetSystem(err, errno, _("Cannot rename the partial file '%s'"), from);
+    return -1;
+}
+
+int
 replPartialIdentity(ReplStaging *staging, const char *jobId, guint index, ReplFileIdentity *identity,
                     GError **err)
 {

@@ -35,6 +35,10 @@ int
 replPartialPublish(ReplStaging *staging, const char *jobId, guint index, int poolDirFd, const char *volume,
                    GError **err);
 
+/* Renames the partial file of @index to that of @to, durably; descriptors stay good. Returns 0, or -1 with @err set. */
+int
+replPartialRename(ReplStaging *staging, const char *jobId, guint index, guint to, GError **err);
+
 /* Removes all partial files of @jobId, locked or not: its owner calls this. Returns 0 or -1. */
 int
 replPartialsDrop(ReplStaging *staging, const char *jobId, GError **err);

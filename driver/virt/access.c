@@ -48,6 +48,15 @@ replIdentityBecomeSystem(void)
 }
 
 void
+replIdentityAct(ReplVirtIdentity *who)
+{
+    g_autoptr(GObject) system = who ? NULL : (GObject *)replVirt.IdentityGetSystem();
+
+    if (who || system)
+        replVirt.IdentitySetCurrent(who ? who : (ReplVirtIdentity *)system);
+}
+
+void
 replIdentityRestore(ReplIdentity identity)
 {
     if (!identity)

@@ -58,6 +58,10 @@ G_DEFINE_AUTO_CLEANUP_FREE_FUNC(ReplIdentity, replIdentityRestore, NULL)
 ReplIdentity
 replIdentityBecomeSystem(void);
 
+/* Makes the thread act as @who, NULL: as the daemon itself, from here on. */
+void
+replIdentityAct(ReplVirtIdentity *who);
+
 /* Who is asking: the name by SASL, of the client's certificate, or of its user on this host. NULL:
  * not known. */
 char *

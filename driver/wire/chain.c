@@ -14,6 +14,8 @@
 #define REPL_WIRE_ENCRYPTED 1u
 #define REPL_WIRE_COMPRESSED 2u
 #define REPL_WIRE_EXACT 4u
+#define REPL_WIRE_ON_DEMAND 8u
+#define REPL_WIRE_LAYER_FLAGS 15u
 
 void
 replWireLayerFree(ReplWireLayer *layer)
@@ -24,6 +26,7 @@ replWireLayerFree(ReplWireLayer *layer)
     g_free(layer->pool);
     g_free(layer->poolUuid);
     g_free(layer->secretUsage);
+    g_free(layer->onDemand);
     g_free(layer);
 }
 
@@ -103,9 +106,9 @@ replWirePutLayer(GByteArray *out, const ReplWireLayer *layer)
     replWirePutIdentity(out, &layer->identity);
     replWirePutText(out, replFormatToString(layer->format));
     replWirePutText(out, replFormatToString(layer->backingFormat));
-    replWirePutU8(out, (layer->encrypted ? REPL_WIRE_ENCRYPTED : 0) |
-                           (layer->compressed ? REPL_WIRE_COMPRESSED : 0) |
-                           (layer->exact ? REPL_WIRE_EXACT : 0));
+    replWirePutU8(
+        out, (layer->encrypted ? REPL_WIRE_ENCRYPTED : 0) | (layer->compressed ? REPL_WIRE_COMPRESSED : 0) |
+                 (layer->exact ? REPL_WIRE_EXACT : 0) | (layer->onDemand ? REPL_WIRE_ON_DEMAND : 0));
     replWirePutU32(out, layer->snapshotCount);
     replWirePutU32(out, layer->bitmapCount);
     replWirePutU64(out, layer->allocated_bytes);
@@ -113,6 +116,11 @@ replWirePutLayer(GByteArray *out, const ReplWireLayer *layer)
     replWirePutU64(out, layer->luksOffset);
     replWirePutU64(out, layer->luksLength);
     replWirePutText(out, layer->secretUsage);
+    if (!layer->onDemand)
+        return;
+    replWirePutText(out, layer->onDemand);
+    replWirePutU32(out, layer->lostSnapshots);
+    replWirePutU32(out, layer->lostBitmaps);
 }
 
 static ReplFormat
@@ -135,6 +143,18 @@ replWireNeedEntry(ReplWireIn *in)
     if (name && !replIsEntryName(name))
         in->bad = TRUE;
     return name;
+}
+
+static void
+replWireGetDemand(ReplWireIn *in, ReplWireLayer *layer)
+{
+    static const char *const actions[] = {"encrypt", "decrypt", "rekey", "rekey-slot", "convert", NULL};
+
+    layer->onDemand = replWireNeedText(in, 16);
+    layer->lostSnapshots = replWireGetU32(in);
+    layer->lostBitmaps = replWireGetU32(in);
+    if (layer->onDemand && !g_strv_contains(actions, layer->onDemand))
+        in->bad = TRUE;
 }
 
 static ReplWireLayer *
@@ -160,7 +180,9 @@ replWireGetLayer(ReplWireIn *in)
     layer->luksOffset = replWireGetU64Max(in, layer->identity.size_bytes);
     layer->luksLength = replWireGetU64Max(in, layer->identity.size_bytes - layer->luksOffset);
     layer->secretUsage = replWireGetText(in, REPL_WIRE_NAME_MAX);
-    if (flags & ~(guint8)(REPL_WIRE_ENCRYPTED | REPL_WIRE_COMPRESSED | REPL_WIRE_EXACT))
+    if (flags & REPL_WIRE_ON_DEMAND)
+        replWireGetDemand(in, layer);
+    if (flags > REPL_WIRE_LAYER_FLAGS)
         in->bad = TRUE;
     return layer;
 }

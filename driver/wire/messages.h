@@ -85,8 +85,11 @@ typedef struct {
     guint64 virtualSize_bytes;
     guint64 luksOffset; /* of a LUKS header in the file; length 0: none */
     guint64 luksLength;
-    char *secretUsage; /* of the key that opens it, NULL: none known */
-    gboolean exact;    /* another encryption of it can be written without loss: not by qemu-img alone */
+    char *secretUsage;     /* of the key that opens it, NULL: none known */
+    char *onDemand;        /* it is made when MAKE asks for it, by this action; NULL: it is there */
+    guint32 lostSnapshots; /* by that */
+    guint32 lostBitmaps;
+    gboolean exact; /* another encryption of it can be written without loss: not by qemu-img alone */
 } ReplWireLayer;
 
 /* A data disk of a full machine. */
@@ -125,8 +128,8 @@ replWireChainBytes(const ReplWireChain *chain);
 ReplWireChain *
 replWireChainRead(const GByteArray *payload, GError **err);
 
-/* RUNS, READ and DIGESTS: a range of a layer. RUNS starts at @offset_bytes and has no length; DIGESTS counts blocks in
- * @length_bytes. */
+/* RUNS, READ, DIGESTS, KEY and MAKE: a range of a layer. RUNS starts at @offset_bytes and has no length; DIGESTS counts blocks in
+ * @length_bytes; KEY and MAKE are about the layer, offset and length are 0. */
 typedef struct {
     guint32 layer;
     guint64 offset_bytes;
@@ -170,6 +173,25 @@ replWireDigestsBytes(const guint8 *digests, guint count);
 /* Borrowed from @payload. */
 const guint8 *
 replWireDigestsRead(const GByteArray *payload, guint *count, GError **err);
+
+/* KEY_HEADER: a LUKS header that opens with the key that the layer gets: as much of it as is needed to open it, and its size. */
+GByteArray *
+replWireKeyBytes(const GByteArray *header, guint64 header_bytes);
+
+/* The bytes that it begins with, the caller's; NULL with @err set. */
+GByteArray *
+replWireKeyRead(const GByteArray *payload, guint64 *header_bytes, GError **err);
+
+/* MADE: the layer is there now. */
+typedef struct {
+    guint64 making; /* another one for each time that it is made */
+    guint64 size_bytes;
+} ReplWireMade;
+
+GByteArray *
+replWireMadeBytes(const ReplWireMade *made);
+int
+replWireMadeRead(const GByteArray *payload, ReplWireMade *made, GError **err);
 
 /* STATUS: how far the maker's job is. */
 typedef struct {

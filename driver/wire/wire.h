@@ -17,8 +17,8 @@
  *        HELLO  versions, purpose, job, epoch  ->
  *            <- WELCOME  version            or ERROR (id 0) and the end
  *     maker                                 holder
- *        DESCRIBE, HOLD, CHECK, RUNS, READ, DIGESTS (id n)  ->
- *            <- CHAIN, OK, RUN_LIST, DATA, DIGEST_LIST      or ERROR (id n)
+ *        DESCRIBE, HOLD, CHECK, KEY, MAKE, RUNS, READ, DIGESTS (id n)  ->
+ *            <- CHAIN, OK, KEY_HEADER, MADE, RUN_LIST, DATA, DIGEST_LIST      or ERROR (id n)
  *        STATUS (id 0)                      ->     how far the job is; the last one names its end
  *            <- CONTROL (id 0)                     cancel, pause, resume, bandwidth
  *     either:  PING -> <- PONG, BYE
@@ -56,6 +56,10 @@
 #define REPL_WIRE_DIGEST_BYTES 32u
 #define REPL_WIRE_SUM_BYTES 16u
 
+/* A LUKS header: what opening it needs, and all of it. */
+#define REPL_WIRE_KEY_BYTES_MAX 524288u
+#define REPL_WIRE_KEY_HEADER_MAX (16u << 20)
+
 /* Texts, in bytes of UTF-8. */
 #define REPL_WIRE_NAME_MAX 255u
 #define REPL_WIRE_TEXT_MAX 4096u
@@ -86,6 +90,10 @@ typedef enum {
     REPL_WIRE_DATA = 23,
     REPL_WIRE_DIGESTS = 24,
     REPL_WIRE_DIGEST_LIST = 25,
+    REPL_WIRE_KEY = 26,
+    REPL_WIRE_KEY_HEADER = 27,
+    REPL_WIRE_MAKE = 28,
+    REPL_WIRE_MADE = 29,
 
     REPL_WIRE_STATUS = 32,
     REPL_WIRE_CONTROL = 33,

@@ -21,6 +21,8 @@ fuzzMessage(ReplWireType type, const GByteArray *payload)
     g_auto(ReplWireStatus) status = {0};
     g_autoptr(ReplWireChain) chain = NULL;
     g_autoptr(GArray) runs = NULL;
+    g_autoptr(GByteArray) header = NULL;
+    ReplWireMade made;
     ReplWireRange range;
     ReplWireVerb verb;
     const guint8 *bytes;
@@ -51,6 +53,12 @@ fuzzMessage(ReplWireType type, const GByteArray *payload)
         break;
     case REPL_WIRE_DIGEST_LIST:
         replWireDigestsRead(payload, &count, &err);
+        break;
+    case REPL_WIRE_KEY_HEADER:
+        header = replWireKeyRead(payload, &value, &err);
+        break;
+    case REPL_WIRE_MADE:
+        replWireMadeRead(payload, &made, &err);
         break;
     case REPL_WIRE_STATUS:
         replWireStatusRead(payload, &status, &err);

@@ -14,7 +14,7 @@ import libvirt
 
 FLAG = 1 << 20
 HELLO, WELCOME, ERROR, PING, PONG, BYE, OK = range(1, 8)
-DESCRIBE, CHAIN, HOLD, CHECK, RUNS, RUN_LIST, READ, DATA, DIGESTS, DIGEST_LIST = range(16, 26)
+DESCRIBE, CHAIN, HOLD, CHECK, RUNS, RUN_LIST, READ, DATA, DIGESTS, DIGEST_LIST, KEY, KEY_HEADER, MAKE, MADE = range(16, 30)
 STATUS, CONTROL = 32, 33
 PULL, PUSH = 1, 2
 
@@ -136,7 +136,12 @@ class Layer:
         f = self.facts
         return (text(f["volume"]) + text(f["pool"]) + text(f["pool_uuid"])
                 + struct.pack(">QQQQQ", 1, f["ino"], f["size"], 10**18, 10**18) + text(f["format"]) + text(f["backing"])
-                + struct.pack(">BIIQQQQ", 0, 0, 0, min(f["size"], 1 << 40), f["virtual"], 0, 0) + text(None))
+                + struct.pack(">BIIQQQQ", self.flags(), 0, 0, min(f["size"], 1 << 40), f["virtual"], 0, 0)
+                + text(f.get("usage")) + (text(f["on_demand"]) + struct.pack(">II", 0, 0) if "on_demand" in f else b""))
+
+    def flags(self):
+        """Encrypted when it has a key; made on demand by that action."""
+        return (1 if self.facts.get("usage") else 0) | (8 if "on_demand" in self.facts else 0)
 
     def read(self, offset, length):
         with open(self.path, "rb") as f:
@@ -179,8 +184,11 @@ class Holder(Session):
         if kind in (HOLD, CHECK):
             return frame(OK, b"", ident)
         layer, offset, length = struct.unpack(">IQI", payload)
+        if kind == MAKE:
+            return frame(MADE, struct.pack(">QQ", 7, os.stat(self.layers[layer].path).st_size), ident)
         if kind == RUNS:
-            size = self.layers[layer].facts["size"]
+            facts = self.layers[layer].facts
+            size = os.stat(self.layers[layer].path).st_size if "on_demand" in facts else facts["size"]
             return frame(RUN_LIST, struct.pack(">QIQQ", (1 << 64) - 1, 1, offset, size - offset), ident)
         if kind == READ:
             data = self.layers[layer].read(offset, length)

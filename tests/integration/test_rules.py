@@ -6,9 +6,10 @@ import stat
 
 import libvirt
 import pytest
-from harness import crypt, images, xmlio
+from harness import crypt, images, net, xmlio
 from harness.crypt import Key
 from harness.pools import Pool, code, wait_until
+from harness.remote import serving, three_places
 from test_images import iso_image
 
 INVALID = libvirt.VIR_ERR_OPERATION_INVALID
@@ -280,6 +281,23 @@ def test_keys(host, chained):
     host.restart()
     for volume in target.volumes():
         assert key.uuid in host.ok("vol-dumpxml", volume, target.name)
+
+
+def test_keys_across_hosts(new_host):
+    """The same usage and value must be on both hosts: tried there before anything is converted, mended by two commands."""
+    here = new_host().start()
+    there = serving(new_host(listen=("tcp",))).start()
+    with three_places((here, there, net.Link(there, here))) as (near, far, behind):
+        volume = near.chain()
+        own = Key(here, usage="ims/default")
+        result = far.try_replicate(near, volume, encryption="default")
+        assert result.rc and all(word in result.err for word in ("ims/default", "secret-define", "secret-set-value"))
+        key = Key(there, usage="ims/default")
+        result = far.try_replicate(near, volume, encryption="default")
+        assert result.rc and f"secret-set-value {key.uuid}" in result.err and behind.volumes() == []
+        key.set(own.value)
+        far.replicate(near, volume, encryption="default")
+        assert crypt.opens(behind.file(volume), own.value)
 
 
 def test_configuration(new_host):

@@ -6,7 +6,8 @@ import struct
 
 import libvirt
 import pytest
-from harness import images, wire
+from harness import crypt, images, wire
+from harness.crypt import Key
 from harness.pools import Pool, wait_until
 from harness.remote import serving
 
@@ -108,6 +109,50 @@ def test_liars(maker, pushing, shelf, name):
     assert result is None or result[0] in ("failed", "refused", "cancelled"), result
     assert wait_until(lambda: nothing_left(pool, os.path.basename(shelf)), 60), pool.staging()
     assert host.ok("pool-list")
+
+
+def test_made_on_demand(maker, pushing, shelf):
+    """Whose size is an estimate until it is made."""
+    host, pool = maker
+    assert pushing([wire.Layer(shelf, on_demand="decrypt", size=1)]) == ("completed", None)
+    assert images.file_digest(pool.file(os.path.basename(shelf))) == images.file_digest(shelf)
+
+
+MADE_LIES = {
+    "no-key": {wire.KEY: lambda i, p: wire.frame(wire.ERROR, struct.pack(">I", 1) + wire.text("no"), i)},
+    "no-header": {wire.KEY: lambda i, p: wire.frame(wire.KEY_HEADER, struct.pack(">QI", 1 << 20, 4096) + b"LUKS" * 1024, i)},
+    "absurd-header": {wire.KEY: lambda i, p: wire.frame(wire.KEY_HEADER, struct.pack(">QI", 1 << 60, 4) + b"LUKS", i)},
+    "short-header": {wire.KEY: lambda i, p: wire.frame(wire.KEY_HEADER, struct.pack(">QI", 1 << 20, 1 << 30) + b"LUKS", i)},
+    "absurd-size": {wire.MAKE: lambda i, p: wire.frame(wire.MADE, struct.pack(">QQ", 7, 1 << 61), i)},
+    "half-an-answer": {wire.MAKE: lambda i, p: wire.frame(wire.MADE, b"1234", i)},
+}
+
+
+@pytest.mark.parametrize("lie", MADE_LIES)
+def test_liars_who_make_on_demand(maker, pushing, shelf, lie):
+    host, pool = maker
+    with_key = {} if wire.MAKE in MADE_LIES[lie] else {"usage": Key(host).usage}
+    result = pushing([wire.Layer(shelf, on_demand="encrypt", **with_key)], MADE_LIES[lie])
+    assert result is None or result[0] in ("failed", "refused"), result
+    assert wait_until(lambda: nothing_left(pool, os.path.basename(shelf)), 60), pool.staging()
+
+
+def test_not_encrypted_as_it_was_said_to_be(maker, pushing, shelf):
+    """The header is a good one, and the layer that comes is plain."""
+    host, pool = maker
+    key = Key(host)
+    images.create(pool.file("tiny.qcow2"), "64K")
+    pool.refresh()
+    other = Pool(host, "other", region="cn-east-2")
+    other.replicate(pool, "tiny.qcow2", target=key.target())
+    with crypt.header(other.file("tiny.qcow2")) as luks:
+        luks.seek(0)
+        data = luks.read()
+    good = struct.pack(">QI", len(data), 260096) + data[:260096]
+    result = pushing([wire.Layer(shelf, on_demand="encrypt", usage=key.usage)],
+                     {wire.KEY: lambda i, p: wire.frame(wire.KEY_HEADER, good, i)})
+    assert result[0] == "failed" and "was said to be" in result[1], result
+    assert wait_until(lambda: nothing_left(pool, os.path.basename(shelf)), 60), pool.staging()
 
 
 def test_an_endless_stream_is_cut_off(maker, pushing, shelf):

@@ -148,8 +148,13 @@ memorySourceNew(void)
                                   .identity = {1, 2, LAYER_BYTES, 4, 5},
                                   .format = REPL_FORMAT_QCOW2,
                                   .size_bytes = LAYER_BYTES};
-    self->facts = (ReplSourceFacts){"beijing",    SAMPLE_UUID, &self->label, "web.qcow2", self->image,
-                                    &self->layer, 1,           NULL,         0,           NULL};
+    self->facts = (ReplSourceFacts){.pool = "beijing",
+                                    .poolUuid = SAMPLE_UUID,
+                                    .label = &self->label,
+                                    .volume = "web.qcow2",
+                                    .image = self->image,
+                                    .layers = &self->layer,
+                                    .layerCount = 1};
     return self;
 }
 

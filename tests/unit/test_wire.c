@@ -166,6 +166,9 @@ testChain(void)
     g_assert_cmpint(b->format, ==, REPL_FORMAT_QCOW2);
     g_assert_true(b->encrypted && !b->compressed);
     g_assert_true(b->exact == a->exact);
+    g_assert_cmpstr(b->onDemand, ==, "rekey");
+    g_assert_cmpuint(b->lostSnapshots, ==, 2);
+    g_assert_cmpuint(b->lostBitmaps, ==, 1);
     g_assert_cmpstr(read->image->name, ==, "web");
     g_assert_cmpint(read->image->type, ==, REPL_IMAGE_TYPE_DATA_DISK);
 }
@@ -244,6 +247,8 @@ testCut(void)
         for (gint length = payload->len; length >= 0; length--) {
             g_autoptr(ReplWireChain) chain = NULL;
             g_autoptr(GArray) runs = NULL;
+            g_autoptr(GByteArray) header = NULL;
+            ReplWireMade made;
 
             if (length == (gint)payload->len - 1)
                 continue;
@@ -253,10 +258,41 @@ testCut(void)
                    (type == REPL_WIRE_RUN_LIST && (runs = replWireRunsRead(payload, &value, NULL))) ||
                    (type == REPL_WIRE_DATA && replWireDataRead(payload, &range, &bytes, NULL) == 0) ||
                    (type == REPL_WIRE_DIGEST_LIST && replWireDigestsRead(payload, &count, NULL)) ||
+                   (type == REPL_WIRE_KEY_HEADER && (header = replWireKeyRead(payload, &value, NULL))) ||
+                   (type == REPL_WIRE_MADE && replWireMadeRead(payload, &made, NULL) == 0) ||
                    (type == REPL_WIRE_STATUS && replWireStatusRead(payload, &status, NULL) == 0) ||
                    (type == REPL_WIRE_CONTROL && replWireControlRead(payload, &verb, &value, NULL) == 0);
             g_assert_false(read);
         }
+    }
+}
+
+/* A header that is larger than any, or than it says itself, and an action that the record does not know. */
+static void
+testMade(void)
+{
+    g_autoptr(GByteArray) good = samplePayload(REPL_WIRE_KEY_HEADER);
+    g_autoptr(GByteArray) large = g_byte_array_new();
+    g_autoptr(GByteArray) header = NULL;
+    g_autoptr(ReplWireChain) chain = sampleChain(2);
+    guint64 header_bytes;
+
+    header = replWireKeyRead(good, &header_bytes, NULL);
+    g_assert_cmpmem(header->data, header->len, "LUKS", 4);
+    g_assert_cmpuint(header_bytes, ==, 1 << 20);
+    g_byte_array_set_size(large, REPL_WIRE_KEY_BYTES_MAX + 1);
+    for (guint i = 0; i < 3; i++) {
+        static const guint64 sizes[] = {3, REPL_WIRE_KEY_HEADER_MAX + 1, REPL_WIRE_KEY_HEADER_MAX};
+        g_autoptr(GByteArray) bytes = replWireKeyBytes(i < 2 ? header : large, sizes[i]);
+
+        g_assert_null(replWireKeyRead(bytes, &header_bytes, NULL));
+    }
+    g_free(((ReplWireLayer *)chain->layers->pdata[1])->onDemand);
+    ((ReplWireLayer *)chain->layers->pdata[1])->onDemand = g_strdup("melt");
+    {
+        g_autoptr(GByteArray) bytes = replWireChainBytes(chain);
+
+        g_assert_null(replWireChainRead(bytes, NULL));
     }
 }
 
@@ -343,6 +379,7 @@ main(int argc, char **argv)
     g_test_add_func("/wire/chain/names", testBadNames);
     g_test_add_func("/wire/cut", testCut);
     g_test_add_func("/wire/runs", testRuns);
+    g_test_add_func("/wire/made", testMade);
     g_test_add_func("/wire/data", testDataSum);
     g_test_add_func("/wire/status", testStatus);
     g_test_add_func("/wire/error", testError);

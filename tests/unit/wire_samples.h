@@ -47,6 +47,11 @@ sampleChain(guint layers)
         layer->backingFormat = REPL_FORMAT_QCOW2;
         layer->encrypted = TRUE;
         layer->exact = i > 0;
+        if (i > 0) {
+            layer->onDemand = g_strdup("rekey");
+            layer->lostSnapshots = 2;
+            layer->lostBitmaps = 1;
+        }
         layer->snapshotCount = 3;
         layer->allocated_bytes = 65536;
         layer->virtualSize_bytes = 1 << 30;
@@ -85,6 +90,14 @@ sampleData(gsize length)
     return data;
 }
 
+static inline GByteArray *
+sampleKey(void)
+{
+    g_autoptr(GByteArray) header = g_byte_array_append(g_byte_array_new(), (const guint8 *)"LUKS", 4);
+
+    return replWireKeyBytes(header, 1 << 20);
+}
+
 /* The payload of a good message, NULL where @type has none of its own. */
 static inline GByteArray *
 samplePayload(guint type)
@@ -92,6 +105,7 @@ samplePayload(guint type)
     static const ReplWireWelcome welcome = {1, (char *)SAMPLE_UUID, (char *)"host b"};
     static const ReplWireRange range = {3, 1 << 20, 65536};
     static const ReplWireRun run[] = {{0, 65536}, {131072, 65536}};
+    static const ReplWireMade made = {77, 1 << 21};
     static const guint8 digests[2 * REPL_WIRE_DIGEST_BYTES] = {1, 2, 3};
     g_auto(ReplWireHello) hello = sampleHello();
     g_auto(ReplWireStatus) status = sampleStatus();
@@ -117,6 +131,10 @@ samplePayload(guint type)
         return sampleData(300);
     case REPL_WIRE_DIGEST_LIST:
         return replWireDigestsBytes(digests, 2);
+    case REPL_WIRE_KEY_HEADER:
+        return sampleKey();
+    case REPL_WIRE_MADE:
+        return replWireMadeBytes(&made);
     case REPL_WIRE_STATUS:
         return replWireStatusBytes(&status);
     case REPL_WIRE_CONTROL:
