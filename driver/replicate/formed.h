@@ -5,7 +5,7 @@
  * Out:   a source (endpoint/source.h) of the image as it will be: its chain is planned when it is described, and a layer is
  *        converted when the host that makes the replica asks for it. What the request leaves as it is passes through.
  * Owner: as of every source; the source within is taken over. Converted layers are partial files of the job in this host's
- *        own home, number N for layer N once it is whole: they outlive the source, so that a transfer goes on inside a layer
+ *        own home, with the number of the plan's step once they are whole: they outlive the source, so that a transfer goes on inside a layer
  *        after a restart. Whoever has the job drops them at its end.
  * Lock:  none but what a source has: one thread at a time, but for cancel.
  *
