@@ -5,7 +5,7 @@ import os
 
 import libvirt
 import pytest
-from harness import images, net, xmlio
+from harness import crypt, images, net, xmlio
 from harness.host import STOCK
 from harness.pools import Pool, code, wait_until
 from harness.remote import RemotePool, serving, three_places, uri
@@ -210,6 +210,19 @@ def test_encrypted_on_the_way(places):
     with open(near.file("plain.qcow2"), "rb") as f, open(behind.file("plain.qcow2"), "rb") as g:
         f.seek(MIB)
         assert f.read(4096) not in g.read()
+
+
+def test_encrypted_on_the_way_here(places):
+    """A plain image of the other host is encrypted where it arrives; which key opens one there, it cannot tell."""
+    near, far, behind = places
+    images.create(behind.file("plain.qcow2"), size="8M")
+    images.write_random(behind.file("plain.qcow2"), 0, 4 * MIB, seed=3)
+    behind.refresh()
+    near.replicate(far, "plain.qcow2", name="here.qcow2", encryption="default")
+    key = crypt.secret_value(near.host, "ims/default")
+    crypt.assert_judged(crypt.layers(behind.file("plain.qcow2")), crypt.layers(near.file("here.qcow2"), key))
+    far.replicate(near, "here.qcow2", name="there.qcow2")
+    assert code(near.refusal(far, "there.qcow2", encryption="none", name="x.qcow2")) == libvirt.VIR_ERR_NO_SECRET
 
 
 def test_verified_by_reading_back(places):
