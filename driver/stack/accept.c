@@ -94,11 +94,11 @@ replSubmissionDescription(const ReplSubmission *r, const ReplImage *of)
     return g_strdup_printf(_("Replicated from region %s, image %s"), r->source->label->name, of->id);
 }
 
-/* The source's, if it has one of its own; else what the replica is called. */
+/* The source's, if it has one beside its volume's; else what the replica is called. */
 static const char *
 replSubmissionDisplayName(const ReplSubmission *r, const char *volume, const ReplImage *of)
 {
-    if (of->name)
+    if (of->name && !g_str_equal(of->name, volume))
         return of->name;
     return r->request->name && g_str_equal(volume, r->volume) ? r->request->name : volume;
 }

@@ -64,3 +64,38 @@ def test_keys_bind(host, new_pool):
     assert "Key:             ims/again" in client.ok(host, "show", "secret.qcow2")
     assert client.run(host, "keys", "bind", "secret.qcow2", "ims/wrong").rc == 1
     assert "Key:             ims/again" in client.ok(host, "show", "secret.qcow2")
+
+
+def test_new_key_slot_and_fast_create(host, new_pool):
+    """--rekey slot: another key in front of the same ciphertext; --fast-create: marked, and shown."""
+    pool = new_pool("cn-keys-2")
+    for usage in ("ims/old", "ims/new"):
+        client.ok(host, "keys", "create", usage)
+    images.create(pool.file("plain.qcow2"), "4M")
+    images.write(pool.file("plain.qcow2"), [(0, 1 << 20, 7)])
+    pool.refresh()
+    client.ok(host, "copy", "plain.qcow2", "--to", "cn-keys-2", "--encrypt", "ims/old", "--name", "old.qcow2", "--fast-create")
+    client.ok(host, "copy", "old.qcow2", "--to", "cn-keys-2", "--encrypt", "ims/new", "--rekey", "slot", "--name", "new.qcow2")
+    old, new = client.listing(host, "show", "old.qcow2"), client.listing(host, "show", "new.qcow2")
+    assert old["fastCreate"] and (old["keyUsage"], new["keyUsage"]) == ("ims/old", "ims/new")
+    files = []
+    for name in ("old.qcow2", "new.qcow2"):
+        with open(pool.file(name), "rb") as f:
+            files.append(f.read())
+    assert files[0] != files[1] and files[0][-65536:] == files[1][-65536:]
+
+
+def test_full_machine(host, new_pool):
+    """A system disk with members goes to another region as one; none takes the members off."""
+    here, there = new_pool("cn-set-1"), new_pool("cn-set-2")
+    for name in ("system.qcow2", "data.qcow2"):
+        images.create(here.file(name), "4M")
+    here.refresh()
+    client.ok(host, "set", "system.qcow2", "--type", "full-machine", "--member", "data.qcow2")
+    assert client.listing(host, "show", "cn-set-1:system.qcow2")["members"] == ["data.qcow2"]
+    assert "full machine" in client.fails(host, "copy", "system.qcow2", "--to", "cn-set-1").replace("-", " ")
+    client.ok(host, "copy", "system.qcow2", "--to", "cn-set-2")
+    assert there.volumes() == ["data.qcow2", "system.qcow2"]
+    assert client.listing(host, "show", "cn-set-2:system.qcow2")["members"] == ["data.qcow2"]
+    client.ok(host, "set", "cn-set-1:system.qcow2", "--type", "system-disk", "--member", "none")
+    assert client.listing(host, "show", "cn-set-1:system.qcow2").get("members", []) == []

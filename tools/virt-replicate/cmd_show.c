@@ -43,15 +43,16 @@ replShowSource(const virtReplicationImage *image)
                                  image->sourceID ? image->sourceID : "-"));
 }
 
-static char *
-replShowKey(ReplClient *client, const virtReplicationImage *image)
+/* People know keys by usage: found where the image names its key by UUID alone, and there is such a key. */
+static void
+replShowFindKey(ReplClient *client, virtReplicationImage *image)
 {
     g_autoptr(virSecret) secret = NULL;
 
     if (image->keyUsage || !image->keyUUID)
-        return g_strdup(image->keyUsage);
+        return;
     secret = replClientSecrets(client) ? virSecretLookupByUUIDString(client->secrets, image->keyUUID) : NULL;
-    return g_strdup(secret && virSecretGetUsageID(secret) ? virSecretGetUsageID(secret) : image->keyUUID);
+    image->keyUsage = secret ? g_strdup(virSecretGetUsageID(secret)) : NULL;
 }
 
 static void
@@ -107,7 +108,7 @@ replShowVerified(const virtReplicationImage *image)
 }
 
 static void
-replShowPrint(ReplClient *client, const virtReplicationImage *image)
+replShowPrint(const virtReplicationImage *image)
 {
     g_autofree char *size = replSizeText(image->bytes);
     g_autofree char *capacity = replSizeText(image->capacity);
@@ -122,7 +123,7 @@ replShowPrint(ReplClient *client, const virtReplicationImage *image)
     replShowTake(_("Size:"), g_strdup_printf(_("%s, of %s as a guest sees it"), size, capacity));
     replShowLine(_("Format:"), image->format);
     replShowLine(_("Description:"), image->description);
-    replShowTake(_("Key:"), replShowKey(client, image));
+    replShowLine(_("Key:"), image->keyUsage ? image->keyUsage : image->keyUUID);
     if (image->fastCreate)
         replShowLine(_("Laid out:"), _("for fast creation"));
     replShowSource(image);
@@ -139,6 +140,7 @@ replShowRun(ReplClient *client, int argc G_GNUC_UNUSED, char **argv)
 
     if (!image)
         return replClientFail();
+    replShowFindKey(client, image);
     if (client->json) {
         g_autoptr(JsonBuilder) json = json_builder_new();
 
@@ -146,7 +148,7 @@ replShowRun(ReplClient *client, int argc G_GNUC_UNUSED, char **argv)
         replJsonPrint(json);
         return REPL_EXIT_DONE;
     }
-    replShowPrint(client, image);
+    replShowPrint(image);
     return REPL_EXIT_DONE;
 }
 
