@@ -54,7 +54,7 @@ def slow(ends, **options):
 
 
 def jobs_of(target):
-    return glob.glob(target.file(".replication/jobs/*"))
+    return [path for path in glob.glob(target.file(".replication/jobs/*")) if not path.endswith(".new")]
 
 
 def assert_clean(host, target):
