@@ -74,19 +74,28 @@ replEndedIsBehind(const ReplJobRecord *record, int dirFd, const char *volume, gu
     return FALSE;
 }
 
+/* Whether the record shows the job that made the image, as completed: a later verification shows itself there. */
+static gboolean
+replEndedIsShown(const ReplImage *image)
+{
+    const ReplJobInfo *info = image->job;
+    const ReplStep *first = info && info->steps->len > 0 ? g_ptr_array_index(info->steps, 0) : NULL;
+
+    return info && info->state == REPL_JOB_COMPLETED && (!first || first->action != REPL_STEP_VERIFY);
+}
+
 int
 replEndedForget(ReplStaging *staging, int dirFd, const char *volume, GError **err)
 {
     g_autoptr(GError) unread = NULL;
     g_autoptr(ReplImage) image = replRecordLoad(staging, volume, &unread);
-    gboolean done = image && image->job && image->job->state == REPL_JOB_COMPLETED;
     g_autoptr(GPtrArray) records = NULL;
     struct stat st;
     guint i;
 
     /* Other volumes are spared the look at all jobs: they are no replicas, or their jobs' records say that they have
      * completed. */
-    if ((!unread && (!image || !image->source.id || done)) ||
+    if ((!unread && (!image || !image->source.id || replEndedIsShown(image))) ||
         fstatat(dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return 0;
     if (!(records = replJobRecordList(staging, NULL, err)))
