@@ -252,18 +252,17 @@ replChainOpen(const ReplPoolSet *set, const ReplPoolDir *pool, const char *volum
 }
 
 ReplChain *
-replChainOfFiles(const ReplPoolDir *pool, const char *const *volumes, const ReplFormat *formats,
-                 const int *fds, guint count, GError **err)
+replChainOfFiles(const ReplPoolDir *pool, const ReplChainFile *files, guint count, GError **err)
 {
     g_autoptr(ReplChain) chain = g_new0(ReplChain, 1);
     guint i;
 
     chain->layers = g_ptr_array_new_with_free_func(replLayerFree);
     for (i = 0; i < count; i++) {
-        ReplLayer *layer = replChainAppend(chain, pool, volumes[i], fds[i]);
+        ReplLayer *layer = replChainAppend(chain, pool, files[i].volume, files[i].fd);
 
-        layer->format = formats[i];
-        layer->backingVolume = i + 1 < count ? g_strdup(volumes[i + 1]) : NULL;
+        layer->format = files[i].format;
+        layer->backingVolume = files[i].isBase || i + 1 == count ? NULL : g_strdup(files[i + 1].volume);
     }
     for (i = 0; i < count; i++) {
         ReplLayer *layer = g_ptr_array_index(chain->layers, i);

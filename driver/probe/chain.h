@@ -54,12 +54,19 @@ typedef struct {
 ReplChain *
 replChainOpen(const ReplPoolSet *set, const ReplPoolDir *pool, const char *volume, GError **err);
 
-/* The chain whose layers are the regular files @fds, @count of them, top first: copies of layers of @pool from elsewhere,
- * called @volumes, in @formats. Nothing is looked for by the names that their headers have. @fds are taken, also on
- * errors. NULL with @err set, as replChainOpen() says of headers. */
+/* A regular file that is a copy of a layer from elsewhere. */
+typedef struct {
+    const char *volume; /* as the layer is called there */
+    ReplFormat format;
+    int fd;
+    gboolean isBase; /* it stands on no other one */
+} ReplChainFile;
+
+/* The chain whose layers are @files, @count of them, top first, of @pool; of several disks (a full machine's) chain after
+ * chain. Nothing is looked for by the names that their headers have. The descriptors are taken, also on errors. NULL with
+ * @err set, as replChainOpen() says of headers. */
 ReplChain *
-replChainOfFiles(const ReplPoolDir *pool, const char *const *volumes, const ReplFormat *formats,
-                 const int *fds, guint count, GError **err);
+replChainOfFiles(const ReplPoolDir *pool, const ReplChainFile *files, guint count, GError **err);
 
 void
 replChainFree(ReplChain *chain);

@@ -83,15 +83,15 @@ static ReplChain *
 replScratchChainOf(const ReplSourceFacts *facts, const int *fds, GError **err)
 {
     g_autoptr(ReplPoolDir) pool = replPoolDirElsewhere(facts->poolUuid, facts->pool);
-    g_autofree const char **volumes = g_new0(const char *, facts->layerCount);
-    g_autofree ReplFormat *formats = g_new0(ReplFormat, facts->layerCount);
+    g_autofree ReplChainFile *files = g_new0(ReplChainFile, facts->layerCount);
     guint i;
 
-    for (i = 0; i < facts->layerCount; i++) {
-        volumes[i] = facts->layers[i].volume;
-        formats[i] = facts->layers[i].format;
-    }
-    return replChainOfFiles(pool, volumes, formats, fds, facts->layerCount, err);
+    for (i = 0; i < facts->layerCount; i++)
+        files[i] = (ReplChainFile){.volume = facts->layers[i].volume,
+                                   .format = facts->layers[i].format,
+                                   .fd = fds[i],
+                                   .isBase = i + 1 == facts->layerCount || replSourceIsTop(facts, i + 1)};
+    return replChainOfFiles(pool, files, facts->layerCount, err);
 }
 
 const ReplChain *

@@ -2,7 +2,8 @@
 """Full machines between hosts: one job, all or none, as between regions of one host."""
 
 import pytest
-from harness import images, machines, net, xmlio
+from harness import crypt, images, machines, net, xmlio
+from harness.crypt import Key
 from harness.machines import DISKS, LAYERS, assert_same, members, nothing_left, statuses
 from harness.pools import Pool, wait_until
 from harness.remote import RemotePool, serving, three_places, uri
@@ -131,3 +132,18 @@ def test_other_disks_than_asked_for(places):
         refused = target.host.virsh("vol-create", target.name, f.name)
     assert refused.rc != 0 and "has other disks now" in refused.err
     assert "available" not in statuses(there).values()
+
+
+def test_converted_where_it_arrives(places):
+    """Each disk by itself: encrypted with one key, flattened, and the raw one as qcow2."""
+    source, target, here, there = ends(places, "pull")
+    key = Key(there.host)
+    target.replicate(source, "web.qcow2", target=key.target())
+    for volume in DISKS:
+        crypt.compare(crypt.layers(here.file(volume)), crypt.layers(there.file(volume), key.value))
+        there.host.ok("vol-delete", volume, there.name, "--delete-snapshots")
+    target.replicate(source, "web.qcow2", snapshots="flatten")
+    assert there.volumes() == sorted(DISKS)
+    for volume in DISKS[:2]:
+        images.compare(here.file(volume), there.file(volume))
+        assert len(images.layers(there.file(volume))) == 1
