@@ -128,9 +128,11 @@ replContentTry(const ReplContentSearch *search, const char *volume, gboolean byC
 static int
 replContentFind(const ReplContentSearch *search, ReplPresent *present, GError **err)
 {
-    g_autoptr(GPtrArray) names =
-        search->ask->sized(search->ask->opaque, search->facts->layers[search->index].size_bytes);
+    g_autoptr(GPtrArray) names = replPresentSized(search->ask, search->target->dir,
+                                                  search->facts->layers[search->index].size_bytes, err);
 
+    if (!names)
+        return -1;
     for (gboolean byContent = FALSE; byContent <= TRUE; byContent++) {
         for (guint i = 0; i < names->len; i++) {
             int rc = replContentTry(search, g_ptr_array_index(names, i), byContent, present, err);

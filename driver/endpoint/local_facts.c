@@ -179,16 +179,6 @@ replLocalAskProceed(void *opaque, guint64 bytes, GError **err)
     return ask->look->proceed ? ask->look->proceed(ask->look->opaque, bytes, err) : 0;
 }
 
-static GPtrArray *
-replLocalAskSized(void *opaque, guint64 size_bytes)
-{
-    const ReplLocalTarget *target = ((ReplLocalAsk *)opaque)->target;
-    g_autoptr(ReplGraph) graph =
-        replGraphScan(replServiceCache(), target->set, target->dir, REPL_GRAPH_CLOSED, NULL);
-
-    return graph ? replGraphSized(graph, target->dir, size_bytes) : g_ptr_array_new_with_free_func(g_free);
-}
-
 /* From the base up, disk by disk. */
 static int
 replLocalFindPresent(ReplLocalAsk *asker, ReplSource *source, ReplPresent *present, GError **err)
@@ -197,7 +187,8 @@ replLocalFindPresent(ReplLocalAsk *asker, ReplSource *source, ReplPresent *prese
                                 .usable = replLocalAskUsable,
                                 .proceed = replLocalAskProceed,
                                 .opaque = asker,
-                                .sized = replLocalAskSized};
+                                .cache = replServiceCache(),
+                                .set = asker->target->set};
     const ReplChain *chain = replSourceChain(source);
     gboolean missing = FALSE;
     guint i;
@@ -225,18 +216,6 @@ replLocalFindPresent(ReplLocalAsk *asker, ReplSource *source, ReplPresent *prese
 }
 
 static gboolean
-replLocalAnyPresent(const ReplPresent *present, guint count)
-{
-    guint i;
-
-    for (i = 0; i < count; i++) {
-        if (present[i].volume)
-            return TRUE;
-    }
-    return FALSE;
-}
-
-static gboolean
 replLocalAskStops(void *opaque)
 {
     const ReplLocalAsk *ask = opaque;
@@ -250,32 +229,37 @@ static int
 replLocalFindFar(ReplLocalAsk *ask, ReplSource *source, const ReplSourceFacts *facts, ReplPresent *present,
                  GError **err)
 {
+    const ReplPresentAsk sized = {
+        .usable = replLocalAskUsable, .opaque = ask, .cache = replServiceCache(), .set = ask->target->set};
     const ReplLocalFar far = {.source = source,
                               .facts = facts,
                               .dir = ask->target->dir,
-                              .sized = replLocalAskSized,
-                              .usable = replLocalAskUsable,
+                              .ask = &sized,
                               .stop = replLocalAskStops,
                               .opaque = ask};
 
     return replLocalFarPresent(&far, ask->look->contents, ask->closely, present, err);
 }
 
+/* Tells of each layer that was found whether nothing needs it so far. */
 static int
 replLocalPresentAreImages(const ReplLocalTarget *target, ReplPresent *present, guint count, GError **err)
 {
-    g_autoptr(ReplGraph) graph =
-        replGraphScan(replServiceCache(), target->set, target->dir, REPL_GRAPH_RECENTLY, err);
+    g_autoptr(ReplGraph) graph = NULL;
     guint i;
 
-    for (i = 0; graph && i < count; i++) {
-        if (present[i].volume) {
-            g_autoptr(GPtrArray) overlays = replGraphDependents(graph, target->dir, present[i].volume);
+    for (i = 0; i < count; i++) {
+        g_autoptr(GPtrArray) overlays = NULL;
 
-            present[i].isImage = overlays->len == 0;
-        }
+        if (!present[i].volume)
+            continue;
+        if (!graph &&
+            !(graph = replGraphScan(replServiceCache(), target->set, target->dir, REPL_GRAPH_RECENTLY, err)))
+            return -1;
+        overlays = replGraphDependents(graph, target->dir, present[i].volume);
+        present[i].isImage = overlays->len == 0;
     }
-    return graph ? 0 : -1;
+    return 0;
 }
 
 int
@@ -307,8 +291,7 @@ replLocalPresent(ReplTarget *base, ReplSource *source, const ReplPresentLook *lo
                                                  : replLocalFindFar(&ask, source, facts, present, err);
     if (ask.conn)
         replVirt.ObjectUnref(ask.conn);
-    if (rc < 0 ||
-        (replLocalAnyPresent(present, count) && replLocalPresentAreImages(target, present, count, err) < 0)) {
+    if (rc < 0 || replLocalPresentAreImages(target, present, count, err) < 0) {
         replPresentClear(present, count);
         return -1;
     }

@@ -221,13 +221,16 @@ static int
 replFarFind(const ReplLocalFar *far, guint layer, const char *below, gboolean contents, gboolean *closely,
             ReplPresent *present, GError **err)
 {
-    g_autoptr(GPtrArray) names = far->sized(far->opaque, far->facts->layers[layer].size_bytes);
+    g_autoptr(GPtrArray) names =
+        replPresentSized(far->ask, far->dir, far->facts->layers[layer].size_bytes, err);
 
+    if (!names)
+        return -1;
     for (guint i = 0; i < names->len; i++) {
         const char *name = g_ptr_array_index(names, i);
         int rc;
 
-        if (!far->usable(far->opaque, name))
+        if (!far->ask->usable(far->ask->opaque, name))
             continue;
         if ((rc = replFarTry(far, layer, below, name, contents, closely, &present->was, err)) < 0)
             return -1;

@@ -21,7 +21,7 @@ replLocalTargetOpen(ReplLocalTarget *target, GError **err)
         return -1;
     }
     if (!target->set)
-        target->set = replRegionsSet();
+        target->set = replRegionsSet(NULL);
     if (!(target->dir = replPoolSetFindUuid(target->set, target->journal->targetUuidstr))) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"),
                      target->region->name);

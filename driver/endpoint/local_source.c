@@ -50,7 +50,7 @@ replLocalSourceOpen(ReplLocalSource *source, GError **err)
                      source->poolUuid);
         return -1;
     }
-    source->set = replRegionsSet();
+    source->set = replRegionsSet(NULL);
     if (!(dir = replPoolSetFindUuid(source->set, source->poolUuid))) {
         replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is not active"),
                      source->region->name);

@@ -12,16 +12,14 @@
 #pragma once
 
 #include "endpoint/target.h"
+#include "probe/present.h"
 
 typedef struct {
     ReplSource *source;
     const ReplSourceFacts *facts;
     const ReplPoolDir *dir;
 
-    /* Names of volumes whose files have so many bytes; the caller frees them. */
-    GPtrArray *(*sized)(void *opaque, guint64 size_bytes);
-    /* Whether a volume may be used at all, and be told about. */
-    gboolean (*usable)(void *opaque, const char *volume);
+    const ReplPresentAsk *ask; /* how sizes are known, and what may be used and told about */
     /* Whether to end. */
     gboolean (*stop)(void *opaque);
     void *opaque;

@@ -62,7 +62,9 @@ ReplSource *
 replEndpointSourceOf(const ReplJobRecord *record)
 {
     ReplSource *source =
-        replEndpointOfKind(record->sourcePoolUuid, record->sourceVolume, record->request->sourceIs);
+        record->sourceIsHere
+            ? NULL
+            : replEndpointOfKind(record->sourcePoolUuid, record->sourceVolume, record->request->sourceIs);
     g_autoptr(GPtrArray) members = g_ptr_array_new();
     guint i;
 
@@ -81,7 +83,9 @@ replEndpointTarget(ReplJournal *journal, ReplHolding *holding)
     ReplTarget *target = NULL;
     GSList *at;
 
-    for (at = replEndpointKinds; at && !target; at = at->next)
-        target = ((const ReplEndpointKind *)at->data)->target(journal, holding);
+    for (at = journal->record->targetPool ? replEndpointKinds : NULL; at && !target; at = at->next)
+        target = ((const ReplEndpointKind *)at->data)->target
+                     ? ((const ReplEndpointKind *)at->data)->target(journal, holding)
+                     : NULL;
     return target ? target : replLocalTargetNew(journal, holding);
 }

@@ -15,7 +15,8 @@
 typedef struct {
     /* Makes the source if the volume is of this kind, or returns NULL. Opens nothing yet. */
     ReplSource *(*source)(const char *poolUuid, const char *volume, ReplSourceIs is);
-    /* The same for the target of the job of @journal; both arguments are borrowed and outlive it. */
+    /* The same for the target of the job of @journal, which is on another host; both arguments are borrowed and outlive it. NULL: no
+     * target is of this kind. */
     ReplTarget *(*target)(ReplJournal *journal, ReplHolding *holding);
 } ReplEndpointKind;
 

@@ -86,7 +86,7 @@ GPtrArray *
 replFindImages(const char *id, const char *regionName)
 {
     GPtrArray *found = g_ptr_array_new_with_free_func(replFoundImageFree);
-    g_autoptr(ReplPoolSet) set = regionName ? replRegionsSetOf(regionName) : replRegionsSet();
+    g_autoptr(ReplPoolSet) set = replRegionsSet(regionName);
 
     replFindRecorded(found, set, id);
     if (found->len == 0)

@@ -98,7 +98,7 @@ replGuardScan(const ReplRegion *region, const ReplPoolSet *set, const ReplPoolDi
 int
 replGuardDependents(const ReplRegion *region, const char *volume, GError **err)
 {
-    g_autoptr(ReplPoolSet) set = replRegionsSet();
+    g_autoptr(ReplPoolSet) set = replRegionsSet(NULL);
     const ReplPoolDir *dir;
     g_autoptr(ReplGraph) graph = replGuardScan(region, set, &dir, err);
     g_autoptr(GPtrArray) dependents = NULL;
@@ -135,7 +135,7 @@ replGuardLayerFree(gpointer opaque)
 static GPtrArray *
 replGuardOrphans(const ReplRegion *region, const char *volume, GError **err)
 {
-    g_autoptr(ReplPoolSet) set = replRegionsSet();
+    g_autoptr(ReplPoolSet) set = replRegionsSet(NULL);
     const ReplPoolDir *dir;
     g_autoptr(ReplGraph) graph = replGuardScan(region, set, &dir, err);
     g_autoptr(GPtrArray) orphans = NULL;

@@ -70,7 +70,7 @@ replListedCompare(gconstpointer a, gconstpointer b)
 static int
 replListingLook(const ReplRegion *region, GArray *list, GError **err)
 {
-    g_autoptr(ReplPoolSet) set = replRegionsSet();
+    g_autoptr(ReplPoolSet) set = replRegionsSet(NULL);
     g_autoptr(ReplGraph) graph =
         replGraphScan(replServiceCache(), set, region->dir, REPL_GRAPH_RECENTLY, err);
     guint i;
@@ -138,7 +138,7 @@ replListedHolds(const ReplListed *listed, const ReplGraphNode *node)
 static int
 replListingPlace(const ReplRegion *region, GArray *list, GError **err)
 {
-    g_autoptr(ReplPoolSet) set = replRegionsSet();
+    g_autoptr(ReplPoolSet) set = replRegionsSet(NULL);
     g_autoptr(ReplGraph) graph =
         replGraphScan(replServiceCache(), set, region->dir, REPL_GRAPH_RECENTLY, err);
     int changed = 0;

@@ -126,7 +126,7 @@ replOverviewCompareShared(gconstpointer a, gconstpointer b)
 static void
 replOverviewAddShared(const ReplRegion *region, ReplOverview *overview)
 {
-    g_autoptr(ReplPoolSet) set = replRegionsSetOf(region->label->name);
+    g_autoptr(ReplPoolSet) set = replRegionsSet(region->label->name);
     guint i;
 
     for (i = 0; i < set->pools->len; i++) {

@@ -34,7 +34,7 @@ replQuotaOf(const char *poolUuid)
 static int
 replQuotaUsage(const ReplRegion *region, ReplAmounts *usage, GError **err)
 {
-    g_autoptr(ReplPoolSet) set = replRegionsSet();
+    g_autoptr(ReplPoolSet) set = replRegionsSet(NULL);
     const ReplPoolDir *dir = replPoolSetFindUuid(set, region->uuidstr);
     g_autoptr(ReplGraph) graph = NULL;
 

@@ -15,7 +15,7 @@ replRebindTry(const ReplRegion *region, const char *volume, const char *uuid, GE
 {
     g_autoptr(ReplConfig) config = replServiceConfig();
     const ReplConvertLimits limits = {config->helperTime_s, config->helperMemory_bytes};
-    g_autoptr(ReplPoolSet) set = replRegionsSetOf(region->label->name);
+    g_autoptr(ReplPoolSet) set = replRegionsSet(region->label->name);
     const ReplPoolDir *dir = replPoolSetFindUuid(set, region->uuidstr);
     g_autoptr(ReplChain) chain = NULL;
     g_autoptr(ReplSecretBuf) value = NULL;

@@ -130,7 +130,7 @@ static int
 replShareCheckOffer(const ReplRegion *region, const char *volume, const char *project, GError **err)
 {
     g_autoptr(ReplImage) image = replViewImage(region, volume, err);
-    g_autoptr(ReplPoolSet) set = replRegionsSetOf(region->label->name);
+    g_autoptr(ReplPoolSet) set = replRegionsSet(region->label->name);
     g_autoptr(ReplChain) chain = NULL;
     const ReplPoolDir *dir;
 

@@ -27,12 +27,6 @@ replStandingClear(ReplStanding *standing)
     *standing = (ReplStanding){0};
 }
 
-static ReplDisk
-replStandingDisk(const ReplFileLook *look)
-{
-    return look->isRegular && look->identity.size_bytes == 0 ? REPL_DISK_EMPTY : REPL_DISK_CONTENT;
-}
-
 /* Loads the record and tells what it says. */
 static ReplSays
 replStandingSays(ReplStaging *staging, const char *volume, ReplImage **record)
@@ -167,7 +161,7 @@ replStandingFind(const ReplRegion *region, const ReplStandingRecords *records, c
                  const ReplFileLook *look, ReplStanding *standing)
 {
     ReplStaging *staging = records->staging;
-    ReplDisk disk = replStandingDisk(look);
+    ReplDisk disk = look->isRegular && look->identity.size_bytes == 0 ? REPL_DISK_EMPTY : REPL_DISK_CONTENT;
     ReplUse use = replStandingUse(region, volume, standing);
     ReplSays says = REPL_SAYS_NOTHING;
     gboolean unread = FALSE;

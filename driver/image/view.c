@@ -51,7 +51,7 @@ replViewFileEqual(gconstpointer a, gconstpointer b)
 static ReplImageType
 replViewLook(const ReplRegion *region, const char *volume)
 {
-    g_autoptr(ReplPoolSet) set = replRegionsSetOf(region->label->name);
+    g_autoptr(ReplPoolSet) set = replRegionsSet(region->label->name);
     g_autoptr(ReplChain) chain = NULL;
     const ReplPoolDir *dir = replPoolSetFindUuid(set, region->uuidstr);
     ReplImageType type = REPL_IMAGE_TYPE_UNKNOWN;
@@ -94,14 +94,6 @@ replViewMakeId(const ReplRegion *region, const char *volume, const ReplFileLook 
     return replImageDerivedId(region->uuid, volume, look->identity.ino, look->born_ns);
 }
 
-static ReplImage *
-replViewDerive(const ReplRegion *region, const char *volume, const ReplFileLook *look)
-{
-    g_autofree char *id = replViewMakeId(region, volume, look);
-
-    return replImageNew(id);
-}
-
 char *
 replViewDerivedId(const ReplRegion *region, const char *volume)
 {
@@ -139,28 +131,21 @@ replViewAddPlan(const ReplRegion *region, ReplHolding *holding, ReplJobInfo *inf
     info->after.bytes += adds.bytes;
 }
 
-/* Shows the job itself instead of the job in the image's record, which is as old as the job's last write. A
- * layer on its way shows the job that makes it. */
+/* Takes @info over. */
 static void
-replViewAddJob(const ReplRegion *region, const ReplStanding *standing, ReplImage *image)
+replViewSetJob(ReplImage *image, ReplJobInfo *info)
 {
-    if (!standing->info)
-        return;
     replJobInfoFree(image->job);
-    image->job = replJobInfoCopy(standing->info);
-    if (standing->holding)
-        replViewAddPlan(region, standing->holding, image->job);
+    image->job = info;
 }
 
-/* The job that verifies or heals the image now; NULL: none. Such a job makes nothing: the image stays
- * available. Call this before the record is read: a job that has ended by then is in the record. */
-static ReplJobInfo *
-replViewCheck(const ReplRegion *region, const char *volume)
+static void
+replViewAddCheck(ReplImage *image, ReplJob *check)
 {
-    g_autoptr(ReplJob) check = replChecksFind(region->uuidstr, volume);
-    g_autoptr(ReplJobInfo) info = check ? replJobInfo(check) : NULL;
+    g_autoptr(ReplJobInfo) info = replJobInfo(check);
 
-    return info && !replJobStateIsEnded(info->state) ? g_steal_pointer(&info) : NULL;
+    if (!replJobStateIsEnded(info->state))
+        replViewSetJob(image, g_steal_pointer(&info));
 }
 
 /* @deep: look into the guest's data for the type of an image, if it is not known yet. */
@@ -170,18 +155,27 @@ replViewMake(const ReplRegion *region, const ReplStandingRecords *records, const
 {
     g_auto(ReplStanding) standing = {0};
     g_autoptr(ReplImage) image = NULL;
-    g_autoptr(ReplJobInfo) check = replViewCheck(region, volume);
+    /* Before the record is read: a job that has ended by then is in it. */
+    g_autoptr(ReplJob) check = replChecksFind(region->uuidstr, volume);
 
     replStandingFind(region, records, volume, look, &standing);
-    if (!(image = g_steal_pointer(&standing.record)))
-        image = replViewDerive(region, volume, look);
-    image->status = standing.state.status;
-    image->reason = replStateReason(standing.state.because, volume);
-    replViewAddJob(region, &standing, image);
-    if (check) {
-        replJobInfoFree(image->job);
-        image->job = g_steal_pointer(&check);
+    if (!(image = g_steal_pointer(&standing.record))) {
+        g_autofree char *id = replViewMakeId(region, volume, look);
+
+        image = replImageNew(id);
     }
+    image->status = standing.state.status;
+    if (image->status != REPL_IMAGE_AVAILABLE)
+        image->reason = replStateReason(standing.state.because, volume);
+    /* The job in the record is as old as its last write: show the job itself. A layer on its way shows the one that
+     * makes it. One that verifies or heals makes nothing: the image stays available. */
+    if (standing.info) {
+        replViewSetJob(image, replJobInfoCopy(standing.info));
+        if (standing.holding)
+            replViewAddPlan(region, standing.holding, image->job);
+    }
+    if (check)
+        replViewAddCheck(image, check);
     if (image->type == REPL_IMAGE_TYPE_UNKNOWN && image->status == REPL_IMAGE_AVAILABLE)
         image->type = replViewKind(region, volume, &look->identity, deep);
     /* What cannot be looked at (an encrypted disk) counts as what most images are. */
@@ -279,7 +273,7 @@ replViewSnapshots(const ReplRegion *region, const char *volume, const ReplImage 
     if (fstatat(region->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
         !(head = replGraphCacheHead(replServiceCache(), region->dir, volume, &st, NULL)) || !head->backing)
         return g_new0(char *, 1);
-    set = replRegionsSetOf(region->label->name);
+    set = replRegionsSet(region->label->name);
     if (!(dir = replPoolSetFindUuid(set, region->uuidstr)))
         return g_new0(char *, 1);
     return replChainNames(replServiceCache(), set, dir, volume);
@@ -305,7 +299,7 @@ replViewImageXml(const ReplRegion *region, const char *volume, char **secret)
 int
 replViewUsage(const ReplRegion *region, ReplAmounts *usage)
 {
-    g_autoptr(ReplPoolSet) set = replRegionsSet();
+    g_autoptr(ReplPoolSet) set = replRegionsSet(NULL);
     const ReplPoolDir *dir = replPoolSetFindUuid(set, region->uuidstr);
     g_autoptr(GError) err = NULL;
     g_autoptr(ReplGraph) graph = NULL;

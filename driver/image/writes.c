@@ -72,10 +72,14 @@ replWritesEnd(const ReplRegion *region, const char *volume, gboolean fresh, gboo
 gboolean
 replWritesMayHit(const ReplRegion *region, const char *volume)
 {
-    g_autofree char *key = replWritesKey(region, volume);
+    g_autofree char *key = NULL;
+    const ReplWrites *writes;
     REPL_GUARD(&replWritesLock);
-    const ReplWrites *writes = replWrites ? g_hash_table_lookup(replWrites, key) : NULL;
 
+    if (!replWrites || g_hash_table_size(replWrites) == 0)
+        return FALSE;
+    key = replWritesKey(region, volume);
+    writes = g_hash_table_lookup(replWrites, key);
     return writes && writes->calls > writes->fresh;
 }
 

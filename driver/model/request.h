@@ -151,5 +151,12 @@ replVerbToString(ReplVerb verb);
 int
 replVerbFromString(const char *str);
 
+/* Whether it asks for the image to be verified or healed. */
+static inline gboolean
+replVerbIsCheck(ReplVerb verb)
+{
+    return verb == REPL_VERB_VERIFY || verb == REPL_VERB_HEAL;
+}
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplRequest, replRequestFree)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplUpdate, replUpdateFree)

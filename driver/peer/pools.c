@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "peer/reserve.h"
 #include "virt/access.h"
+#include "virt/below.h"
 
 ReplLock replPoolsChange = REPL_LOCK_INIT;
 ReplDefs *replPoolsDefs;
@@ -76,6 +77,14 @@ replPoolsKnownByName(const char *name)
             return known;
     }
     return NULL;
+}
+
+gboolean
+replPeerPoolsHas(const unsigned char *uuid)
+{
+    REPL_GUARD(&replPoolsLock);
+
+    return replPoolsKnown(uuid) != NULL;
 }
 
 ReplPeerPoolEntry *
@@ -289,6 +298,7 @@ replPoolsAdd(ReplPeerPool *pool, gboolean persistent, gboolean autostart)
     known->autostart = autostart;
     REPL_GUARD(&replPoolsLock);
     g_hash_table_insert(replPoolsAll, g_strdup(pool->def->uuid), known);
+    replBelowCountPeers(g_hash_table_size(replPoolsAll));
     return known;
 }
 
@@ -301,6 +311,7 @@ replPoolsDrop(ReplPeerKnown *known)
 
     replLockTake(&replPoolsLock);
     g_hash_table_steal_extended(replPoolsAll, uuid, (gpointer *)&key, &gone);
+    replBelowCountPeers(g_hash_table_size(replPoolsAll));
     replLockDrop(&replPoolsLock);
     replPeerKnownFree(gone);
 }

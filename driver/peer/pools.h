@@ -41,6 +41,9 @@ replPeerPoolsStart(const char *configDir, const char *runDir, const char *allowe
 void
 replPeerPoolsAllow(const char *allowed);
 
+gboolean
+replPeerPoolsHas(const unsigned char *uuid);
+
 /* NULL: there is none; nothing is reported. */
 ReplPeerPoolEntry *
 replPeerPoolsFind(const unsigned char *uuid);

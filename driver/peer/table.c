@@ -8,14 +8,6 @@
 #include "peer/lists.h"
 #include "peer/tableparts.h"
 
-gboolean
-replPeerTableHas(const unsigned char *uuid)
-{
-    g_autoptr(ReplPeerPoolEntry) entry = replPeerPoolsFind(uuid);
-
-    return entry != NULL;
-}
-
 const ReplVirtStorageDriver replPeerTable = {
     .name = "storage-replication-peers",
     .storagePoolLookupByName = replPeerLookupName,

@@ -13,7 +13,3 @@
 
 /* All entries that concern one pool or volume; those for lists and new definitions are NULL (lists.h). */
 extern const ReplVirtStorageDriver replPeerTable;
-
-/* Whether the pool is of type region; sends nothing to a peer. */
-gboolean
-replPeerTableHas(const unsigned char *uuid);

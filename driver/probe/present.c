@@ -14,7 +14,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "probe/backing.h"
-#include "probe/cache.h"
+#include "probe/graph.h"
 #include "store/files.h"
 #include "store/imagelock.h"
 
@@ -172,14 +172,23 @@ replSearchTry(ReplSearch *search, const char *volume, gboolean byContent, GError
     return ret > 0 ? replSearchIsStill(search, volume, &st) : ret;
 }
 
+GPtrArray *
+replPresentSized(const ReplPresentAsk *ask, const ReplPoolDir *target, guint64 size_bytes, GError **err)
+{
+    g_autoptr(ReplGraph) graph = NULL;
+
+    if (!ask || !ask->cache)
+        return replDirList(target->dirFd, replIsVolumeName, err);
+    graph = replGraphScan(ask->cache, ask->set, target, REPL_GRAPH_CLOSED, err);
+    return graph ? replGraphSized(graph, target, size_bytes) : NULL;
+}
+
 /* Candidates by stat alone, one of the layer's own name first. */
 static GPtrArray *
 replSearchCandidates(const ReplSearch *search, GError **err)
 {
-    const ReplPresentAsk *ask = search->ask;
-    g_autoptr(GPtrArray) names = ask && ask->sized
-                                     ? ask->sized(ask->opaque, search->layer->st.st_size)
-                                     : replDirList(search->target->dirFd, replIsVolumeName, err);
+    g_autoptr(GPtrArray) names =
+        replPresentSized(search->ask, search->target, search->layer->st.st_size, err);
     g_autoptr(GPtrArray) candidates = g_ptr_array_new_with_free_func(g_free);
     guint i;
 

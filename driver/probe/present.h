@@ -10,6 +10,7 @@
 #pragma once
 
 #include "model/image.h"
+#include "probe/cache.h"
 #include "probe/chain.h"
 #include "qcow2/same.h"
 
@@ -23,10 +24,15 @@ typedef struct {
     /* Before each @bytes that are read: 0 to go on, or -1 with @err set, which ends the search. */
     int (*proceed)(void *opaque, guint64 bytes, GError **err);
     void *opaque;
-    /* The names of the volumes of the target whose files have @size_bytes bytes, of char *, where that is known without a
-     * look at each; the caller frees it. NULL: all are looked at. */
-    GPtrArray *(*sized)(void *opaque, guint64 size_bytes);
+    /* Of the graph (probe/graph.h) that tells which volumes have the size of a layer. Cache NULL: all are looked at. */
+    ReplGraphCache *cache;
+    const ReplPoolSet *set;
 } ReplPresentAsk;
+
+/* The names of the volumes of @target whose files have @size_bytes bytes, or could have; of char *, the caller frees it. NULL with
+ * @err set. */
+GPtrArray *
+replPresentSized(const ReplPresentAsk *ask, const ReplPoolDir *target, guint64 size_bytes, GError **err);
 
 /* Looks for layer @index of @chain among the volumes of @target. @below is the volume of the target
  * that the next lower layer was found as, NULL for a layer without one. Candidates are the files of equal

@@ -53,15 +53,6 @@ replLeasesMakeHostId(void)
     replLeasesId = g_strdup_printf("%.8s-%.4s-5%.3s-8%.3s-%.12s", sum, sum + 8, sum + 12, sum + 15, sum + 18);
 }
 
-static const char *
-replLeasesHostId(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    pthread_once(&once, replLeasesMakeHostId);
-    return replLeasesId;
-}
-
 /* Called with the lock held. */
 static void
 replLeasesRenew(void)
@@ -141,13 +132,15 @@ replLeasesRunThread(void)
 int
 replLeasesHold(const char *poolUuid, ReplStaging *staging, GError **err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     REPL_GUARD(&replLeasesLock);
     ReplLeaseEntry *entry;
     ReplLease *lease;
 
     replLeasesRunThread();
     if (!(entry = g_hash_table_lookup(replLeases, poolUuid))) {
-        if (!(lease = replLeaseTake(staging, replLeasesHostId(), err)))
+        pthread_once(&once, replLeasesMakeHostId);
+        if (!(lease = replLeaseTake(staging, replLeasesId, err)))
             return -1;
         entry = g_new0(ReplLeaseEntry, 1);
         entry->lease = lease;

@@ -188,32 +188,15 @@ replRegionTwin(const char *uuidstr, const char *path)
     return g_strdup(region ? region->name : other);
 }
 
-/* Opens the directory of an active pool. */
-static ReplPoolDir *
-replRegionOpenDir(ReplRegion *region, const char *path)
-{
-    g_autoptr(GError) err = NULL;
-    g_autoptr(ReplPoolDir) dir = replPoolDirNew(region->uuidstr, region->name, path, region->label, &err);
-    g_autofree char *other = NULL;
-
-    if (!dir) {
-        replWarn("The folder of region pool '%s' cannot be opened: %s", region->name, err->message);
-        region->unread = TRUE;
-        return NULL;
-    }
-    if (replTwinsTakeDir(dir, replRegionIsThere, &other))
-        return g_steal_pointer(&dir);
-    replWarn("Region pool '%s' has the same directory as region pool %s: it is left alone", region->name,
-             other);
-    return NULL;
-}
-
 ReplRegion *
 replRegionOfUuid(const unsigned char *uuid)
 {
     g_autoptr(ReplRegion) region = NULL;
     g_autoptr(ReplLabel) label = NULL;
+    g_autoptr(ReplPoolDir) dir = NULL;
+    g_autoptr(GError) err = NULL;
     g_autofree char *path = NULL;
+    g_autofree char *other = NULL;
     gboolean active = FALSE;
 
     if (!replRegionLabels || replLabelsCount(replRegionLabels) == 0 ||
@@ -225,8 +208,17 @@ replRegionOfUuid(const unsigned char *uuid)
     region->label = g_steal_pointer(&label);
     if (!replRegionLocate(uuid, &region->name, &path, &active))
         return NULL;
-    if (active && path)
-        region->dir = replRegionOpenDir(region, path);
+    if (!active || !path)
+        return g_steal_pointer(&region);
+    if (!(dir = replPoolDirNew(region->uuidstr, region->name, path, region->label, &err))) {
+        replWarn("The folder of region pool '%s' cannot be opened: %s", region->name, err->message);
+        region->unread = TRUE;
+    } else if (replTwinsTakeDir(dir, replRegionIsThere, &other)) {
+        region->dir = g_steal_pointer(&dir);
+    } else {
+        replWarn("Region pool '%s' has the same directory as region pool %s: it is left alone", region->name,
+                 other);
+    }
     return g_steal_pointer(&region);
 }
 
@@ -347,38 +339,20 @@ replRegionOfVol(virStorageVolPtr vol)
     return replRegionOfPool(pool);
 }
 
-typedef struct {
-    ReplPoolSet *set;
-    const char *region; /* NULL: any */
-} ReplRegionGather;
-
-static void
-replRegionAddTo(const unsigned char *uuid, const ReplLabel *label, gboolean persistent, void *opaque)
-{
-    ReplRegionGather *gather = opaque;
-    g_autoptr(ReplRegion) region = NULL;
-
-    (void)persistent;
-    if (gather->region && !g_str_equal(gather->region, label->name))
-        return;
-    if ((region = replRegionOfUuid(uuid)) && region->dir)
-        replPoolSetAdd(gather->set, replPoolDirRef(region->dir));
-}
-
 ReplPoolSet *
-replRegionsSetOf(const char *name)
+replRegionsSet(const char *name)
 {
-    ReplRegionGather gather = {replPoolSetNew(), name};
+    ReplPoolSet *set = replPoolSetNew();
+    g_autoptr(GPtrArray) uuids = replRegionLabels ? replLabelsOf(replRegionLabels, name) : NULL;
+    guint i;
 
-    if (replRegionLabels)
-        replLabelsEach(replRegionLabels, replRegionAddTo, &gather);
-    return gather.set;
-}
+    for (i = 0; uuids && i < uuids->len; i++) {
+        g_autoptr(ReplRegion) region = replRegionOfUuid(g_ptr_array_index(uuids, i));
 
-ReplPoolSet *
-replRegionsSet(void)
-{
-    return replRegionsSetOf(NULL);
+        if (region && region->dir)
+            replPoolSetAdd(set, replPoolDirRef(region->dir));
+    }
+    return set;
 }
 
 ReplStaging *

@@ -70,13 +70,10 @@ replRegionTransit(virStoragePoolPtr pool, GError **err);
 virStoragePoolPtr
 replPoolOfVol(virStorageVolPtr vol);
 
-/* All active region pools of this host: what guards have to look at. */
+/* The active pools of the region @name: where a chain may lead to. NULL: of all regions of this host, which is what guards
+ * have to look at. */
 ReplPoolSet *
-replRegionsSet(void);
-
-/* Those of the region @name: where a chain may lead to. */
-ReplPoolSet *
-replRegionsSetOf(const char *name);
+replRegionsSet(const char *name);
 
 /* The directory of any active pool of files of this host, whether it has a label or not; the caller's reference. NULL with @err
  * set: VIR_ERR_NO_STORAGE_POOL, VIR_ERR_OPERATION_INVALID when it is not active or has no directory. */

@@ -142,7 +142,7 @@ checkPrepare(ReplJob *job, void *opaque, GError **err)
     }
     if (checkLease(check, region, err) < 0)
         return -1;
-    check->set = replRegionsSetOf(region->label->name);
+    check->set = replRegionsSet(region->label->name);
     if (!(dir = replPoolSetFindUuid(check->set, region->uuidstr)) ||
         !(check->chain = replChainOpen(check->set, dir, check->volume, err)) ||
         replChainLock(check->chain, err) < 0 || checkUnused(check, err) < 0)

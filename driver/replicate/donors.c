@@ -151,9 +151,9 @@ donorLayers(const ReplChain *chain)
 GHashTable *
 replDonorsFind(const ReplRegion *region, const char *volume, GError **err)
 {
-    g_autoptr(ReplPoolSet) set = replRegionsSet();
+    g_autoptr(ReplPoolSet) set = replRegionsSet(NULL);
     const ReplPoolDir *dir = replPoolSetFindUuid(set, region->uuidstr);
-    g_autoptr(ReplPoolSet) own = replRegionsSetOf(region->label->name);
+    g_autoptr(ReplPoolSet) own = replRegionsSet(region->label->name);
     const ReplPoolDir *ownDir = replPoolSetFindUuid(own, region->uuidstr);
     g_autoptr(ReplChain) chain = ownDir ? replChainOpen(own, ownDir, volume, err) : NULL;
     g_autoptr(ReplConn) conn = replVirt.GetConnectStorage();

@@ -157,7 +157,7 @@ healAskPool(ReplHeal *heal, const ReplPoolDir *pool, const ReplImage *own)
 static void
 healFindDonors(ReplHeal *heal)
 {
-    g_autoptr(ReplPoolSet) set = replRegionsSet();
+    g_autoptr(ReplPoolSet) set = replRegionsSet(NULL);
     guint i;
 
     heal->own = replRecordLoad(heal->staging, heal->broken->volume, NULL);

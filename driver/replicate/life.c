@@ -393,12 +393,6 @@ replReplicationDescribe(ReplJob *job, void *opaque)
                            record->sourcePool, replication->replica, record->targetRegion);
 }
 
-static void
-replReplicationRelease(void *opaque)
-{
-    replReplicationFree(opaque);
-}
-
 static const ReplJobOps replReplicationOps = {
     .prepare = replReplicationPrepare,
     .run = replReplicationRun,
@@ -410,7 +404,7 @@ static const ReplJobOps replReplicationOps = {
     .record = replReplicationRecord,
     .ended = replReplicationEnded,
     .describe = replReplicationDescribe,
-    .release = replReplicationRelease,
+    .release = (void (*)(void *))replReplicationFree,
 };
 
 /* Notes that this job makes the volume from now on. */

@@ -30,25 +30,12 @@ replPinningTakeRoute(const ReplReplication *replication, GError **err)
     return 0;
 }
 
-static gboolean
-replPinningIsImage(const ReplJobRecord *record, const char *volume)
-{
-    guint i;
-
-    for (i = 0; i < record->members->len; i++) {
-        const ReplJobMember *member = g_ptr_array_index(record->members, i);
-
-        if (g_str_equal(member->sourceVolume, volume))
-            return TRUE;
-    }
-    return g_str_equal(record->sourceVolume, volume);
-}
-
 /* @uuid and @pool: of the pool that the layer lies in. */
 static void
 replPinningSource(const ReplJobRecord *record, const char *uuid, const char *pool, const char *volume)
 {
-    gboolean isImage = g_strcmp0(uuid, record->sourcePoolUuid) == 0 && replPinningIsImage(record, volume);
+    gboolean isImage =
+        g_strcmp0(uuid, record->sourcePoolUuid) == 0 && replJobRecordReadsImage(record, volume);
 
     replPinsAdd(replServicePins(), uuid, pool, volume, record->id, isImage ? REPL_PIN_SOURCE : REPL_PIN_BASE,
                 isImage ? NULL : record->sourceVolume);

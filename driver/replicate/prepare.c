@@ -68,23 +68,6 @@ replPrepareOpen(const ReplReplication *replication, ReplPrepared *prepared, GErr
     return 0;
 }
 
-/* The source's layers, with what the target says of them; borrows from @prepared. */
-static ReplPlanLayer *
-replPrepareLayers(const ReplPrepared *prepared)
-{
-    guint count = prepared->facts->layerCount;
-    ReplPlanLayer *layers = g_memdup2(prepared->facts->layers, count * sizeof(*layers));
-    gboolean canClone = replTargetCanClone(prepared->target, prepared->source);
-    guint i;
-
-    for (i = 0; i < count; i++) {
-        layers[i].canClone = canClone;
-        layers[i].presentAs = prepared->present[i].volume;
-        layers[i].presentIsImage = prepared->present[i].isImage;
-    }
-    return layers;
-}
-
 /* Layers that lie elsewhere are brought to the job's home in whole before they are converted (scratch.h). Where that is not
  * the target's file system, its space is not told. */
 static guint64
@@ -128,54 +111,55 @@ replPrepareFacts(const ReplReplication *replication, const ReplPrepared *prepare
     };
 }
 
-/* Checks that a shared image may still be shared: it is plain, and all of its layers belong to the owner's
- * project. (For an image on another host, that host checks it.) */
+/* A shared image may still be shared: it is plain, and all of its layers belong to the owner's project. (For an
+ * image on another host, that host checks it.) */
 static int
-replPrepareCheckShare(const ReplPrepared *prepared, const ReplTargetFacts *target, GError **err)
+replPrepareCheckShare(const ReplChain *chain, const ReplPlanFacts *facts, GError **err)
 {
-    const char *owner = prepared->facts->label->project;
-    const ReplChain *chain = replSourceChain(prepared->source);
+    const char *owner = facts->source.label->project;
+    gboolean shared = !facts->begun && owner && !facts->target.label->transit &&
+                      !g_str_equal(owner, facts->target.label->project);
 
-    if (!chain || !owner || target->label->transit || g_str_equal(owner, target->label->project))
-        return 0;
-    return replShareCheckChain(chain, owner, err);
+    return shared && chain ? replShareCheckChain(chain, owner, err) : 0;
 }
 
-/* Returns 0, -1 with @err set, or 1 when a closer look at the target may help against a shortage. */
+/* Looks at the target and plans. Returns 0, -1 with @err set, or 1 when a closer look may help against a shortage. */
 static int
-replPrepareMake(const ReplReplication *replication, ReplPrepared *prepared, GError **err)
+replPrepareOnce(const ReplReplication *replication, ReplPrepared *prepared, const ReplPresentLook *look,
+                GError **err)
 {
     g_autoptr(ReplConfig) config = replServiceConfig();
+    guint count = prepared->facts->layerCount;
+    g_autofree ReplPlanLayer *layers = g_memdup2(prepared->facts->layers, count * sizeof(*layers));
     g_auto(ReplTargetFacts) target = {0};
-    g_autofree ReplPlanLayer *layers = NULL;
     g_auto(ReplRefusal) refusal = {0};
+    gboolean canClone;
     ReplPlanFacts facts;
+    guint i;
 
-    if (replTargetGetFacts(prepared->target, &target, err) < 0)
+    /* A bundle is one file: no volume of the target can be reused for a layer in it. */
+    replPresentClear(prepared->present, count);
+    if ((replication->journal->record->request->bundle == REPL_BUNDLE_NONE &&
+         replTargetPresent(prepared->target, prepared->source, look, prepared->present, &prepared->closely,
+                           err) < 0) ||
+        replTargetGetFacts(prepared->target, &target, err) < 0)
         return -1;
-    layers = replPrepareLayers(prepared);
+    canClone = replTargetCanClone(prepared->target, prepared->source);
+    for (i = 0; i < count; i++) {
+        layers[i].canClone = canClone;
+        layers[i].presentAs = prepared->present[i].volume;
+        layers[i].presentIsImage = prepared->present[i].isImage;
+    }
     facts = replPrepareFacts(replication, prepared, &target);
     facts.layers = layers;
     facts.inRegionMax_bytes = config->maxSize_bytes;
     g_clear_pointer(&prepared->plan, replPlanFree);
     if ((prepared->plan = replPlanMake(&facts, &refusal)))
-        return facts.begun ? 0 : replPrepareCheckShare(prepared, &target, err);
+        return replPrepareCheckShare(replSourceChain(prepared->source), &facts, err);
     if (prepared->closely && refusal.kind >= REPL_REFUSE_QUOTA_IMAGES)
         return 1;
     replRefusalSetError(&refusal, &facts, err);
     return -1;
-}
-
-static int
-replPrepareLook(const ReplReplication *replication, ReplPrepared *prepared, const ReplPresentLook *look,
-                GError **err)
-{
-    /* A bundle is one file: no volume of the target can be reused for a layer in it. */
-    if (replication->journal->record->request->bundle != REPL_BUNDLE_NONE)
-        return 0;
-    replPresentClear(prepared->present, prepared->facts->layerCount);
-    return replTargetPresent(prepared->target, prepared->source, look, prepared->present, &prepared->closely,
-                             err);
 }
 
 int
@@ -186,13 +170,8 @@ replPreparePlan(const ReplReplication *replication, ReplPrepared *prepared, cons
     int rc;
 
     prepared->era = replClaimsEra(replication->journal->targetUuidstr);
-    if (replPrepareLook(replication, prepared, look, err) < 0)
-        return -1;
-    if ((rc = replPrepareMake(replication, prepared, err)) <= 0)
-        return rc;
-    return replPrepareLook(replication, prepared, &close, err) < 0
-               ? -1
-               : replPrepareMake(replication, prepared, err);
+    rc = replPrepareOnce(replication, prepared, look, err);
+    return rc <= 0 ? rc : replPrepareOnce(replication, prepared, &close, err);
 }
 
 int

@@ -101,14 +101,6 @@ replPreparedTake(ReplReplication *replication)
     return prepared;
 }
 
-/* Called with the lock held. */
-static void
-replPreparedCancel(const ReplPrepared *prepared)
-{
-    replSourceCancel(prepared->source);
-    replTargetCancel(prepared->target);
-}
-
 void
 replPreparedUse(ReplReplication *replication, ReplPrepared *prepared)
 {
@@ -117,8 +109,10 @@ replPreparedUse(ReplReplication *replication, ReplPrepared *prepared)
     replLockTake(&replication->lock);
     before = replication->prepared;
     replication->prepared = prepared;
-    if (prepared && replication->stopping)
-        replPreparedCancel(prepared);
+    if (prepared && replication->stopping) {
+        replSourceCancel(prepared->source);
+        replTargetCancel(prepared->target);
+    }
     replLockDrop(&replication->lock);
     replPreparedFree(before);
 }
@@ -128,8 +122,10 @@ replPreparedStop(ReplReplication *replication)
 {
     replLockTake(&replication->lock);
     replication->stopping = TRUE;
-    if (replication->prepared)
-        replPreparedCancel(replication->prepared);
+    if (replication->prepared) {
+        replSourceCancel(replication->prepared->source);
+        replTargetCancel(replication->prepared->target);
+    }
     replLockDrop(&replication->lock);
 }
 
@@ -141,27 +137,10 @@ replPreparedRest(ReplReplication *replication)
     replLockDrop(&replication->lock);
 }
 
-/* What the image that @step makes will be. */
-static void
-replPreparedShowImage(ReplReplication *replication, const ReplPrepared *prepared, const ReplPlanStep *step)
-{
-    ReplJobRecord *record = replication->journal->record;
-    const char *format = replFormatToString(step->format);
-    guint64 capacity_bytes = replPreparedLayer(prepared, step)->virtualSize_bytes;
-    ReplJobMember *member = step->disk > 0 ? g_ptr_array_index(record->members, step->disk - 1) : NULL;
-    char **noted = member ? &member->format : &record->format;
-
-    replLockTake(&replication->journal->lock);
-    *(member ? &member->capacity_bytes : &record->capacity_bytes) = capacity_bytes;
-    g_free(*noted);
-    *noted = g_strdup(format);
-    replLockDrop(&replication->journal->lock);
-    replHoldingSetForm(replReplicationHolding(replication, step->disk), capacity_bytes, format);
-}
-
 void
 replPreparedShow(ReplReplication *replication, const ReplPrepared *prepared)
 {
+    ReplJobRecord *record = replication->journal->record;
     ReplAmounts adds = prepared->plan->adds;
     guint i;
 
@@ -169,8 +148,19 @@ replPreparedShow(ReplReplication *replication, const ReplPrepared *prepared)
     replHoldingSetPlan(replication->holding, prepared->facts->layers[0].virtualSize_bytes, &adds);
     for (i = 0; i < prepared->plan->steps->len; i++) {
         const ReplPlanStep *step = replPreparedStep(prepared, i);
+        ReplJobMember *member = step->disk > 0 ? g_ptr_array_index(record->members, step->disk - 1) : NULL;
+        guint64 capacity_bytes = replPreparedLayer(prepared, step)->virtualSize_bytes;
+        const char *format = replFormatToString(step->format);
 
-        if (step->isImage)
-            replPreparedShowImage(replication, prepared, step);
+        if (!step->isImage)
+            continue;
+        replLockTake(&replication->journal->lock);
+        *(member ? &member->capacity_bytes : &record->capacity_bytes) = capacity_bytes;
+        g_free(member ? member->format : record->format);
+        *(member ? &member->format : &record->format) = g_strdup(format);
+        replLockDrop(&replication->journal->lock);
+        replHoldingSetForm(step->disk > 0 ? g_ptr_array_index(replication->members, step->disk - 1)
+                                          : replication->holding,
+                           capacity_bytes, format);
     }
 }

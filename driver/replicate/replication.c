@@ -117,24 +117,11 @@ replPhaseOfRecord(const ReplJobRecord *record)
     return REPL_PHASE_ENDED;
 }
 
-static int
-replReplicationTakeLease(const ReplReplication *replication, GError **err)
-{
-    const ReplJournal *journal = replication->journal;
-    g_autoptr(ReplStaging) home = NULL;
-
-    /* A job whose target is elsewhere has its record in this host's own folder: no other host works there, so
-     * no lease is needed. */
-    if (replBelowUuid(journal->targetUuid) != &replNext)
-        return 0;
-    if (!(home = replHomeOfUuid(journal->targetUuid, TRUE, err)))
-        return -1;
-    return replLeasesHold(journal->targetUuidstr, home, err);
-}
-
 int
 replReplicationLease(ReplReplication *replication, gboolean on, GError **err)
 {
+    const ReplJournal *journal = replication->journal;
+    g_autoptr(ReplStaging) home = NULL;
     gboolean was;
 
     replLockTake(&replication->lock);
@@ -144,10 +131,13 @@ replReplicationLease(ReplReplication *replication, gboolean on, GError **err)
     if (was == on)
         return 0;
     if (!on) {
-        replLeasesDrop(replication->journal->targetUuidstr);
+        replLeasesDrop(journal->targetUuidstr);
         return 0;
     }
-    if (replReplicationTakeLease(replication, err) == 0)
+    /* A job whose target is elsewhere has its record in this host's own folder: no other host works there, so
+     * no lease is needed. */
+    if (journal->record->targetPool || ((home = replHomeOfUuid(journal->targetUuid, TRUE, err)) &&
+                                        replLeasesHold(journal->targetUuidstr, home, err) == 0))
         return 0;
     replLockTake(&replication->lock);
     replication->leased = FALSE;

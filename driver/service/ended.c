@@ -12,30 +12,12 @@
 #include "store/record.h"
 #include "virt/report.h"
 
-static gboolean
-replEndedChange(ReplImage **image, void *opaque, GError **err)
-{
-    const ReplJobInfo *info = opaque;
-
-    (void)err;
-    if (!*image)
-        return FALSE;
-    replJobInfoFree((*image)->job);
-    (*image)->job = replJobInfoCopy(info);
-    if (info->state == REPL_JOB_COMPLETED) {
-        (*image)->status = REPL_IMAGE_AVAILABLE;
-        g_clear_pointer(&(*image)->setVolume, g_free);
-        g_clear_pointer(&(*image)->setId, g_free);
-    }
-    return TRUE;
-}
-
 static void
 replEndedShow(ReplStaging *images, const char *volume, ReplJobInfo *info)
 {
     g_autoptr(GError) err = NULL;
 
-    if (replRecordUpdate(images, volume, replEndedChange, info, &err) < 0)
+    if (replRecordNoteJob(images, volume, info, &err) < 0)
         replWarn("The record of '%s' cannot be written: %s", volume, err->message);
 }
 

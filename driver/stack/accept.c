@@ -7,10 +7,6 @@
  */
 #include "stack/submissionpriv.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include "image/quota.h"
 #include "peer/remote.h"
 #include "replicate/bundling.h"
@@ -27,19 +23,7 @@
 #include "virt/events.h"
 #include "virt/report.h"
 
-/* The requester must be allowed to make the layer. */
-static int
-replSubmissionMayMake(const ReplSubmission *r, const char *volume)
-{
-    g_autofree char *xml =
-        g_markup_printf_escaped("<volume><name>%s</name><capacity>0</capacity></volume>", volume);
-
-    return r->far ? replRemoteMayVol(r->conn, r->far, volume, replVirt.StorageVolCreateXMLEnsureACL)
-                  : replAccessNewVol(r->conn, r->target->uuid, xml, FALSE,
-                                     replVirt.StorageVolCreateXMLEnsureACL);
-}
-
-/* The job will make the layers, too. */
+/* The job will make the layers, too: the requester must be allowed to. */
 static int
 replSubmissionCheckMaking(const ReplSubmission *r, const ReplPlan *plan)
 {
@@ -47,6 +31,8 @@ replSubmissionCheckMaking(const ReplSubmission *r, const ReplPlan *plan)
 
     for (i = 0; i < plan->steps->len; i++) {
         const ReplPlanStep *step = g_ptr_array_index(plan->steps, i);
+        g_autofree char *xml =
+            g_markup_printf_escaped("<volume><name>%s</name><capacity>0</capacity></volume>", step->volume);
 
         /* What is pushed has its form already: nothing is to be written here that came in another one. */
         if (r->jobId && step->action == REPL_STEP_CONVERT && !step->convert.bundle) {
@@ -57,7 +43,11 @@ replSubmissionCheckMaking(const ReplSubmission *r, const ReplPlan *plan)
                 r->volume);
             return -1;
         }
-        if (!step->isImage && step->action != REPL_STEP_REUSE && replSubmissionMayMake(r, step->volume) < 0)
+        if (step->isImage || step->action == REPL_STEP_REUSE)
+            continue;
+        if ((r->far ? replRemoteMayVol(r->conn, r->far, step->volume, replVirt.StorageVolCreateXMLEnsureACL)
+                    : replAccessNewVol(r->conn, r->target->uuid, xml, FALSE,
+                                       replVirt.StorageVolCreateXMLEnsureACL)) < 0)
             return -1;
     }
     return 0;
@@ -82,18 +72,6 @@ replSubmissionCheckLayers(const ReplSubmission *r, const ReplSourceFacts *source
     return 0;
 }
 
-static char *
-replSubmissionDescription(const ReplSubmission *r, const ReplImage *of)
-{
-    if (r->request->description)
-        return g_strdup(r->request->description);
-    if (r->request->bundle == REPL_BUNDLE_YES)
-        return g_strdup_printf(_("Bundle of image %s of region %s"), r->image->id, r->source->label->name);
-    if (r->request->bundle == REPL_BUNDLE_INVENTORY)
-        return g_strdup_printf(_("Inventory of image %s of region %s"), r->image->id, r->source->label->name);
-    return g_strdup_printf(_("Replicated from region %s, image %s"), r->source->label->name, of->id);
-}
-
 /* The source's, if it has one beside its volume's; else what the replica is called. */
 static const char *
 replSubmissionDisplayName(const ReplSubmission *r, const char *volume, const ReplImage *of)
@@ -113,7 +91,17 @@ replSubmissionImage(const ReplSubmission *r, const char *id, const char *volume,
     image->type = of->type;
     image->typeIsSet = of->typeIsSet;
     image->name = g_strdup(replSubmissionDisplayName(r, volume, of));
-    image->description = replSubmissionDescription(r, of);
+    if (r->request->description)
+        image->description = g_strdup(r->request->description);
+    else if (r->request->bundle == REPL_BUNDLE_YES)
+        image->description =
+            g_strdup_printf(_("Bundle of image %s of region %s"), r->image->id, r->source->label->name);
+    else if (r->request->bundle == REPL_BUNDLE_INVENTORY)
+        image->description =
+            g_strdup_printf(_("Inventory of image %s of region %s"), r->image->id, r->source->label->name);
+    else
+        image->description =
+            g_strdup_printf(_("Replicated from region %s, image %s"), r->source->label->name, of->id);
     image->fastCreate = r->request->fastCreate;
     image->source.region = g_strdup(r->source->label->name);
     image->source.id = g_strdup(of->id);
@@ -138,6 +126,7 @@ replSubmissionRecord(const ReplSubmission *r, const char *imageId)
     record->sourceId = g_strdup(r->image->id);
     record->targetRegion = g_strdup(r->target->label->name);
     record->targetPoolUuid = g_strdup(r->target->uuidstr);
+    record->sourceIsHere = !r->distant;
     record->targetPool = r->far ? g_strdup(r->target->name) : NULL;
     record->volume = g_strdup(r->replica);
     record->imageId = g_strdup(imageId);
@@ -176,48 +165,22 @@ replSubmissionReplication(const ReplSubmission *r)
     return replication;
 }
 
-typedef struct {
-    const ReplSubmission *r;
-    const char *volume;
-    const char *id;
-} ReplSubmissionKeep;
-
-static gboolean
-replSubmissionKeepId(ReplImage **image, void *opaque, GError **err)
-{
-    const ReplSubmissionKeep *keep = opaque;
-    const ReplRegion *source = keep->r->source;
-    struct stat st;
-
-    if (*image)
-        return FALSE;
-    if (fstatat(source->dir->dirFd, keep->volume, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot look at volume '%s' of pool '%s'"), keep->volume,
-                           source->name);
-        return FALSE;
-    }
-    *image = replImageNew(keep->id);
-    return TRUE;
-}
-
 /* The replica refers to its source by the source's id. An image without a record has an id made from its
  * file, which may change: so such a source gets a record with the id. */
 static int
 replSubmissionKeepSource(const ReplSubmission *r, GError **err)
 {
     g_autoptr(ReplStaging) staging = r->distant ? NULL : replRegionStaging(r->source, TRUE, err);
-    ReplSubmissionKeep keep = {r, r->volume, r->image->id};
     guint i;
 
     if (r->distant)
         return 0;
-    if (!staging || replRecordUpdate(staging, keep.volume, replSubmissionKeepId, &keep, err) < 0)
+    if (!staging || replRecordNoteId(staging, r->source->dir->dirFd, r->volume, r->image->id, err) < 0)
         return -1;
     for (i = 0; r->members && i < r->members->len; i++) {
         const ReplSubmissionMember *member = g_ptr_array_index(r->members, i);
 
-        keep = (ReplSubmissionKeep){r, member->volume, member->image->id};
-        if (replRecordUpdate(staging, keep.volume, replSubmissionKeepId, &keep, err) < 0)
+        if (replRecordNoteId(staging, r->source->dir->dirFd, member->volume, member->image->id, err) < 0)
             return -1;
     }
     return 0;
@@ -226,10 +189,9 @@ replSubmissionKeepSource(const ReplSubmission *r, GError **err)
 /* Notes the plan in the job's record, so that the start of a planned job can compare it with a new plan.
  * Needs no lock: no other thread knows the replication yet. */
 static void
-replSubmissionNotePlan(ReplReplication *replication, const ReplPrepared *prepared)
+replSubmissionNotePlan(ReplReplication *replication, const ReplPrepared *prepared, const GPtrArray *steps)
 {
     ReplJobRecord *record = replication->journal->record;
-    g_autoptr(GPtrArray) steps = replPreparedSteps(prepared);
     guint i;
 
     for (i = 0; i < prepared->plan->steps->len; i++) {
@@ -250,41 +212,33 @@ replSubmissionNotePlan(ReplReplication *replication, const ReplPrepared *prepare
     replication->persisted = replPhaseOfRecord(record);
 }
 
-/* Takes the names of all images, the replica's own last. */
-static int
-replSubmissionTakeNames(const ReplSubmission *r, const ReplReplication *replication, ReplTarget *target,
-                        GError **err)
-{
-    g_autoptr(ReplImage) image = replHoldingImage(replication->holding);
-    guint i;
-
-    for (i = 0; i < replication->members->len; i++) {
-        const ReplSubmissionMember *member = g_ptr_array_index(r->members, i);
-        g_autoptr(ReplImage) of = replHoldingImage(g_ptr_array_index(replication->members, i));
-
-        if (replTargetAccept(target, r->pool, member->volume, member->placeholder, of, err) < 0)
-            return -1;
-    }
-    return replTargetAccept(target, r->pool, r->replica, r->placeholder, image, err);
-}
-
 /* Makes the job: pins its volumes, writes its record, then takes the replica's name in the target. */
 static int
 replSubmissionAccept(const ReplSubmission *r, ReplReplication *replication, const ReplPrepared *prepared,
                      ReplJob **job, GError **err)
 {
     g_autoptr(GPtrArray) steps = replPreparedSteps(prepared);
+    g_autoptr(ReplImage) image = replHoldingImage(replication->holding);
+    int rc = 0;
+    guint i;
 
     if (replPinningTakeRoute(replication, err) < 0)
         return -1;
     replPinningPlan(replication, prepared);
-    replSubmissionNotePlan(replication, prepared);
+    replSubmissionNotePlan(replication, prepared, steps);
     replPreparedShow(replication, prepared);
     if (replReplicationLease(replication, TRUE, err) < 0 || replSubmissionKeepSource(r, err) < 0 ||
         replJournalSave(replication->journal, err) < 0 ||
         replQuotaBegin(r->target, r->volume, &prepared->plan->adds, err) < 0)
         return -1;
-    if (replSubmissionTakeNames(r, replication, prepared->target, err) == 0)
+    /* The replica's own name is taken last. */
+    for (i = 0; i < replication->members->len && rc == 0; i++) {
+        const ReplSubmissionMember *member = g_ptr_array_index(r->members, i);
+        g_autoptr(ReplImage) of = replHoldingImage(g_ptr_array_index(replication->members, i));
+
+        rc = replTargetAccept(prepared->target, r->pool, member->volume, member->placeholder, of, err);
+    }
+    if (rc == 0 && replTargetAccept(prepared->target, r->pool, r->replica, r->placeholder, image, err) == 0)
         *job = replReplicationToJob(replication);
     replQuotaEnd(r->target);
     if (!*job)
@@ -323,7 +277,7 @@ replSubmissionPrepare(const ReplSubmission *r, ReplReplication *replication)
         replReport(g_steal_pointer(&err));
         return NULL;
     }
-    if (replBundlingCheckHave(r->request, &err) < 0) {
+    if (r->request->have->len > 0 && replBundlingCheckHave(r->request, &err) < 0) {
         replReport(g_steal_pointer(&err));
         return NULL;
     }

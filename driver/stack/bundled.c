@@ -12,19 +12,10 @@
 #include "virt/below.h"
 #include "virt/report.h"
 
-/* A bundle is a kind of source only: as a target it is a volume like any other. */
-static ReplTarget *
-replBundledTarget(ReplJournal *journal, ReplHolding *holding)
-{
-    (void)journal;
-    (void)holding;
-    return NULL;
-}
-
 void
 replBundledStart(void)
 {
-    static const ReplEndpointKind kind = {.source = replBundleSourceNew, .target = replBundledTarget};
+    static const ReplEndpointKind kind = {.source = replBundleSourceNew};
     static gboolean started;
 
     if (started)

@@ -31,17 +31,10 @@ replDistantSource(const char *poolUuid, const char *volume, ReplSourceIs is)
     return replBundleSourceOver(source, poolUuid, volume);
 }
 
-/* The job that makes a replica on a host with the module is one of that host (replicate/push.h). */
-static ReplTarget *
-replDistantTarget(ReplJournal *journal, ReplHolding *holding)
-{
-    return replStockTarget(journal, holding);
-}
-
 void
 replDistantStart(const char *ownDir)
 {
-    static const ReplEndpointKind kind = {replDistantSource, replDistantTarget};
+    static const ReplEndpointKind kind = {replDistantSource, replStockTarget};
     static gboolean started;
     g_autoptr(GError) err = NULL;
 

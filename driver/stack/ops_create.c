@@ -44,15 +44,6 @@ replCreateOpsValidate(const ReplRegion *region, const char *xml, unsigned int *f
     return replAccessValidate(xml);
 }
 
-/* Words of a request that its target does not know. */
-static int
-replCreateOpsCheckRequest(virStoragePoolPtr pool, const ReplRequest *request)
-{
-    if (request->verify && replBelowPool(pool) == &replNext)
-        return replDistantRefuseVerify();
-    return 0;
-}
-
 static virStorageVolPtr
 replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int flags)
 {
@@ -75,8 +66,10 @@ replStorageVolCreateXML(virStoragePoolPtr pool, const char *desc, unsigned int f
     }
     if (xml->update)
         return replUpdateRun(pool, xml, flags);
-    if (xml->request && replCreateOpsCheckRequest(pool, xml->request) < 0)
+    if (xml->request && xml->request->verify && replBelowPool(pool) == &replNext) {
+        replDistantRefuseVerify();
         return NULL;
+    }
     if (xml->request && !xml->request->image) {
         replReportError(VIR_ERR_INVALID_ARG, "%s",
                         _("<replication:replicate> needs a source: use vol-create-from, or name an image by "
@@ -129,8 +122,10 @@ replStorageVolCreateXMLFrom(virStoragePoolPtr pool, const char *desc, virStorage
         replReport(g_steal_pointer(&err));
         return NULL;
     }
-    if (xml->request && replCreateOpsCheckRequest(pool, xml->request) < 0)
+    if (xml->request && xml->request->verify && replBelowPool(pool) == &replNext) {
+        replDistantRefuseVerify();
         return NULL;
+    }
     if (xml->update) {
         replReportError(VIR_ERR_INVALID_ARG, "%s",
                         _("<replication:update> changes an image in place: use vol-create"));

@@ -74,7 +74,7 @@ replStackPeersStart(const char *configDir, const char *runDir, const char *ownDi
         replError("There are no pools of type 'region': %s", err->message);
         return;
     }
-    replBelowSetPeers(&replPeerTable, replPeerTableHas);
+    replBelowSetPeers(&replPeerTable, replPeerPoolsHas);
 }
 
 void

@@ -209,21 +209,26 @@ replResumeJob(const ReplRegion *region, ReplStaging *home, ReplJobRecord *record
     return err ? -1 : 0;
 }
 
-static gboolean
-replResumeKeeps(const char *jobId, void *opaque)
+/* Removes partial files that belong to no open job. */
+static void
+replResumeSweep(ReplStaging *staging, const GPtrArray *records)
 {
-    GPtrArray *records = opaque;
-    guint i;
+    g_autoptr(GPtrArray) jobs = replPartialsJobs(staging);
+    guint i, k;
 
-    if (replReplicationIsAlive(jobId))
-        return TRUE;
-    for (i = 0; i < records->len; i++) {
-        const ReplJobRecord *record = g_ptr_array_index(records, i);
+    for (i = 0; i < jobs->len; i++) {
+        const char *id = g_ptr_array_index(jobs, i);
+        gboolean keeps = replReplicationIsAlive(id);
 
-        if (record && g_str_equal(record->id, jobId))
-            return record->info->state != REPL_JOB_COMPLETED && record->info->state != REPL_JOB_CANCELLED;
+        for (k = 0; !keeps && k < records->len; k++) {
+            const ReplJobRecord *record = g_ptr_array_index(records, k);
+
+            keeps = g_str_equal(record->id, id) && record->info->state != REPL_JOB_COMPLETED &&
+                    record->info->state != REPL_JOB_CANCELLED;
+        }
+        if (!keeps)
+            replPartialsSweep(staging, id, NULL);
     }
-    return FALSE;
 }
 
 /* On shared storage only one host goes on with the jobs; the other looks again later. */
@@ -344,6 +349,7 @@ replResumeStaging(const ReplRegion *region, ReplStaging *staging)
     guint unread = 0;
     g_autoptr(GPtrArray) records = replJobRecordList(staging, &unread, &err);
     g_autoptr(GPtrArray) overdue = NULL;
+    g_autoptr(GPtrArray) partials = NULL;
     int ret = unread > 0 ? -1 : 0;
     guint i;
 
@@ -354,15 +360,15 @@ replResumeStaging(const ReplRegion *region, ReplStaging *staging)
     replStagingSweep(staging);
     replTakeBackKnow(region, records);
     overdue = replOverdueList(region->uuidstr);
-    if (!replResumeAnyOpen(records) && overdue->len == 0 && replPartialsCount(staging) == 0 &&
+    partials = replPartialsJobs(staging);
+    if (!replResumeAnyOpen(records) && overdue->len == 0 && partials->len == 0 &&
         !replLeasesIsLeft(region->uuidstr, staging))
         return ret;
     if (!replResumeMay(region, staging))
         return -1;
-    /* Remove partial files that belong to no open job. Not while there are records that cannot be read: their
-     * jobs may need theirs. */
+    /* Not while there are records that cannot be read: their jobs may need their partial files. */
     if (unread == 0)
-        replPartialsSweep(staging, replResumeKeeps, records, NULL);
+        replResumeSweep(staging, records);
     for (i = 0; i < records->len; i++) {
         if (replResumeRecord(region, staging, g_ptr_array_index(records, i)) < 0)
             ret = -1;
@@ -467,18 +473,6 @@ replResumeRefused(ReplReplication *replication)
     replLeasesWatch(replication->journal->targetUuidstr);
 }
 
-static void
-replResumeVisit(const unsigned char *uuid, const ReplLabel *label, gboolean persistent, void *opaque)
-{
-    g_autoptr(ReplRegion) region = replRegionOfUuid(uuid);
-
-    (void)label;
-    (void)persistent;
-    (void)opaque;
-    if (region)
-        replResumeRegion(region);
-}
-
 /* Takes up a push; @record is taken over. The other host, which makes the replica, knows how far it is. */
 static void
 replResumePush(ReplJobRecord *record)
@@ -518,17 +512,28 @@ replResumeOwn(void)
         if (target && !known && record->request && replResumeIsOpen(record))
             replResumeJob(target, home, replJobRecordCopy(record));
     }
-    if (records)
-        replPartialsSweep(home, replResumeKeeps, records, NULL);
+    if (records) {
+        replStagingSweep(home);
+        replResumeSweep(home, records);
+    }
 }
 
 void
 replResumeAll(void)
 {
+    g_autoptr(GPtrArray) uuids = NULL;
+    guint i;
+
     replLeasesStart(replResumeAgain);
     if (!replRegionsLabels())
         return;
-    replLabelsEach(replRegionsLabels(), replResumeVisit, NULL);
+    uuids = replLabelsOf(replRegionsLabels(), NULL);
+    for (i = 0; i < uuids->len; i++) {
+        g_autoptr(ReplRegion) region = replRegionOfUuid(g_ptr_array_index(uuids, i));
+
+        if (region)
+            replResumeRegion(region);
+    }
     replResumeOwn();
 }
 

@@ -66,7 +66,7 @@ replStockBind(const ReplRegion *region, virStorageVolPtr vol)
 static guint64
 replStockSourceBytes(virStorageVolPtr source, const ReplRegion *sourceRegion)
 {
-    g_autoptr(ReplPoolSet) set = sourceRegion ? replRegionsSetOf(sourceRegion->label->name) : NULL;
+    g_autoptr(ReplPoolSet) set = sourceRegion ? replRegionsSet(sourceRegion->label->name) : NULL;
     const ReplPoolDir *dir = set ? replPoolSetFindUuid(set, sourceRegion->uuidstr) : NULL;
     g_autoptr(ReplChain) chain = dir ? replChainOpen(set, dir, virStorageVolGetName(source), NULL) : NULL;
     virStorageVolInfo info = {0};

@@ -66,6 +66,9 @@ replSubmissionCheckAccess(const ReplSubmission *r, virStorageVolPtr source, unsi
         return -1;
     if (r->shared || r->distant)
         return 0;
+    if (r->source)
+        return replAccessVol(r->conn, r->source->uuid, r->volume, replVirt.StorageVolDownloadEnsureACL);
+    /* It will be refused, since its pool is no region; but only who may read it learns that. */
     if (!(sourcePool = replPoolOfVol(source))) {
         replReportError(VIR_ERR_NO_STORAGE_POOL, _("There is no storage pool for source volume '%s'"),
                         r->volume);
@@ -110,14 +113,12 @@ replSubmissionCheckTarget(ReplSubmission *r)
 }
 
 static int
-replSubmissionCheckRegions(ReplSubmission *r, virStorageVolPtr source)
+replSubmissionCheckSource(const ReplSubmission *r, virStorageVolPtr source)
 {
-    g_autoptr(ReplPool) sourcePool = replPoolOfVol(source);
+    g_autoptr(ReplPool) pool = replRegionIsRegion(r->source) ? NULL : replPoolOfVol(source);
 
-    if (replSubmissionCheckTarget(r) < 0)
-        return -1;
-    return replSubmissionCheckRegion(r->source, sourcePool ? virStoragePoolGetName(sourcePool) : r->volume,
-                                     FALSE, _("source"));
+    return replSubmissionCheckRegion(r->source, pool ? virStoragePoolGetName(pool) : r->volume, FALSE,
+                                     _("source"));
 }
 
 /* --- idempotency --- */
@@ -165,8 +166,6 @@ replSubmissionByToken(const ReplSubmission *r, virStorageVolPtr *vol)
     g_autoptr(GError) err = NULL;
 
     *vol = NULL;
-    if (!r->request->token)
-        return 0;
     if (!(record = replJobRecordFindToken(r->home, r->request->token, &err))) {
         if (!err)
             return 0;
@@ -204,12 +203,6 @@ replSubmissionEnter(const ReplSubmission *r, GError **err)
     g_autoptr(ReplConfig) config = replServiceConfig();
 
     return replQueueEnterWait(replServiceQueue(), config->maxWaiting, err);
-}
-
-static gboolean
-replSubmissionBlocks(const ReplSubmission *r)
-{
-    return !r->request->async && r->request->start;
 }
 
 /* Called for a failed request whose client waited. If its undo failed because a host without the module is
@@ -251,7 +244,7 @@ replSubmissionFinish(const ReplSubmission *r, ReplJob *job, const char *replica)
     virStorageVolPtr vol;
 
     /* Do not block on a job that only another request can move. */
-    if (!replSubmissionBlocks(r) || state == REPL_JOB_PLANNED || state == REPL_JOB_PAUSED ||
+    if (r->request->async || !r->request->start || state == REPL_JOB_PLANNED || state == REPL_JOB_PAUSED ||
         state == REPL_JOB_FAILED)
         return replSubmissionVol(r, replica);
     if (replSubmissionEnter(r, &err) < 0) {
@@ -266,7 +259,7 @@ replSubmissionFinish(const ReplSubmission *r, ReplJob *job, const char *replica)
 static virStorageVolPtr
 replSubmissionRun(const ReplSubmission *r)
 {
-    gboolean blocks = replSubmissionBlocks(r);
+    gboolean blocks = !r->request->async && r->request->start;
     g_autoptr(ReplJob) job = NULL;
     g_autoptr(GError) err = NULL;
     virStorageVolPtr vol = NULL;
@@ -308,17 +301,17 @@ replSubmit(virStoragePoolPtr pool, const ReplRegion *region, const ReplVolXml *x
         return NULL;
     }
     if (replSubmissionCheckFlags(flags) < 0 || replSubmissionCheckAccess(&r, source, flags) < 0 ||
-        replSubmissionCheckRegions(&r, source) < 0)
+        replSubmissionCheckTarget(&r) < 0 || replSubmissionCheckSource(&r, source) < 0)
         return NULL;
     if (!(r.image = replViewImage(sourceRegion, r.volume, &err)) ||
-        !(r.staging = replRegionStaging(r.target, TRUE, &err)) ||
-        !(r.home = replHomeOf(r.target, TRUE, &err))) {
+        !(r.staging = replRegionStaging(r.target, TRUE, &err))) {
         replReport(g_steal_pointer(&err));
         return NULL;
     }
-    if (replSubmissionAddMembers(&r, xml, NULL, flags) < 0)
+    r.home = replStagingRef(r.staging);
+    if (r.image->members->len > 0 && replSubmissionAddMembers(&r, xml, NULL, flags) < 0)
         return NULL;
-    if (replSubmissionByToken(&r, &vol))
+    if (r.request->token && replSubmissionByToken(&r, &vol))
         return vol;
     if (r.image->status != REPL_IMAGE_AVAILABLE) {
         replReportError(VIR_ERR_OPERATION_INVALID,
@@ -361,11 +354,11 @@ replSubmissionBegin(ReplSubmission *r, const ReplVolXml *xml, const ReplSubmitFr
     if (replSubmissionCheckFlags(flags) < 0 || replSubmissionCheckAccess(r, NULL, flags) < 0 ||
         replSubmissionCheckTarget(r) < 0 || replSubmissionAddMembers(r, xml, from->facts, flags) < 0)
         return -1;
-    if (!(r->staging = replRegionStaging(r->target, TRUE, &err)) ||
-        !(r->home = replHomeOf(r->target, TRUE, &err))) {
+    if (!(r->staging = replRegionStaging(r->target, TRUE, &err))) {
         replReport(g_steal_pointer(&err));
         return -1;
     }
+    r->home = replStagingRef(r->staging);
     return 0;
 }
 
@@ -387,7 +380,7 @@ replSubmitDistant(virStoragePoolPtr pool, const ReplRegion *region, const ReplVo
 
     /* The job opens the source again for itself. */
     replSourceFree(from->source);
-    if (rc < 0 || (!job && replSubmissionByToken(&r, &vol)))
+    if (rc < 0 || (!job && r.request->token && replSubmissionByToken(&r, &vol)))
         return vol;
     if (r.image->status != REPL_IMAGE_AVAILABLE) {
         replReportError(VIR_ERR_OPERATION_INVALID,
@@ -477,7 +470,7 @@ replSubmitFar(virStoragePoolPtr pool, const ReplPeerPoolEntry *far, const ReplVo
 
     if (from)
         replSourceFree(from->source);
-    if (rc < 0 || replSubmissionByToken(&r, &vol))
+    if (rc < 0 || (r.request->token && replSubmissionByToken(&r, &vol)))
         return vol;
     if (r.image->status != REPL_IMAGE_AVAILABLE) {
         replReportError(VIR_ERR_OPERATION_INVALID,

@@ -34,18 +34,11 @@ replUpdateCancel(ReplJob *job, GError **err)
     return rc == 0 ? 0 : -1;
 }
 
-/* Whether @update asks for the image to be verified or healed. */
-static gboolean
-replUpdateChecks(const ReplUpdate *update)
-{
-    return update->verb == REPL_VERB_VERIFY || update->verb == REPL_VERB_HEAL;
-}
-
 /* Reading and mending goes through all layers: each must be the caller's to read and, to be healed, to write. */
 static int
 replUpdateMayCheck(virConnectPtr conn, const ReplRegion *region, const ReplUpdate *update, GError **err)
 {
-    g_autoptr(ReplPoolSet) set = replRegionsSetOf(region->label->name);
+    g_autoptr(ReplPoolSet) set = replRegionsSet(region->label->name);
     const ReplPoolDir *dir = replPoolSetFindUuid(set, region->uuidstr);
     g_autoptr(ReplChain) chain = dir ? replChainOpen(set, dir, update->volume, err) : NULL;
     unsigned char uuid[VIR_UUID_BUFLEN];
@@ -77,7 +70,7 @@ replUpdateFindJob(const ReplRegion *region, const ReplUpdate *update, ReplJob **
     if (update->verb == REPL_VERB_NONE && update->bandwidth_bytesPerSec < 0)
         return 0;
     /* These make a job of their own. */
-    if (replUpdateChecks(update))
+    if (replVerbIsCheck(update->verb))
         return replGuardSource(region, update->volume, err);
     if (!(*job = replMakersFind(region->uuidstr, update->volume, NULL)) &&
         !(*job = replChecksFind(region->uuidstr, update->volume))) {
@@ -106,28 +99,25 @@ replUpdateStart(ReplJob *job, GError **err)
     return rc;
 }
 
-static int
-replUpdateVerb(ReplJob *job, ReplVerb verb, GError **err)
-{
-    if (verb == REPL_VERB_CANCEL)
-        return replUpdateCancel(job, err);
-    if (verb == REPL_VERB_START)
-        return replUpdateStart(job, err);
-    return verb == REPL_VERB_NONE ? 0 : replJobDo(job, verb, err);
-}
-
 /* Limit and verb together: a verb that is refused leaves the limit as it was. */
 int
 replUpdateJob(ReplJob *job, const ReplUpdate *update, GError **err)
 {
     g_autoptr(ReplJobInfo) before = job ? replJobInfo(job) : NULL;
     gboolean limits = update->bandwidth_bytesPerSec >= 0;
+    int rc = 0;
 
     if (!job)
         return 0;
     if (limits && replJobSetBandwidth(job, update->bandwidth_bytesPerSec, err) < 0)
         return -1;
-    if (replUpdateVerb(job, update->verb, err) == 0)
+    if (update->verb == REPL_VERB_CANCEL)
+        rc = replUpdateCancel(job, err);
+    else if (update->verb == REPL_VERB_START)
+        rc = replUpdateStart(job, err);
+    else if (update->verb != REPL_VERB_NONE)
+        rc = replJobDo(job, update->verb, err);
+    if (rc == 0)
         return 0;
     if (limits)
         replJobSetBandwidth(job, before->bandwidth_bytesPerSec, NULL);
@@ -194,24 +184,16 @@ replUpdateChange(ReplImage *image, void *opaque, GError **err)
     return TRUE;
 }
 
-static gboolean
-replUpdateHasTexts(const ReplUpdate *update)
-{
-    return update->name || update->description || update->type != REPL_IMAGE_TYPE_UNKNOWN || update->members;
-}
-
 /* Makes all changes to the image's record at once and under its lock, so that what another client changes
- * meanwhile stays. */
+ * meanwhile stays. @texts: there are others than to its shares. */
 static int
-replUpdateRecord(const ReplRegion *region, const ReplUpdate *update, GError **err)
+replUpdateRecord(const ReplRegion *region, const ReplUpdate *update, gboolean texts, GError **err)
 {
     ReplUpdating updating = {update, NULL};
     g_autoptr(ReplHolding) holding = NULL;
     g_autoptr(ReplJob) job = NULL;
     g_autofree char *id = NULL;
 
-    if (!replUpdateHasTexts(update) && !update->share)
-        return 0;
     if (replImageChange(region, update->volume, replUpdateChange, &updating, err) < 0) {
         g_free(updating.id);
         return -1;
@@ -220,30 +202,22 @@ replUpdateRecord(const ReplRegion *region, const ReplUpdate *update, GError **er
     if (update->share)
         replShareSettle(id, update->share);
     /* A job that makes the image writes its record at the end. */
-    if (replUpdateHasTexts(update) && (job = replMakersFind(region->uuidstr, update->volume, &holding)))
+    if (texts && (job = replMakersFind(region->uuidstr, update->volume, &holding)))
         replHoldingChangeImage(holding, replUpdateImage, update);
     return 0;
-}
-
-static gboolean
-replUpdateHasSecret(const ReplUpdate *update)
-{
-    return update->secret.uuid || update->secret.usage;
 }
 
 /* Refuses combinations that could be done by half: a cancelled job cannot be taken back, and a passphrase
  * shows only when tried whether it fits. Each of these stands alone in its update. */
 static int
-replUpdateCheckTogether(const ReplUpdate *update, GError **err)
+replUpdateCheckTogether(const ReplUpdate *update, gboolean record, gboolean secret, GError **err)
 {
-    gboolean more = replUpdateHasTexts(update) || update->share;
-
-    if (update->verb == REPL_VERB_CANCEL && (more || replUpdateHasSecret(update))) {
+    if (update->verb == REPL_VERB_CANCEL && (record || secret)) {
         replErrorSet(err, VIR_ERR_INVALID_ARG, "%s",
                      _("The action 'cancel' takes the image away: no other change can stand beside it"));
         return -1;
     }
-    if (replUpdateHasSecret(update) && (more || update->verb != REPL_VERB_NONE)) {
+    if (secret && (record || update->verb != REPL_VERB_NONE)) {
         replErrorSet(err, VIR_ERR_INVALID_ARG, "%s",
                      _("A key is bound by an update of its own: its passphrase may be refused"));
         return -1;
@@ -256,17 +230,20 @@ replUpdateCheckTogether(const ReplUpdate *update, GError **err)
 static int
 replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err)
 {
+    gboolean texts =
+        update->name || update->description || update->type != REPL_IMAGE_TYPE_UNKNOWN || update->members;
+    gboolean secret = update->secret.uuid || update->secret.usage;
     g_autoptr(GPtrArray) heal = NULL;
     g_autoptr(ReplJob) job = NULL;
 
-    if (replUpdateCheckTogether(update, err) < 0 ||
+    if (replUpdateCheckTogether(update, texts || update->share, secret, err) < 0 ||
         (update->members && replGuardSource(region, update->volume, err) < 0) ||
         replUpdateFindJob(region, update, &job, err) < 0 ||
         (update->share && replShareCheck(region, update->volume, update->share, err) < 0))
         return -1;
-    if (replUpdateHasSecret(update))
+    if (secret)
         return replRebind(region, update->volume, &update->secret, err);
-    if (replUpdateChecks(update)) {
+    if (replVerbIsCheck(update->verb)) {
         if (update->verb == REPL_VERB_HEAL)
             heal = replFarDonors(region, update->volume);
         if (replCheckStart(region, update->volume, heal, MAX(update->bandwidth_bytesPerSec, 0), err) < 0)
@@ -274,7 +251,7 @@ replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err
     } else if (replUpdateJob(job, update, err) < 0) {
         return -1;
     }
-    return replUpdateRecord(region, update, err);
+    return texts || update->share ? replUpdateRecord(region, update, texts, err) : 0;
 }
 
 static int
@@ -330,12 +307,12 @@ replUpdateCheckMember(virStoragePoolPtr pool, const ReplRegion *region, const ch
 }
 
 static int
-replUpdateCheckMembers(virStoragePoolPtr pool, const ReplRegion *region, const ReplUpdate *update)
+replUpdateCheckMembers(virStoragePoolPtr pool, const ReplRegion *region, const GPtrArray *members)
 {
     guint i;
 
-    for (i = 0; update->members && i < update->members->len; i++) {
-        if (replUpdateCheckMember(pool, region, g_ptr_array_index(update->members, i)) < 0)
+    for (i = 0; i < members->len; i++) {
+        if (replUpdateCheckMember(pool, region, g_ptr_array_index(members, i)) < 0)
             return -1;
     }
     return 0;
@@ -404,9 +381,9 @@ replUpdateRun(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int flags)
     }
     if (!(vol = replBelowPool(pool)->storageVolLookupByName(pool, update->volume)))
         return NULL;
-    if (replUpdateCheckMembers(pool, region, update) < 0)
+    if (update->members && replUpdateCheckMembers(pool, region, update->members) < 0)
         return NULL;
-    if (replUpdateChecks(update) && replUpdateMayCheck(conn, region, update, &err) < 0) {
+    if (replVerbIsCheck(update->verb) && replUpdateMayCheck(conn, region, update, &err) < 0) {
         if (err)
             replReport(g_steal_pointer(&err));
         return NULL;

@@ -68,6 +68,20 @@ replJobRecordMakesImage(const ReplJobRecord *record, const char *volume)
     return g_str_equal(record->volume, volume);
 }
 
+gboolean
+replJobRecordReadsImage(const ReplJobRecord *record, const char *volume)
+{
+    guint i;
+
+    for (i = 0; i < record->members->len; i++) {
+        const ReplJobMember *member = g_ptr_array_index(record->members, i);
+
+        if (g_str_equal(member->sourceVolume, volume))
+            return TRUE;
+    }
+    return g_str_equal(record->sourceVolume, volume);
+}
+
 void
 replJobMembersToText(GKeyFile *keys, const GPtrArray *members)
 {

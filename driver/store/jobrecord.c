@@ -55,6 +55,7 @@ replJobRecordCopy(const ReplJobRecord *record)
     copy->sourceId = g_strdup(record->sourceId);
     copy->targetRegion = g_strdup(record->targetRegion);
     copy->targetPoolUuid = g_strdup(record->targetPoolUuid);
+    copy->sourceIsHere = record->sourceIsHere;
     copy->targetPool = g_strdup(record->targetPool);
     copy->requestXml = g_strdup(record->requestXml);
     copy->volume = g_strdup(record->volume);
@@ -207,6 +208,7 @@ replJobRecordToText(const ReplJobRecord *record)
     replTextPut(keys, group, "source-id", record->sourceId);
     replTextPut(keys, group, "target-region", record->targetRegion);
     replTextPut(keys, group, "target-pool-uuid", record->targetPoolUuid);
+    g_key_file_set_boolean(keys, group, "source-is-here", record->sourceIsHere);
     replTextPut(keys, group, "target-pool", record->targetPool);
     replTextPut(keys, group, "request-xml", record->requestXml);
     replTextPut(keys, group, "volume", record->volume);
@@ -245,6 +247,7 @@ replJobRecordFill(ReplTextReader *r, ReplJobRecord *record)
     record->sourceId = replTextUuid(r, group, "source-id");
     record->targetRegion = replTextString(r, group, "target-region");
     record->targetPoolUuid = replTextUuid(r, group, "target-pool-uuid");
+    record->sourceIsHere = replTextFlag(r, group, "source-is-here");
     record->targetPool = replTextString(r, group, "target-pool");
     record->requestXml = replTextString(r, group, "request-xml");
     record->volume = replTextNeed(r, replTextName(r, group, "volume"), group, "volume");

@@ -62,6 +62,7 @@ typedef struct {
     char *sourceVolume;
     char *sourceId; /* of the source image */
     char *targetRegion;
+    gboolean sourceIsHere;  /* the source is a volume of a region pool of this host, and no bundle */
     char *targetPool;       /* name, of a pool on another host; NULL else */
     char *requestXml;       /* the same: the request as it came, for that host */
     char *targetPoolUuid;   /* NULL: the pool in whose staging folder the record lies */
@@ -122,6 +123,10 @@ replJobMembersNew(void);
 /* Whether @volume is an image that the job makes: the replica, or that of a member. */
 gboolean
 replJobRecordMakesImage(const ReplJobRecord *record, const char *volume);
+
+/* Whether @volume is an image that the job reads: the source, or that of a member. */
+gboolean
+replJobRecordReadsImage(const ReplJobRecord *record, const char *volume);
 
 /* Writes the record durably, and when it is one of an ended job, prunes. VIR_ERR_INVALID_ARG, and
  * the old record stays, when it could not be loaded again: see the rules at replRecordSave; @volume

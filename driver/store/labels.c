@@ -259,34 +259,26 @@ replLabelsCount(ReplLabels *labels)
     return count;
 }
 
-void
-replLabelsEach(ReplLabels *labels,
-               void (*visit)(const unsigned char *uuid, const ReplLabel *label, gboolean persistent,
-                             void *opaque),
-               void *opaque)
+GPtrArray *
+replLabelsOf(ReplLabels *labels, const char *name)
 {
-    g_autoptr(GHashTable) now = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, replLabelEntryFree);
+    GPtrArray *uuids = g_ptr_array_new_with_free_func(g_free);
     GHashTableIter iter;
     gpointer key;
     gpointer value;
 
-    replLockTake(&labels->lock);
+    REPL_GUARD(&labels->lock);
     g_hash_table_iter_init(&iter, labels->table);
     while (g_hash_table_iter_next(&iter, &key, &value)) {
-        const ReplLabelEntry *entry = value;
+        unsigned char *uuid;
 
-        g_hash_table_insert(now, g_strdup(key), replLabelEntryNew(entry->label, entry->persistent));
-    }
-    replLockDrop(&labels->lock);
-
-    g_hash_table_iter_init(&iter, now);
-    while (g_hash_table_iter_next(&iter, &key, &value)) {
-        const ReplLabelEntry *entry = value;
-        unsigned char uuid[REPL_UUID_bytes];
-
+        if (name && !g_str_equal(((const ReplLabelEntry *)value)->label->name, name))
+            continue;
+        uuid = g_malloc(REPL_UUID_bytes);
         replUuidBytes(key, uuid);
-        visit(uuid, entry->label, entry->persistent, opaque);
+        g_ptr_array_add(uuids, uuid);
     }
+    return uuids;
 }
 
 /* Writes the prepared file, after a look whether it could be read again. With writeLock held. */

@@ -38,12 +38,9 @@ replLabelsGet(ReplLabels *labels, const unsigned char *uuid, gboolean *persisten
 guint
 replLabelsCount(ReplLabels *labels);
 
-/* Calls @visit for each label as they are at the call; it may call the other functions. */
-void
-replLabelsEach(ReplLabels *labels,
-               void (*visit)(const unsigned char *uuid, const ReplLabel *label, gboolean persistent,
-                             void *opaque),
-               void *opaque);
+/* The UUIDs of the pools with a label for the region @name (NULL: for any), of REPL_UUID_bytes bytes each. */
+GPtrArray *
+replLabelsOf(ReplLabels *labels, const char *name);
 
 /* Writes the new @label (NULL: none, takes it off) of a pool aside, durably. The returned change
  * ends with exactly one commit or abort; one that a crash left behind is removed at the next start.

@@ -321,12 +321,22 @@ replPartialsMeasure(ReplStaging *staging, const char *jobId, guint64 *allocated_
     }
 }
 
-guint
-replPartialsCount(ReplStaging *staging)
+GPtrArray *
+replPartialsJobs(ReplStaging *staging)
 {
     g_autoptr(GPtrArray) names = replDirList(staging->fds[REPL_STAGING_PARTIAL], replPartialIsName, NULL);
+    GPtrArray *jobs = g_ptr_array_new_with_free_func(g_free);
+    guint i;
 
-    return names ? names->len : 0;
+    for (i = 0; names && i < names->len; i++) {
+        char *id = g_strndup(g_ptr_array_index(names, i), REPL_UUID_LEN);
+
+        if (g_ptr_array_find_with_equal_func(jobs, id, g_str_equal, NULL))
+            g_free(id);
+        else
+            g_ptr_array_add(jobs, id);
+    }
+    return jobs;
 }
 
 /* 1: removed, 0: it is locked, or not a partial file. */
@@ -342,22 +352,19 @@ replPartialSweepOne(int dirFd, const char *name)
 }
 
 int
-replPartialsSweep(ReplStaging *staging, gboolean (*keep)(const char *jobId, void *opaque), void *opaque,
-                  GError **err)
+replPartialsSweep(ReplStaging *staging, const char *jobId, GError **err)
 {
     int dirFd = staging->fds[REPL_STAGING_PARTIAL];
     g_autoptr(GPtrArray) names = replDirList(dirFd, replPartialIsName, err);
     int removed = 0;
     guint i;
 
-    replStagingSweep(staging);
     if (!names)
         return -1;
     for (i = 0; i < names->len; i++) {
         const char *name = g_ptr_array_index(names, i);
-        g_autofree char *id = g_strndup(name, REPL_UUID_LEN);
 
-        if (!keep || !keep(id, opaque))
+        if (g_str_has_prefix(name, jobId))
             removed += replPartialSweepOne(dirFd, name);
     }
     return removed;

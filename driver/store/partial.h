@@ -52,12 +52,10 @@ replPartialDrop(ReplStaging *staging, const char *jobId, guint index, GError **e
 void
 replPartialsMeasure(ReplStaging *staging, const char *jobId, guint64 *allocated_bytes, guint64 *data_bytes);
 
-/* How many partial files there are, of all jobs; 0 also where that cannot be told. */
-guint
-replPartialsCount(ReplStaging *staging);
+/* The ids of the jobs that partial files are of, of char *; none also where that cannot be told. */
+GPtrArray *
+replPartialsJobs(ReplStaging *staging);
 
-/* Removes partial files that @keep (may be NULL: keep none) does not want and no process has locked, and what
- * writers of records left when they were killed. Returns the number of removed partial files, or -1. */
+/* Removes the partial files of @jobId that no process has locked: nobody owns them any more. Returns how many, or -1. */
 int
-replPartialsSweep(ReplStaging *staging, gboolean (*keep)(const char *jobId, void *opaque), void *opaque,
-                  GError **err);
+replPartialsSweep(ReplStaging *staging, const char *jobId, GError **err);

@@ -37,6 +37,15 @@ replRecordUpdate(ReplStaging *staging, const char *volume,
                  gboolean (*change)(ReplImage **image, void *opaque, GError **err), void *opaque,
                  GError **err);
 
+/* Makes a record with this @id for @volume, a file in the folder @dirFd, if it has none. Returns 0 or -1. */
+int
+replRecordNoteId(ReplStaging *staging, int dirFd, const char *volume, const char *id, GError **err);
+
+/* Notes in the record, if there is one, how the job stands that makes the image; one that has completed makes it available. Returns
+ * 0 or -1. */
+int
+replRecordNoteJob(ReplStaging *staging, const char *volume, const ReplJobInfo *info, GError **err);
+
 /* Forgets @volume durably; 0 also when it has no record. */
 int
 replRecordDrop(ReplStaging *staging, const char *volume, GError **err);

@@ -8,11 +8,13 @@
 /* Set once at start, before clients connect; constant afterwards. NULL: no pool is on another host. */
 static const ReplVirtStorageDriver *replBelowPeers;
 static gboolean (*replBelowHasPool)(const unsigned char *uuid);
+static gint replBelowPools; /* atomic: how many are the peers' */
 
 const ReplVirtStorageDriver *
 replBelowUuid(const unsigned char *uuid)
 {
-    return replBelowPeers && replBelowHasPool(uuid) ? replBelowPeers : &replNext;
+    return replBelowPeers && g_atomic_int_get(&replBelowPools) > 0 && replBelowHasPool(uuid) ? replBelowPeers
+                                                                                             : &replNext;
 }
 
 const ReplVirtStorageDriver *
@@ -20,7 +22,7 @@ replBelowPool(virStoragePoolPtr pool)
 {
     unsigned char uuid[VIR_UUID_BUFLEN];
 
-    if (!replBelowPeers || virStoragePoolGetUUID(pool, uuid) < 0)
+    if (g_atomic_int_get(&replBelowPools) == 0 || virStoragePoolGetUUID(pool, uuid) < 0)
         return &replNext;
     return replBelowUuid(uuid);
 }
@@ -28,7 +30,7 @@ replBelowPool(virStoragePoolPtr pool)
 const ReplVirtStorageDriver *
 replBelowVol(virStorageVolPtr vol)
 {
-    return replBelowPeers ? replBelowAddress(virStorageVolGetKey(vol)) : &replNext;
+    return g_atomic_int_get(&replBelowPools) == 0 ? &replNext : replBelowAddress(virStorageVolGetKey(vol));
 }
 
 const ReplVirtStorageDriver *
@@ -43,4 +45,10 @@ replBelowSetPeers(const ReplVirtStorageDriver *peers, gboolean (*hasPool)(const 
 {
     replBelowPeers = peers;
     replBelowHasPool = hasPool;
+}
+
+void
+replBelowCountPeers(guint pools)
+{
+    g_atomic_int_set(&replBelowPools, (gint)pools);
 }

@@ -35,3 +35,7 @@ replBelowAddress(const char *keyOrPath);
  * driver's. */
 void
 replBelowSetPeers(const ReplVirtStorageDriver *peers, gboolean (*hasPool)(const unsigned char *uuid));
+
+/* How many pools are the peers' from now on; by any thread. As long as there is none, no one looks further. */
+void
+replBelowCountPeers(guint pools);

@@ -71,6 +71,7 @@ record(const Test *test, gboolean async)
     made->sourceVolume = g_strdup(test->world->sourceVolume);
     made->targetRegion = g_strdup("there");
     made->targetPoolUuid = g_strdup(test->target);
+    made->targetPool = g_strdup("there"); /* so it is asked for */
     made->volume = g_strdup("replica");
     made->imageId = g_uuid_string_random();
     made->request = replRequestNew();

@@ -54,6 +54,7 @@ recordFull(const char *id, guint layers)
     record->sourcePool = g_strdup("beijing");
     record->sourcePoolUuid = g_strdup(ID2);
     record->sourceRegion = g_strdup("cn-north-1");
+    record->sourceIsHere = TRUE;
     record->sourceVolume = g_strdup("web.qcow2");
     record->sourceId = g_strdup(ID2);
     record->targetRegion = g_strdup("cn-east-2");
@@ -147,6 +148,7 @@ assertRecord(const ReplJobRecord *a, const ReplJobRecord *b)
     g_assert_cmpstr(a->sourcePool, ==, b->sourcePool);
     g_assert_cmpstr(a->sourcePoolUuid, ==, b->sourcePoolUuid);
     g_assert_cmpstr(a->sourceRegion, ==, b->sourceRegion);
+    g_assert_cmpint(a->sourceIsHere, ==, b->sourceIsHere);
     g_assert_cmpstr(a->sourceVolume, ==, b->sourceVolume);
     g_assert_cmpstr(a->sourceId, ==, b->sourceId);
     g_assert_cmpstr(a->targetRegion, ==, b->targetRegion);

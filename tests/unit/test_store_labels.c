@@ -262,23 +262,21 @@ testNoDirectory(Pool *pool, gconstpointer data)
 }
 
 static void
-collect(const unsigned char *uuid, const ReplLabel *label, gboolean persistent, void *opaque)
-{
-    ReplLabels *labels = opaque;
-
-    assertLabel(labels, uuid, label->name, persistent); /* may call in */
-    g_assert_cmpint(replLabelsDrop(labels, uuid, NULL), ==, 0);
-}
-
-static void
-testEach(Pool *pool, gconstpointer data)
+testOf(Pool *pool, gconstpointer data)
 {
     g_autoptr(ReplLabels) labels = openLabels(pool);
+    g_autoptr(GPtrArray) all = NULL;
+    g_autoptr(GPtrArray) some = NULL;
+    g_autoptr(GPtrArray) none = NULL;
 
     set(labels, A, "a", TRUE);
     set(labels, B, "b", FALSE);
-    replLabelsEach(labels, collect, labels);
-    g_assert_cmpuint(replLabelsCount(labels), ==, 0);
+    all = replLabelsOf(labels, NULL);
+    some = replLabelsOf(labels, "b");
+    none = replLabelsOf(labels, "c");
+    g_assert_cmpuint(all->len, ==, 2);
+    g_assert_cmpmem(some->pdata[0], REPL_UUID_bytes * some->len, B, REPL_UUID_bytes);
+    g_assert_cmpuint(none->len, ==, 0);
 }
 
 static gpointer
@@ -335,7 +333,7 @@ main(int argc, char **argv)
     ADD("newer-version", testNewerVersion);
     ADD("refused", testRefused);
     ADD("no-directory", testNoDirectory);
-    ADD("each", testEach);
+    ADD("each", testOf);
     ADD("threads", testThreads);
     return g_test_run();
 }

@@ -343,27 +343,25 @@ testDrop(Pool *pool, gconstpointer data)
     g_assert_cmpint(replPartialsDrop(pool->staging, JOB, NULL), ==, 0);
 }
 
-static gboolean
-keepJob2(const char *id, void *opaque)
-{
-    return g_str_equal(id, JOB2);
-}
-
 static void
 testSweep(Pool *pool, gconstpointer data)
 {
     int held = openPartial(pool, JOB, 0, FALSE);
+    g_autoptr(GPtrArray) jobs = NULL;
 
     close(openPartial(pool, JOB, 1, FALSE));
     close(openPartial(pool, JOB2, 0, FALSE));
     fileWrite(pool->fd, ".replication/partial/strange", "x", 1);
-    g_assert_cmpint(replPartialsSweep(pool->staging, keepJob2, NULL, NULL), ==, 1);
+    jobs = replPartialsJobs(pool->staging);
+    g_assert_cmpuint(jobs->len, ==, 2);
+    g_assert_cmpint(replPartialsSweep(pool->staging, JOB, NULL), ==, 1);
     g_assert_true(fileExists(pool->fd, ".replication/partial/" JOB ".0")); /* locked */
     g_assert_false(fileExists(pool->fd, ".replication/partial/" JOB ".1"));
     g_assert_true(fileExists(pool->fd, ".replication/partial/" JOB2 ".0"));
     g_assert_true(fileExists(pool->fd, ".replication/partial/strange"));
     close(held);
-    g_assert_cmpint(replPartialsSweep(pool->staging, NULL, NULL, NULL), ==, 2);
+    g_assert_cmpint(replPartialsSweep(pool->staging, JOB, NULL), ==, 1);
+    g_assert_cmpint(replPartialsSweep(pool->staging, JOB2, NULL), ==, 1);
 }
 
 static gint sweeping;
@@ -372,7 +370,7 @@ static gpointer
 sweeper(gpointer staging)
 {
     while (g_atomic_int_get(&sweeping))
-        (void)replPartialsSweep(staging, NULL, NULL, NULL);
+        (void)replPartialsSweep(staging, JOB, NULL);
     return NULL;
 }
 
