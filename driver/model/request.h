@@ -55,7 +55,7 @@ typedef struct {
     char *usage;
 } ReplSecretRef;
 
-/* A vol-create-from with <replication:replicate>. */
+/* A vol-create-from with <replication:replicate>. Each field stands in replRequestFields, too. */
 typedef struct {
     char *name;   /* <name>, NULL when absent */
     char *format; /* <target><format type=>, NULL when absent */
@@ -81,6 +81,45 @@ typedef struct {
     char *ivgenName;
     char *ivgenHash;
 } ReplRequest;
+
+typedef enum {
+    REPL_FIELD_STRING, /* char *, owned, NULL when absent; so are the next two */
+    REPL_FIELD_NAME,   /* of a volume */
+    REPL_FIELD_UUID,
+    REPL_FIELD_FLAG,   /* gboolean */
+    REPL_FIELD_WORD,   /* an enumeration */
+    REPL_FIELD_NUMBER, /* guint */
+    REPL_FIELD_BIG,    /* guint64 */
+    REPL_FIELD_HAVES,
+} ReplFieldKind;
+
+/* Whether two requests are the same one as far as a field goes. */
+typedef enum {
+    REPL_SAME_EQUAL,
+    REPL_SAME_ALWAYS, /* it says how the job is run (at once, waited for, how fast), or is the client's own word for it */
+    REPL_SAME_OR_UNSAID, /* equal, or one of them does not say it: a word, 0 is not said */
+} ReplFieldSame;
+
+/* A field of a request. A request is copied, freed, kept on record and compared with another one by the table of its
+ * fields, so that none of these can forget one. */
+typedef struct {
+    const char *key; /* on record */
+    ReplFieldKind kind;
+    gsize offset, size;
+    ReplFieldSame same;
+    /* Of REPL_FIELD_WORD. */
+    const char *(*toString)(int value);
+    int (*fromString)(const char *str);
+} ReplRequestField;
+
+extern const ReplRequestField replRequestFields[];
+extern const guint replRequestFieldCount;
+
+static inline gconstpointer
+replRequestValue(const ReplRequest *req, const ReplRequestField *field)
+{
+    return (const char *)req + field->offset;
+}
 
 typedef enum {
     REPL_VERB_NONE,
@@ -130,19 +169,27 @@ replHaveFree(ReplHave *have);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplHave, replHaveFree)
 
-/* "no", "yes", "inventory"; -1 for an unknown word. */
+/* The words of the XML <-> their values; -1 for an unknown word. */
 const char *
-replBundleModeToString(ReplBundleMode mode);
-
+replBundleModeToString(int mode);
 int
 replBundleModeFromString(const char *str);
-
-/* "found", "bundle", "image"; -1 for an unknown word. */
 const char *
-replSourceIsToString(ReplSourceIs is);
-
+replSourceIsToString(int is);
 int
 replSourceIsFromString(const char *str);
+const char *
+replSnapshotsToString(int mode);
+int
+replSnapshotsFromString(const char *str);
+const char *
+replEncryptionToString(int mode);
+int
+replEncryptionFromString(const char *str);
+const char *
+replRekeyToString(int mode);
+int
+replRekeyFromString(const char *str);
 
 /* "start", "cancel", ... <-> verb; -1 (REPL_VERB_NONE for NULL) when unknown. */
 const char *

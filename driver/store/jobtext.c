@@ -5,38 +5,16 @@
  */
 #include "store/jobtext.h"
 
-#include "base/words.h"
-
 #define REPL_STEPS_MAX 512
 
 /* virErrorNumber has about 110 now; a newer libvirt on another host may have more. */
 #define REPL_ERROR_CODE_MAX 100000
 
+/* Numbers in requests: sizes of keys in bits. */
+#define REPL_NUMBER_MAX 65536
+
 /* Sizes and offsets of files are off_t. */
 #define REPL_BYTES_MAX G_MAXINT64
-
-/* The words of the XML. */
-static const char *const replSnapshotsWords[] = {"keep", "flatten"};
-static const char *const replEncryptionWords[] = {"keep", "none", "default", "target"};
-static const char *const replRekeyWords[] = {"full", "slot"};
-
-static int
-replSnapshotsFromString(const char *str)
-{
-    return replWordValue(replSnapshotsWords, G_N_ELEMENTS(replSnapshotsWords), str);
-}
-
-static int
-replEncryptionFromString(const char *str)
-{
-    return replWordValue(replEncryptionWords, G_N_ELEMENTS(replEncryptionWords), str);
-}
-
-static int
-replRekeyFromString(const char *str)
-{
-    return replWordValue(replRekeyWords, G_N_ELEMENTS(replRekeyWords), str);
-}
 
 static void
 replStepToText(GKeyFile *keys, guint index, const ReplStep *step)
@@ -155,49 +133,87 @@ replHavesFromText(ReplTextReader *r, GPtrArray *haves)
     }
 }
 
+static void
+replFieldToText(GKeyFile *keys, const ReplRequest *req, const ReplRequestField *field)
+{
+    gconstpointer value = replRequestValue(req, field);
+
+    switch (field->kind) {
+    case REPL_FIELD_STRING:
+    case REPL_FIELD_NAME:
+    case REPL_FIELD_UUID:
+        replTextPut(keys, "request", field->key, *(char *const *)value);
+        break;
+    case REPL_FIELD_FLAG:
+        g_key_file_set_boolean(keys, "request", field->key, *(const gboolean *)value);
+        break;
+    case REPL_FIELD_WORD:
+        replTextPut(keys, "request", field->key, field->toString(*(const int *)value));
+        break;
+    case REPL_FIELD_NUMBER:
+        g_key_file_set_uint64(keys, "request", field->key, *(const guint *)value);
+        break;
+    case REPL_FIELD_BIG:
+        g_key_file_set_uint64(keys, "request", field->key, *(const guint64 *)value);
+        break;
+    case REPL_FIELD_HAVES:
+        replHavesToText(keys, *(GPtrArray *const *)value);
+        break;
+    }
+}
+
+static void
+replFieldFromText(ReplTextReader *r, ReplRequest *req, const ReplRequestField *field)
+{
+    gpointer value = G_STRUCT_MEMBER_P(req, field->offset);
+
+    switch (field->kind) {
+    case REPL_FIELD_STRING:
+        *(char **)value = replTextString(r, "request", field->key);
+        break;
+    case REPL_FIELD_NAME:
+        *(char **)value = replTextName(r, "request", field->key);
+        break;
+    case REPL_FIELD_UUID:
+        *(char **)value = replTextUuid(r, "request", field->key);
+        break;
+    case REPL_FIELD_FLAG:
+        *(gboolean *)value = replTextFlag(r, "request", field->key);
+        break;
+    case REPL_FIELD_WORD:
+        *(int *)value = replTextWord(r, "request", field->key, field->fromString, 0);
+        break;
+    case REPL_FIELD_NUMBER:
+        *(guint *)value = replTextUint(r, "request", field->key, REPL_NUMBER_MAX);
+        break;
+    case REPL_FIELD_BIG:
+        *(guint64 *)value = replTextUint(r, "request", field->key, G_MAXUINT64);
+        break;
+    case REPL_FIELD_HAVES:
+        replHavesFromText(r, *(GPtrArray **)value);
+        break;
+    }
+}
+
 void
 replRequestToText(GKeyFile *keys, const ReplRequest *req)
 {
-    static const char group[] = "request";
+    guint i;
 
-    replTextPut(keys, group, "name", req->name);
-    replTextPut(keys, group, "format", req->format);
-    g_key_file_set_boolean(keys, group, "async", req->async);
-    g_key_file_set_boolean(keys, group, "start", req->start);
-    replTextPut(keys, group, "snapshots",
-                replWord(replSnapshotsWords, G_N_ELEMENTS(replSnapshotsWords), req->snapshots));
-    replTextPut(keys, group, "encryption",
-                replWord(replEncryptionWords, G_N_ELEMENTS(replEncryptionWords), req->encryption));
-    replTextPut(keys, group, "rekey", replWord(replRekeyWords, G_N_ELEMENTS(replRekeyWords), req->rekey));
-    g_key_file_set_boolean(keys, group, "fast-create", req->fastCreate);
-    g_key_file_set_boolean(keys, group, "verify", req->verify);
-    replTextPut(keys, group, "bundle", replBundleModeToString(req->bundle));
-    replTextPut(keys, group, "source-is", replSourceIsToString(req->sourceIs));
-    replTextPut(keys, group, "image", req->image);
-    replHavesToText(keys, req->have);
-    replTextPut(keys, group, "token", req->token);
-    replTextPut(keys, group, "description", req->description);
-    g_key_file_set_uint64(keys, group, "bandwidth", req->bandwidth_bytesPerSec);
-    replTextPut(keys, group, "secret-uuid", req->secret.uuid);
-    replTextPut(keys, group, "secret-usage", req->secret.usage);
-    replTextPut(keys, group, "cipher-name", req->cipherName);
-    g_key_file_set_uint64(keys, group, "cipher-size", req->cipherSize_bits);
-    replTextPut(keys, group, "cipher-mode", req->cipherMode);
-    replTextPut(keys, group, "cipher-hash", req->cipherHash);
-    replTextPut(keys, group, "ivgen-name", req->ivgenName);
-    replTextPut(keys, group, "ivgen-hash", req->ivgenHash);
+    for (i = 0; i < replRequestFieldCount; i++)
+        replFieldToText(keys, req, &replRequestFields[i]);
 }
 
 static char *
 replRequestWishes(const ReplRequest *req)
 {
-    static const char *const others[] = {"async", "start", "token", "bandwidth", "source-is", NULL};
     g_autoptr(GKeyFile) keys = g_key_file_new();
     guint i;
 
-    replRequestToText(keys, req);
-    for (i = 0; others[i]; i++)
-        g_key_file_remove_key(keys, "request", others[i], NULL);
+    for (i = 0; i < replRequestFieldCount; i++) {
+        if (replRequestFields[i].same == REPL_SAME_EQUAL)
+            replFieldToText(keys, req, &replRequestFields[i]);
+    }
     return g_key_file_to_data(keys, NULL, NULL);
 }
 
@@ -206,45 +222,29 @@ replRequestIsSame(const ReplRequest *a, const ReplRequest *b)
 {
     g_autofree char *asked = replRequestWishes(a);
     g_autofree char *other = replRequestWishes(b);
+    guint i;
 
-    return g_str_equal(asked, other) && (a->sourceIs == b->sourceIs || a->sourceIs == REPL_SOURCE_AS_FOUND ||
-                                         b->sourceIs == REPL_SOURCE_AS_FOUND);
+    for (i = 0; i < replRequestFieldCount; i++) {
+        const int *x = replRequestValue(a, &replRequestFields[i]);
+        const int *y = replRequestValue(b, &replRequestFields[i]);
+
+        if (replRequestFields[i].same == REPL_SAME_OR_UNSAID && *x != *y && *x != 0 && *y != 0)
+            return FALSE;
+    }
+    return g_str_equal(asked, other);
 }
 
 ReplRequest *
 replRequestFromText(ReplTextReader *r)
 {
-    static const char group[] = "request";
     ReplRequest *req;
+    guint i;
 
-    if (!g_key_file_has_group(r->keys, group))
+    if (!g_key_file_has_group(r->keys, "request"))
         return NULL;
     req = replRequestNew();
-    req->name = replTextName(r, group, "name");
-    req->format = replTextString(r, group, "format");
-    req->async = replTextFlag(r, group, "async");
-    req->start = replTextFlag(r, group, "start");
-    req->snapshots = replTextWord(r, group, "snapshots", replSnapshotsFromString, REPL_SNAPSHOTS_KEEP);
-    req->encryption = replTextWord(r, group, "encryption", replEncryptionFromString, REPL_ENCRYPTION_KEEP);
-    req->rekey = replTextWord(r, group, "rekey", replRekeyFromString, REPL_REKEY_FULL);
-    req->fastCreate = replTextFlag(r, group, "fast-create");
-    req->verify = replTextFlag(r, group, "verify");
-    req->bundle = replTextWord(r, group, "bundle", replBundleModeFromString, REPL_BUNDLE_NONE);
-    req->sourceIs = replTextWord(r, group, "source-is", replSourceIsFromString, REPL_SOURCE_AS_FOUND);
-    req->image = replTextUuid(r, group, "image");
-    replHavesFromText(r, req->have);
-    req->token = replTextString(r, group, "token");
-    req->description = replTextString(r, group, "description");
-    req->bandwidth_bytesPerSec = replTextUint(r, group, "bandwidth", G_MAXUINT64);
-    /* as the client wrote it: libvirt takes UUIDs in several forms */
-    req->secret.uuid = replTextString(r, group, "secret-uuid");
-    req->secret.usage = replTextString(r, group, "secret-usage");
-    req->cipherName = replTextString(r, group, "cipher-name");
-    req->cipherSize_bits = replTextUint(r, group, "cipher-size", 65536);
-    req->cipherMode = replTextString(r, group, "cipher-mode");
-    req->cipherHash = replTextString(r, group, "cipher-hash");
-    req->ivgenName = replTextString(r, group, "ivgen-name");
-    req->ivgenHash = replTextString(r, group, "ivgen-hash");
+    for (i = 0; i < replRequestFieldCount; i++)
+        replFieldFromText(r, req, &replRequestFields[i]);
     return req;
 }
 

@@ -21,8 +21,7 @@ replJobInfoFromText(ReplTextReader *reader);
 void
 replRequestToText(GKeyFile *keys, const ReplRequest *req);
 
-/* Whether @a and @b ask for the same replica: all that is kept of a request counts but for how its job is to be run (at once,
- * waited for, how fast) and its token. A source that one of them left to be found out is what the other says. */
+/* Whether @a and @b ask for the same replica: each field of theirs is the same as ReplFieldSame says. */
 gboolean
 replRequestIsSame(const ReplRequest *a, const ReplRequest *b);
 

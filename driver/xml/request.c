@@ -15,30 +15,6 @@
 #include "xml/schema.h"
 #include "xml/xml.h"
 
-static int
-replSnapshotsFromString(const char *str)
-{
-    static const char *const words[] = {"keep", "flatten"};
-
-    return replWordValue(words, G_N_ELEMENTS(words), str);
-}
-
-static int
-replEncryptionFromString(const char *str)
-{
-    static const char *const words[] = {"keep", "none", "default", "target"};
-
-    return replWordValue(words, G_N_ELEMENTS(words), str);
-}
-
-static int
-replRekeyFromString(const char *str)
-{
-    static const char *const words[] = {"full", "slot"};
-
-    return replWordValue(words, G_N_ELEMENTS(words), str);
-}
-
 /* As the schema has it: not of Unicode's category C. */
 static gboolean
 replIsPrintable(gunichar c)
