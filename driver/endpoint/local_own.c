@@ -33,7 +33,7 @@ replLocalTargetOpen(ReplLocalTarget *target, GError **err)
 gboolean
 replLocalStops(void *opaque)
 {
-    return g_atomic_int_get(&((ReplLocalTarget *)opaque)->cancelled) != 0;
+    return g_atomic_int_get(&((ReplTarget *)opaque)->cancelled) != 0;
 }
 
 void

@@ -37,7 +37,6 @@ typedef struct {
     /* From digests on: an element for each layer, NULL: there are none. */
     ReplDigests **digests;
     gboolean *summed; /* it was tried */
-    gint cancelled;   /* atomic */
 } ReplLocalSource;
 
 static int
@@ -119,7 +118,7 @@ replLocalSourceOpenLayer(ReplSource *base, guint layer, GError **err)
 static gboolean
 replLocalSourceStops(void *opaque)
 {
-    return g_atomic_int_get(&((ReplLocalSource *)opaque)->cancelled) != 0;
+    return g_atomic_int_get(&((ReplSource *)opaque)->cancelled) != 0;
 }
 
 /* Where it cannot be told, too: then old digests stay. */
@@ -182,12 +181,6 @@ replLocalSourceDigests(ReplSource *base, guint layer, ReplDigestLevel level, gui
     return count;
 }
 
-static void
-replLocalSourceCancel(ReplSource *base)
-{
-    g_atomic_int_set(&((ReplLocalSource *)base)->cancelled, 1);
-}
-
 static ReplChain *
 replLocalSourceChain(ReplSource *base)
 {
@@ -220,7 +213,6 @@ static const ReplSourceOps replLocalSourceOps = {
     .openLayer = replLocalSourceOpenLayer,
     .digests = replLocalSourceDigests,
     .chain = replLocalSourceChain,
-    .cancel = replLocalSourceCancel,
     .free = replLocalSourceFree,
 };
 

@@ -26,12 +26,6 @@ replLocalTargetFree(ReplTarget *base)
     g_free(target);
 }
 
-static void
-replLocalCancel(ReplTarget *base)
-{
-    g_atomic_int_set(&((ReplLocalTarget *)base)->cancelled, 1);
-}
-
 static const ReplTargetOps replLocalTargetOps = {
     .facts = replLocalFacts,
     .present = replLocalPresent,
@@ -46,7 +40,6 @@ static const ReplTargetOps replLocalTargetOps = {
     .look = replLocalLook,
     .written = replLocalWritten,
     .undo = replLocalUndo,
-    .cancel = replLocalCancel,
     .free = replLocalTargetFree,
 };
 

@@ -33,7 +33,6 @@ typedef struct {
 
     ReplBasis *basis;  /* blocks that are here; NULL: not yet looked at, or there are none */
     gboolean hasBasis; /* it was looked at */
-    gint cancelled;    /* atomic */
 } ReplLocalTarget;
 
 /* local_own.c. Opens the pool. Returns 0, or -1 with @err set. */

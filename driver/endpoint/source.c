@@ -102,6 +102,7 @@ replSourceBePatient(ReplSource *source)
 void
 replSourceCancel(ReplSource *source)
 {
+    g_atomic_int_set(&source->cancelled, 1);
     if (source->ops->cancel)
         source->ops->cancel(source);
 }

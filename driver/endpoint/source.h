@@ -155,6 +155,7 @@ typedef struct {
 /* An implementation embeds this as its first member. */
 struct _ReplSource {
     const ReplSourceOps *ops;
+    gint cancelled; /* atomic; set before cancel is called */
 };
 
 /* As the operations; what is optional and not there is answered as they say. */

@@ -121,6 +121,7 @@ replTargetUndo(ReplTarget *target, ReplUndo what, GError **err)
 void
 replTargetCancel(ReplTarget *target)
 {
+    g_atomic_int_set(&target->cancelled, 1);
     if (target->ops->cancel)
         target->ops->cancel(target);
 }

@@ -198,6 +198,7 @@ typedef struct {
 /* An implementation embeds this as its first member. */
 struct _ReplTarget {
     const ReplTargetOps *ops;
+    gint cancelled; /* atomic; set before cancel is called */
 };
 
 /* As the operations; what is optional and not there is answered as they say. */

@@ -257,13 +257,6 @@ replReplicationAbort(ReplJob *job, void *opaque, const GError *why, gboolean kee
 }
 
 static void
-replReplicationStop(ReplJob *job, void *opaque)
-{
-    (void)job;
-    replPreparedStop(opaque);
-}
-
-static void
 replReplicationClean(ReplJob *job, void *opaque)
 {
     ReplReplication *replication = opaque;
@@ -399,7 +392,7 @@ static const ReplJobOps replReplicationOps = {
     .verify = replReplicationVerify,
     .publish = replReplicationPublish,
     .abort = replReplicationAbort,
-    .stop = replReplicationStop,
+    .stop = replPreparedStop,
     .clean = replReplicationClean,
     .record = replReplicationRecord,
     .ended = replReplicationEnded,

@@ -118,8 +118,11 @@ replPreparedUse(ReplReplication *replication, ReplPrepared *prepared)
 }
 
 void
-replPreparedStop(ReplReplication *replication)
+replPreparedStop(ReplJob *job, void *opaque)
 {
+    ReplReplication *replication = opaque;
+
+    (void)job;
     replLockTake(&replication->lock);
     replication->stopping = TRUE;
     if (replication->prepared) {

@@ -11,6 +11,7 @@
 
 #include "convert/convert.h"
 #include "endpoint/target.h"
+#include "job/job.h"
 #include "replicate/replication.h"
 
 /* The key that an image of the replication gets. */
@@ -97,9 +98,9 @@ replPreparedTake(ReplReplication *replication);
 void
 replPreparedUse(ReplReplication *replication, ReplPrepared *prepared);
 
-/* Ends the waits of the attempt's endpoints, now and for as long as it goes on. By any thread. */
+/* The job's stop operation: ends the waits of the attempt's endpoints, now and for as long as it goes on. By any thread. */
 void
-replPreparedStop(ReplReplication *replication);
+replPreparedStop(ReplJob *job, void *opaque);
 
 /* The attempt is over: the next one may wait again. */
 void

@@ -207,24 +207,6 @@ replUpdateRecord(const ReplRegion *region, const ReplUpdate *update, gboolean te
     return 0;
 }
 
-/* Refuses combinations that could be done by half: a cancelled job cannot be taken back, and a passphrase
- * shows only when tried whether it fits. Each of these stands alone in its update. */
-static int
-replUpdateCheckTogether(const ReplUpdate *update, gboolean record, gboolean secret, GError **err)
-{
-    if (update->verb == REPL_VERB_CANCEL && (record || secret)) {
-        replErrorSet(err, VIR_ERR_INVALID_ARG, "%s",
-                     _("The action 'cancel' takes the image away: no other change can stand beside it"));
-        return -1;
-    }
-    if (secret && (record || update->verb != REPL_VERB_NONE)) {
-        replErrorSet(err, VIR_ERR_INVALID_ARG, "%s",
-                     _("A key is bound by an update of its own: its passphrase may be refused"));
-        return -1;
-    }
-    return 0;
-}
-
 /* Does all of the update or nothing. First come checks, which change nothing; then the verb for the job,
  * which changes nothing if it is refused; last one change of the record. */
 static int
@@ -232,16 +214,14 @@ replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err
 {
     gboolean texts =
         update->name || update->description || update->type != REPL_IMAGE_TYPE_UNKNOWN || update->members;
-    gboolean secret = update->secret.uuid || update->secret.usage;
     g_autoptr(GPtrArray) heal = NULL;
     g_autoptr(ReplJob) job = NULL;
 
-    if (replUpdateCheckTogether(update, texts || update->share, secret, err) < 0 ||
-        (update->members && replGuardSource(region, update->volume, err) < 0) ||
+    if ((update->members && replGuardSource(region, update->volume, err) < 0) ||
         replUpdateFindJob(region, update, &job, err) < 0 ||
         (update->share && replShareCheck(region, update->volume, update->share, err) < 0))
         return -1;
-    if (secret)
+    if (update->secret.uuid || update->secret.usage)
         return replRebind(region, update->volume, &update->secret, err);
     if (replVerbIsCheck(update->verb)) {
         if (update->verb == REPL_VERB_HEAL)
@@ -254,12 +234,16 @@ replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err
     return texts || update->share ? replUpdateRecord(region, update, texts, err) : 0;
 }
 
-static int
-replUpdateCheckRegion(virStoragePoolPtr pool, const ReplRegion *region, const char *volume)
+/* Of a pool without a label only the bundles are ours. @volume may be NULL. */
+static gboolean
+replUpdateIsBundle(const ReplRegion *region, const char *volume)
 {
-    /* Of a pool without a label only the bundles are ours. */
-    if (replRegionIsRegion(region) || (region && volume && !replViewIsDerived(region, volume)))
-        return 0;
+    return region && volume && !replViewIsDerived(region, volume);
+}
+
+static int
+replUpdateRefusePool(virStoragePoolPtr pool)
+{
     replReportError(VIR_ERR_OPERATION_INVALID,
                     _("Pool '%s' is not a region pool: it has no <replication:region> label"),
                     virStoragePoolGetName(pool));
@@ -339,7 +323,7 @@ replUpdateAnswer(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int fla
     if (virStoragePoolGetUUID(pool, uuid) < 0 ||
         replAccessNewVol(conn, uuid, placeholder, flags & VIR_STORAGE_VOL_CREATE_VALIDATE,
                          replVirt.StorageVolCreateXMLEnsureACL) < 0 ||
-        replUpdateCheckRegion(pool, region, NULL) < 0)
+        (!replRegionIsRegion(region) && replUpdateRefusePool(pool) < 0))
         return NULL;
     if (replShareByProject(region, update->shareImage, update->share, &ownerUuid, &volume, &err) < 0) {
         replReport(g_steal_pointer(&err));
@@ -373,7 +357,8 @@ replUpdateRun(virStoragePoolPtr pool, const ReplVolXml *xml, unsigned int flags)
     if (region && update->verb == REPL_VERB_CANCEL &&
         replAccessVol(conn, region->uuid, update->volume, replVirt.StorageVolDeleteEnsureACL) < 0)
         return NULL;
-    if (replUpdateCheckRegion(pool, region, update->volume) < 0)
+    if (!replRegionIsRegion(region) && !replUpdateIsBundle(region, update->volume) &&
+        replUpdateRefusePool(pool) < 0)
         return NULL;
     if (g_str_equal(update->volume, REPL_STAGING_NAME)) {
         replReportError(VIR_ERR_NO_STORAGE_VOL, _("no storage vol with matching name '%s'"), update->volume);

@@ -237,6 +237,28 @@ replUpdateReadSecret(const xmlNode *root, ReplUpdate *update, GError **err)
     return encryption ? replSecretRefRead(encryption, &update->secret, err) : 0;
 }
 
+/* Refuses combinations that could be done by half: a cancelled job cannot be taken back, and a passphrase
+ * shows only when tried whether it fits. Each of these stands alone in its update. */
+static int
+replUpdateCheckTogether(const ReplUpdate *update, GError **err)
+{
+    gboolean secret = update->secret.uuid || update->secret.usage;
+    gboolean record = update->name || update->description || update->type != REPL_IMAGE_TYPE_UNKNOWN ||
+                      update->members || update->share;
+
+    if (update->verb == REPL_VERB_CANCEL && (record || secret)) {
+        replErrorSet(err, VIR_ERR_INVALID_ARG, "%s",
+                     _("The action 'cancel' takes the image away: no other change can stand beside it"));
+        return -1;
+    }
+    if (secret && (record || update->verb != REPL_VERB_NONE)) {
+        replErrorSet(err, VIR_ERR_INVALID_ARG, "%s",
+                     _("A key is bound by an update of its own: its passphrase may be refused"));
+        return -1;
+    }
+    return 0;
+}
+
 ReplUpdate *
 replUpdateRead(const xmlNode *node, const xmlNode *root, GError **err)
 {
@@ -250,7 +272,7 @@ replUpdateRead(const xmlNode *node, const xmlNode *root, GError **err)
         replUpdateReadChildren(node, update, err) < 0 || replUpdateCheckAnswer(node, err) < 0 ||
         replSchemaCheck(REPL_SCHEMA_UPDATE, node, err) < 0)
         return NULL;
-    if (replUpdateReadSecret(root, update, err) < 0)
+    if (replUpdateReadSecret(root, update, err) < 0 || replUpdateCheckTogether(update, err) < 0)
         return NULL;
     if (!xmlFirstElementChild((xmlNode *)node) && !update->secret.uuid && !update->secret.usage) {
         replErrorSet(err, VIR_ERR_XML_ERROR, "%s", _("<replication:update> says nothing to change"));

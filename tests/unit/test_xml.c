@@ -298,7 +298,7 @@ testUpdate(void)
 {
     g_autoptr(GError) err = NULL;
     g_autoptr(ReplVolXml) xml = replVolXmlParse(
-        UPDATE("<r:job action='cancel'/><r:share project='p2' state='revoked'/><r:type>\n iso </r:type>"
+        UPDATE("<r:job action='retry'/><r:share project='p2' state='revoked'/><r:type>\n iso </r:type>"
                "<r:description/><r:name>Web &amp; more</r:name><r:bandwidth>0</r:bandwidth>"),
         &err);
     const ReplUpdate *update;
@@ -312,7 +312,7 @@ testUpdate(void)
     g_assert_cmpint(update->type, ==, REPL_IMAGE_TYPE_ISO);
     g_assert_cmpstr(update->share->project, ==, "p2");
     g_assert_cmpint(update->share->state, ==, REPL_SHARE_REVOKED);
-    g_assert_cmpint(update->verb, ==, REPL_VERB_CANCEL);
+    g_assert_cmpint(update->verb, ==, REPL_VERB_RETRY);
     g_assert_cmpint(update->bandwidth_bytesPerSec, ==, 0);
 }
 

@@ -254,6 +254,8 @@ static const Bad badVolumes[] = {
      "Value 'stop' of attribute 'action' of <replication:job>"},
     {"update-jobs", UPDATE("<r:job action='pause'/><r:job action='resume'/>"), VIR_ERR_XML_ERROR,
      "<replication:job> stands more than once"},
+    {"update-cancel-and-name", UPDATE("<r:job action='cancel'/><r:name>n</r:name>"), VIR_ERR_INVALID_ARG,
+     "The action 'cancel' takes the image away"},
     {"update-share", UPDATE("<r:share project='p'/>"), VIR_ERR_XML_ERROR,
      "<replication:share> needs the attribute 'state'"},
     {"update-share-state", UPDATE("<r:share project='p' state='given'/>"), VIR_ERR_INVALID_ARG,
@@ -296,6 +298,7 @@ testBadVolume(gconstpointer data)
  * libvirt's own schemas. */
 static const char *const beyondSchemas[] = {
     "doctype",
+    "update-cancel-and-name",
     "hidden-default",
     "secret-none",
     "secret-two",
