@@ -368,10 +368,8 @@ replPushForget(ReplJob *job)
         REPL_GUARD(&replPushes.lock);
         was = replPushes.jobs && g_ptr_array_remove_fast(replPushes.jobs, job);
     }
-    if (was) {
-        replPushSourceDropMade(((const ReplPush *)replJobOpaque(job))->record);
+    if (was)
         replJobUnref(job);
-    }
 }
 
 static void
@@ -380,6 +378,8 @@ replPushEnded(ReplJob *job, const ReplJobInfo *info, void *opaque)
     ReplPush *push = opaque;
     g_autoptr(ReplPeerPoolEntry) entry = replPushPool(push, NULL);
 
+    /* A failed one may stay for long, and nobody may ever try it again. */
+    replPushSourceDropMade(push->record);
     if (info->state != REPL_JOB_FAILED)
         replPushForget(job);
     if (entry)

@@ -253,6 +253,19 @@ def test_nothing_leaves_in_clear(pair, places):
     assert crypt.opens(behind.file("web.qcow2"), key.value)
 
 
+def test_cancelled_there(pair, places):
+    """Nothing of what was converted is left when the replica is deleted on the other host in the middle."""
+    near, far, behind = places
+    key, _ = both(pair)
+    images.create(near.file("big.qcow2"), "32M")
+    images.write_random(near.file("big.qcow2"), 0, 28 * MIB, seed=8)
+    near.refresh()
+    far.replicate(near, "big.qcow2", target=key.target("usage"), **{"async": "yes"}, bandwidth=("MiB/s", 1))
+    assert wait_until(lambda: partials(near.host), 60)
+    behind.host.ok("vol-delete", "big.qcow2", behind.name)
+    assert wait_until(lambda: not partials(near.host) and behind.volumes() == [] and is_clean(behind), 60)
+
+
 @pytest.mark.parametrize("victim", ["here", "there", "link"])
 def test_goes_on_inside_an_encrypted_layer(pair, places, victim):
     """What was converted is kept for as long as the job: the other host goes on with the very layer that it has begun."""
