@@ -157,8 +157,10 @@ clean_debian() {
     no_services "$root"
     printf 'Acquire::Check-Valid-Until "false";\nAcquire::Retries "5";\n' >"$root/etc/apt/apt.conf.d/10releases"
     echo 'force-unsafe-io' >"$root/etc/dpkg/dpkg.cfg.d/10quick"
+    # With all that our packages depend on: from here on nothing is fetched any more.
     inside_net apt-get -q update &&
-        inside_net apt-get -q -y --no-install-recommends install libvirt-daemon-system libvirt-clients qemu-utils iproute2 procps systemd-sysv dbus
+        inside_net apt-get -q -y --no-install-recommends install libvirt-daemon-system libvirt-clients qemu-utils iproute2 procps systemd-sysv dbus \
+            libvirt-dev libcryptsetup12 libjson-glib-1.0-0 libxxhash0
 }
 
 # What README.md says of an installation from source, in $root.
