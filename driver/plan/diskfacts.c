@@ -8,7 +8,10 @@
 gboolean
 replPlanIsSameFile(const ReplPlanLayer *a, const ReplPlanLayer *b)
 {
-    return g_strcmp0(a->poolUuid, b->poolUuid) == 0 && g_str_equal(a->volume, b->volume);
+    /* Layers on another host may lie in several pools there, all of which this host knows as one: their inodes tell files of
+     * one name apart. */
+    return g_strcmp0(a->poolUuid, b->poolUuid) == 0 && g_str_equal(a->volume, b->volume) &&
+           a->identity.dev == b->identity.dev && a->identity.ino == b->identity.ino;
 }
 
 guint

@@ -147,3 +147,18 @@ def test_converted_where_it_arrives(places):
     for volume in DISKS[:2]:
         images.compare(here.file(volume), there.file(volume))
         assert len(images.layers(there.file(volume))) == 1
+
+
+def test_bases_of_one_name_in_two_pools(places):
+    """Disks on different files of the same name: each gets its own."""
+    near, far, behind = places
+    machines.make(behind)
+    second = Pool(behind.host, behind.name + "-second", region="cn-east-2")
+    images.base(second.file("base.qcow2"), size_mib=32, seed=9)
+    second.refresh()
+    images.overlay(behind.file("other.qcow2"), second.file("base.qcow2"), "32M", writes=[(1 << 20, 65536, 3)])
+    behind.refresh()
+    behind.update("web.qcow2", members("other.qcow2"))
+    near.replicate(far, "web.qcow2", **ASIS)
+    for volume in "web.qcow2", "other.qcow2":
+        images.compare(behind.file(volume), near.file(volume))
