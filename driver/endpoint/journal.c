@@ -17,6 +17,7 @@ replJournalNew(const unsigned char *targetUuid, ReplJobRecord *record)
 {
     ReplJournal *journal = g_new0(ReplJournal, 1);
 
+    replLockInit(&journal->saving);
     replLockInit(&journal->lock);
     memcpy(journal->targetUuid, targetUuid, sizeof(journal->targetUuid));
     journal->targetUuidstr = g_new0(char, VIR_UUID_STRING_BUFLEN);
@@ -33,6 +34,7 @@ replJournalFree(ReplJournal *journal)
     replJobRecordFree(journal->record);
     g_free(journal->targetUuidstr);
     replLockClear(&journal->lock);
+    replLockClear(&journal->saving);
     g_free(journal);
 }
 
@@ -52,6 +54,7 @@ replJournalSave(ReplJournal *journal, GError **err)
 {
     g_autoptr(ReplStaging) home = replHomeOfUuid(journal->targetUuid, TRUE, err);
     g_autoptr(ReplJobRecord) copy = NULL;
+    REPL_GUARD(&journal->saving);
 
     if (!home)
         return -1;

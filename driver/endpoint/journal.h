@@ -5,7 +5,9 @@
  * Out:   the record on stable storage, in the job's home (region/home.h).
  * Owner: the replication; a target of this host's pools borrows it for its side of the job, the record's layers.
  * Lock:  lock guards record->layers, record->info and record->holdsPlaceholder, accepted, dirty and unsaved_bytes: for every
- *        use, since clients look while the job works. The rest of the record is fixed after creation.
+ *        use, since clients look while the job works. The rest of the record is fixed after creation. saving guards the
+ *        record on stable storage: it is held from the copy until that is written, so that of two saves at once, of the
+ *        job and of a client that pauses it, the newer one is written last. It comes before lock.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -19,6 +21,7 @@ typedef struct {
     unsigned char targetUuid[VIR_UUID_BUFLEN]; /* fixed */
     char *targetUuidstr;                       /* fixed */
 
+    ReplLock saving;
     ReplLock lock;
     ReplJobRecord *record;
     gboolean accepted;     /* the replica's name is this job's */

@@ -32,7 +32,8 @@ typedef struct {
     char *region;               /* lane of the queue */
     ReplVirtIdentity *identity; /* the requester's, a reference; NULL: the daemon's */
 
-    ReplLock lock; /* guards these */
+    ReplLock saving; /* as the journal's (endpoint/journal.h) */
+    ReplLock lock;   /* guards these */
     ReplJobRecord *record;
     ReplPushLink *link; /* NULL: no attempt */
     gboolean listed;    /* the other host has made the replica's name */
@@ -314,6 +315,7 @@ replPushSaveRecord(ReplPush *push, GError **err)
 {
     g_autoptr(ReplStaging) home = replHomeOwn(TRUE, err);
     g_autoptr(ReplJobRecord) copy = NULL;
+    REPL_GUARD(&push->saving);
 
     if (!home)
         return -1;
@@ -407,6 +409,7 @@ replPushRelease(void *opaque)
         g_object_unref(push->identity);
     replJobRecordFree(push->record);
     replLockClear(&push->lock);
+    replLockClear(&push->saving);
     g_free(push);
 }
 
@@ -428,6 +431,7 @@ replPushJobNew(ReplJobRecord *record, gboolean resumed)
     ReplPush *push = g_new0(ReplPush, 1);
     ReplJob *job;
 
+    replLockInit(&push->saving);
     replLockInit(&push->lock);
     push->record = record;
     push->resumed = resumed;

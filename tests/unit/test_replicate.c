@@ -9,6 +9,7 @@
 
 #include "fake_virt.h"
 #include "mem_endpoint.h"
+#include "region/home.h"
 #include "replicate/life.h"
 #include "replicate/prepare.h"
 #include "replicate/undo.h"
@@ -745,6 +746,48 @@ testHolding(void)
     teardown(&test);
 }
 
+static gpointer
+saveNext(gpointer opaque)
+{
+    ReplJournal *journal = opaque;
+    g_autoptr(GError) err = NULL;
+
+    replLockTake(&journal->lock);
+    journal->record->created_s++;
+    replLockDrop(&journal->lock);
+    replJournalSave(journal, &err);
+    g_assert_no_error(err);
+    return NULL;
+}
+
+/* A client pauses the job while the job notes what it is about to make: the newer of the two records stays. */
+static void
+testSavedInOrder(void)
+{
+    const guint64 sizes[] = {MIB, 0};
+    g_autoptr(ReplStaging) home = NULL;
+    ReplReplication *made;
+    Test test;
+    guint i;
+
+    setup(&test, sizes);
+    made = replication(&test, record(&test, TRUE));
+    home = replHomeOfUuid(made->journal->targetUuid, TRUE, NULL);
+    g_assert_nonnull(home);
+    for (i = 0; i < 80; i++) {
+        g_autoptr(ReplJobRecord) saved = NULL;
+        GThread *other = g_thread_new("other", saveNext, made->journal);
+
+        saveNext(made->journal);
+        g_thread_join(other);
+        saved = replJobRecordLoad(home, made->id, NULL);
+        g_assert_cmpint(saved->created_s, ==, made->journal->record->created_s);
+    }
+    g_assert_cmpint(replJobRecordDrop(home, made->id, NULL), ==, 0);
+    replReplicationFree(made);
+    teardown(&test);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -778,6 +821,7 @@ main(int argc, char **argv)
     g_test_add_func("/replicate/shared", testShared);
     g_test_add_func("/replicate/holding", testHolding);
     g_test_add_func("/replicate/interrupted", testInterrupted);
+    g_test_add_func("/replicate/saved-in-order", testSavedInOrder);
     rc = g_test_run();
     replServiceStop();
     remove = g_strdup_printf("rm -rf '%s'", testDir);
