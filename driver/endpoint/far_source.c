@@ -24,6 +24,8 @@ typedef struct {
     ReplLock lock;     /* guards these two, for cancel; inner is set once, by the owner's thread */
     ReplSource *inner; /* NULL: not known yet */
     gboolean cancelled;
+
+    ReplTraffic *traffic; /* the owner's; NULL: nobody is told */
 } ReplFarSource;
 
 static gboolean
@@ -83,6 +85,8 @@ replFarSourceOf(ReplFarSource *self, GError **err)
         return self->inner;
     if (!(inner = replFarSourceMake(self, err)))
         return NULL;
+    if (self->traffic)
+        replSourceWatch(inner, self->traffic);
     REPL_GUARD(&self->lock);
     self->inner = inner;
     if (self->cancelled)
@@ -152,11 +156,23 @@ replFarSourceCancel(ReplSource *base)
 }
 
 static void
+replFarSourceWatch(ReplSource *base, ReplTraffic *traffic)
+{
+    ReplFarSource *self = (ReplFarSource *)base;
+
+    replTrafficUnref(self->traffic);
+    self->traffic = replTrafficRef(traffic);
+    if (self->inner)
+        replSourceWatch(self->inner, traffic);
+}
+
+static void
 replFarSourceFree(ReplSource *base)
 {
     ReplFarSource *self = (ReplFarSource *)base;
 
     replSourceFree(self->inner);
+    replTrafficUnref(self->traffic);
     replLockClear(&self->lock);
     g_free(self->poolUuid);
     g_free(self->volume);
@@ -174,6 +190,7 @@ replFarSource(const char *poolUuid, const char *volume)
         .digests = replFarSourceDigests,
         .chain = replFarSourceChain,
         .cancel = replFarSourceCancel,
+        .watch = replFarSourceWatch,
         .free = replFarSourceFree,
     };
     g_autoptr(ReplPeerPoolEntry) entry = NULL;

@@ -11,6 +11,7 @@
 #include "base/lock.h"
 #include "copy/reader.h"
 #include "endpoint/peersourcepriv.h"
+#include "peer/rate.h"
 #include "wire/messages.h"
 
 /* --- the table --- */
@@ -186,6 +187,17 @@ replPeerSourceCancel(ReplSource *source)
     replTalkCancel(((ReplPeerSource *)source)->talk);
 }
 
+/* A host that this one calls goes by the name of its pool here. */
+static void
+replPeerSourceWatch(ReplSource *source, ReplTraffic *traffic)
+{
+    ReplPeerSource *self = (ReplPeerSource *)source;
+
+    replTalkWatch(self->talk, traffic, self->caller ? self->pool : self->host);
+    if (self->caller)
+        replTrafficLink(traffic, replRateSeen(self->host));
+}
+
 static void
 replPeerSourceBePatient(ReplSource *source)
 {
@@ -225,6 +237,7 @@ replPeerSourceNew(ReplTalk *talk, const char *pool, const char *poolUuid, const 
         .makeLayer = replPeerSourceMakeLayer,
         .newKey = replPeerSourceNewKey,
         .cancel = replPeerSourceCancel,
+        .watch = replPeerSourceWatch,
         .bePatient = replPeerSourceBePatient,
         .free = replPeerSourceFree,
     };

@@ -88,6 +88,16 @@ replPushedEnter(const char *jobId, guint64 epoch, const char *hostId, const char
     return replTalkRef(pushed->talk);
 }
 
+char *
+replPushedHost(const char *jobId)
+{
+    const ReplPushed *pushed;
+    REPL_GUARD(&replPushed.lock);
+
+    pushed = replPushedFind(jobId, NULL);
+    return pushed && pushed->hostId ? g_strdup(pushed->host) : NULL;
+}
+
 void
 replPushedBeginSubmit(const char *jobId)
 {

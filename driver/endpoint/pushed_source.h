@@ -30,6 +30,10 @@ replPushedExpect(const char *jobId, const char *host);
 ReplTalk *
 replPushedEnter(const char *jobId, guint64 epoch, const char *hostId, const char *host, GError **err);
 
+/* The name of the job's host, as far as it is known in this life of the daemon; else NULL. */
+char *
+replPushedHost(const char *jobId);
+
 /* Around making the job. When two sessions both find that there is no job yet, one makes it, and the other
  * waits in BeginSubmit until that has worked or failed. */
 void

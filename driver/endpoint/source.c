@@ -93,6 +93,13 @@ replSourceIsTop(const ReplSourceFacts *facts, guint layer)
 }
 
 void
+replSourceWatch(ReplSource *source, ReplTraffic *traffic)
+{
+    if (source->ops->watch)
+        source->ops->watch(source, traffic);
+}
+
+void
 replSourceBePatient(ReplSource *source)
 {
     if (source && source->ops->bePatient)

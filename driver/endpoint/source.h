@@ -29,6 +29,7 @@
  */
 #pragma once
 
+#include "base/traffic.h"
 #include "copy/reader.h"
 #include "model/image.h"
 #include "model/label.h"
@@ -144,6 +145,10 @@ typedef struct {
      * time before free. Must not wait. Optional. */
     void (*cancel)(ReplSource *source);
 
+    /* Tells @traffic what connections to another host carry, and whether that host is waited for, from here on. By the thread that
+     * owns the source. Optional: there is no other host. */
+    void (*watch)(ReplSource *source, ReplTraffic *traffic);
+
     /* From here on a host that cannot be reached at first is waited for as long as one that was there and has
      * gone: it was there when the job was accepted. Optional. */
     void (*bePatient)(ReplSource *source);
@@ -190,6 +195,8 @@ replSourceChain(ReplSource *source);
 /* Whether layer @layer is an image: that of its disk, which no other layer of the facts stands on. */
 gboolean
 replSourceIsTop(const ReplSourceFacts *facts, guint layer);
+void
+replSourceWatch(ReplSource *source, ReplTraffic *traffic);
 void
 replSourceBePatient(ReplSource *source);
 void

@@ -79,7 +79,7 @@ replStockReceive(ReplLineWork *work, virStreamPtr stream, guint8 *buf, gsize len
         if (got == 0 || done == len)
             return done;
         done += got;
-        replLineMoved(work);
+        replLineCarried(work, got);
     }
 }
 
@@ -101,7 +101,7 @@ replStockRead(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, const 
     if (got < 0)
         replLineFail(link, err);
     if (stream)
-        virStreamFree(stream);
+        replLinkEndStream(stream, got >= 0);
     virStorageVolFree(vol);
     virResetLastError();
     return got;
@@ -118,7 +118,7 @@ replStockSend(ReplLineWork *work, virStreamPtr stream, const guint8 *buf, gsize 
         if (sent < 0)
             return -1;
         done += sent;
-        replLineMoved(work);
+        replLineCarried(work, sent);
     }
     return virStreamFinish(stream);
 }
@@ -138,7 +138,7 @@ replStockWrite(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, const
     if (ret < 0)
         replLineFail(link, err);
     if (stream)
-        virStreamFree(stream);
+        replLinkEndStream(stream, ret == 0);
     virStorageVolFree(vol);
     virResetLastError();
     return ret;

@@ -33,6 +33,8 @@ replStockTargetOpen(ReplStockTarget *target, GError **err)
     REPL_GUARD(&target->lock);
     target->line =
         replLineNew(target->entry->pool->uri, target->entry->pool->def->source, config->peerGone_s);
+    if (target->traffic)
+        replLineWatch(target->line, target->traffic, target->entry->pool->def->name);
     if (target->cancelled)
         replLineCancel(target->line);
     return 0;

@@ -91,7 +91,7 @@ replStockPieceReceive(ReplStockPiece *piece, virStreamPtr stream, char *buf)
             return 0;
         got = virStreamRecvFlags(stream, buf, MIN(room, limit - piece->end_bytes),
                                  VIR_STREAM_RECV_STOP_AT_HOLE);
-        replLineMoved(&piece->work);
+        replLineCarried(&piece->work, MAX(got, 0));
         if (got == -3) {
             if (virStreamRecvHole(stream, &hole, 0) < 0 || hole <= 0)
                 return -1;
@@ -124,12 +124,10 @@ replStockPieceRun(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, GE
         rc = replStockPieceReceive(piece, stream, buf);
     if (rc > 0 && virStreamFinish(stream) < 0)
         rc = -1;
-    if (rc == 0)
-        virStreamAbort(stream);
     if (rc < 0)
         replLineFail(link, err);
     if (stream)
-        virStreamFree(stream);
+        replLinkEndStream(stream, rc > 0);
     virStorageVolFree(vol);
     virResetLastError();
     return rc < 0 ? -1 : 0;

@@ -17,9 +17,10 @@ typedef struct {
     char *poolUuid; /* these two are fixed */
     char *volume;
 
-    ReplLock lock;  /* guards these two, which cancel needs */
+    ReplLock lock;  /* guards these three, which cancel and watch need */
     ReplLine *line; /* NULL: not yet */
     gboolean cancelled;
+    ReplTraffic *traffic; /* NULL: nobody is told */
 
     /* From hold on. */
     ReplPeerPoolEntry *entry;
@@ -45,6 +46,8 @@ replStockSourceOpen(ReplStockSource *self, GError **err)
     }
     REPL_GUARD(&self->lock);
     self->line = replLineNew(self->entry->pool->uri, self->entry->pool->def->source, config->peerGone_s);
+    if (self->traffic)
+        replLineWatch(self->line, self->traffic, self->entry->pool->def->name);
     if (self->cancelled)
         replLineCancel(self->line);
     return 0;
@@ -166,6 +169,18 @@ replStockSourceCancel(ReplSource *base)
 }
 
 static void
+replStockSourceWatch(ReplSource *base, ReplTraffic *traffic)
+{
+    ReplStockSource *self = (ReplStockSource *)base;
+    REPL_GUARD(&self->lock);
+
+    replTrafficUnref(self->traffic);
+    self->traffic = replTrafficRef(traffic);
+    if (self->line)
+        replLineWatch(self->line, traffic, self->entry->pool->def->name);
+}
+
+static void
 replStockSourceFree(ReplSource *base)
 {
     ReplStockSource *self = (ReplStockSource *)base;
@@ -180,6 +195,7 @@ replStockSourceFree(ReplSource *base)
     g_free(self->label.name);
     g_free(self->label.project);
     g_free(self->layers);
+    replTrafficUnref(self->traffic);
     replLockClear(&self->lock);
     g_free(self->poolUuid);
     g_free(self->volume);
@@ -195,6 +211,7 @@ replStockSourceNew(const char *poolUuid, const char *volume)
         .unchanged = replStockSourceUnchanged,
         .openLayer = replStockSourceOpenLayer,
         .cancel = replStockSourceCancel,
+        .watch = replStockSourceWatch,
         .free = replStockSourceFree,
     };
     ReplStockSource *self = g_new0(ReplStockSource, 1);

@@ -19,6 +19,18 @@ replStockTargetCancel(ReplTarget *base)
 }
 
 static void
+replStockTargetWatch(ReplTarget *base, ReplTraffic *traffic)
+{
+    ReplStockTarget *target = (ReplStockTarget *)base;
+    REPL_GUARD(&target->lock);
+
+    replTrafficUnref(target->traffic);
+    target->traffic = replTrafficRef(traffic);
+    if (target->line)
+        replLineWatch(target->line, traffic, target->entry->pool->def->name);
+}
+
+static void
 replStockTargetFree(ReplTarget *base)
 {
     ReplStockTarget *target = (ReplStockTarget *)base;
@@ -29,6 +41,7 @@ replStockTargetFree(ReplTarget *base)
         replStagingUnref(target->home);
     g_free(target->label.name);
     g_free(target->label.project);
+    replTrafficUnref(target->traffic);
     replLockClear(&target->lock);
     g_free(target);
 }
@@ -63,6 +76,7 @@ replStockTarget(ReplJournal *journal, ReplHolding *holding)
         .look = replStockTargetLook,
         .undo = replStockTargetUndo,
         .cancel = replStockTargetCancel,
+        .watch = replStockTargetWatch,
         .free = replStockTargetFree,
         .without = "records resume reuse locks keys",
     };

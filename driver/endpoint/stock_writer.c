@@ -99,7 +99,7 @@ replStockUploadBytes(ReplStockUpload *upload, virStreamPtr stream, const ReplSto
         if (sent < 0)
             return -1;
         done += sent;
-        replLineMoved(&upload->work);
+        replLineCarried(&upload->work, sent);
     }
     return 0;
 }
@@ -142,12 +142,10 @@ replStockUploadRun(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, G
     if (stream && virStorageVolUpload(vol, stream, REPL_STOCK_BLOCK_bytes, 0,
                                       VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM) == 0)
         rc = replStockUploadAll(upload, stream, sum);
-    if (rc > 0)
-        virStreamAbort(stream);
     if (rc < 0 && vol)
         replLineFail(link, err);
     if (stream)
-        virStreamFree(stream);
+        replLinkEndStream(stream, rc == 0);
     if (vol)
         virStorageVolFree(vol);
     if (sum)

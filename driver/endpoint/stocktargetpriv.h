@@ -17,9 +17,10 @@ typedef struct {
     ReplJournal *journal;
     ReplHolding *holding;
 
-    ReplLock lock;  /* guards these two */
+    ReplLock lock;  /* guards these three */
     ReplLine *line; /* from the first call on */
     gboolean cancelled;
+    ReplTraffic *traffic; /* NULL: nobody is told */
 
     /* From the first call on that needs them. */
     ReplPeerPoolEntry *entry;

@@ -119,6 +119,13 @@ replTargetUndo(ReplTarget *target, ReplUndo what, GError **err)
 }
 
 void
+replTargetWatch(ReplTarget *target, ReplTraffic *traffic)
+{
+    if (target->ops->watch)
+        target->ops->watch(target, traffic);
+}
+
+void
 replTargetCancel(ReplTarget *target)
 {
     g_atomic_int_set(&target->cancelled, 1);

@@ -188,6 +188,9 @@ typedef struct {
      * time before free. Must not wait. Optional. */
     void (*cancel)(ReplTarget *target);
 
+    /* As that of a source. Optional. */
+    void (*watch)(ReplTarget *target, ReplTraffic *traffic);
+
     /* Lets go of locks and descriptors, but of no name. Must not wait for a peer. */
     void (*free)(ReplTarget *target);
 
@@ -234,6 +237,8 @@ guint64
 replTargetWritten(ReplTarget *target);
 int
 replTargetUndo(ReplTarget *target, ReplUndo what, GError **err);
+void
+replTargetWatch(ReplTarget *target, ReplTraffic *traffic);
 void
 replTargetCancel(ReplTarget *target);
 void

@@ -21,6 +21,7 @@ replJobNew(const char *id, const char *lane, const ReplJobOps *ops, void *opaque
     job->lane = g_strdup(lane);
     job->ops = ops;
     job->opaque = opaque;
+    job->traffic = replTrafficNew();
     job->keys = g_ptr_array_new_with_free_func(g_free);
     g_ptr_array_add(job->keys, g_strdup(lane));
     replLockInit(&job->order);
@@ -51,7 +52,7 @@ replJobUnref(ReplJob *job)
     replLockClear(&job->order);
     replLockClear(&job->monitor);
     replJobInfoFree(job->info);
-    g_free(job->waitsFor);
+    replTrafficUnref(job->traffic);
     g_ptr_array_unref(job->keys);
     g_free(job->lane);
     g_free(job->id);
@@ -79,6 +80,7 @@ replJobRestore(ReplJob *job, const ReplJobInfo *info)
     job->info->position = 0;
     job->shown_percent = replJobInfoProgress(job->info);
     job->actual_bytes = job->info->processed_bytes;
+    job->before_bytes = info->wire_bytes;
     replLimitSetRate(&job->limit, info->bandwidth_bytesPerSec, g_get_monotonic_time());
 }
 
@@ -104,6 +106,12 @@ void *
 replJobOpaque(const ReplJob *job)
 {
     return job->opaque;
+}
+
+ReplTraffic *
+replJobTraffic(const ReplJob *job)
+{
+    return job->traffic;
 }
 
 ReplJobState
@@ -146,6 +154,8 @@ replJobSnapshot(ReplJob *job)
 
     replJobShow(job);
     info = replJobInfoCopy(job->info);
+    info->link_bytesPerSec = replTrafficLinkRate(job->traffic);
+    info->wire_bytes = job->before_bytes + replTrafficBytes(job->traffic);
     info->rate_bytesPerSec = 0;
     info->eta_s = -1;
     if (info->state == REPL_JOB_RUNNING) {
@@ -164,22 +174,9 @@ replJobInfo(ReplJob *job)
     REPL_GUARD(&job->monitor);
 
     info = replJobSnapshot(job);
-    if (job->waitsFor && info->state == REPL_JOB_RUNNING) {
+    if (info->state == REPL_JOB_RUNNING && (info->peer = replTrafficAwaited(job->traffic)))
         info->state = REPL_JOB_WAITING;
-        info->peer = g_strdup(job->waitsFor);
-    }
     return info;
-}
-
-void
-replJobSetWaiting(ReplJob *job, const char *peer)
-{
-    REPL_GUARD(&job->monitor);
-
-    if (g_strcmp0(job->waitsFor, peer) == 0)
-        return;
-    g_free(job->waitsFor);
-    job->waitsFor = g_strdup(peer);
 }
 
 /* --- the one transition function --- */

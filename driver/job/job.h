@@ -54,6 +54,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/traffic.h"
 #include "job/limit.h"
 #include "job/state.h"
 
@@ -156,9 +157,10 @@ replJobSetStepState(ReplJob *job, guint index, ReplStepState state);
 void
 replJobSetWithout(ReplJob *job, const char *without);
 
-/* Shows the running job as waiting for the host @peer; NULL: it goes on. */
-void
-replJobSetWaiting(ReplJob *job, const char *peer);
+/* Where connections tell what they carry for the job, and which host it waits for: it is shown as waiting while it runs. Fixed,
+ * borrowed. */
+ReplTraffic *
+replJobTraffic(const ReplJob *job);
 
 /* So many bytes of the total are there already, from an earlier attempt. */
 void

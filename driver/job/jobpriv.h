@@ -26,9 +26,11 @@ struct _ReplJob {
     char *lane;
     const ReplJobOps *ops;
     void *opaque;
+    ReplTraffic *traffic;
 
     /* fixed after submission */
-    GPtrArray *keys; /* of char *, the lane first */
+    guint64 before_bytes; /* on the wire, in earlier lives of the daemon */
+    GPtrArray *keys;      /* of char *, the lane first */
 
     ReplLock order;   /* held over a transition and its record; guards nothing else */
     ReplLock monitor; /* signalled at every change that a thread may wait for */
@@ -47,7 +49,6 @@ struct _ReplJob {
     gboolean attempt;   /* a thread works on the job: from the grant of a turn to clean */
     gboolean settling;  /* the phases of the attempt are over, abort or clean is under way */
     gboolean hasTurn;   /* of the queue, for the attempt */
-    char *waitsFor;     /* another host, by name; NULL: none */
 };
 
 /* --- job.c --- */

@@ -64,7 +64,9 @@ typedef struct {
     ReplJobState state;
     guint64 processed_bytes;
     guint64 total_bytes;
+    guint64 wire_bytes; /* that went over networks, both directions; 0: it is all on this host */
     guint64 rate_bytesPerSec;
+    guint64 link_bytesPerSec;      /* that its link to another host was seen to carry; 0: not seen, or none */
     gint64 eta_s;                  /* -1: unknown */
     guint position;                /* in the queue, 1 is next; 0: not waiting */
     gint64 started_s;              /* UNIX time, 0: not yet */

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/lock.h"
 #include "base/thread.h"
+#include "peer/rate.h"
 #include "virt/virt.h"
 #include "wire/wire.h"
 
@@ -215,6 +216,7 @@ replStreamSendAll(ReplStreamRoad *road, const GByteArray *bytes)
         }
         if (sent < 0)
             return -1;
+        replRateCarried(road->link->uri, (guint64)sent);
         at += sent;
     }
     return 0;
@@ -231,6 +233,7 @@ replStreamTake(ReplStreamRoad *road, char *buffer)
             return virStreamEventUpdateCallback(road->stream, VIR_STREAM_EVENT_READABLE);
         if (got < 0)
             return -1;
+        replRateCarried(road->link->uri, (guint64)got);
         REPL_GUARD(&road->lock);
         road->end = got == 0;
         g_byte_array_append(road->taken, (const guint8 *)buffer, got);
@@ -262,9 +265,7 @@ replStreamRun(void *opaque)
         }
     }
     virStreamEventRemoveCallback(road->stream);
-    virStreamAbort(road->stream);
-    virStreamFree(road->stream);
-    virResetLastError();
+    replLinkEndStream(road->stream, FALSE);
     replLinkUnref(road->link);
     replStreamAborted(road);
     replStreamUnref(road);
@@ -284,7 +285,7 @@ replStreamOpen(ReplLink *link, virStoragePoolPtr pool, const char *volume, GErro
     if (!stream || virStorageVolDownload(vol, stream, 0, 0, REPL_WIRE_STREAM_FLAG) < 0) {
         replLinkTakeError(link->uri, link->transport, FALSE, err);
         if (stream)
-            virStreamFree(stream);
+            replLinkEndStream(stream, FALSE);
         stream = NULL;
     }
     if (vol)
@@ -320,7 +321,7 @@ replStreamRoadNew(ReplLink *link, virStreamPtr stream, GError **err)
         replStreamUnref(road);
         virStreamEventRemoveCallback(stream);
     }
-    virStreamFree(stream);
+    replLinkEndStream(stream, FALSE);
     replLinkUnref(link);
     replStreamUnref(road);
     return NULL;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/lock.h"
 #include "peer/connection.h"
+#include "peer/rate.h"
 
 #define REPL_LINE_TICK_us (G_USEC_PER_SEC / 10)
 /* The first contact is waited for this many times as long as a call waits: both hosts may just have been
@@ -35,8 +36,10 @@ struct _ReplLine {
     ReplLock lock;      /* guards the rest */
     ReplLineRoad *road; /* NULL: none, or the last one broke */
     gboolean cancelled;
-    gboolean ever;  /* the peer has answered once */
-    gint64 gone_us; /* since when it has not; 0: it does */
+    ReplTraffic *traffic; /* NULL: nobody is told */
+    char *name;           /* of the peer, for the traffic */
+    gboolean ever;        /* the peer has answered once */
+    gint64 gone_us;       /* since when it has not; 0: it does */
 };
 
 static void
@@ -98,10 +101,26 @@ replLineUnref(ReplLine *line)
     if (!line || !g_atomic_ref_count_dec(&line->refs))
         return;
     replLineRoadUnref(line->road);
+    replTrafficUnref(line->traffic);
+    g_free(line->name);
     replLockClear(&line->lock);
     replPeerUriFree(line->uri);
     g_free(line->pool);
     g_free(line);
+}
+
+void
+replLineWatch(ReplLine *line, ReplTraffic *traffic, const char *name)
+{
+    REPL_GUARD(&line->lock);
+
+    replTrafficUnref(line->traffic);
+    line->traffic = replTrafficRef(traffic);
+    g_free(line->name);
+    line->name = g_strdup(name);
+    replTrafficLink(traffic, replRateSeen(line->uri->text));
+    if (line->gone_us != 0)
+        replTrafficWaits(traffic, name);
 }
 
 const char *
@@ -156,6 +175,15 @@ void
 replLineMoved(ReplLineWork *work)
 {
     g_atomic_int_inc(&work->road->moves);
+}
+
+void
+replLineCarried(ReplLineWork *work, guint64 bytes)
+{
+    replLineMoved(work);
+    replRateCarried(work->road->uri->text, bytes);
+    REPL_GUARD(&work->line->lock);
+    replTrafficAdd(work->line->traffic, bytes);
 }
 
 int
@@ -339,6 +367,7 @@ replLineWait(ReplLine *line, ReplLineWork *work, GError **err)
     REPL_GUARD(&line->lock);
     line->ever = TRUE;
     line->gone_us = 0;
+    replTrafficGoesOn(line->traffic, line->name);
     return 0;
 }
 
@@ -375,6 +404,7 @@ replLineMayCome(ReplLine *line)
 
     if (line->gone_us == 0)
         line->gone_us = now_us;
+    replTrafficWaits(line->traffic, line->name);
     return now_us - line->gone_us <
            (line->ever ? line->gone_s : replPeersWait_s() * REPL_LINE_FIRST) * G_USEC_PER_SEC;
 }

@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include "base/traffic.h"
 #include "peer/calls.h"
 #include "peer/link.h"
 #include "peer/uri.h"
@@ -68,6 +69,10 @@ replLineWorkUnref(ReplLineWork *work)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplLineWork, replLineWorkUnref)
 
+/* Tells @traffic what works carry from here on, and that the peer, by the name @name, is waited for. */
+void
+replLineWatch(ReplLine *line, ReplTraffic *traffic, const char *name);
+
 /* Puts @work in line, without waiting. Once for each work. Returns 0, or -1 with @err set. */
 int
 replLineStart(ReplLine *line, ReplLineWork *work, GError **err);
@@ -106,6 +111,10 @@ replLineDrop(ReplLineWork *work);
 
 void
 replLineMoved(ReplLineWork *work);
+
+/* Moved, by so many bytes on the connection. */
+void
+replLineCarried(ReplLineWork *work, guint64 bytes);
 
 static inline gboolean
 replLineStopped(ReplLineWork *work)

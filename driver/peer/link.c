@@ -345,3 +345,12 @@ replLinkForgetPool(ReplLink *link, const char *name)
     REPL_GUARD(&link->lock);
     g_hash_table_remove(link->pools, name);
 }
+
+void
+replLinkEndStream(virStreamPtr stream, gboolean well)
+{
+    if (!well)
+        virStreamAbort(stream);
+    virStreamFree(stream);
+    virResetLastError();
+}

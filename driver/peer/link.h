@@ -88,6 +88,10 @@ replLinkAskServes(ReplLink *link);
 void
 replLinkForgetPool(ReplLink *link, const char *name);
 
+/* Frees a stream on a connection. @well: it has been finished; any other one has to be aborted, or the connection keeps it. */
+void
+replLinkEndStream(virStreamPtr stream, gboolean well);
+
 /* Takes the thread's libvirt error as what the peer at @uri said. @opening: while connecting, when all that libvirt
  * does not know as a matter of authentication is VIR_ERR_NO_CONNECT. */
 void

@@ -201,16 +201,14 @@ replRelayDownPiece(ReplRelay *relay, guint64 wanted, guint64 *got, guint64 *carr
     *carried = 0;
     while ((len = replRelayTake(relay, &bytes)) > 0) {
         replLineMoved(&relay->work);
-        if (!replRelayGive(relay, (gsize)len)) {
-            virStreamAbort(relay->stream);
+        if (!replRelayGive(relay, (gsize)len))
             return REPL_RELAY_GONE;
-        }
         *got += bytes;
         *carried += (guint64)len;
     }
     if (len < 0 || virStreamFinish(relay->stream) < 0)
         return REPL_RELAY_FAILED;
-    virStreamFree(g_steal_pointer(&relay->stream));
+    replLinkEndStream(g_steal_pointer(&relay->stream), TRUE);
     return *got < wanted ? REPL_RELAY_END : REPL_RELAY_MORE;
 }
 
@@ -281,10 +279,8 @@ replRelayUp(ReplRelay *relay)
         if (!replRelayPass(relay, (gsize)len))
             return REPL_RELAY_FAILED;
     }
-    if (!replStreamEndIsGood(relay->end)) {
-        virStreamAbort(relay->stream);
+    if (!replStreamEndIsGood(relay->end))
         return REPL_RELAY_GONE;
-    }
     hole_bytes = replStreamEndHole_bytes(relay->end);
     if (hole_bytes > 0 && virStreamSendHole(relay->stream, (long long)hole_bytes, 0) < 0)
         return REPL_RELAY_FAILED;
@@ -312,12 +308,10 @@ replRelayRun(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, GError 
     ReplRelayTurn turn = REPL_RELAY_FAILED;
 
     if (replRelayOpenStream(relay, link, pool, length) == 0) {
-        if (!replRelayAwaitTie(relay)) {
-            virStreamAbort(relay->stream);
+        if (!replRelayAwaitTie(relay))
             turn = REPL_RELAY_GONE;
-        } else {
+        else
             turn = relay->upload ? replRelayUp(relay) : replRelayDown(relay, link, pool);
-        }
     }
     if (turn == REPL_RELAY_FAILED)
         replLineFail(link, err);
@@ -325,8 +319,7 @@ replRelayRun(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, GError 
     if (!relay->upload && turn == REPL_RELAY_END && replRelayMove(relay, NULL, relay->buf, 1) < 0)
         replWarn("The download of volume '%s' ends with an error: its client is gone", relay->volume);
     if (relay->stream)
-        virStreamFree(g_steal_pointer(&relay->stream));
-    virResetLastError();
+        replLinkEndStream(g_steal_pointer(&relay->stream), relay->upload && turn == REPL_RELAY_END);
     return turn == REPL_RELAY_FAILED ? -1 : 0;
 }
 

@@ -36,9 +36,9 @@ struct _ReplSession {
     gboolean byeing;    /* BYE is the last one in the queue */
     gboolean answering; /* the other end has said BYE, and ours is on its way: it ends by itself, soon */
     GError *why;
-    gint64 heard_us; /* when something came last */
-    guint64 sent_bytes;
-    guint64 received_bytes;
+    gint64 heard_us;      /* when something came last */
+    ReplTraffic *traffic; /* NULL: nobody is told yet */
+    guint64 untold_bytes;
 };
 
 ReplSession *
@@ -72,6 +72,7 @@ replSessionUnref(ReplSession *session)
     replChannelFree(session->channel);
     g_queue_clear_full(&session->queue, (GDestroyNotify)g_byte_array_unref);
     g_clear_error(&session->why);
+    replTrafficUnref(session->traffic);
     replLockClear(&session->lock);
     g_free(session);
 }
@@ -113,20 +114,25 @@ replSessionSilent_us(ReplSession *session)
     return g_get_monotonic_time() - session->heard_us;
 }
 
-guint64
-replSessionSent_bytes(ReplSession *session)
+/* With the lock held. */
+static void
+replSessionCarry(ReplSession *session, gsize bytes)
 {
-    REPL_GUARD(&session->lock);
-
-    return session->sent_bytes;
+    if (session->traffic)
+        replTrafficAdd(session->traffic, bytes);
+    else
+        session->untold_bytes += bytes;
 }
 
-guint64
-replSessionReceived_bytes(ReplSession *session)
+void
+replSessionWatch(ReplSession *session, ReplTraffic *traffic)
 {
     REPL_GUARD(&session->lock);
 
-    return session->received_bytes;
+    replTrafficUnref(session->traffic);
+    session->traffic = replTrafficRef(traffic);
+    replTrafficAdd(traffic, session->untold_bytes);
+    session->untold_bytes = 0;
 }
 
 /* --- sending --- */
@@ -190,7 +196,7 @@ replSessionNoteSent(ReplSession *session, gsize length)
 {
     REPL_GUARD(&session->lock);
 
-    session->sent_bytes += length;
+    replSessionCarry(session, length);
     session->queued_bytes -= MIN(length, session->queued_bytes);
     replLockWake(&session->lock);
 }
@@ -275,7 +281,7 @@ replSessionReceiveFrame(ReplSession *session, ReplWireInput *input, GError **err
         {
             REPL_GUARD(&session->lock);
             session->heard_us = g_get_monotonic_time();
-            session->received_bytes += got;
+            replSessionCarry(session, got);
         }
         if ((rc = replWireInputTake(input, got, &frame, err)) < 0)
             return -1;

@@ -16,6 +16,7 @@
  */
 #pragma once
 
+#include "base/traffic.h"
 #include "peer/channel.h"
 #include "wire/frame.h"
 
@@ -69,8 +70,6 @@ replSessionIsOver(ReplSession *session);
 gint64
 replSessionSilent_us(ReplSession *session);
 
-/* Bytes that were given to the channel, headers included. */
-guint64
-replSessionSent_bytes(ReplSession *session);
-guint64
-replSessionReceived_bytes(ReplSession *session);
+/* Tells @traffic what goes over the channel in both directions, headers included; also what went so far. */
+void
+replSessionWatch(ReplSession *session, ReplTraffic *traffic);

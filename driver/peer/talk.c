@@ -29,6 +29,8 @@ struct _ReplTalk {
     GHashTable *answers; /* id -> ReplAnswer */
     guint window_bytes;  /* asked for and not yet here */
     gboolean cancelled;
+    ReplTraffic *traffic; /* NULL: nobody is told */
+    char *name;           /* of the other host, for the traffic */
 };
 
 static void
@@ -70,8 +72,25 @@ replTalkUnref(ReplTalk *talk)
     g_hash_table_unref(talk->answers);
     g_clear_error(&talk->why);
     replLockClear(&talk->lock);
+    replTrafficUnref(talk->traffic);
+    g_free(talk->name);
     g_free(talk->peer);
     g_free(talk);
+}
+
+void
+replTalkWatch(ReplTalk *talk, ReplTraffic *traffic, const char *name)
+{
+    REPL_GUARD(&talk->lock);
+
+    replTrafficUnref(talk->traffic);
+    talk->traffic = replTrafficRef(traffic);
+    g_free(talk->name);
+    talk->name = g_strdup(name);
+    if (talk->session)
+        replSessionWatch(talk->session, traffic);
+    else if (talk->why || talk->first_s == 0)
+        replTrafficWaits(traffic, name);
 }
 
 void
@@ -83,6 +102,9 @@ replTalkAttach(ReplTalk *talk, ReplSession *session)
         REPL_GUARD(&talk->lock);
         before = g_steal_pointer(&talk->session);
         talk->session = replSessionRef(session);
+        if (talk->traffic)
+            replSessionWatch(session, talk->traffic);
+        replTrafficGoesOn(talk->traffic, talk->name);
         talk->number++;
         talk->first_s = 0;
         talk->forGood = FALSE;
@@ -102,6 +124,7 @@ replTalkDetach(ReplTalk *talk, ReplSession *session)
     if (talk->session != session)
         return talk->session == NULL;
     gone = g_steal_pointer(&talk->session);
+    replTrafficWaits(talk->traffic, talk->name);
     replLockWake(&talk->lock);
     return TRUE;
 }
@@ -136,6 +159,8 @@ replTalkNote(ReplTalk *talk, const GError *why, gboolean forGood)
     g_clear_error(&talk->why);
     talk->why = g_error_copy(why);
     talk->forGood = forGood;
+    if (!talk->session)
+        replTrafficWaits(talk->traffic, talk->name);
     replLockWake(&talk->lock);
 }
 

@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "base/traffic.h"
 #include "peer/session.h"
 
 typedef struct _ReplTalk ReplTalk;
@@ -54,6 +55,10 @@ replTalkCancel(ReplTalk *talk);
 /* Askers wait for the first session as long as for those that follow. */
 void
 replTalkBePatient(ReplTalk *talk);
+
+/* Tells @traffic what sessions carry from here on, and that the other host, by the name @name, is waited for. */
+void
+replTalkWatch(ReplTalk *talk, ReplTraffic *traffic, const char *name);
 
 /* Takes a cancel back, for another attempt. */
 void

@@ -224,6 +224,12 @@ replFormedCancel(ReplSource *base)
 }
 
 static void
+replFormedWatch(ReplSource *base, ReplTraffic *traffic)
+{
+    replSourceWatch(((ReplFormed *)base)->prepared->source, traffic);
+}
+
+static void
 replFormedFree(ReplSource *base)
 {
     ReplFormed *self = (ReplFormed *)base;
@@ -256,6 +262,7 @@ replFormedNew(ReplSource *source, const ReplFormedParams *params)
         .makeLayer = replFormedMakeLayer,
         .newKey = replFormedNewKey,
         .cancel = replFormedCancel,
+        .watch = replFormedWatch,
         .free = replFormedFree,
     };
     ReplFormed *self = g_new0(ReplFormed, 1);

@@ -62,14 +62,13 @@ replReplicationComparePlan(ReplReplication *replication, const ReplPrepared *now
 int
 replReplicationCheckStart(ReplJob *job, GError **err)
 {
-    const ReplPresentLook quick = {0};
     ReplReplication *replication = replJobOpaque(job);
     g_autoptr(ReplPrepared) now = NULL;
 
     if (replJobState(job) != REPL_JOB_PLANNED)
         return 0;
     now = replPrepareNew(replication);
-    if (replPrepareOpen(replication, now, err) < 0 || replPreparePlan(replication, now, &quick, err) < 0 ||
+    if (replPrepareFirst(replication, now, err) < 0 ||
         replReplicationComparePlan(replication, now, err) < 0 ||
         replKeysLoad(replication, now, REPL_KEYS_TRY, err) < 0)
         return -1;
@@ -142,6 +141,8 @@ replReplicationTry(ReplJob *job, ReplReplication *replication, gboolean *busy, G
         replSourceBePatient(prepared->source);
     }
     replPreparedUse(replication, prepared);
+    replSourceWatch(prepared->source, replJobTraffic(job));
+    replTargetWatch(prepared->target, replJobTraffic(job));
     if (replPrepareOpen(replication, prepared, err) < 0 ||
         (!prepared->plan && replPreparePlan(replication, prepared, &look, err) < 0))
         return -1;

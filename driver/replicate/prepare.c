@@ -175,6 +175,17 @@ replPreparePlan(const ReplReplication *replication, ReplPrepared *prepared, cons
 }
 
 int
+replPrepareFirst(const ReplReplication *replication, ReplPrepared *prepared, GError **err)
+{
+    ReplPresentLook look = {0};
+
+    if (replPrepareOpen(replication, prepared, err) < 0)
+        return -1;
+    look.contents = !replication->journal->record->request->start && !replSourceChain(prepared->source);
+    return replPreparePlan(replication, prepared, &look, err);
+}
+
+int
 replPrepareCheckQuota(const ReplReplication *replication, const ReplPrepared *prepared, GError **err)
 {
     g_auto(ReplTargetFacts) target = {0};

@@ -23,6 +23,12 @@ int
 replPreparePlan(const ReplReplication *replication, ReplPrepared *prepared, const ReplPresentLook *look,
                 GError **err);
 
+/* Opens and plans as a request on its way in does, which a client waits for: contents are not compared. They are when a client only wants to
+ * see the plan (start='no') and the source is on another host, since nothing but digests tells which of such layers are there; the digests are
+ * kept. A planned job that is to start is looked at in the same way. Returns 0, or -1 with @err set. */
+int
+replPrepareFirst(const ReplReplication *replication, ReplPrepared *prepared, GError **err);
+
 /* Whether the quota of the target still holds what the plan adds: asked right before it is published. Returns 0, or -1
  * with @err set. */
 int

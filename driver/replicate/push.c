@@ -11,11 +11,10 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "peer/pools.h"
-#include "region/home.h"
-#include "region/lease.h"
+#include "peer/rate.h"
 #include "replicate/pushlink.h"
+#include "replicate/pushpriv.h"
 #include "replicate/pushsource.h"
-#include "service/overdue.h"
 #include "service/service.h"
 #include "virt/access.h"
 #include "virt/events.h"
@@ -25,29 +24,6 @@
 
 /* The other host undoes what it has when a push is cancelled. */
 #define REPL_PUSH_CANCEL_us (15 * G_USEC_PER_SEC)
-
-typedef struct {
-    /* fixed */
-    gboolean resumed;
-    char *region;               /* lane of the queue */
-    ReplVirtIdentity *identity; /* the requester's, a reference; NULL: the daemon's */
-
-    ReplLock saving; /* as the journal's (endpoint/journal.h) */
-    ReplLock lock;   /* guards these */
-    ReplJobRecord *record;
-    ReplPushLink *link; /* NULL: no attempt */
-    gboolean listed;    /* the other host has made the replica's name */
-
-    /* The attempt's thread alone. */
-    ReplSource *source;
-    ReplServe *serve;
-} ReplPush;
-
-/* All pushes that have not ended. A call on a replica's volume on the other host finds the job here. */
-static struct {
-    ReplLock lock;
-    GPtrArray *jobs; /* of ReplJob, references */
-} replPushes = {.lock = REPL_LOCK_INIT};
 
 /* --- both ends --- */
 
@@ -77,21 +53,27 @@ replPushAdmit(void *opaque, guint64 bytes, GError **err)
     return replJobAdmit(opaque, bytes, err);
 }
 
+/* @limited: bytes go as the job's pause and limits let them; a job that is only planned lets none. */
 static int
-replPushOpen(ReplPush *push, ReplJob *job, GError **err)
+replPushOpen(ReplPush *push, ReplJob *job, gboolean limited, GError **err)
 {
     const ReplJobRecord *record = push->record;
     g_autoptr(ReplPeerPoolEntry) entry = replPushPool(push, err);
     ReplPushLink *link;
 
-    if (!entry || !(push->source = replPushSourceOpen(record, push->identity, job, err)) ||
-        !(push->serve = replServeNew(push->source, NULL, NULL, err)))
+    if (!entry || !(push->source = replPushSourceOpen(record, push->identity, job, err)))
         return -1;
-    replServeAdmit(push->serve, replPushAdmit, job);
+    replSourceWatch(push->source, replJobTraffic(job));
+    if (!(push->serve = replServeNew(push->source, NULL, NULL, err)))
+        return -1;
+    if (limited)
+        replServeAdmit(push->serve, replPushAdmit, job);
     if (replServeHold(push->serve, err) < 0)
         return -1;
     if (!(link = replPushLinkNew(record, entry->pool->uri, entry->pool->def->source, push->serve, err)))
         return -1;
+    replPushLinkWatch(link, replJobTraffic(job), record->targetPool);
+    replTrafficLink(replJobTraffic(job), replRateSeen(entry->pool->uri->text));
     REPL_GUARD(&push->lock);
     push->link = link;
     return 0;
@@ -173,13 +155,21 @@ replPushHasPlan(const ReplPushNews *news)
     return news->status.info && (news->status.over || news->status.info->steps->len > 0);
 }
 
-/* Waits until the other host has a plan, and shows it as this job's. */
+/* The daemon stops. */
 static int
-replPushPrepare(ReplJob *job, void *opaque, GError **err)
+replPushCheckStop(GError **err)
 {
-    ReplPush *push = opaque;
+    if (!replPeersStopping())
+        return 0;
+    replErrorSet(err, VIR_ERR_OPERATION_ABORTED, "%s", _("The daemon stops"));
+    return -1;
+}
 
-    if (replPushOpen(push, job, err) < 0)
+/* Waits until the other host has a plan, and shows it as this job's. @attempt: it is an attempt's; else a request waits for the plan. */
+static int
+replPushAwaitPlan(ReplPush *push, ReplJob *job, gboolean attempt, GError **err)
+{
+    if (replPushOpen(push, job, attempt, err) < 0)
         return -1;
     for (;;) {
         g_auto(ReplPushNews) news = {0};
@@ -192,16 +182,50 @@ replPushPrepare(ReplJob *job, void *opaque, GError **err)
             replPushShow(push, job, &news.status);
             return 0;
         }
-        if (replJobCheck(job, err) < 0 || replPushCheckNews(push, &news, err) < 0)
+        if ((attempt ? replJobCheck(job, err) : replPushCheckStop(err)) < 0 ||
+            replPushCheckNews(push, &news, err) < 0)
             return -1;
     }
+}
+
+static int
+replPushPrepare(ReplJob *job, void *opaque, GError **err)
+{
+    return replPushAwaitPlan(opaque, job, TRUE, err);
+}
+
+/* What the other host's job is to be told now, to do what this one does. A job that is started, or goes on, has the other host
+ * start, or go on with, what it only planned or paused. */
+static void
+replPushTell(ReplPushLink *link, ReplJob *job, const ReplPushNews *news, ReplJobState *told)
+{
+    ReplJobState here = replJobState(job);
+    ReplJobState there = news->status.info ? news->status.info->state : REPL_JOB_STATE_LAST;
+    ReplWireVerb verb;
+
+    if (!news->attached)
+        *told = REPL_JOB_STATE_LAST; /* what was said may not have arrived */
+    if (!news->attached || !news->status.info || here == *told)
+        return;
+    if (here == REPL_JOB_PAUSED) {
+        verb = REPL_WIRE_PAUSE;
+    } else if (there == REPL_JOB_PLANNED) {
+        verb = REPL_WIRE_START;
+    } else if (there == REPL_JOB_PAUSED || *told == REPL_JOB_PAUSED) {
+        verb = REPL_WIRE_RESUME;
+    } else {
+        *told = here;
+        return;
+    }
+    if (replPushLinkControl(link, verb, 0))
+        *told = here;
 }
 
 static int
 replPushRun(ReplJob *job, void *opaque, GError **err)
 {
     ReplPush *push = opaque;
-    gboolean started = FALSE;
+    ReplJobState told = REPL_JOB_STATE_LAST;
 
     for (;;) {
         g_auto(ReplPushNews) news = {0};
@@ -209,11 +233,9 @@ replPushRun(ReplJob *job, void *opaque, GError **err)
 
         replPushLinkWait(push->link, REPL_PUSH_TICK_ms, &news);
         replPushShow(push, job, &news.status);
-        replJobSetWaiting(job, news.attached ? NULL : push->record->targetPool);
         if ((rc = replPushJudge(&news.status, err)) != 0)
             return rc > 0 ? 0 : -1;
-        if (!started && news.status.info && news.status.info->state == REPL_JOB_PLANNED)
-            started = replPushLinkControl(push->link, REPL_WIRE_START, 0);
+        replPushTell(push->link, job, &news, &told);
         if (replJobCheck(job, err) < 0 || replPushCheckNews(push, &news, err) < 0)
             return -1;
     }
@@ -298,7 +320,7 @@ replPushClean(ReplJob *job, void *opaque)
     ReplPush *push = opaque;
     ReplPushLink *link = replPushTakeLink(push);
 
-    replJobSetWaiting(job, NULL);
+    replTrafficGoesOn(replJobTraffic(job), NULL);
     if (link)
         replPushLinkStop(link);
     if (push->source)
@@ -306,72 +328,6 @@ replPushClean(ReplJob *job, void *opaque)
     g_clear_pointer(&push->serve, replServeFree);
     g_clear_pointer(&push->source, replSourceFree);
     replPinsDropJob(replServicePins(), push->record->id);
-}
-
-/* --- the record --- */
-
-static int
-replPushSaveRecord(ReplPush *push, GError **err)
-{
-    g_autoptr(ReplStaging) home = replHomeOwn(TRUE, err);
-    g_autoptr(ReplJobRecord) copy = NULL;
-    REPL_GUARD(&push->saving);
-
-    if (!home)
-        return -1;
-    {
-        REPL_GUARD(&push->lock);
-        copy = replJobRecordCopy(push->record);
-    }
-    return replJobRecordSave(home, copy, err);
-}
-
-int
-replPushSave(ReplJob *job, GError **err)
-{
-    return replPushSaveRecord(replJobOpaque(job), err);
-}
-
-static void
-replPushRecord(ReplJob *job, const ReplJobInfo *info, void *opaque)
-{
-    ReplPush *push = opaque;
-    g_autoptr(ReplJobRecord) record = NULL;
-    g_autoptr(GError) err = NULL;
-    const char *pool;
-
-    (void)job;
-    {
-        REPL_GUARD(&push->lock);
-        replJobInfoFree(push->record->info);
-        push->record->info = replJobInfoCopy(info);
-        push->record->holdsPlaceholder =
-            info->state == REPL_JOB_FAILED && (push->resumed || push->record->request->async);
-        record = replJobRecordCopy(push->record);
-    }
-    if (replPushSaveRecord(push, &err) == 0) {
-        replOverdueForget(record->id);
-        return;
-    }
-    replWarn("The record of job %s cannot be written: %s", record->id, err->message);
-    if (!replJobStateIsEnded(info->state) || record->holdsPlaceholder)
-        return;
-    pool = record->targetPoolUuid;
-    replLeasesWatch(pool);
-    replOverdueAdd(pool, g_steal_pointer(&record));
-}
-
-void
-replPushForget(ReplJob *job)
-{
-    gboolean was;
-
-    {
-        REPL_GUARD(&replPushes.lock);
-        was = replPushes.jobs && g_ptr_array_remove_fast(replPushes.jobs, job);
-    }
-    if (was)
-        replJobUnref(job);
 }
 
 static void
@@ -440,27 +396,18 @@ replPushJobNew(ReplJobRecord *record, gboolean resumed)
                      record->request->bandwidth_bytesPerSec);
     replJobAddKey(job, record->targetPoolUuid);
     replJobAddKey(job, record->sourcePoolUuid);
-    REPL_GUARD(&replPushes.lock);
-    if (!replPushes.jobs)
-        replPushes.jobs = g_ptr_array_new();
-    g_ptr_array_add(replPushes.jobs, replJobRef(job));
+    replPushAdd(job);
     return job;
 }
 
-gboolean
-replPushIsListed(ReplJob *job)
+int
+replPushPlan(ReplJob *job, GError **err)
 {
     ReplPush *push = replJobOpaque(job);
-    REPL_GUARD(&push->lock);
+    int rc = replPushAwaitPlan(push, job, FALSE, err);
 
-    return push->listed;
-}
-
-char *
-replPushVolume(ReplJob *job)
-{
-    ReplPush *push = replJobOpaque(job);
-    REPL_GUARD(&push->lock);
-
-    return g_strdup(push->record->volume);
+    if (rc < 0)
+        replPushAbort(job, push, NULL, FALSE, NULL);
+    replPushClean(job, push);
+    return rc;
 }

@@ -25,6 +25,19 @@ replPushJobNew(ReplJobRecord *record, gboolean resumed);
 int
 replPushSave(ReplJob *job, GError **err);
 
+/* Before the job is queued: has the other host make a plan, which becomes the job's, and keeps nothing open. Returns 0, or -1 with @err set: there is no
+ * such job there any more, as far as that host could be told. */
+int
+replPushPlan(ReplJob *job, GError **err);
+
+/* The push that makes volume @volume of this pool of type region and has not ended, a reference; NULL: there is none. */
+ReplJob *
+replPushFind(const char *targetPoolUuid, const char *volume);
+
+/* All of them, of that pool: of ReplJob, references. */
+GPtrArray *
+replPushList(const char *targetPoolUuid);
+
 /* Whether the other host has taken up the job: its pool lists the replica. */
 gboolean
 replPushIsListed(ReplJob *job);

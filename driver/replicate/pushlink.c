@@ -24,7 +24,8 @@ struct _ReplPushLink {
     ReplWireStatus status;
     GError *why;
     gboolean refused;
-    guint64 wire_bytes; /* of sessions that are over */
+    ReplTraffic *traffic; /* NULL: nobody is told */
+    char *name;           /* of the other host, for the traffic */
 };
 
 static void
@@ -37,6 +38,8 @@ replPushLinkUnref(void *opaque)
     g_clear_pointer(&link->session, replSessionUnref);
     replWireStatusClear(&link->status);
     g_clear_error(&link->why);
+    replTrafficUnref(link->traffic);
+    g_free(link->name);
     replLockClear(&link->lock);
     g_free(link);
 }
@@ -49,12 +52,6 @@ replPushLinkNews(ReplPushLink *link)
     replLockWake(&link->lock);
 }
 
-static guint64
-replPushLinkBytes(ReplSession *session)
-{
-    return replSessionSent_bytes(session) + replSessionReceived_bytes(session);
-}
-
 static void
 replPushLinkAttached(void *opaque, ReplSession *session, const ReplWireWelcome *welcome)
 {
@@ -62,11 +59,11 @@ replPushLinkAttached(void *opaque, ReplSession *session, const ReplWireWelcome *
     REPL_GUARD(&link->lock);
 
     (void)welcome;
-    if (link->session) {
-        link->wire_bytes += replPushLinkBytes(link->session);
-        replSessionUnref(link->session);
-    }
+    g_clear_pointer(&link->session, replSessionUnref);
     link->session = replSessionRef(session);
+    if (link->traffic)
+        replSessionWatch(session, link->traffic);
+    replTrafficGoesOn(link->traffic, link->name);
     link->ever = TRUE;
     g_clear_error(&link->why);
     replPushLinkNews(link);
@@ -80,7 +77,7 @@ replPushLinkDetached(void *opaque, ReplSession *session, const GError *why)
 
     if (link->session != session)
         return;
-    link->wire_bytes += replPushLinkBytes(session);
+    replTrafficWaits(link->traffic, link->name);
     g_clear_pointer(&link->session, replSessionUnref);
     link->since_us = g_get_monotonic_time();
     g_clear_error(&link->why);
@@ -96,6 +93,8 @@ replPushLinkFailed(ReplPushLink *link, const GError *why, gboolean refused)
     g_clear_error(&link->why);
     link->why = g_error_copy(why);
     link->refused = link->refused || refused;
+    if (!link->session)
+        replTrafficWaits(link->traffic, link->name);
     replPushLinkNews(link);
 }
 
@@ -218,10 +217,13 @@ replPushLinkControl(ReplPushLink *link, ReplWireVerb verb, guint64 value)
     return session && replSessionSend(session, REPL_WIRE_CONTROL, 0, bytes, TRUE);
 }
 
-guint64
-replPushLinkWire_bytes(ReplPushLink *link)
+void
+replPushLinkWatch(ReplPushLink *link, ReplTraffic *traffic, const char *name)
 {
     REPL_GUARD(&link->lock);
 
-    return link->wire_bytes + (link->session ? replPushLinkBytes(link->session) : 0);
+    link->traffic = replTrafficRef(traffic);
+    link->name = g_strdup(name);
+    if (link->session)
+        replSessionWatch(link->session, traffic);
 }

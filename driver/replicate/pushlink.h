@@ -56,6 +56,6 @@ replPushLinkWait(ReplPushLink *link, guint timeout_ms, ReplPushNews *news);
 gboolean
 replPushLinkControl(ReplPushLink *link, ReplWireVerb verb, guint64 value);
 
-/* Bytes that went over the network so far, both directions, all sessions. */
-guint64
-replPushLinkWire_bytes(ReplPushLink *link);
+/* Tells @traffic what sessions carry from here on, and that the other host, by the name @name, is waited for. */
+void
+replPushLinkWatch(ReplPushLink *link, ReplTraffic *traffic, const char *name);

@@ -206,19 +206,12 @@ replTransferLayerOnce(ReplTransfer *transfer, guint64 before_bytes, GError **err
 static int
 replTransferLayer(ReplTransfer *transfer, guint64 before_bytes, GError **err)
 {
-    const ReplJobRecord *record = transfer->replication->journal->record;
-
     for (;;) {
         g_autoptr(GError) why = NULL;
-        gboolean again;
 
         if (replTransferLayerOnce(transfer, before_bytes, &why) == 0)
             return 0;
-        replJobSetWaiting(transfer->job, record->targetPool);
-        again =
-            replTargetAgain(transfer->prepared->target, why, err) && replJobCheck(transfer->job, err) == 0;
-        replJobSetWaiting(transfer->job, NULL);
-        if (!again)
+        if (!replTargetAgain(transfer->prepared->target, why, err) || replJobCheck(transfer->job, err) < 0)
             return -1;
     }
 }

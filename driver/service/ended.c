@@ -26,9 +26,8 @@ replEndedSave(ReplStaging *home, ReplStaging *images, const ReplJobRecord *recor
 {
     guint i;
 
-    if (replJobRecordSave(home, record, err) < 0)
-        return -1;
-    replOverdueForget(record->id);
+    /* The job's record comes last: if the daemon is killed before it, a restart finds the images in place and does all of this
+     * again. */
     for (i = 0; images && i < record->members->len; i++) {
         const ReplJobMember *member = g_ptr_array_index(record->members, i);
 
@@ -36,6 +35,9 @@ replEndedSave(ReplStaging *home, ReplStaging *images, const ReplJobRecord *recor
     }
     if (images)
         replEndedShow(images, record->volume, record->info);
+    if (replJobRecordSave(home, record, err) < 0)
+        return -1;
+    replOverdueForget(record->id);
     return 0;
 }
 
@@ -63,7 +65,8 @@ replEndedIsShown(const ReplImage *image)
     const ReplJobInfo *info = image->job;
     const ReplStep *first = info && info->steps->len > 0 ? g_ptr_array_index(info->steps, 0) : NULL;
 
-    return info && info->state == REPL_JOB_COMPLETED && (!first || first->action != REPL_STEP_VERIFY);
+    return info && info->state == REPL_JOB_COMPLETED && (!first || first->action != REPL_STEP_VERIFY) &&
+           !replOverdueHas(info->id);
 }
 
 int

@@ -167,7 +167,7 @@ replServiceEstimate(const ReplJobInfo *info)
     guint64 rate;
 
     replLockTake(&replServiceLock);
-    rate = MAX(replServiceRate, 1);
+    rate = MAX(info->link_bytesPerSec > 0 ? info->link_bytesPerSec : replServiceRate, 1);
     if (replServiceConf->bandwidth_bytesPerSec > 0)
         rate = MIN(rate, replServiceConf->bandwidth_bytesPerSec);
     replLockDrop(&replServiceLock);

@@ -243,6 +243,8 @@ replSubmissionAccept(const ReplSubmission *r, ReplReplication *replication, cons
     replQuotaEnd(r->target);
     if (!*job)
         return -1;
+    replSourceWatch(prepared->source, replJobTraffic(*job));
+    replTargetWatch(prepared->target, replJobTraffic(*job));
     replJobSetSteps(*job, steps, prepared->plan->peakSpace_bytes);
     replJobSetWithout(*job, replPreparedWithout(prepared));
     replEventsRefresh(r->target->name, r->target->uuid);
@@ -268,12 +270,10 @@ replSubmissionUndo(const ReplSubmission *r, ReplReplication *replication)
 static ReplPrepared *
 replSubmissionPrepare(const ReplSubmission *r, ReplReplication *replication)
 {
-    const ReplPresentLook quick = {0};
     g_autoptr(GError) err = NULL;
     g_autoptr(ReplPrepared) prepared = replPrepareNew(replication);
 
-    if (replPrepareOpen(replication, prepared, &err) < 0 ||
-        replPreparePlan(replication, prepared, &quick, &err) < 0) {
+    if (replPrepareFirst(replication, prepared, &err) < 0) {
         replReport(g_steal_pointer(&err));
         return NULL;
     }

@@ -255,13 +255,15 @@ replPushRequestRun(const ReplPushRequest *r)
     }
     if ((record = replPushRequestLook(r))) {
         job = replPushJobNew(record, FALSE);
-        if (replPushSave(job, &err) < 0 || replQueueSubmit(replServiceQueue(), job, TRUE, &err) < 0) {
+        if (replPushSave(job, &err) < 0 || (!r->request->start && replPushPlan(job, &err) < 0) ||
+            replQueueSubmit(replServiceQueue(), job, r->request->start, &err) < 0) {
             replPushForget(job);
             replJobRecordDrop(r->home, replJobId(job), NULL);
             replReport(g_steal_pointer(&err));
         } else {
-            vol = r->request->async || !r->request->start ? replPushRequestStarted(r, job)
-                                                          : replPushRequestWait(r, job);
+            vol = !r->request->start  ? replPushRequestVol(r, job)
+                  : r->request->async ? replPushRequestStarted(r, job)
+                                      : replPushRequestWait(r, job);
         }
     }
     replQueueLeaveWait(replServiceQueue());

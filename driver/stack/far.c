@@ -1,5 +1,5 @@
 /*
- * far.c: jobs of this host whose replicas are on hosts without the module, as its pools of type region show them
+ * far.c: jobs of this host whose replicas are on other hosts, as its pools of type region show them
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "peer/remote.h"
+#include "replicate/push.h"
 #include "service/makers.h"
 #include "service/pending.h"
 #include "service/service.h"
@@ -100,12 +101,12 @@ replFarIsShown(virConnectPtr conn, const ReplPeerPoolEntry *entry, const char *v
 }
 
 static void
-replFarAddJob(const ReplMade *made, ReplOverview *overview)
+replFarAddJob(ReplJob *made, const char *volume, ReplOverview *overview)
 {
     ReplOverviewJob *job = g_new0(ReplOverviewJob, 1);
 
-    job->volume = g_strdup(made->volume);
-    job->info = replJobInfo(made->job);
+    job->volume = g_strdup(volume);
+    job->info = replJobInfo(made);
     g_ptr_array_add(overview->jobs, job);
 }
 
@@ -116,6 +117,7 @@ replFarPoolXml(virStoragePoolPtr pool, char *stock)
     virConnectPtr conn = virStoragePoolGetConnect(pool);
     char uuid[VIR_UUID_STRING_BUFLEN];
     g_autoptr(GPtrArray) made = NULL;
+    g_autoptr(GPtrArray) pushes = NULL;
     g_autoptr(ReplPeerPoolEntry) entry = NULL;
     g_autoptr(ReplOverview) overview = NULL;
     g_autofree char *text = NULL;
@@ -125,13 +127,24 @@ replFarPoolXml(virStoragePoolPtr pool, char *stock)
     if (!stock || virStoragePoolGetUUIDString(pool, uuid) < 0)
         return stock;
     made = replMakersList(uuid, NULL);
-    if (made->len == 0 || !(at = g_strrstr(stock, end)) ||
+    pushes = replPushList(uuid);
+    if (made->len + pushes->len == 0 || !(at = g_strrstr(stock, end)) ||
         !(entry = replRemotePool(pool, replVirt.StoragePoolGetXMLDescEnsureACL)))
         return stock;
     overview = replOverviewNew();
     for (guint i = 0; i < made->len; i++) {
-        if (replFarIsShown(conn, entry, ((const ReplMade *)g_ptr_array_index(made, i))->volume))
-            replFarAddJob(g_ptr_array_index(made, i), overview);
+        const ReplMade *one = g_ptr_array_index(made, i);
+
+        if (replFarIsShown(conn, entry, one->volume))
+            replFarAddJob(one->job, one->volume, overview);
+    }
+    for (guint i = 0; i < pushes->len; i++) {
+        ReplJob *job = g_ptr_array_index(pushes, i);
+        g_autofree char *volume = replPushVolume(job);
+
+        /* The host there shows it, too, as long as it is there. */
+        if (!strstr(stock, replJobId(job)) && replFarIsShown(conn, entry, volume))
+            replFarAddJob(job, volume, overview);
     }
     text = replFormatOverview(overview);
     ret = g_strdup_printf("%.*s%s    %s", (int)(at - stock), stock,
@@ -178,21 +191,46 @@ replFarDelete(virStorageVolPtr vol)
 
 /* --- changed --- */
 
+/* Whether @update is about a job, and whether about anything else. */
+static gboolean
+replFarIsJobs(const ReplUpdate *update)
+{
+    return update->bandwidth_bytesPerSec >= 0 ||
+           (update->verb != REPL_VERB_NONE && update->verb != REPL_VERB_VERIFY &&
+            update->verb != REPL_VERB_HEAL);
+}
+
+static gboolean
+replFarIsImages(const ReplUpdate *update)
+{
+    return update->name || update->description || update->type != REPL_IMAGE_TYPE_UNKNOWN || update->share ||
+           update->members || update->secret.uuid || update->secret.usage;
+}
+
+/* The caller's rights, and that the update is one of a job alone. Returns 0, or -1 with the error reported. @pushed: the host there has the
+ * module. */
 static int
-replFarMayUpdate(virConnectPtr conn, const ReplPeerPoolEntry *entry, const ReplUpdate *update)
+replFarMayUpdate(virConnectPtr conn, const ReplPeerPoolEntry *entry, const ReplUpdate *update,
+                 gboolean pushed)
 {
     if (replRemoteMayVol(conn, entry, update->volume, replVirt.StorageVolCreateXMLEnsureACL) < 0 ||
         (update->verb == REPL_VERB_CANCEL &&
          replRemoteMayVol(conn, entry, update->volume, replVirt.StorageVolDeleteEnsureACL) < 0))
         return -1;
-    if (!update->name && !update->description && update->type == REPL_IMAGE_TYPE_UNKNOWN && !update->share &&
-        !update->members && !update->secret.uuid && !update->secret.usage)
+    if (!replFarIsImages(update))
         return 0;
-    replReportError(
-        VIR_ERR_NO_SUPPORT,
-        _("Volume '%s' is on a host without the module, which keeps no records of images: only its job can "
-          "be changed"),
-        update->volume);
+    if (pushed)
+        replReportError(
+            VIR_ERR_INVALID_ARG,
+            _("The job of volume '%s' is one of this host, and its image is on another one: change "
+              "them in two updates"),
+            update->volume);
+    else
+        replReportError(
+            VIR_ERR_NO_SUPPORT,
+            _("Volume '%s' is on a host without the module, which keeps no records of images: only its job "
+              "can be changed"),
+            update->volume);
     return -1;
 }
 
@@ -204,13 +242,17 @@ replFarUpdate(virStoragePoolPtr pool, const ReplUpdate *update, virStorageVolPtr
     g_autoptr(ReplJob) job = NULL;
     g_autoptr(ReplPeerPoolEntry) entry = NULL;
     g_autoptr(GError) err = NULL;
+    gboolean pushed;
 
     *vol = NULL;
-    if (!update->volume || update->shareImage || virStoragePoolGetUUIDString(pool, uuid) < 0 ||
-        !(job = replMakersFind(uuid, update->volume, NULL)))
+    if (!update->volume || update->shareImage || virStoragePoolGetUUIDString(pool, uuid) < 0)
+        return 0;
+    job = replMakersFind(uuid, update->volume, NULL);
+    pushed = !job && replFarIsJobs(update) && (job = replPushFind(uuid, update->volume));
+    if (!job)
         return 0;
     if (!(entry = replRemotePool(pool, replVirt.StoragePoolGetInfoEnsureACL)) ||
-        replFarMayUpdate(conn, entry, update) < 0)
+        replFarMayUpdate(conn, entry, update, pushed) < 0)
         return 1;
     if (replUpdateJob(job, update, &err) < 0)
         replReport(g_steal_pointer(&err));

@@ -1,8 +1,9 @@
 /*
- * far.h: jobs of this host whose replicas are on hosts without the module, as its pools of type region show them
+ * far.h: jobs of this host whose replicas are on other hosts, as its pools of type region show them
  *
- * Such a host knows nothing of jobs. So this host shows which job makes a volume there, and refuses calls
- * that would spoil it.
+ * A host without the module knows nothing of jobs. So this host shows which job makes a volume there, and refuses calls
+ * that would spoil it. A host with the module has a job of the same id (replicate/push.h) and shows that itself; what is asked of
+ * it here is done to this host's job, which has the other one follow.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

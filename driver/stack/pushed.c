@@ -89,21 +89,6 @@ replPushingVerb(ReplWireVerb verb)
     return REPL_VERB_NONE;
 }
 
-static void
-replPushingDo(ReplPushing *pushing, ReplJob *job)
-{
-    ReplWanted wanted;
-
-    while (replPushingNext(pushing, &wanted)) {
-        g_autoptr(GError) err = NULL;
-        ReplVerb verb = replPushingVerb(wanted.verb);
-
-        if ((verb == REPL_VERB_NONE ? replJobSetBandwidth(job, wanted.value, &err)
-                                    : replJobDo(job, verb, &err)) < 0)
-            replInfo("Job %s does not do what its host wants: %s", pushing->jobId, err->message);
-    }
-}
-
 /* --- telling --- */
 
 static void
@@ -126,6 +111,29 @@ replPushingTellFailure(const ReplPushing *pushing, const GError *why)
     replPushingTell(pushing, info, NULL, TRUE);
 }
 
+/* Does what the other host wants. FALSE: a plan is not what it was, which was told; the planned job stays. */
+static gboolean
+replPushingDo(ReplPushing *pushing, ReplJob *job)
+{
+    ReplWanted wanted;
+
+    while (replPushingNext(pushing, &wanted)) {
+        g_autoptr(GError) err = NULL;
+        ReplVerb verb = replPushingVerb(wanted.verb);
+
+        if (verb == REPL_VERB_START && replReplicationCheckStart(job, &err) < 0) {
+            replPushingTellFailure(pushing, err);
+            return FALSE;
+        }
+        if ((verb == REPL_VERB_NONE ? replJobSetBandwidth(job, wanted.value, &err)
+                                    : replJobDo(job, verb, &err)) < 0)
+            replInfo("Job %s does not do what its host wants: %s", pushing->jobId, err->message);
+        if (verb == REPL_VERB_START)
+            replReplicationSettle(job);
+    }
+    return TRUE;
+}
+
 static gboolean
 replPushingIsOver(const ReplJobInfo *info)
 {
@@ -146,7 +154,8 @@ replPushingFollow(ReplPushing *pushing, ReplJob *job, const char *volume)
         g_autoptr(ReplJobInfo) info = replJobInfo(job);
         gboolean over = ended && replPushingIsOver(info);
 
-        replPushingDo(pushing, job);
+        if (!replPushingDo(pushing, job))
+            return TRUE;
         if (over || info->processed_bytes != told || info->state != state ||
             g_get_monotonic_time() - told_us >= REPL_PUSHED_TELL_us) {
             replPushingTell(pushing, info, volume, over);
@@ -285,16 +294,6 @@ replPushingEarlier(const ReplPushing *pushing)
                                                                              : NULL;
 }
 
-/* Shows that the job waits for @host; NULL: it waits for none. */
-static void
-replPushingWaits(const ReplPushing *pushing, const char *host)
-{
-    g_autoptr(ReplJob) job = replPushingFind(pushing->jobId);
-
-    if (job)
-        replJobSetWaiting(job, host);
-}
-
 /* Returns whether the job is over. */
 static gboolean
 replPushingRun(ReplPushing *pushing, const ReplWireHello *hello)
@@ -334,13 +333,11 @@ replCalledPush(ReplCalled *called, const ReplWireHello *hello, GError **err)
     replCalledHandle(called, replPushingFrame, &pushing);
     replCalledWelcome(called);
     replTalkAttach(pushing.talk, called->session);
-    replPushingWaits(&pushing, NULL);
     over = replPushingRun(&pushing, hello);
     /* Keep the session until the job's last status has arrived: the other host says goodbye then. */
     if (over)
         replCalledWait(called, 10000);
-    if (replTalkDetach(pushing.talk, called->session) && !over)
-        replPushingWaits(&pushing, hello->host);
+    replTalkDetach(pushing.talk, called->session);
     replSessionEnd(called->session, NULL);
     replCalledWait(called, G_MAXINT);
     if (over)

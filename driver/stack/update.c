@@ -5,6 +5,7 @@
  */
 #include "stack/update.h"
 
+#include "endpoint/pushed_source.h"
 #include "image/change.h"
 #include "image/guard.h"
 #include "image/rebind.h"
@@ -61,6 +62,26 @@ replUpdateMayCheck(virConnectPtr conn, const ReplRegion *region, const ReplUpdat
     return 0;
 }
 
+/* The host that pushes an image has its job: only that one can start it, or try it again. */
+static int
+replUpdateCheckHome(const ReplJob *job, ReplVerb verb, GError **err)
+{
+    const ReplJobRecord *record =
+        replMakersHas(job) ? ((ReplReplication *)replJobOpaque(job))->journal->record : NULL;
+
+    g_autofree char *host = NULL;
+
+    if (!record || !replPushedIs(record) || (verb != REPL_VERB_START && verb != REPL_VERB_RETRY))
+        return 0;
+    host = replPushedHost(record->id);
+    replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                 _("Replication job '%s' is one of the host of its source, image '%s' of pool '%s' (%s): ask "
+                   "that host for action '%s', in its pool of type 'region'"),
+                 record->id, record->sourceVolume, record->sourcePool,
+                 host ? host : _("which has not called since this daemon started"), replVerbToString(verb));
+    return -1;
+}
+
 /* The job that @update is about, in *job: a reference, NULL when it is about none. */
 static int
 replUpdateFindJob(const ReplRegion *region, const ReplUpdate *update, ReplJob **job, GError **err)
@@ -79,6 +100,8 @@ replUpdateFindJob(const ReplRegion *region, const ReplUpdate *update, ReplJob **
                      region->name);
         return -1;
     }
+    if (replUpdateCheckHome(*job, update->verb, err) < 0)
+        return -1;
     state = replJobState(*job);
     if (update->verb == REPL_VERB_NONE || replJobVerbAllowed(state, update->verb))
         return 0;
@@ -92,6 +115,9 @@ replUpdateStart(ReplJob *job, GError **err)
 {
     int rc;
 
+    /* A push is compared with its plan by the host that makes the replica. */
+    if (!replMakersHas(job))
+        return replJobDo(job, REPL_VERB_START, err);
     if (replReplicationCheckStart(job, err) < 0)
         return -1;
     rc = replJobDo(job, REPL_VERB_START, err);

@@ -57,6 +57,7 @@ replJobInfoToText(GKeyFile *keys, const ReplJobInfo *info)
     replTextPut(keys, "job", "state", replJobStateToString(info->state));
     g_key_file_set_uint64(keys, "job", "processed", info->processed_bytes);
     g_key_file_set_uint64(keys, "job", "total", info->total_bytes);
+    g_key_file_set_uint64(keys, "job", "wire", info->wire_bytes);
     g_key_file_set_uint64(keys, "job", "rate", info->rate_bytesPerSec);
     g_key_file_set_int64(keys, "job", "eta", info->eta_s);
     g_key_file_set_uint64(keys, "job", "position", info->position);
@@ -86,6 +87,7 @@ replJobInfoFromText(ReplTextReader *reader)
     info->state = replTextWord(reader, "job", "state", replJobStateFromString, REPL_JOB_FAILED);
     info->processed_bytes = replTextUint(reader, "job", "processed", REPL_BYTES_MAX);
     info->total_bytes = replTextUint(reader, "job", "total", REPL_BYTES_MAX);
+    info->wire_bytes = replTextUint(reader, "job", "wire", REPL_BYTES_MAX);
     info->rate_bytesPerSec = replTextUint(reader, "job", "rate", G_MAXUINT64);
     info->eta_s = replTextInt(reader, "job", "eta", -1, G_MAXINT64, -1);
     info->position = replTextUint(reader, "job", "position", G_MAXUINT);

@@ -122,9 +122,13 @@ replFormatJobAttrs(GString *out, const ReplJobInfo *job)
     replFormatAttrNumber(out, "processed", job->processed_bytes);
     replFormatAttrNumber(out, "total", job->total_bytes);
     replFormatAttrNumber(out, "remaining", left);
+    if (job->wire_bytes > 0)
+        replFormatAttrNumber(out, "wire", job->wire_bytes);
     replFormatAttrNumber(out, "rate", job->rate_bytesPerSec);
     if (job->eta_s >= 0 && !replFormatJobHasEnded(job))
         replFormatAttrNumber(out, "eta", job->eta_s);
+    if (job->link_bytesPerSec > 0 && !replFormatJobHasEnded(job))
+        replFormatAttrNumber(out, "link-rate", job->link_bytesPerSec);
     if (job->peer)
         replFormatAttr(out, "peer", job->peer);
     if (job->without)

@@ -70,7 +70,9 @@ struct _virtReplicationJob {
     unsigned long long processed; /* bytes */
     unsigned long long total;     /* bytes */
     unsigned long long remaining; /* bytes */
+    unsigned long long wire;      /* bytes that went over networks, both directions */
     unsigned long long rate;      /* bytes per second */
+    unsigned long long linkRate;  /* bytes per second that the link was seen to carry, 0: not known */
     unsigned long long bandwidth; /* limit in bytes per second, 0: none */
     unsigned long long peakSpace; /* bytes that the job needs in the target pool */
     long long eta;                /* seconds, -1: not known */

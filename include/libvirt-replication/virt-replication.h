@@ -232,8 +232,10 @@ extern "C" {
 #define VIRT_REPLICATION_JOB_PROCESSED "processed"   /* bytes. Since: 1.0.0 */
 #define VIRT_REPLICATION_JOB_TOTAL "total"           /* bytes. Since: 1.0.0 */
 #define VIRT_REPLICATION_JOB_REMAINING "remaining"   /* bytes. Since: 1.0.0 */
+#define VIRT_REPLICATION_JOB_WIRE "wire"             /* bytes that went over networks. Since: 1.0.0 */
 #define VIRT_REPLICATION_JOB_RATE "rate"             /* bytes per second. Since: 1.0.0 */
 #define VIRT_REPLICATION_JOB_ETA "eta"               /* seconds; absent: unknown. Since: 1.0.0 */
+#define VIRT_REPLICATION_JOB_LINK_RATE "link-rate"   /* bytes per second. Since: 1.0.0 */
 #define VIRT_REPLICATION_JOB_POSITION "position"     /* in the queue, 1 is next. Since: 1.0.0 */
 #define VIRT_REPLICATION_JOB_WITHOUT "without"       /* what a peer cannot do. Since: 1.0.0 */
 #define VIRT_REPLICATION_JOB_BANDWIDTH "bandwidth"   /* bytes per second; absent: no limit. Since: 1.0.0 */

@@ -12,4 +12,4 @@ REPL_TEST_KILLS=${1:-100}
 REPL_TEST_SEED=${2:-$(date +%s)}
 export REPL_BUILD REPL_TEST_KILLS REPL_TEST_SEED
 echo "$REPL_TEST_KILLS kills in each direction, seed $REPL_TEST_SEED"
-exec /usr/bin/python3 -B -m pytest -q -c tests/pytest.ini tests/integration/test_remote_kill.py -k killed_at_random
+exec /usr/bin/python3 -B -m pytest -q -c tests/pytest.ini -o faulthandler_timeout=0 tests/integration/test_remote_kill.py -k killed_at_random

@@ -43,6 +43,8 @@ replReadJobNumbers(virtReplicationJob *job, xmlNodePtr node)
     job->processed = replReadJobBytes(node, VIRT_REPLICATION_JOB_PROCESSED);
     job->total = replReadJobBytes(node, VIRT_REPLICATION_JOB_TOTAL);
     job->remaining = replReadJobBytes(node, VIRT_REPLICATION_JOB_REMAINING);
+    job->wire = replReadJobBytes(node, VIRT_REPLICATION_JOB_WIRE);
+    job->linkRate = replReadJobBytes(node, VIRT_REPLICATION_JOB_LINK_RATE);
     job->rate = replReadJobBytes(node, VIRT_REPLICATION_JOB_RATE);
     job->bandwidth = replReadJobBytes(node, VIRT_REPLICATION_JOB_BANDWIDTH);
     job->peakSpace = replReadJobBytes(node, VIRT_REPLICATION_JOB_PEAK_SPACE);

@@ -101,7 +101,11 @@ replJsonJob(JsonBuilder *json, const virtReplicationJob *job)
     replJsonNumber(json, "processed", (gint64)job->processed);
     replJsonNumber(json, "total", (gint64)job->total);
     replJsonNumber(json, "remaining", (gint64)job->remaining);
+    if (job->wire > 0)
+        replJsonNumber(json, "wire", (gint64)job->wire);
     replJsonNumber(json, "rate", (gint64)job->rate);
+    if (job->linkRate > 0)
+        replJsonNumber(json, "linkRate", (gint64)job->linkRate);
     if (job->eta >= 0)
         replJsonNumber(json, "eta", job->eta);
     if (job->position > 0)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Jobs between two hosts as users see and steer them from either: plans, bytes on the wire, waiting, actions."""
+
+import re
+import time
+
+import pytest
+from harness import images, net
+from harness.pools import wait_until
+from harness.remote import serving, three_places
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def pair(new_host):
+    here, there = new_host(), new_host(listen=("tcp",))
+    for host in (here, there):
+        serving(host, "peer_gone_seconds = 300\n").start()
+    return here, there, net.Link(there, here)
+
+
+@pytest.fixture
+def places(pair):
+    with three_places(pair) as places:
+        yield places
+
+
+def ends(places, direction):
+    """(source, target, the pool of the source, the pool where the replica lies)"""
+    near, far, behind = places
+    return (near, far, near, behind) if direction == "push" else (far, near, behind, near)
+
+
+def big_image(pool, mib, name):
+    images.create(pool.file(name), size=f"{mib + 16}M")
+    images.write_random(pool.file(name), 0, mib * MIB, seed=7)
+    pool.refresh()
+    return name
+
+
+def job(pool, volume):
+    """The attributes of the job that the pool shows for the volume; None: it shows none."""
+    out = pool.host.virsh("vol-dumpxml", "--pool", pool.name, volume).out
+    found = re.search(r"<replication:job [^>]*>", out)
+    return found and dict(re.findall(r"([\w-]+)=[\"']([^\"']*)[\"']", found.group(0)))
+
+
+def steps(pool, volume):
+    out = pool.host.ok("vol-dumpxml", "--pool", pool.name, volume)
+    return re.findall(r"<replication:step [^>]*action=[\"'](\w+)[\"']", out)
+
+
+def act(pool, volume, action, check=True):
+    return pool.update(volume, f"<replication:job action='{action}'/>", check=check)
+
+
+@pytest.mark.parametrize("direction", ["push", "pull"])
+def test_plan(places, pair, direction):
+    """A plan says what is there already, what is to be sent, and what the link was seen to carry; nothing is sent before
+    it is started."""
+    source, target, here, there = ends(places, direction)
+    volume = here.chain()
+    if direction == "pull":
+        pair[2].shape("50mbit")
+    first = target.replicate(source, big_image(here, 16, "first.qcow2"))
+    target.replicate(source, volume)
+    carried = int(job(there, first)["wire"])
+    assert 16 * MIB < carried < 17 * MIB
+    images.create(here.file("second.qcow2"), backing="mid.qcow2")
+    here.refresh()
+    assert target.replicate(source, "second.qcow2", start="no") == "second.qcow2"
+    own = images.allocated_bytes(here.file("second.qcow2"))
+    plan = job(target, "second.qcow2")
+    assert plan["state"] == "planned" and steps(target, "second.qcow2") == ["reuse", "reuse", "copy"]
+    assert int(plan["total"]) == own
+    # 50 Mbit/s are 6.25 million bytes; of the push only the host that has the job has seen the link
+    if direction == "pull":
+        assert 3_000_000 < int(plan["link-rate"]) < 12_500_000
+    wire = int(plan["wire"])
+    time.sleep(1)
+    assert job(there, "second.qcow2")["state"] == "planned" and int(job(there, "second.qcow2")["wire"]) == wire
+    act(target, "second.qcow2", "start")
+    there.wait_job("second.qcow2")
+    images.assert_faithful(here.file("second.qcow2"), there.file("second.qcow2"))
+
+
+def test_planned_push_whose_source_has_changed(places):
+    near, far, behind = places
+    volume = near.chain()
+    far.replicate(near, volume, start="no")
+    images.write_random(near.file(volume), 0, MIB, seed=9)
+    act(far, volume, "start")
+    assert wait_until(lambda: "has changed" in near.host.virsh("pool-dumpxml", far.name).out or
+                      behind.image(volume).status == "error" or job(behind, volume)["state"] == "planned", 30)
+    assert behind.image(volume).status != "available"
+    near.host.ok("vol-delete", "--pool", far.name, volume)
+    assert wait_until(lambda: behind.volumes() == [], 30)
+
+
+def test_push_steered_through_the_pool_of_the_other_host(places, pair):
+    near, far, behind = places
+    volume = big_image(near, 16, "big.qcow2")
+    pair[2].shape("40mbit")
+    assert far.try_replicate(near, volume, **{"async": "yes"}).rc == 0
+    behind.wait_job(volume, ("running",))
+    act(far, volume, "pause")
+    behind.wait_job(volume, ("paused",))
+    near.host.restart()
+    far.wait_peer("connected")
+    behind.wait_job(volume, ("paused",))
+    act(far, volume, "resume")
+    behind.wait_job(volume, ("running",))
+    assert "another one" in far.update(volume, "<replication:name>x</replication:name><replication:job action='pause'/>",
+                                       check=False).err
+    act(far, volume, "cancel")
+    assert wait_until(lambda: behind.volumes() == [], 30)
+    assert not [name for name in behind.staging() if name.startswith("partial/")]
+
+
+def test_push_steered_on_the_other_host(places, pair):
+    """What its host has to do is said with that host's name; what can be done there is done."""
+    near, far, behind = places
+    volume = near.chain()
+    far.replicate(near, volume, start="no")
+    refused = act(behind, volume, "start", check=False)
+    assert refused.rc != 0 and near.host.name in refused.err and near.name in refused.err
+    act(behind, volume, "cancel")
+    assert wait_until(lambda: behind.volumes() == [], 30)
+
+
+@pytest.mark.parametrize("direction", ["push", "pull"])
+def test_waiting(places, pair, direction):
+    """A job whose other host has gone says so, by the name of its pool, and goes on."""
+    source, target, here, there = ends(places, direction)
+    near, far, behind = places
+    volume = big_image(here, 8, "big.qcow2")
+    pair[2].shape("30mbit")
+    assert target.try_replicate(source, volume, **{"async": "yes"}).rc == 0
+    there.wait_job(volume, ("running",))
+    behind.host.kill()
+    if direction == "pull":
+        assert near.wait_job(volume, ("waiting",))["peer"] == far.name
+    else:
+        assert wait_until(lambda: "state='waiting'" in near.host.ok("pool-dumpxml", far.name).replace('"', "'"), 30)
+    behind.host.start()
+    there.wait_job(volume)
+    images.assert_faithful(here.file(volume), there.file(volume))
