@@ -2,6 +2,7 @@
 """What replication between hosts must survive: each leaves no wrong image and nothing of the job behind."""
 
 import os
+import subprocess
 import threading
 import time
 
@@ -145,3 +146,78 @@ def test_two_hosts_one_target(new_host, pair, places):
     outcomes = sorted(results[0].rc == 0 for _, results in threads)
     assert outcomes == [False, True], [results[0].err for _, results in threads]
     images.assert_faithful(near.file(volume), behind.file(volume))
+
+
+@pytest.mark.parametrize("direction", ["push", "pull"])
+def test_either_host_restarted(places, pair, direction):
+    """First the other one, then this one, in the middle of a job, with the network down meanwhile."""
+    source, target, here, there = ends(places, direction)
+    link = pair[2]
+    volume = big_image(here, mib=24)
+    link.shape("60mbit")
+    assert target.try_replicate(source, volume, **{"async": "yes"}).rc == 0
+    for host in (pair[1], pair[0]):
+        there.wait_job(volume, ("running", "waiting", "completed"))
+        link.cut()
+        host.restart()
+        link.mend()
+        places[1].wait_peer("connected")
+    there.wait_job(volume, timeout_s=120)
+    images.assert_faithful(here.file(volume), there.file(volume))
+
+
+def test_quota_reached_meanwhile(pair):
+    """By files that come into the pool without libvirt: the replica is made, and not published."""
+    with three_places(pair, quota={"bytes": 40 * MIB}) as (near, far, behind):
+        volume = big_image(near, mib=24)
+        pair[2].shape("60mbit")
+        thread, results = background(far, near, volume)
+        assert wait_until(lambda: volume in behind.volumes(), 30)
+        with open(behind.file("other.raw"), "wb") as f:
+            f.write(b"x" * 30 * MIB)
+        behind.refresh()
+        thread.join(120)
+        assert results[0].rc != 0 and "quota" in results[0].err.lower(), results[0].err
+        assert wait_until(lambda: nothing_left(behind, volume), 30)
+
+
+def test_peers_pool_undefined(places, pair):
+    """Not while something is read from it or written to it; afterwards that is said."""
+    near, far, behind = places
+    volume = big_image(behind, mib=16)
+    pair[2].shape("40mbit")
+    assert near.try_replicate(far, volume, **{"async": "yes"}).rc == 0
+    near.wait_job(volume, ("running",))
+    refused = behind.host.virsh("pool-destroy", behind.name)
+    assert refused.rc != 0 and "job" in refused.err, refused.err
+    near.wait_job(volume, timeout_s=120)
+    assert wait_until(lambda: behind.host.virsh("pool-destroy", behind.name).rc == 0, 30)
+    behind.host.ok("pool-undefine", behind.name)
+    result = far.try_replicate(near, volume, name="again.qcow2")
+    assert result.rc != 0 and behind.name in result.err, result.err
+    assert near.try_replicate(far, volume, name="again.qcow2").rc != 0
+    assert near.volumes() == [volume]
+
+
+def test_clocks_an_hour_apart(new_host, pair, scratch):
+    """No decision goes by the clock of the other host: jobs go on over cuts, images and times are this host's."""
+    here, _, _ = pair
+    shim = os.path.join(scratch, "clock.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", shim,
+                    os.path.join(os.path.dirname(__file__), "../fault/clock.c")], check=True)
+    wrong = new_host(listen=("tcp",), env={"LD_PRELOAD": shim, "REPL_CLOCK_SHIFT": "3600"})
+    serving(wrong, "peer_gone_seconds = 60\n").start()
+    link = net.Link(wrong, here)
+    with three_places((here, wrong, link)) as places:
+        for direction in ("push", "pull"):
+            source, target, mine, there = ends(places, direction)
+            volume = big_image(mine, mib=8, name=direction + ".qcow2")
+            link.shape("40mbit")
+            assert target.try_replicate(source, volume, **{"async": "yes"}).rc == 0
+            there.wait_job(volume, ("running",))
+            wrong.kill()
+            wrong.start()
+            job = there.wait_job(volume, timeout_s=120)
+            ahead = int(job["ended"]) - time.time()
+            assert abs(ahead - (3600 if there.host is wrong else 0)) < 600, ahead
+            images.assert_faithful(mine.file(volume), there.file(volume))
