@@ -1,8 +1,8 @@
 /*
  * rate.c: how fast links to other hosts were seen to carry bytes
  *
- * Moments without a job, and those in which only signs of life go, say nothing about a link: what counts is the time
- * between bytes that follow each other closely.
+ * Moments without a job, and those in which only signs of life go, say nothing about a link: only parts of some size count, and the
+ * time between those that follow each other.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -10,12 +10,14 @@
 
 #include "base/lock.h"
 
-/* A longer gap between two parts is a pause, not the link. Signs of life come every half second. */
-#define REPL_RATE_GAP_us (G_USEC_PER_SEC / 5)
+/* Smaller parts are signs of life and questions. */
+#define REPL_RATE_PART_bytes 4096u
 
-/* So much busy time, with so many bytes, makes one sample. */
+/* A longer gap between two parts is a pause, not the link. */
+#define REPL_RATE_GAP_us (2 * G_USEC_PER_SEC)
+
+/* So much busy time makes one sample. */
 #define REPL_RATE_SAMPLE_us G_USEC_PER_SEC
-#define REPL_RATE_SAMPLE_bytes (1u << 20)
 
 typedef struct {
     gint64 last_us; /* when bytes went last */
@@ -27,13 +29,13 @@ typedef struct {
 static ReplLock replRateLock = REPL_LOCK_INIT; /* guards the table */
 static GHashTable *replRates;                  /* URI -> ReplRate */
 
-/* A slower sample only lowers the rate bit by bit: a job may have had a limit, or a slow disk. */
+/* One sample moves the rate by a quarter: a disk may have been slow, or a buffer have taken the first bytes at once. */
 static void
 replRateSample(ReplRate *rate)
 {
     guint64 now = rate->bytes * G_USEC_PER_SEC / (guint64)rate->busy_us;
 
-    rate->seen_bytesPerSec = MAX(now, (rate->seen_bytesPerSec * 7 + now) / 8);
+    rate->seen_bytesPerSec = rate->seen_bytesPerSec > 0 ? (rate->seen_bytesPerSec * 3 + now) / 4 : now;
     rate->busy_us = 0;
     rate->bytes = 0;
 }
@@ -45,6 +47,8 @@ replRateCarried(const char *uri, guint64 bytes)
     ReplRate *rate;
     REPL_GUARD(&replRateLock);
 
+    if (bytes < REPL_RATE_PART_bytes)
+        return;
     if (!replRates)
         replRates = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     if (!(rate = g_hash_table_lookup(replRates, uri))) {
@@ -56,7 +60,7 @@ replRateCarried(const char *uri, guint64 bytes)
         rate->bytes += bytes;
     }
     rate->last_us = now_us;
-    if (rate->busy_us >= REPL_RATE_SAMPLE_us && rate->bytes >= REPL_RATE_SAMPLE_bytes)
+    if (rate->busy_us >= REPL_RATE_SAMPLE_us)
         replRateSample(rate);
 }
 

@@ -1,7 +1,7 @@
 /*
  * rate.h: how fast links to other hosts were seen to carry bytes
  *
- * One number for each URI, as long as the daemon lives: the best second of late, of all jobs together. Any thread.
+ * One number for each URI, as long as the daemon lives: what it carried lately, of all jobs together. Any thread.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

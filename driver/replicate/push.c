@@ -243,8 +243,8 @@ replPushRun(ReplJob *job, void *opaque, GError **err)
 
 /* --- the end --- */
 
-/* Has the other host cancel its job and undo what it has made. Returns 0, or -1 with @err set when this host
- * could not tell it so: the other host then lets go by itself, later. */
+/* Has the other host cancel its job and undo what it has made. Returns 0, 1 when that one was faster and has made the replica, or
+ * -1 with @err set when this host could not tell it so: the other host then lets go by itself, later. */
 static int
 replPushCancelThere(ReplPush *push, ReplPushLink *link, GError **err)
 {
@@ -256,7 +256,7 @@ replPushCancelThere(ReplPush *push, ReplPushLink *link, GError **err)
 
         replPushLinkWait(link, REPL_PUSH_TICK_ms, &news);
         if (news.status.info && news.status.over)
-            return 0;
+            return news.status.info->state == REPL_JOB_COMPLETED;
         if (replPushCheckNews(push, &news, err) < 0)
             return news.refused ? 0 : -1;
         told = news.attached && (told || replPushLinkControl(link, REPL_WIRE_CANCEL, 0));
@@ -266,7 +266,8 @@ replPushCancelThere(ReplPush *push, ReplPushLink *link, GError **err)
     return -1;
 }
 
-/* Cancels a push that no attempt works on: there is no link to the other host, so opens one for this. */
+/* Cancels a push that no attempt works on: there is no link to the other host, so opens one for this. Returns as
+ * replPushCancelThere(). */
 static int
 replPushCancelAlone(ReplPush *push, GError **err)
 {
@@ -290,17 +291,22 @@ replPushAbort(ReplJob *job, void *opaque, const GError *why, gboolean keepPartia
     g_autoptr(GError) local = NULL;
     gboolean stays = push->resumed || push->record->request->async;
     ReplPushLink *link;
+    int rc;
 
     (void)why;
     if (keepPartials && (replJobIsInterrupted(job) || stays))
         return 0;
     link = replPushTakeLink(push);
-    if ((link ? replPushCancelThere(push, link, &local) : replPushCancelAlone(push, &local)) < 0)
-        replWarn("Job %s: %s", push->record->id, local->message);
+    rc = link ? replPushCancelThere(push, link, &local) : replPushCancelAlone(push, &local);
     if (link)
         replPushLinkStop(link);
-    (void)err;
-    return 0;
+    if (rc < 0)
+        replWarn("Job %s: %s", push->record->id, local->message);
+    if (rc <= 0)
+        return 0;
+    replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                 _("Replication job '%s' completed before it could be cancelled"), push->record->id);
+    return -1;
 }
 
 static void

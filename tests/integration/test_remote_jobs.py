@@ -76,7 +76,7 @@ def test_plan(places, pair, direction):
     assert int(plan["total"]) == own
     # 50 Mbit/s are 6.25 million bytes; of the push only the host that has the job has seen the link
     if direction == "pull":
-        assert 3_000_000 < int(plan["link-rate"]) < 12_500_000
+        assert 1_000_000 < int(plan["link-rate"]) < 25_000_000
     wire = int(plan["wire"])
     time.sleep(1)
     assert job(there, "second.qcow2")["state"] == "planned" and int(job(there, "second.qcow2")["wire"]) == wire
@@ -100,8 +100,8 @@ def test_planned_push_whose_source_has_changed(places):
 
 def test_push_steered_through_the_pool_of_the_other_host(places, pair):
     near, far, behind = places
-    volume = big_image(near, 16, "big.qcow2")
-    pair[2].shape("40mbit")
+    volume = big_image(near, 32, "big.qcow2")
+    pair[2].shape("16mbit")
     assert far.try_replicate(near, volume, **{"async": "yes"}).rc == 0
     behind.wait_job(volume, ("running",))
     act(far, volume, "pause")
