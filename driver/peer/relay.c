@@ -236,6 +236,25 @@ replRelayDown(ReplRelay *relay, ReplLink *link, virStoragePoolPtr pool)
     }
 }
 
+/* Ends a download well. A client's stream takes a socket that is closed for one at its end, whatever packets are left in it.
+ * So our end is only shut for writing, and stays open until the client's side has come to the end and closed its own. */
+static void
+replRelayEndDown(ReplRelay *relay)
+{
+    /* The byte that replRelayTie() left in our end: a socket that closes with it unread is reset, not ended. */
+    if (replRelayMove(relay, NULL, relay->buf, 1) < 0) {
+        replWarn("The download of volume '%s' ends with an error: its client is gone", relay->volume);
+        return;
+    }
+    {
+        REPL_GUARD(&relay->lock);
+        if (relay->fd >= 0)
+            shutdown(relay->fd, SHUT_WR);
+    }
+    while (replRelayMove(relay, NULL, relay->buf, 1) > 0) {
+    }
+}
+
 /* FALSE: libvirt's error. */
 static gboolean
 replRelaySend(ReplRelay *relay, const char *data, gsize len)
@@ -315,9 +334,8 @@ replRelayRun(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, GError 
     }
     if (turn == REPL_RELAY_FAILED)
         replLineFail(link, err);
-    /* The byte that replRelayStart() left in our end: a socket that closes with it unread is reset, not ended. */
-    if (!relay->upload && turn == REPL_RELAY_END && replRelayMove(relay, NULL, relay->buf, 1) < 0)
-        replWarn("The download of volume '%s' ends with an error: its client is gone", relay->volume);
+    if (!relay->upload && turn == REPL_RELAY_END)
+        replRelayEndDown(relay);
     if (relay->stream)
         replLinkEndStream(g_steal_pointer(&relay->stream), relay->upload && turn == REPL_RELAY_END);
     return turn == REPL_RELAY_FAILED ? -1 : 0;
