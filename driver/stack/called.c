@@ -21,6 +21,7 @@
 #include "stack/calledpriv.h"
 #include "virt/access.h"
 #include "virt/report.h"
+#include "virt/version.h"
 
 /* Whether the caller may read all layers. */
 static int
@@ -191,6 +192,13 @@ replCalledOpen(virStorageVolPtr vol, virStreamPtr stream)
         replReportError(VIR_ERR_OPERATION_DENIED, "%s",
                         _("This host serves no replication to or from other hosts: set serve_hosts = 1 in "
                           "storage-replication.conf and reload the daemon"));
+        return -1;
+    }
+    if (!replVersionServes()) {
+        replReportError(
+            VIR_ERR_NO_SUPPORT, "%s",
+            _("This host serves no replication to or from other hosts with its version of libvirt, "
+              "whose daemon may die when another host gives up: ask for the replication here"));
         return -1;
     }
     if (!region || !region->dir) {

@@ -24,6 +24,10 @@ replVersionJudge(unsigned long version, unsigned long trusted);
 unsigned long
 replVersionParse(const char *text);
 
+/* Whether the libvirt that is loaded bears sessions of other hosts. */
+gboolean
+replVersionServes(void);
+
 /* Judges the libvirt that is loaded. Returns 0 and whether it is one that is only trusted, or -1 and @why.
  * @trusted: the configuration's trusted_libvirt, @path: where that is written. */
 int
