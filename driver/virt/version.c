@@ -32,11 +32,17 @@ static const struct {
 #define REPL_VERSION_SERVES_LAST REPL_LIBVIRT(9, 0, 999)
 
 gboolean
+replVersionMayServe(unsigned long version)
+{
+    return version <= REPL_VERSION_SERVES_LAST;
+}
+
+gboolean
 replVersionServes(void)
 {
     unsigned long version;
 
-    return virGetVersion(&version, NULL, NULL) == 0 && version <= REPL_VERSION_SERVES_LAST;
+    return virGetVersion(&version, NULL, NULL) == 0 && replVersionMayServe(version);
 }
 
 ReplVersionVerdict

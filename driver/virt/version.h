@@ -24,7 +24,11 @@ replVersionJudge(unsigned long version, unsigned long trusted);
 unsigned long
 replVersionParse(const char *text);
 
-/* Whether the libvirt that is loaded bears sessions of other hosts. */
+/* Whether that libvirt bears sessions of other hosts. */
+gboolean
+replVersionMayServe(unsigned long version);
+
+/* The same of the libvirt that is loaded. */
 gboolean
 replVersionServes(void);
 
