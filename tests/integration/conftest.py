@@ -10,9 +10,10 @@ import libvirt
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from harness import crypt, fs, pools, space  # noqa: E402
+from harness import crypt, fs, net, pools, space  # noqa: E402
 from harness.crypt import Key  # noqa: E402
 from harness.host import STOCK, Host  # noqa: E402
+from harness.remote import serving, three_places  # noqa: E402
 
 _numbers = itertools.count(1)
 
@@ -49,6 +50,21 @@ def new_host():
 def host(new_host):
     """The file's host: libvirtd with our module."""
     return new_host().start()
+
+
+@pytest.fixture(scope="module")
+def pair(new_host):
+    """(here, there, link): two hosts, of which the second serves the first."""
+    here = new_host().start()
+    there = serving(new_host(listen=("tcp",))).start()
+    return here, there, net.Link(there, here)
+
+
+@pytest.fixture
+def places(pair):
+    """(near, far, behind): a pool here, a pool of type region here, and the pool behind it there."""
+    with three_places(pair) as places:
+        yield places
 
 
 @pytest.fixture(scope="module")

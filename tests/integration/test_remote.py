@@ -1,30 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Replication between two hosts that have the module, over TCP: whole chains, pulled and pushed."""
 
-import os
 import threading
 import time
 
 import libvirt
 import pytest
-from harness import images, net, xmlio
+from harness import images, xmlio
 from harness.pools import Pool, code, wait_until
-from harness.remote import RemotePool, serving, three_places, uri
-
-
-@pytest.fixture(scope="module")
-def pair(new_host):
-    """(here, there, link): every test asks `here`."""
-    here = new_host().start()
-    there = serving(new_host(listen=("tcp",))).start()
-    return here, there, net.Link(there, here)
-
-
-@pytest.fixture
-def places(pair):
-    """(pool here, pool of type region here, the pool behind it there)"""
-    with three_places(pair) as places:
-        yield places
+from harness.remote import RemotePool, uri
 
 
 def same_chain(a, b, volume, replica=None):

@@ -6,23 +6,9 @@ import tarfile
 import threading
 import time
 
-import pytest
-from harness import images, net, xmlio
+from harness import images, xmlio
 from harness.pools import Pool, wait_until
-from harness.remote import RemotePool, serving, three_places, uri
-
-
-@pytest.fixture(scope="module")
-def pair(new_host):
-    here = new_host().start()
-    there = serving(new_host(listen=("tcp",))).start()
-    return here, there, net.Link(there, here)
-
-
-@pytest.fixture
-def places(pair):
-    with three_places(pair) as places:
-        yield places
+from harness.remote import RemotePool, uri
 
 
 def request(target, source, volume, name=None, have=(), **options):

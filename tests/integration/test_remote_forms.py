@@ -13,7 +13,7 @@ import pytest
 from harness import crypt, images, machines, net, xmlio
 from harness.crypt import Key
 from harness.pools import Pool, code, wait_until
-from harness.remote import RemotePool, serving, three_places, uri
+from harness.remote import RemotePool, serving, uri
 
 MIB = 1 << 20
 
@@ -24,13 +24,6 @@ def pair(new_host):
     here = new_host().start()
     there = serving(new_host(listen=("tcp",)), "checkpoint_mib = 2\n").start()
     return here, there, net.Link(there, here)
-
-
-@pytest.fixture
-def places(pair):
-    """(pool here, pool of type region here, the pool behind it there)"""
-    with three_places(pair) as places:
-        yield places
 
 
 def both(pair, **kwargs):

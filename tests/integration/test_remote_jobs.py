@@ -7,7 +7,7 @@ import time
 import pytest
 from harness import images, net
 from harness.pools import wait_until
-from harness.remote import serving, three_places
+from harness.remote import serving
 
 MIB = 1 << 20
 
@@ -18,12 +18,6 @@ def pair(new_host):
     for host in (here, there):
         serving(host, "peer_gone_seconds = 300\n").start()
     return here, there, net.Link(there, here)
-
-
-@pytest.fixture
-def places(pair):
-    with three_places(pair) as places:
-        yield places
 
 
 def ends(places, direction):

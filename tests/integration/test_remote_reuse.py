@@ -7,7 +7,7 @@ import random
 import pytest
 from harness import images, net
 from harness.pools import Pool
-from harness.remote import RemotePool, serving, three_places, uri
+from harness.remote import RemotePool, serving, uri
 
 MIB = 1 << 20
 BLOCK = 65536
@@ -17,13 +17,6 @@ BLOCK = 65536
 def pair(new_host):
     here, there = serving(new_host()).start(), serving(new_host(listen=("tcp",))).start()
     return here, there, net.Link(there, here)
-
-
-@pytest.fixture
-def places(pair):
-    """(near, far, behind): a pool here, and a pool of type region for one there."""
-    with three_places(pair) as places:
-        yield places
 
 
 def ends(places, direction):

@@ -2,28 +2,15 @@
 """Full machines between hosts: one job, all or none, as between regions of one host."""
 
 import pytest
-from harness import crypt, images, machines, net, xmlio
+from harness import crypt, images, machines, xmlio
 from harness.crypt import Key
 from harness.machines import DISKS, LAYERS, assert_same, members, nothing_left, statuses
 from harness.pools import Pool, wait_until
-from harness.remote import RemotePool, serving, three_places, uri
+from harness.remote import RemotePool, uri
 
 ASIS = {"fmt": None}
 SLOW = {"async_": "yes", "bandwidth": ("MiB/s", 1), **ASIS}
 FAST = "<replication:bandwidth unit='MiB/s'>9999</replication:bandwidth>"
-
-
-@pytest.fixture(scope="module")
-def pair(new_host):
-    here = new_host().start()
-    there = serving(new_host(listen=("tcp",))).start()
-    return here, there, net.Link(there, here)
-
-
-@pytest.fixture
-def places(pair):
-    with three_places(pair) as places:
-        yield places
 
 
 def ends(places, direction):

@@ -23,12 +23,6 @@ def pair(new_host):
     return here, there, net.Link(there, here)
 
 
-@pytest.fixture
-def places(pair):
-    with three_places(pair) as places:
-        yield places
-
-
 def big_image(pool, mib=48, name="big.qcow2"):
     path = pool.file(name)
     images.create(path, size=f"{mib + 16}M")
