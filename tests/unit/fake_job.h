@@ -9,6 +9,9 @@
 
 #include "job/queue.h"
 #include "base/lock.h"
+#include "base/log.h"
+
+#define FAKE_ID "a3c0c3f2-0000-4000-8000-000000000001"
 
 typedef enum {
     FAKE_NONE = 0,
@@ -287,4 +290,36 @@ fakeAssert(Fake *fake, const char *calls, const char *states)
         g_assert_cmpstr(fake->calls->str, ==, calls);
     if (states)
         g_assert_cmpstr(fake->states->str, ==, states);
+}
+
+/* A job that is fake all through, submitted; it blocks at @blockAt. */
+static inline ReplJob *
+fakeSubmit(ReplQueue *queue, const char *id, const char *lane, Fake **fake, FakeCall blockAt)
+{
+    Fake *own;
+    ReplJob *job = fakeJobNew(id, lane, &own);
+
+    own->blockAt = blockAt;
+    if (fake)
+        *fake = own;
+    g_assert_cmpint(replQueueSubmit(queue, job, TRUE, NULL), ==, 0);
+    return job;
+}
+
+static inline void
+fakeAwaitState(ReplJob *job, ReplJobState state)
+{
+    gint64 end_us = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+
+    while (replJobState(job) != state) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end_us);
+        g_usleep(500);
+    }
+}
+
+/* The log is not looked at. */
+static inline void
+fakeLog(ReplLogLevel level, const char *file, int line, const char *func, const char *message)
+{
+    g_assert_cmpuint(strlen(message), >, 0);
 }

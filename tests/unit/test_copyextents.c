@@ -286,25 +286,64 @@ testBadExtents(void)
     refuses(good, 2, TRUE, "broken table");
 }
 
-/* Pieces hold every byte of the extents once, in order, and never more than a block. */
-static void
-testPieces(void)
-{
-    enum { N = 400 };
-    const guint64 block = 64 * KIB;
-    g_autofree ReplPiece *piece = g_new0(ReplPiece, 1);
-    g_autoptr(GRand) rand = g_rand_new_with_seed(7);
-    ReplExtent extents[N];
-    List list = {.extents = extents, .n = N};
-    ReplExtentSource source = {.next = listNext, .opaque = &list};
-    ReplCutter cutter = {
-        .source = &source, .block_bytes = block, .size_bytes = G_MAXINT64, .start_bytes = 777777};
-    guint64 dst = 0;
-    gsize at = 0;     /* extent that the next byte belongs to */
-    guint64 gone = 0; /* of it */
-    int rc;
+/* Where a walk over the bytes of extents stands. */
+typedef struct {
+    const ReplExtent *extents;
+    gsize n;
+    gsize at;     /* extent that the next byte belongs to */
+    guint64 gone; /* of it */
+} Walk;
 
-    for (gsize i = 0; i < N; i++) {
+/* Goes on to an extent of which bytes are left. */
+static void
+walkOn(Walk *walk)
+{
+    while (walk->at < walk->n && walk->extents[walk->at].length_bytes == walk->gone) {
+        walk->at++;
+        walk->gone = 0;
+    }
+}
+
+static void
+walkStart(Walk *walk, guint64 start_bytes)
+{
+    const ReplExtent *all = walk->extents;
+
+    while (walk->at < walk->n && all[walk->at].dstOffset_bytes + all[walk->at].length_bytes <= start_bytes)
+        walk->at++;
+    if (walk->at < walk->n && all[walk->at].dstOffset_bytes < start_bytes)
+        walk->gone = start_bytes - all[walk->at].dstOffset_bytes;
+}
+
+/* The next bytes of the walk are those of @part, which may join extents that are one run in the source too. */
+static void
+walkPart(Walk *walk, ReplExtent part)
+{
+    while (part.length_bytes > 0) {
+        const ReplExtent *extent;
+        guint64 n;
+
+        walkOn(walk);
+        g_assert_cmpuint(walk->at, <, walk->n);
+        extent = &walk->extents[walk->at];
+        g_assert_cmpuint(part.srcOffset_bytes, ==, extent->srcOffset_bytes + walk->gone);
+        g_assert_cmpuint(part.dstOffset_bytes, ==, extent->dstOffset_bytes + walk->gone);
+        g_assert_cmpuint(part.kind, ==, extent->kind);
+        n = MIN(extent->length_bytes - walk->gone, part.length_bytes);
+        walk->gone += n;
+        part.srcOffset_bytes += n;
+        part.dstOffset_bytes += n;
+        part.length_bytes -= n;
+    }
+}
+
+static void
+randomExtents(ReplExtent *extents, gsize n)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(7);
+    guint64 dst = 0;
+
+    for (gsize i = 0; i < n; i++) {
         guint64 length = g_rand_int_range(rand, 0, 3) ? g_rand_int_range(rand, 0, 9000) : 300000;
 
         dst += g_rand_boolean(rand) ? g_rand_int_range(rand, 1, 50000) : 0;
@@ -314,6 +353,25 @@ testPieces(void)
                                   .kind = g_rand_int_range(rand, 0, 3)};
         dst += length;
     }
+}
+
+/* Pieces hold every byte of the extents once, in order, and never more than a block. */
+static void
+testPieces(void)
+{
+    enum { N = 400 };
+    const guint64 block = 64 * KIB, start = 777777;
+    g_autofree ReplPiece *piece = g_new0(ReplPiece, 1);
+    ReplExtent extents[N];
+    List list = {.extents = extents, .n = N};
+    ReplExtentSource source = {.next = listNext, .opaque = &list};
+    ReplCutter cutter = {
+        .source = &source, .block_bytes = block, .size_bytes = G_MAXINT64, .start_bytes = start};
+    Walk walk = {.extents = extents, .n = N};
+    int rc;
+
+    randomExtents(extents, N);
+    walkStart(&walk, start);
     while ((rc = replCutterNext(&cutter, piece, NULL)) == 1) {
         guint64 pos = piece->dstOffset_bytes;
 
@@ -321,42 +379,15 @@ testPieces(void)
         g_assert_cmpuint(pos / block, ==, (pos + piece->length_bytes - 1) / block);
         g_assert_cmpuint(piece->nparts, <=, REPL_PIECE_PARTS);
         for (guint i = 0; i < piece->nparts; i++) {
-            ReplExtent part = piece->parts[i];
-
-            g_assert_cmpuint(part.dstOffset_bytes, ==, pos);
-            pos += part.length_bytes;
-            /* A part may join extents that are one run in the source too. */
-            while (part.length_bytes > 0) {
-                guint64 left = 0;
-                guint64 n;
-
-                while (at < N && extents[at].dstOffset_bytes + extents[at].length_bytes <= 777777)
-                    at++;
-                if (at < N && gone == 0 && extents[at].dstOffset_bytes < 777777)
-                    gone = 777777 - extents[at].dstOffset_bytes;
-                while (at < N && (left = extents[at].length_bytes - gone) == 0) {
-                    at++;
-                    gone = 0;
-                }
-                g_assert_cmpuint(at, <, N);
-                g_assert_cmpuint(part.srcOffset_bytes, ==, extents[at].srcOffset_bytes + gone);
-                g_assert_cmpuint(part.dstOffset_bytes, ==, extents[at].dstOffset_bytes + gone);
-                g_assert_cmpuint(part.kind, ==, extents[at].kind);
-                n = MIN(left, part.length_bytes);
-                gone += n;
-                part.srcOffset_bytes += n;
-                part.dstOffset_bytes += n;
-                part.length_bytes -= n;
-            }
+            g_assert_cmpuint(piece->parts[i].dstOffset_bytes, ==, pos);
+            pos += piece->parts[i].length_bytes;
+            walkPart(&walk, piece->parts[i]);
         }
         g_assert_cmpuint(pos, ==, piece->dstOffset_bytes + piece->length_bytes);
     }
     g_assert_cmpint(rc, ==, 0);
-    while (at < N && extents[at].length_bytes == gone) {
-        at++;
-        gone = 0;
-    }
-    g_assert_cmpuint(at, ==, N);
+    walkOn(&walk);
+    g_assert_cmpuint(walk.at, ==, N);
 }
 
 int

@@ -188,22 +188,15 @@ testVerdicts(void)
 int
 main(int argc, char **argv)
 {
-    static const char *const compressed[] = {"compression_type=zlib",
-                                             "compression_type=zstd",
-                                             "compat=0.10",
-                                             "cluster_size=512",
-                                             "cluster_size=2M",
-                                             "extended_l2=on",
-                                             "compression_type=zstd,cluster_size=4k"};
     gsize i;
     int ret;
 
     g_test_init(&argc, &argv, NULL);
     testDirMake();
-    for (i = 0; i < G_N_ELEMENTS(compressed); i++) {
-        g_autofree char *path = g_strdup_printf("/luks/compressed/%s", compressed[i]);
+    for (i = 0; i < G_N_ELEMENTS(testCompressions); i++) {
+        g_autofree char *path = g_strdup_printf("/luks/compressed/%s", testCompressions[i]);
 
-        g_test_add_data_func(path, compressed[i], testCompressed);
+        g_test_add_data_func(path, testCompressions[i], testCompressed);
     }
     g_test_add_func("/luks/cases/empty", testEmpty);
     g_test_add_func("/luks/cases/overlay", testOverlay);

@@ -320,13 +320,6 @@ main(int argc, char **argv)
     static const char *const astray[] = {
         "l2-loop",        "l2-is-l1",           "data-outside",     "l2-outside",    "data-unaligned",
         "data-is-header", "compressed-outside", "compressed-is-l1", "refblock-twice"};
-    static const char *const compressed[] = {"compression_type=zlib",
-                                             "compression_type=zstd",
-                                             "compat=0.10",
-                                             "cluster_size=512",
-                                             "cluster_size=2M",
-                                             "extended_l2=on",
-                                             "compression_type=zstd,cluster_size=4k"};
     gsize i;
     int ret;
 
@@ -337,10 +330,10 @@ main(int argc, char **argv)
 
         g_test_add_data_func(path, &testKinds[i], testKind);
     }
-    for (i = 0; i < G_N_ELEMENTS(compressed); i++) {
-        g_autofree char *path = g_strdup_printf("/qcow2/compressed/%s", compressed[i]);
+    for (i = 0; i < G_N_ELEMENTS(testCompressions); i++) {
+        g_autofree char *path = g_strdup_printf("/qcow2/compressed/%s", testCompressions[i]);
 
-        g_test_add_data_func(path, compressed[i], testCompressed);
+        g_test_add_data_func(path, testCompressions[i], testCompressed);
     }
     for (i = 0; i < G_N_ELEMENTS(astray); i++) {
         g_autofree char *path = g_strdup_printf("/qcow2/astray/%s", astray[i]);

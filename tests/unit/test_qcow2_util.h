@@ -16,6 +16,15 @@
 #include "base/error.h"
 #include "base/fd.h"
 
+/* Options of qcow2 files that compress in each way there is. */
+static const char *const testCompressions[] G_GNUC_UNUSED = {"compression_type=zlib",
+                                                             "compression_type=zstd",
+                                                             "compat=0.10",
+                                                             "cluster_size=512",
+                                                             "cluster_size=2M",
+                                                             "extended_l2=on",
+                                                             "compression_type=zstd,cluster_size=4k"};
+
 /* A scratch directory that every command runs in; removed at the end. */
 static char *testDir;
 

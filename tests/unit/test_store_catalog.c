@@ -61,13 +61,13 @@ testFollows(Pool *pool, gconstpointer data)
     assertFound(staging, ID2, "b");
     save(staging, "a", ID1, NULL);
     assertShares(staging, "");
-    g_assert_cmpint(replRecordDrop(staging, "a", NULL), ==, 0);
+    g_assert_cmpint(replRecordDropGone(staging, pool->fd, "a", NULL), ==, 0);
     assertFound(staging, ID1, NULL);
     /* A name may pass from one image to another, and an id to another name. */
     save(staging, "b", ID1, "p3");
     assertFound(staging, ID2, NULL);
     save(staging, "c", ID1, "p4");
-    g_assert_cmpint(replRecordDrop(staging, "b", NULL), ==, 0);
+    g_assert_cmpint(replRecordDropGone(staging, pool->fd, "b", NULL), ==, 0);
     assertFound(staging, ID1, "c");
     replRecordsReset(staging);
     assertFound(staging, ID1, "c");
