@@ -110,13 +110,6 @@ replQcow2IsExtendedL2(const ReplQcow2Header *header)
     return (header->incompatible & REPL_QCOW2_INCOMPAT_EXTENDED_L2) != 0;
 }
 
-/* Refcounts are stale: the writer went away without closing. QEMU repairs such a file on open. */
-static inline gboolean
-replQcow2IsDirty(const ReplQcow2Header *header)
-{
-    return (header->incompatible & REPL_QCOW2_INCOMPAT_DIRTY) != 0;
-}
-
 /* Size of one L2 entry in bytes. */
 static inline guint32
 replQcow2L2EntrySize(const ReplQcow2Header *header)

@@ -335,14 +335,6 @@ replRecordUpdate(ReplStaging *staging, const char *volume,
 }
 
 int
-replRecordDrop(ReplStaging *staging, const char *volume, GError **err)
-{
-    REPL_GUARD(&staging->updateLock);
-
-    return replRecordErase(staging, volume, err);
-}
-
-int
 replRecordDropGone(ReplStaging *staging, int dirFd, const char *volume, GError **err)
 {
     REPL_GUARD(&staging->updateLock);

@@ -46,16 +46,12 @@ replRecordNoteId(ReplStaging *staging, int dirFd, const char *volume, const char
 int
 replRecordNoteJob(ReplStaging *staging, const char *volume, const ReplJobInfo *info, GError **err);
 
-/* Forgets @volume durably; 0 also when it has no record. */
-int
-replRecordDrop(ReplStaging *staging, const char *volume, GError **err);
-
-/* The same, but only if @volume has no file in the folder @dirFd. Looks with the update lock held, so that a
- * new volume of the same name keeps its record. */
+/* Forgets @volume durably if it has no file in the folder @dirFd; 0 also when there is no record. Looks with the update
+ * lock held, so that a new volume of the same name keeps its record. */
 int
 replRecordDropGone(ReplStaging *staging, int dirFd, const char *volume, GError **err);
 
-/* The same if the record is that of the image @id. */
+/* Forgets @volume durably if its record is that of the image @id; 0 also when there is no record. */
 int
 replRecordDropId(ReplStaging *staging, const char *volume, const char *id, GError **err);
 

@@ -60,6 +60,8 @@ replPlanRemembered(const ReplSyncState *state, const char *replica)
     return NULL;
 }
 
+/* The id of the image that a replica was first made from: through replicas of replicas, and through those that are gone
+ * as far as the state remembers them. The image's own id when it is no replica. */
 static const char *
 replPlanLineage(GHashTable *byID, const ReplSyncState *state, const virtReplicationImage *image)
 {
@@ -89,15 +91,6 @@ replPlanByID(virtReplicationRegion *const *regions)
             g_hash_table_insert(byID, regions[i]->images[j]->id, regions[i]->images[j]);
     }
     return byID;
-}
-
-const char *
-replPolicyOrigin(virtReplicationRegion *const *regions, const ReplSyncState *state,
-                 const virtReplicationImage *image)
-{
-    g_autoptr(GHashTable) byID = replPlanByID(regions);
-
-    return replPlanLineage(byID, state, image);
 }
 
 /* Available is further than pending, which is further than an error. */

@@ -56,9 +56,3 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplPolicyPlan, replPolicyPlanFree)
 ReplPolicyPlan *
 replPolicyPlanMake(const ReplPolicy *policy, virtReplicationRegion *const *regions, ReplSyncState *state,
                    gint64 now, int allowDelete);
-
-/* The id of the image that a replica was first made from: through replicas of replicas, and through those that are
- * gone as far as the state remembers them. The image's own id when it is no replica. */
-const char *
-replPolicyOrigin(virtReplicationRegion *const *regions, const ReplSyncState *state,
-                 const virtReplicationImage *image);
