@@ -63,6 +63,16 @@ replLocalProbe(const ReplRegion *region, const char *volume)
     }
 }
 
+/* Whether the layer's file has its name already; *number is that of its partial file. */
+static gboolean
+replLocalIsPublished(const ReplLocalTarget *target, guint index, guint *number)
+{
+    REPL_GUARD(&target->journal->lock);
+
+    *number = replLocalLayer(target, index)->partial;
+    return replLocalLayer(target, index)->published;
+}
+
 /* Writes the record of a layer before the layer is put in place. The record says already what the layer will
  * be, while an empty file still holds the name: an empty file is no image, whatever a record says. So nothing
  * is left to be written once the image is in place. */
@@ -70,21 +80,13 @@ static int
 replLocalRecord(const ReplLocalTarget *target, guint index, const ReplImage *record, GError **err)
 {
     const ReplPlanStep *step = replLocalStep(target, index);
-    ReplJournal *journal = target->journal;
     g_autoptr(ReplImage) image = NULL;
-    gboolean inPlace;
     guint number;
 
-    if (step->action == REPL_STEP_REUSE)
-        return 0;
-    replLockTake(&journal->lock);
-    inPlace = replLocalLayer(target, index)->published;
-    number = replLocalLayer(target, index)->partial;
-    replLockDrop(&journal->lock);
-    if (inPlace)
+    if (step->action == REPL_STEP_REUSE || replLocalIsPublished(target, index, &number))
         return 0;
     image = replImageCopy(record);
-    if (replPartialIdentity(target->staging, journal->record->id, number, &image->self, err) < 0)
+    if (replPartialIdentity(target->staging, target->journal->record->id, number, &image->self, err) < 0)
         return -1;
     image->self.ctime_ns = 0;
     return replRecordSave(target->staging, step->volume, image, err);
@@ -105,18 +107,14 @@ replLocalPublishLayer(ReplLocalTarget *target, guint index, GError **err)
 {
     const ReplPlanStep *step = replLocalStep(target, index);
     ReplJournal *journal = target->journal;
-    gboolean inPlace;
     guint number;
 
     if (step->action == REPL_STEP_REUSE)
         return 0;
-    replLockTake(&journal->lock);
-    inPlace = replLocalLayer(target, index)->published;
-    number = replLocalLayer(target, index)->partial;
-    replLockDrop(&journal->lock);
-    if ((inPlace ? replLocalSyncDir(target, step->volume, err)
-                 : replPartialPublish(target->staging, journal->record->id, number, target->dir->dirFd,
-                                      step->volume, err)) < 0)
+    if ((replLocalIsPublished(target, index, &number)
+             ? replLocalSyncDir(target, step->volume, err)
+             : replPartialPublish(target->staging, journal->record->id, number, target->dir->dirFd,
+                                  step->volume, err)) < 0)
         return -1;
     replLockTake(&journal->lock);
     replLocalLayer(target, index)->published = TRUE;

@@ -156,6 +156,23 @@ replDocFind(xmlDoc *doc, ReplDocOurs *ours)
 }
 
 int
+replDocRead(const char *text, xmlDoc **doc, ReplDocOurs *ours, GError **err)
+{
+    g_autoptr(GError) broken = NULL;
+
+    if ((*doc = replDocParse(text, &broken))) {
+        replDocFind(*doc, ours);
+        return 0;
+    }
+    if (strstr(text, REPL_NAMESPACE)) {
+        g_propagate_error(err, g_steal_pointer(&broken));
+        return -1;
+    }
+    ours->elements = g_ptr_array_new();
+    return 0;
+}
+
+int
 replDocCheck(xmlDoc *doc, const ReplDocOurs *ours, const char *root, GError **err)
 {
     const xmlNode *node = xmlDocGetRootElement(doc);

@@ -36,6 +36,12 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplDocOurs, replDocOursClear)
 void
 replDocFind(xmlDoc *doc, ReplDocOurs *ours);
 
+/* Parses the @text of a client, of which the stock driver gets what is not ours, and finds what is ours. *doc is NULL, with
+ * nothing found, when it is malformed and does not name our namespace: the stock driver says what it thinks of that.
+ * Returns 0, or -1 with @err set. */
+int
+replDocRead(const char *text, xmlDoc **doc, ReplDocOurs *ours, GError **err);
+
 /* Whether there is nothing of ours, and nothing that was meant to be. */
 gboolean
 replDocIsNone(const ReplDocOurs *ours);

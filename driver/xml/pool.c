@@ -5,8 +5,6 @@
  */
 #include "xml/xml.h"
 
-#include <string.h>
-
 #include "base/error.h"
 #include "xml/doc.h"
 #include "xml/element.h"
@@ -114,19 +112,14 @@ ReplPoolXml *
 replPoolXmlParse(const char *text, GError **err)
 {
     g_autoptr(ReplPoolXml) xml = g_new0(ReplPoolXml, 1);
-    g_autoptr(GError) broken = NULL;
-    g_autoptr(xmlDoc) doc = replDocParse(text, &broken);
+    g_autoptr(xmlDoc) doc = NULL;
     g_auto(ReplDocOurs) ours = {NULL, NULL, NULL};
 
-    if (!doc && strstr(text, REPL_NAMESPACE)) {
-        g_propagate_error(err, g_steal_pointer(&broken));
+    if (replDocRead(text, &doc, &ours, err) < 0)
         return NULL;
-    }
-    if (doc) {
-        replDocFind(doc, &ours);
+    if (doc)
         replPoolReadStock(xml, doc);
-    }
-    if (!doc || replDocIsNone(&ours)) {
+    if (replDocIsNone(&ours)) {
         xml->stock = g_strdup(text);
         return g_steal_pointer(&xml);
     }

@@ -5,8 +5,6 @@
  */
 #include "xml/xml.h"
 
-#include <string.h>
-
 #include "base/error.h"
 #include "xml/doc.h"
 #include "xml/request.h"
@@ -69,20 +67,14 @@ ReplVolXml *
 replVolXmlParse(const char *text, GError **err)
 {
     g_autoptr(ReplVolXml) xml = g_new0(ReplVolXml, 1);
-    g_autoptr(GError) broken = NULL;
-    g_autoptr(xmlDoc) doc = replDocParse(text, &broken);
+    g_autoptr(xmlDoc) doc = NULL;
     g_auto(ReplDocOurs) ours = {NULL, NULL, NULL};
 
-    if (!doc && strstr(text, REPL_NAMESPACE)) {
-        g_propagate_error(err, g_steal_pointer(&broken));
+    if (replDocRead(text, &doc, &ours, err) < 0)
         return NULL;
-    }
-    if (doc) {
-        replDocFind(doc, &ours);
-        if (replDocIsStock(xmlDocGetRootElement(doc), "volume"))
-            xml->name = replDocString(xmlDocGetRootElement(doc), "name", NULL);
-    }
-    if (!doc || replDocIsNone(&ours)) {
+    if (doc && replDocIsStock(xmlDocGetRootElement(doc), "volume"))
+        xml->name = replDocString(xmlDocGetRootElement(doc), "name", NULL);
+    if (replDocIsNone(&ours)) {
         xml->stock = g_strdup(text);
         return g_steal_pointer(&xml);
     }
