@@ -107,3 +107,18 @@ replTrafficAwaited(ReplTraffic *traffic)
 
     return g_strdup(traffic->awaited);
 }
+
+void
+replTrafficReportTo(ReplTrafficReport *report, ReplTraffic *traffic, const char *host)
+{
+    replTrafficReportClear(report);
+    report->traffic = replTrafficRef(traffic);
+    report->host = g_strdup(host);
+}
+
+void
+replTrafficReportClear(ReplTrafficReport *report)
+{
+    g_clear_pointer(&report->traffic, replTrafficUnref);
+    g_clear_pointer(&report->host, g_free);
+}

@@ -52,3 +52,16 @@ replTrafficGoesOn(ReplTraffic *traffic, const char *name);
 /* The host that is waited for; NULL: none. */
 char *
 replTrafficAwaited(ReplTraffic *traffic);
+
+/* Part of a connection: whom it tells, and the name of the host that it leads to. Zeroed: nobody is told. Guarded by the
+ * connection's lock. */
+typedef struct {
+    ReplTraffic *traffic; /* a reference */
+    char *host;
+} ReplTrafficReport;
+
+void
+replTrafficReportTo(ReplTrafficReport *report, ReplTraffic *traffic, const char *host);
+
+void
+replTrafficReportClear(ReplTrafficReport *report);

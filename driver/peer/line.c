@@ -36,10 +36,9 @@ struct _ReplLine {
     ReplLock lock;      /* guards the rest */
     ReplLineRoad *road; /* NULL: none, or the last one broke */
     gboolean cancelled;
-    ReplTraffic *traffic; /* NULL: nobody is told */
-    char *name;           /* of the peer, for the traffic */
-    gboolean ever;        /* the peer has answered once */
-    gint64 gone_us;       /* since when it has not; 0: it does */
+    ReplTrafficReport report;
+    gboolean ever;  /* the peer has answered once */
+    gint64 gone_us; /* since when it has not; 0: it does */
 };
 
 static void
@@ -101,8 +100,7 @@ replLineUnref(ReplLine *line)
     if (!line || !g_atomic_ref_count_dec(&line->refs))
         return;
     replLineRoadUnref(line->road);
-    replTrafficUnref(line->traffic);
-    g_free(line->name);
+    replTrafficReportClear(&line->report);
     replLockClear(&line->lock);
     replPeerUriFree(line->uri);
     g_free(line->pool);
@@ -114,10 +112,7 @@ replLineWatch(ReplLine *line, ReplTraffic *traffic, const char *name)
 {
     REPL_GUARD(&line->lock);
 
-    replTrafficUnref(line->traffic);
-    line->traffic = replTrafficRef(traffic);
-    g_free(line->name);
-    line->name = g_strdup(name);
+    replTrafficReportTo(&line->report, traffic, name);
     replTrafficLink(traffic, replRateSeen(line->uri->text));
     if (line->gone_us != 0)
         replTrafficWaits(traffic, name);
@@ -183,7 +178,7 @@ replLineCarried(ReplLineWork *work, guint64 bytes)
     replLineMoved(work);
     replRateCarried(work->road->uri->text, bytes);
     REPL_GUARD(&work->line->lock);
-    replTrafficAdd(work->line->traffic, bytes);
+    replTrafficAdd(work->line->report.traffic, bytes);
 }
 
 int
@@ -367,7 +362,7 @@ replLineWait(ReplLine *line, ReplLineWork *work, GError **err)
     REPL_GUARD(&line->lock);
     line->ever = TRUE;
     line->gone_us = 0;
-    replTrafficGoesOn(line->traffic, line->name);
+    replTrafficGoesOn(line->report.traffic, line->report.host);
     return 0;
 }
 
@@ -404,7 +399,7 @@ replLineMayCome(ReplLine *line)
 
     if (line->gone_us == 0)
         line->gone_us = now_us;
-    replTrafficWaits(line->traffic, line->name);
+    replTrafficWaits(line->report.traffic, line->report.host);
     return now_us - line->gone_us <
            (line->ever ? line->gone_s : replPeersWait_s() * REPL_LINE_FIRST) * G_USEC_PER_SEC;
 }

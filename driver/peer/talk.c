@@ -29,8 +29,7 @@ struct _ReplTalk {
     GHashTable *answers; /* id -> ReplAnswer */
     guint window_bytes;  /* asked for and not yet here */
     gboolean cancelled;
-    ReplTraffic *traffic; /* NULL: nobody is told */
-    char *name;           /* of the other host, for the traffic */
+    ReplTrafficReport report;
 };
 
 static void
@@ -72,8 +71,7 @@ replTalkUnref(ReplTalk *talk)
     g_hash_table_unref(talk->answers);
     g_clear_error(&talk->why);
     replLockClear(&talk->lock);
-    replTrafficUnref(talk->traffic);
-    g_free(talk->name);
+    replTrafficReportClear(&talk->report);
     g_free(talk->peer);
     g_free(talk);
 }
@@ -83,10 +81,7 @@ replTalkWatch(ReplTalk *talk, ReplTraffic *traffic, const char *name)
 {
     REPL_GUARD(&talk->lock);
 
-    replTrafficUnref(talk->traffic);
-    talk->traffic = replTrafficRef(traffic);
-    g_free(talk->name);
-    talk->name = g_strdup(name);
+    replTrafficReportTo(&talk->report, traffic, name);
     if (talk->session)
         replSessionWatch(talk->session, traffic);
     else if (talk->why || talk->first_s == 0)
@@ -102,9 +97,9 @@ replTalkAttach(ReplTalk *talk, ReplSession *session)
         REPL_GUARD(&talk->lock);
         before = g_steal_pointer(&talk->session);
         talk->session = replSessionRef(session);
-        if (talk->traffic)
-            replSessionWatch(session, talk->traffic);
-        replTrafficGoesOn(talk->traffic, talk->name);
+        if (talk->report.traffic)
+            replSessionWatch(session, talk->report.traffic);
+        replTrafficGoesOn(talk->report.traffic, talk->report.host);
         talk->number++;
         talk->first_s = 0;
         talk->forGood = FALSE;
@@ -124,7 +119,7 @@ replTalkDetach(ReplTalk *talk, ReplSession *session)
     if (talk->session != session)
         return talk->session == NULL;
     gone = g_steal_pointer(&talk->session);
-    replTrafficWaits(talk->traffic, talk->name);
+    replTrafficWaits(talk->report.traffic, talk->report.host);
     replLockWake(&talk->lock);
     return TRUE;
 }
@@ -160,7 +155,7 @@ replTalkNote(ReplTalk *talk, const GError *why, gboolean forGood)
     talk->why = g_error_copy(why);
     talk->forGood = forGood;
     if (!talk->session)
-        replTrafficWaits(talk->traffic, talk->name);
+        replTrafficWaits(talk->report.traffic, talk->report.host);
     replLockWake(&talk->lock);
 }
 
