@@ -21,7 +21,7 @@
 #include "stack/calledpriv.h"
 #include "virt/access.h"
 #include "virt/report.h"
-#include "virt/version.h"
+#include "virt/streamend.h"
 
 /* Whether the caller may read all layers. */
 static int
@@ -186,19 +186,13 @@ replCalledOpen(virStorageVolPtr vol, virStreamPtr stream)
     g_autoptr(ReplSession) session = NULL;
     g_autoptr(GError) err = NULL;
     g_autoptr(ReplConfig) config = replServiceConfig();
+    g_auto(ReplFd) client = -1;
     int fds[2];
 
     if (!config->serveHosts) {
         replReportError(VIR_ERR_OPERATION_DENIED, "%s",
                         _("This host serves no replication to or from other hosts: set serve_hosts = 1 in "
                           "storage-replication.conf and reload the daemon"));
-        return -1;
-    }
-    if (!replVersionServes()) {
-        replReportError(
-            VIR_ERR_NO_SUPPORT, "%s",
-            _("This host serves no replication to or from other hosts with its version of libvirt, "
-              "whose daemon may die when another host gives up: ask for the replication here"));
         return -1;
     }
     if (!region || !region->dir) {
@@ -223,8 +217,9 @@ replCalledOpen(virStorageVolPtr vol, virStreamPtr stream)
     called = replCalledNew(vol, fds[1]);
     called->region = g_steal_pointer(&region);
     session = called->session;
-    if (replVirt.FDStreamOpen(stream, fds[0]) < 0) {
-        close(fds[0]);
+    client = fds[0];
+    if (replStreamOpen(stream, virStorageVolGetConnect(vol), &client, &err) < 0) {
+        replReport(g_steal_pointer(&err));
         return -1;
     }
     if (replCalledStart(called, &err) < 0) {

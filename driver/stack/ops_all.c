@@ -15,7 +15,6 @@
 #include "virt/access.h"
 #include "virt/below.h"
 #include "virt/report.h"
-#include "virt/version.h"
 #include "wire/wire.h"
 
 static int
@@ -98,8 +97,7 @@ replConnectGetStoragePoolCapabilities(virConnectPtr conn, unsigned int flags)
     config = replServiceConfig();
     for (version = REPL_WIRE_VERSION_MIN; version <= REPL_WIRE_VERSION_MAX; version++)
         g_string_append_printf(versions, "%s%u", versions->len ? " " : "", version);
-    announced = (ReplAnnounced){(char *)replStackDaemonId(), versions->str,
-                                config->serveHosts && replVersionServes()};
+    announced = (ReplAnnounced){(char *)replStackDaemonId(), versions->str, config->serveHosts};
     ret = replAnnounceInsert(stock, &announced);
     free(stock);
     return ret;

@@ -1,5 +1,5 @@
 /*
- * streamend.c: a client's stream over a socket, whose end waits for another's word
+ * streamend.c: a client's stream over a socket, which breaks without harm and whose end waits for another's word
  *
  * virStream is looked into here, and nowhere else: each stream has a pointer to a table of functions, which
  * virFDStreamOpen() sets. We put a copy of that table there, with functions of ours in it, once everything has proved to
@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/error.h"
 #include "base/lock.h"
@@ -59,15 +60,15 @@ struct _ReplStreamEnd {
     guint64 hole_bytes; /* at the end of a sparse upload */
 };
 
-/* What is to be done at the end of a stream: one of the two. */
+/* A stream with our table. At its end one of @end and @ended is told, or neither. */
 typedef struct {
     ReplStreamEnd *end; /* a reference, or NULL */
     void (*ended)(void *opaque, gboolean good);
     void *opaque;
     gboolean unconfirmed; /* the end waits for no word: it is a download */
     gboolean sparse;
-    int fd;             /* of a sparse stream: the client's end, our own descriptor of it */
-    guint64 hole_bytes; /* the same: came from the client and is not yet on its way */
+    int fd; /* the client's end of the socket, our own descriptor of it; -1: the stream goes over a file */
+    guint64 hole_bytes; /* of a sparse stream: came from the client and is not yet on its way */
 } ReplStreamEntry;
 
 /* Guards these; taken alone. The tables are constant once they are set. */
@@ -104,7 +105,7 @@ replStreamEndTell(ReplStreamEnd *end, const GError *why)
     replLockWake(&end->lock);
 }
 
-/* All zero when the stream is over already. */
+/* Nothing is in it when the stream is over already. */
 static ReplStreamEntry
 replStreamTake(virStreamPtr stream)
 {
@@ -114,7 +115,7 @@ replStreamTake(virStreamPtr stream)
     REPL_GUARD(&replStreamsLock);
     g_hash_table_steal_extended(replStreams, stream, NULL, &found);
     entry = found;
-    return entry ? *entry : (ReplStreamEntry){0};
+    return entry ? *entry : (ReplStreamEntry){.fd = -1};
 }
 
 static int
@@ -123,15 +124,12 @@ replStreamAbort(virStreamPtr stream)
     ReplStreamEntry entry = replStreamTake(stream);
     int ret = replStreamNext->streamAbort(stream);
 
-    if (entry.sparse)
-        replFdClose(entry.fd);
+    replFdClose(entry.fd);
     replStreamEndUnref(entry.end);
     if (entry.ended)
         entry.ended(entry.opaque, FALSE);
     return ret;
 }
-
-/* ---- sparse streams: what libvirt asks of a file, asked of packets (sparse.h) */
 
 /* A copy of what is known of the stream, whose hole is taken out of it; what it names stays there until the stream ends, which no
  * other thread does meanwhile. */
@@ -146,6 +144,35 @@ replStreamLook(virStreamPtr stream)
         entry->hole_bytes = 0;
     return copy;
 }
+
+/* ---- a stream that breaks */
+
+/* What to return when the bytes of a client cannot go on; the error is set.
+ *
+ * A daemon of a libvirt newer than 9.0 (11.3.0: daemonStreamHandleWrite) that is told of a failure while it writes makes its answer
+ * of the message that it was writing, and then gives the same message back once more: it is freed twice, and the daemon dies. So it is told
+ * that there is no room just now, and the socket is closed, which it hears of next: then it answers with the error that is set. A stream over a
+ * file has no such way to say so; it is libvirt's own, and stays as it is. */
+static int
+replStreamBroken(virStreamPtr stream)
+{
+    const ReplStreamEntry entry = replStreamLook(stream);
+
+    if (entry.fd < 0)
+        return -1;
+    shutdown(entry.fd, SHUT_RDWR);
+    return -2;
+}
+
+static int
+replStreamSend(virStreamPtr stream, const char *data, size_t length)
+{
+    int n = replStreamNext->streamSend(stream, data, length);
+
+    return n == -1 ? replStreamBroken(stream) : n;
+}
+
+/* ---- sparse streams: what libvirt asks of a file, asked of packets (sparse.h) */
 
 static void
 replStreamKeepHole(virStreamPtr stream, guint64 hole)
@@ -180,7 +207,7 @@ replStreamInData(virStreamPtr stream, int *inData, long long *length)
 }
 
 static int
-replStreamRecv(virStreamPtr stream, char *buf, size_t size)
+replStreamSparseRecv(virStreamPtr stream, char *buf, size_t size)
 {
     const ReplStreamEntry entry = replStreamLook(stream);
     gssize n = size > 0 ? replSparseTake(entry.fd, buf, size) : 0;
@@ -205,7 +232,7 @@ replStreamSendHole(virStreamPtr stream, long long length, unsigned int flags)
 }
 
 static int
-replStreamSend(virStreamPtr stream, const char *data, size_t length)
+replStreamSparseSend(virStreamPtr stream, const char *data, size_t length)
 {
     const ReplStreamEntry entry = replStreamLook(stream);
     gssize n = entry.hole_bytes > 0 ? replSparsePutHole(entry.fd, entry.hole_bytes) : 0;
@@ -216,7 +243,10 @@ replStreamSend(virStreamPtr stream, const char *data, size_t length)
         n = replSparsePutData(entry.fd, data, length);
     if (n < 0 && errno == EAGAIN)
         return -2;
-    return n < 0 ? replStreamFail() : (int)n;
+    if (n >= 0)
+        return (int)n;
+    replStreamFail();
+    return replStreamBroken(stream);
 }
 
 /* ---- the end */
@@ -247,6 +277,7 @@ replStreamFinish(virStreamPtr stream)
     int ret;
 
     if (!end) {
+        replFdClose(entry.fd);
         ret = replStreamNext->streamFinish(stream);
         if (entry.ended)
             entry.ended(entry.opaque, ret == 0);
@@ -257,8 +288,7 @@ replStreamFinish(virStreamPtr stream)
     end->good = TRUE;
     end->hole_bytes = entry.hole_bytes;
     replLockDrop(&end->lock);
-    if (entry.sparse)
-        replFdClose(entry.fd);
+    replFdClose(entry.fd);
     ret = replStreamNext->streamFinish(stream);
     if (ret == 0 && !entry.unconfirmed)
         ret = replStreamAwait(end);
@@ -282,14 +312,14 @@ replStreamIsTable(const ReplStreamDriver *driver)
         if (entries[i] && (!dladdr(entries[i], &info) || info.dli_fbase != libvirt.dli_fbase))
             return FALSE;
     }
-    return driver->streamFinish && driver->streamAbort;
+    return driver->streamSend && driver->streamFinish && driver->streamAbort;
 }
 
 /* Whether the table has what libvirt's streams over a descriptor have, and nothing else, of what sparse streams need. */
 static gboolean
 replStreamTakesHoles(const ReplStreamDriver *driver)
 {
-    return driver->streamSend && driver->streamRecv && !driver->streamRecvFlags && driver->streamSendHole &&
+    return driver->streamRecv && !driver->streamRecvFlags && driver->streamSendHole &&
            !driver->streamRecvHole && driver->streamInData;
 }
 
@@ -313,11 +343,12 @@ replStreamWrap(ReplStreamView *view, const ReplStreamEntry *entry)
         replStreams = g_hash_table_new(NULL, NULL);
         replStreamNext = view->driver;
         replStreamTable = *view->driver;
+        replStreamTable.streamSend = replStreamSend;
         replStreamTable.streamFinish = replStreamFinish;
         replStreamTable.streamAbort = replStreamAbort;
         replStreamSparseTable = replStreamTable;
-        replStreamSparseTable.streamSend = replStreamSend;
-        replStreamSparseTable.streamRecv = replStreamRecv;
+        replStreamSparseTable.streamSend = replStreamSparseSend;
+        replStreamSparseTable.streamRecv = replStreamSparseRecv;
         replStreamSparseTable.streamSendHole = replStreamSendHole;
         replStreamSparseTable.streamInData = replStreamInData;
     }
@@ -338,7 +369,7 @@ gboolean
 replStreamWatch(virStreamPtr stream, void (*ended)(void *opaque, gboolean good), void *opaque)
 {
     ReplStreamView *view = (ReplStreamView *)(void *)stream;
-    ReplStreamEntry entry = {.ended = ended, .opaque = opaque};
+    ReplStreamEntry entry = {.ended = ended, .opaque = opaque, .fd = -1};
 
     return replStreamIsTable(view->driver) && replStreamWrap(view, &entry);
 }
@@ -360,41 +391,53 @@ replStreamEndHole_bytes(ReplStreamEnd *end)
     return end->hole_bytes;
 }
 
-/* The streams of this libvirt are others than those that the sources of the checked versions have. */
-static ReplStreamEnd *
-replStreamRefuse(GError **err)
+/* Opens @stream over *@fd, with our table and with what @entry says, of which it takes nothing over. -1 with @err set. */
+static int
+replStreamOpenAs(virStreamPtr stream, virConnectPtr conn, ReplFd *fd, ReplStreamEntry *entry, GError **err)
 {
-    replErrorSet(
-        err, VIR_ERR_NO_SUPPORT, "%s",
-        _("This version of libvirt has other streams than those that an upload to another host needs"));
-    return NULL;
+    ReplStreamView *view = (ReplStreamView *)(void *)stream;
+
+    if (!replStreamLooksRight(view, conn))
+        goto unknown;
+    if ((entry->fd = fcntl(*fd, F_DUPFD_CLOEXEC, 0)) < 0) {
+        replErrorSetSystem(err, errno, _("There is no way to the client of a stream"));
+        return -1;
+    }
+    if (replVirt.FDStreamOpen(stream, *fd) < 0) {
+        replFdClose(entry->fd);
+        replTakeError(err);
+        return -1;
+    }
+    (void)replFdSteal(fd);
+    if (replStreamIsTable(view->driver) && (!entry->sparse || replStreamTakesHoles(view->driver)) &&
+        replStreamWrap(view, entry))
+        return 0;
+    replFdClose(entry->fd);
+
+unknown:
+    /* Others than those that the sources of the checked versions have. */
+    replErrorSet(err, VIR_ERR_NO_SUPPORT, "%s",
+                 _("This version of libvirt has other streams than those that bytes for another host need"));
+    return -1;
+}
+
+int
+replStreamOpen(virStreamPtr stream, virConnectPtr conn, ReplFd *fd, GError **err)
+{
+    ReplStreamEntry entry = {.unconfirmed = TRUE, .fd = -1};
+
+    return replStreamOpenAs(stream, conn, fd, &entry, err);
 }
 
 ReplStreamEnd *
 replStreamEndOpen(virStreamPtr stream, virConnectPtr conn, ReplFd *fd, gboolean confirmed, gboolean sparse,
                   GError **err)
 {
-    ReplStreamView *view = (ReplStreamView *)(void *)stream;
-    gboolean watched = confirmed || sparse;
-    ReplStreamEntry entry = {.unconfirmed = !confirmed, .sparse = sparse, .fd = -1};
+    ReplStreamEntry entry = {
+        .end = replStreamEndNew(), .unconfirmed = !confirmed, .sparse = sparse, .fd = -1};
 
-    if (watched && !replStreamLooksRight(view, conn))
-        return replStreamRefuse(err);
-    if (sparse && (entry.fd = fcntl(*fd, F_DUPFD_CLOEXEC, 0)) < 0) {
-        replErrorSetSystem(err, errno, _("There is no way to the client of a stream"));
-        return NULL;
-    }
-    if (replVirt.FDStreamOpen(stream, *fd) < 0) {
-        replFdClose(entry.fd);
-        replTakeError(err);
-        return NULL;
-    }
-    (void)replFdSteal(fd);
-    entry.end = replStreamEndNew();
-    if (!watched || (replStreamIsTable(view->driver) && (!sparse || replStreamTakesHoles(view->driver)) &&
-                     replStreamWrap(view, &entry)))
+    if (replStreamOpenAs(stream, conn, fd, &entry, err) == 0)
         return entry.end;
-    replFdClose(entry.fd);
     replStreamEndUnref(entry.end);
-    return replStreamRefuse(err);
+    return NULL;
 }

@@ -1,5 +1,8 @@
 /*
- * streamend.h: a client's stream over a socket, whose end waits for another's word
+ * streamend.h: a client's stream over a socket, which breaks without harm and whose end waits for another's word
+ *
+ * Newer daemons of libvirt die when a stream that a client sends to breaks while they write to it; the streams that are opened here
+ * break in a way that they bear (streamend.c).
  *
  * libvirt's streams over a descriptor tell a client that an upload has ended well once its bytes are in the
  * socket. The thread that carries the bytes on may still fail after that. So the end of such a stream is
@@ -22,6 +25,11 @@ replStreamIsKnown(virStreamPtr stream, virConnectPtr conn);
  * calls. FALSE: it will not be called. */
 gboolean
 replStreamWatch(virStreamPtr stream, void (*ended)(void *opaque, gboolean good), void *opaque);
+
+/* Opens @stream, which a client's call came with on connection @conn, over *@fd, a socket whose other end is ours, and takes that over.
+ * -1 with @err set: the descriptor may still be the caller's, who closes what is left in *@fd. */
+int
+replStreamOpen(virStreamPtr stream, virConnectPtr conn, ReplFd *fd, GError **err);
 
 /* Shared by the stream and the thread that carries its bytes; reference counted. */
 typedef struct _ReplStreamEnd ReplStreamEnd;

@@ -1,8 +1,8 @@
 /*
  * version.c: which libvirt is believed to be what virt.h says
  *
- * All that differs between the versions that we work with is in the table here: today the
- * range itself, and which of them serve other hosts. A newer libvirt than the last one is believed when two agree on it: the administrator, who
+ * All that differs between the versions that we work with is in the table here: today nothing but the
+ * range itself. A newer libvirt than the last one is believed when two agree on it: the administrator, who
  * names it in the configuration, and the shape of the stock module (shape.h).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -26,24 +26,6 @@ static const struct {
 
 #define REPL_VERSION_FIRST replVersionsChecked[0].first
 #define REPL_VERSION_LAST replVersionsChecked[G_N_ELEMENTS(replVersionsChecked) - 1].last
-
-/* The newest libvirt that was seen to bear sessions of other hosts. A daemon of 11.3.0 dies in virNetMessageFree() when another
- * host gives a pull up. Until the cause is known, newer versions than this serve no other hosts; they may still be the caller. */
-#define REPL_VERSION_SERVES_LAST REPL_LIBVIRT(9, 0, 999)
-
-gboolean
-replVersionMayServe(unsigned long version)
-{
-    return version <= REPL_VERSION_SERVES_LAST;
-}
-
-gboolean
-replVersionServes(void)
-{
-    unsigned long version;
-
-    return virGetVersion(&version, NULL, NULL) == 0 && replVersionMayServe(version);
-}
 
 ReplVersionVerdict
 replVersionJudge(unsigned long version, unsigned long trusted)

@@ -24,14 +24,6 @@ replVersionJudge(unsigned long version, unsigned long trusted);
 unsigned long
 replVersionParse(const char *text);
 
-/* Whether that libvirt bears sessions of other hosts. */
-gboolean
-replVersionMayServe(unsigned long version);
-
-/* The same of the libvirt that is loaded. */
-gboolean
-replVersionServes(void);
-
 /* Judges the libvirt that is loaded. Returns 0 and whether it is one that is only trusted, or -1 and @why.
  * @trusted: the configuration's trusted_libvirt, @path: where that is written. */
 int

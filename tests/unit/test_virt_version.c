@@ -39,17 +39,6 @@ testJudge(void)
     }
 }
 
-/* Newer daemons than 9.0 die when another host gives a session up. */
-static void
-testServe(void)
-{
-    g_assert_true(replVersionMayServe(9000000));
-    g_assert_true(replVersionMayServe(9000005));
-    g_assert_false(replVersionMayServe(9001000));
-    g_assert_false(replVersionMayServe(11003000));
-    g_assert_false(replVersionMayServe(12008000));
-}
-
 static void
 testParse(void)
 {
@@ -101,7 +90,6 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/virt/version/judge", testJudge);
-    g_test_add_func("/virt/version/serve", testServe);
     g_test_add_func("/virt/version/parse", testParse);
     g_test_add_func("/virt/version/shape", testShape);
     return g_test_run();
