@@ -22,7 +22,13 @@ case ${1:-} in
 esac
 if [ -z "${REPL_DEBIAN_NAMESPACE:-}" ]; then # all mounts go with it
     rm -f "$package_log"
-    REPL_DEBIAN_NAMESPACE=1 exec unshare -m --propagation private "$0" "$@"
+    export REPL_DEBIAN_NAMESPACE=1
+    # Not unshare(1), which cannot do it in a chroot.
+    exec /usr/bin/python3 -B -c 'import os, sys
+sys.path.insert(0, "tests")
+from harness import space
+space.own_mounts()
+os.execv(sys.argv[1], sys.argv[1:])' "$PWD/tests/debian.sh" "$@"
 fi
 scratch=$(mktemp -d /var/tmp/repl-debian.XXXXXX)
 available_kib=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo)

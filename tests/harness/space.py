@@ -90,6 +90,13 @@ def _make_private():
     os.close(inside)
 
 
+def own_mounts():
+    """Gives this process (which must have one thread) a mount namespace of its own, whose mounts nobody else sees."""
+    if _libc.unshare(CLONE_NEWNS) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    _make_private()
+
+
 def enter():
     """Moves this process (which must have one thread) into the sandbox; returns its scratch folder."""
     global _scratch
@@ -97,9 +104,9 @@ def enter():
         return _scratch
     if os.geteuid() != 0:
         raise RuntimeError("The test hosts need root: they mount and make namespaces.")
-    if _libc.unshare(CLONE_NEWNS | CLONE_NEWNET) != 0:
+    own_mounts()
+    if _libc.unshare(CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
-    _make_private()
     run("ip", "link", "set", "lo", "up")
     base = os.environ.get("REPL_TEST_SCRATCH", "/var/tmp")
     _sweep(base)
