@@ -3,11 +3,10 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include <string.h>
-
 #include "base/error.h"
 #include "base/log.h"
 #include "endpoint/stocktargetpriv.h"
+#include "xml/xml.h"
 
 /* --- facts --- */
 
@@ -61,16 +60,6 @@ replStockTargetFacts(ReplTarget *base, ReplTargetFacts *facts, GError **err)
 
 /* --- the image's name --- */
 
-/* The permissions of the request, as libvirt has them. */
-static char *
-replStockPermissions(const char *xml)
-{
-    const char *from = strstr(xml, "<permissions>");
-    const char *to = from ? strstr(from, "</permissions>") : NULL;
-
-    return to ? g_strndup(from, to - from + strlen("</permissions>")) : NULL;
-}
-
 /* Notes that the job holds the name of the journal's layer. A layer that has no volume yet gets a size to
  * make it with. With the lock held. */
 static void
@@ -87,7 +76,7 @@ replStockTargetAccept(ReplTarget *base, virStoragePoolPtr pool, const char *volu
 {
     ReplStockTarget *target = (ReplStockTarget *)base;
     ReplJournal *journal = target->journal;
-    g_autofree char *permissions = replStockPermissions(xml);
+    g_autofree char *permissions = replVolXmlPermissions(xml);
     g_autoptr(ReplStockHeld) held = NULL;
     guint last;
 

@@ -95,3 +95,13 @@ replVolXmlComplete(const ReplVolXml *xml, const char *volumeName, GError **err)
     replCompleteBreak(root, 0);
     return replDocDump(doc);
 }
+
+char *
+replVolXmlPermissions(const char *xml)
+{
+    g_autoptr(xmlDoc) doc = replDocParse(xml, NULL);
+    const xmlNode *target = doc ? replDocChild(xmlDocGetRootElement(doc), "target", NULL) : NULL;
+    xmlNode *permissions = target ? replDocChild(target, "permissions", NULL) : NULL;
+
+    return permissions ? replDocDumpElement(permissions) : NULL;
+}

@@ -267,15 +267,21 @@ replDocStrip(xmlDoc *doc, const ReplDocOurs *ours)
 }
 
 char *
-replDocDump(xmlDoc *doc)
+replDocDumpElement(xmlNode *element)
 {
     xmlBufferPtr buf = xmlBufferCreate();
     char *text;
 
-    xmlNodeDump(buf, doc, xmlDocGetRootElement(doc), 0, 0);
+    xmlNodeDump(buf, element->doc, element, 0, 0);
     text = g_strdup_printf("%s\n", (const char *)xmlBufferContent(buf));
     xmlBufferFree(buf);
     return text;
+}
+
+char *
+replDocDump(xmlDoc *doc)
+{
+    return replDocDumpElement(xmlDocGetRootElement(doc));
 }
 
 xmlNode *

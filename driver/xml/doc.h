@@ -55,7 +55,9 @@ replDocCheck(xmlDoc *doc, const ReplDocOurs *ours, const char *root, GError **er
 void
 replDocStrip(xmlDoc *doc, const ReplDocOurs *ours);
 
-/* The root element as UTF-8 text, without an XML declaration and with a line break at the end. */
+/* An element, or the root element, as UTF-8 text, without an XML declaration and with a line break at the end. */
+char *
+replDocDumpElement(xmlNode *element);
 char *
 replDocDump(xmlDoc *doc);
 

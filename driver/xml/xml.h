@@ -136,6 +136,10 @@ replVolXmlRenameHaves(const char *xml, const GPtrArray *pools, GError **err);
 char *
 replVolXmlComplete(const ReplVolXml *xml, const char *volumeName, GError **err);
 
+/* The <permissions> of the <target> in a volume's XML, as text; NULL: it has none, or is malformed. */
+char *
+replVolXmlPermissions(const char *xml);
+
 /* The <metadata> of a region pool, two spaces deep and with a line break at the end. @usage and
  * @overview (of replFormatOverview) NULL: not shown. Parsing it again gives an equal label. */
 char *

@@ -547,6 +547,21 @@ testExamples(void)
     g_assert_cmpuint(count, >=, 15);
 }
 
+static void
+testPermissions(void)
+{
+    g_autofree char *some = replVolXmlPermissions(
+        "<volume><!-- <permissions>no</permissions> --><permissions>no</permissions><target>"
+        "<permissions >\n<mode>0600</mode></permissions></target></volume>");
+    g_autofree char *none =
+        replVolXmlPermissions("<volume><target><path>&lt;permissions></path></target></volume>");
+    g_autofree char *malformed = replVolXmlPermissions("<target><permissions></permissions>");
+
+    g_assert_cmpstr(some, ==, "<permissions>\n<mode>0600</mode></permissions>\n");
+    g_assert_null(none);
+    g_assert_null(malformed);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -565,5 +580,6 @@ main(int argc, char **argv)
     g_test_add_func("/xml/format/show-secret", testShowSecret);
     g_test_add_func("/xml/format/secret-of", testSecretOf);
     g_test_add_func("/xml/format/examples", testExamples);
+    g_test_add_func("/xml/format/permissions", testPermissions);
     return g_test_run();
 }
