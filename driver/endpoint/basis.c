@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "copy/files.h"
 #include "endpoint/basispriv.h"
 #include "store/imagelock.h"
 
@@ -32,6 +33,7 @@ replBasisFileFree(gpointer opaque)
 {
     ReplBasisFile *file = opaque;
 
+    replReaderFree(file->reader);
     replFdClose(file->fd);
     replDigestsFree(file->digests);
     g_free(file);
@@ -102,28 +104,38 @@ replBasisIndex(ReplBasis *basis, guint32 number)
     }
 }
 
+/* A file with these digests, whose blocks can be found; it takes over what it is given. NULL: it cannot be read. */
+static ReplBasisFile *
+replBasisFileNew(ReplFd fd, guint64 size_bytes, ReplDigests *digests)
+{
+    ReplBasisFile *file = g_new0(ReplBasisFile, 1);
+
+    file->fd = fd;
+    file->size_bytes = size_bytes;
+    file->digests = digests;
+    file->loaded = G_MAXUINT64;
+    if (fd >= 0 && (file->reader = replFileReaderNew(fd, NULL, NULL)))
+        return file;
+    replBasisFileFree(file);
+    return NULL;
+}
+
 void
-replBasisAdd(ReplBasis *basis, const ReplSummed *summed, gboolean (*stop)(void *opaque), void *opaque)
+replBasisAdd(ReplBasis *basis, const ReplSummed *summed, gboolean make, gboolean (*stop)(void *opaque),
+             void *opaque)
 {
     ReplBasisFile *file;
     ReplDigests *digests;
     struct stat st;
-    ReplFd fd;
 
     if (basis->blocks->len >= REPL_BASIS_BLOCKS_MAX || fstat(summed->fd, &st) < 0 ||
         replImageLockRead(summed->fd, summed->volume, NULL) < 0 ||
-        !(digests = replSums(summed, TRUE, stop, opaque)))
+        !(digests = replSums(summed, make, stop, opaque)))
         return;
     /* The image lock belongs to the open file, and so stays as long as this duplicate of the descriptor. */
-    if ((fd = fcntl(summed->fd, F_DUPFD_CLOEXEC, 0)) < 0) {
-        replDigestsFree(digests);
+    file = replBasisFileNew(fcntl(summed->fd, F_DUPFD_CLOEXEC, 0), (guint64)st.st_size, digests);
+    if (!file)
         return;
-    }
-    file = g_new0(ReplBasisFile, 1);
-    file->fd = fd;
-    file->size_bytes = st.st_size;
-    file->digests = digests;
-    file->loaded = G_MAXUINT64;
     g_ptr_array_add(basis->files, file);
     replBasisIndex(basis, basis->files->len - 1);
 }

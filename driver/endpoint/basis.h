@@ -29,16 +29,18 @@ replBasisFree(ReplBasis *basis);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplBasis, replBasisFree)
 
-/* Adds the blocks of a volume; its digests are made where none are kept. Volumes that a guest writes to are left out. */
+/* Adds the blocks of a volume, by the digests that are kept of it; with @make they are made where there are none. Volumes that a
+ * guest writes to are left out. */
 void
-replBasisAdd(ReplBasis *basis, const ReplSummed *file, gboolean (*stop)(void *opaque), void *opaque);
+replBasisAdd(ReplBasis *basis, const ReplSummed *file, gboolean make, gboolean (*stop)(void *opaque),
+             void *opaque);
 
 /* Makes it ready to be asked. Returns whether there is anything in it. */
 gboolean
 replBasisSeal(ReplBasis *basis);
 
 /* A writer to @inner, taken over, of a file of @size_bytes, for layer @layer of @source, which has digests. @dirty: the file is
- * not empty. */
+ * not empty. What is here is copied by threads of its own, and is there when flush has returned. */
 ReplWriter *
 replBasisWriter(ReplBasis *basis, ReplWriter *inner, ReplSource *source, guint layer, guint64 size_bytes,
                 gboolean dirty);

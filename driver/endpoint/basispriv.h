@@ -5,12 +5,15 @@
  */
 #pragma once
 
+#include "copy/reader.h"
 #include "endpoint/basis.h"
 
 typedef struct {
     ReplFd fd;
+    ReplReader *reader; /* of it, for many threads */
     guint64 size_bytes;
     ReplDigests *digests;
+    /* Of the one thread that asks. */
     guint64 loaded; /* group whose digests are in @sums, G_MAXUINT64: none */
     ReplGroupSums sums;
 } ReplBasisFile;

@@ -2,7 +2,7 @@
  * basiswriter.c: a writer that takes what is here already, and asks for the rest
  *
  *     have: digests of the source's next blocks ──▶ zeros? nothing is needed
- *                                               ├─▶ in the index? shared (FICLONERANGE), or read, digested again and written
+ *                                               ├─▶ in the index? shared (FICLONERANGE), or copied by the crew (basiscrew.h)
  *                                               └─▶ needed: read from the source
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -12,12 +12,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "endpoint/basispriv.h"
+#include "base/lock.h"
+#include "endpoint/basiscrew.h"
 
 #define REPL_BASIS_WINDOW 4096u /* digests that are asked for at once: of 256 MiB */
 #define REPL_BASIS_NEED_BYTES (4u << 20)
-#define REPL_BASIS_COPY_BYTES (2u << 20)
+#define REPL_BASIS_COPY_BYTES (8u << 20)
 #define REPL_BASIS_CLONE_BYTES (256u << 20)
+#define REPL_BASIS_RESERVE_BYTES (64u << 20)
 
 typedef enum {
     REPL_BASIS_NEEDED,
@@ -45,8 +47,11 @@ typedef struct {
     guint count;
     gboolean blind;  /* the source tells no digests */
     gboolean copies; /* blocks cannot be shared */
+    guint64 reserved_bytes;
     ReplBasisPlace next;
-    guint8 *block;
+
+    ReplLock lock;       /* guards crew, which cancel and flush need; it is set once */
+    ReplBasisCrew *crew; /* NULL: nothing has been copied yet */
 } ReplBasisWriter;
 
 /* The digest of the source's block @block: 1 with *sum set, 0: there is none, -1 with @err set. */
@@ -139,50 +144,75 @@ replBasisShare(ReplBasisWriter *self, const ReplBasisFile *file, guint64 from, g
     return !self->copies;
 }
 
-/* Reads one block there, and writes the part of it that belongs at @to. 1, 0: it is not what it was, -1 with @err set. */
-static int
-replBasisCopyBlock(ReplBasisWriter *self, const ReplBasisFile *file, const guint8 *sum, guint64 from,
-                   guint64 to, gsize length, GError **err)
+/* The threads that copy; NULL with @err set. */
+static ReplBasisCrew *
+replBasisCrewOf(ReplBasisWriter *self, GError **err)
 {
-    guint64 start = from - from % REPL_SUM_BLOCK_BYTES;
-    gsize whole = MIN(REPL_SUM_BLOCK_BYTES, file->size_bytes - start);
-    guint8 now[REPL_SUM_BYTES];
+    ReplBasisCrew *crew = self->crew;
+    ReplReader *source;
 
-    if (from - start + length > whole ||
-        replPreadFull(file->fd, self->block, whole, (off_t)start) != (gssize)whole)
-        return 0;
-    replSumBlock(self->block, whole, now);
-    if (memcmp(now, sum, sizeof(now)) != 0)
-        return 0;
-    return replWriterWrite(self->inner, self->block + (from - start), length, to, err) < 0 ? -1 : 1;
+    if (crew || !(source = replSourceOpenLayer(self->source, self->layer, err)) ||
+        !(crew = replBasisCrewNew(self->inner, source, err)))
+        return crew;
+    REPL_GUARD(&self->lock);
+    self->crew = crew;
+    return crew;
 }
 
-/* Brings what is at @place to @offset; *run_bytes becomes what was brought, which may be nothing. */
+/* Has @length bytes at @from of @file copied to @to. Returns 0, or -1 with @err set. */
 static int
-replBasisBring(ReplBasisWriter *self, ReplBasisPlace place, guint64 offset, guint64 *run_bytes, GError **err)
+replBasisCopy(ReplBasisWriter *self, ReplBasisFile *file, guint64 from, guint64 to, gsize length,
+              GError **err)
 {
-    const ReplBasisFile *file = replBasisFile(self->basis, place.file);
+    ReplBasisCrew *crew = replBasisCrewOf(self, err);
+    g_autofree ReplBasisRun *run = g_new(ReplBasisRun, 1);
+    guint64 last = (to + length - 1) / REPL_SUM_BLOCK_BYTES;
+    guint i = 0;
+
+    run->file = file;
+    run->from_bytes = from;
+    run->to_bytes = to;
+    run->length_bytes = length;
+    for (guint64 block = to / REPL_SUM_BLOCK_BYTES; crew && block <= last; block++) {
+        const guint8 *sum;
+
+        if (replBasisTheirs(self, block, &sum, err) < 0)
+            return -1;
+        memcpy(run->sums[i++], sum, REPL_SUM_BYTES);
+    }
+    return crew ? replBasisCrewTake(crew, g_steal_pointer(&run), err) : -1;
+}
+
+/* Brings what is at @place to @offset: @length bytes. Returns 0, or -1 with @err set. */
+static int
+replBasisBring(ReplBasisWriter *self, ReplBasisPlace place, guint64 offset, guint64 length, GError **err)
+{
+    ReplBasisFile *file = replBasisFile(self->basis, place.file);
     guint64 from = (guint64)place.block * REPL_SUM_BLOCK_BYTES + offset % REPL_SUM_BLOCK_BYTES;
     guint64 done = 0;
 
-    if (replBasisShare(self, file, from, offset, *run_bytes))
+    if (replBasisShare(self, file, from, offset, length))
         return 0;
-    while (done < *run_bytes) {
-        guint64 at = offset + done;
-        gsize length = MIN(*run_bytes - done, REPL_SUM_BLOCK_BYTES - at % REPL_SUM_BLOCK_BYTES);
-        const guint8 *sum;
-        int rc = replBasisTheirs(self, at / REPL_SUM_BLOCK_BYTES, &sum, err);
+    while (done < length) {
+        gsize part = MIN(length - done, REPL_BASIS_RUN_BYTES);
 
-        if (rc > 0)
-            rc = replBasisCopyBlock(self, file, sum, from + done, at, length, err);
-        if (rc < 0)
+        if (replBasisCopy(self, file, from + done, offset + done, part, err) < 0)
             return -1;
-        if (rc == 0)
-            break;
-        done += length;
+        done += part;
     }
-    *run_bytes = done;
     return 0;
+}
+
+/* Where blocks are written, not shared, the file gets its space ahead of the crew: many file systems let several writers only into what
+ * has blocks already. */
+static int
+replBasisReserve(ReplBasisWriter *self, guint64 offset, guint64 length, GError **err)
+{
+    if (!self->copies || offset < self->reserved_bytes)
+        return 0;
+    length = MIN(length, REPL_BASIS_RESERVE_BYTES);
+    self->reserved_bytes = offset + length;
+    return replWriterReserve(self->inner, offset, length, err);
 }
 
 static int
@@ -196,7 +226,8 @@ replBasisHave(ReplWriter *writer, guint64 offset_bytes, guint64 length_bytes, gu
         *run_bytes = length_bytes;
         return 0;
     }
-    if (replBasisRun(self, offset_bytes, length_bytes, &look, run_bytes, err) < 0)
+    if (replBasisReserve(self, offset_bytes, length_bytes, err) < 0 ||
+        replBasisRun(self, offset_bytes, length_bytes, &look, run_bytes, err) < 0)
         return -1;
     if (look.kind == REPL_BASIS_NEEDED)
         return 0;
@@ -205,12 +236,7 @@ replBasisHave(ReplWriter *writer, guint64 offset_bytes, guint64 length_bytes, gu
     self->next = (ReplBasisPlace){
         look.place.file, look.place.block + (guint32)((offset_bytes % REPL_SUM_BLOCK_BYTES + *run_bytes) /
                                                       REPL_SUM_BLOCK_BYTES)};
-    if (replBasisBring(self, look.place, offset_bytes, run_bytes, err) < 0)
-        return -1;
-    if (*run_bytes > 0)
-        return 1;
-    *run_bytes = MIN(length_bytes, REPL_SUM_BLOCK_BYTES - offset_bytes % REPL_SUM_BLOCK_BYTES);
-    return 0;
+    return replBasisBring(self, look.place, offset_bytes, *run_bytes, err) < 0 ? -1 : 1;
 }
 
 /* --- all else is the writer's behind it --- */
@@ -227,10 +253,22 @@ replBasisWrite(ReplWriter *writer, const guint8 *buf, gsize len, guint64 offset,
     return replWriterWrite(((ReplBasisWriter *)writer)->inner, buf, len, offset, err);
 }
 
+/* NULL: there is none yet. It stays as long as the writer. */
+static ReplBasisCrew *
+replBasisCrewThere(ReplBasisWriter *self)
+{
+    REPL_GUARD(&self->lock);
+
+    return self->crew;
+}
+
 static int
 replBasisFlush(ReplWriter *writer, gboolean last, GError **err)
 {
-    return replWriterFlush(((ReplBasisWriter *)writer)->inner, last, err);
+    ReplBasisWriter *self = (ReplBasisWriter *)writer;
+    ReplBasisCrew *crew = replBasisCrewThere(self);
+
+    return crew && replBasisCrewDrain(crew, err) < 0 ? -1 : replWriterFlush(self->inner, last, err);
 }
 
 static int
@@ -242,7 +280,12 @@ replBasisZero(ReplWriter *writer, guint64 offset_bytes, guint64 length_bytes, GE
 static void
 replBasisCancel(ReplWriter *writer)
 {
-    replWriterCancel(((ReplBasisWriter *)writer)->inner);
+    ReplBasisWriter *self = (ReplBasisWriter *)writer;
+    ReplBasisCrew *crew = replBasisCrewThere(self);
+
+    if (crew)
+        replBasisCrewCancel(crew);
+    replWriterCancel(self->inner);
 }
 
 static int
@@ -256,9 +299,10 @@ replBasisWriterFree(ReplWriter *writer)
 {
     ReplBasisWriter *self = (ReplBasisWriter *)writer;
 
+    replBasisCrewFree(self->crew);
     replWriterFree(self->inner);
+    replLockClear(&self->lock);
     g_free(self->sums);
-    g_free(self->block);
     g_free(self);
 }
 
@@ -287,6 +331,6 @@ replBasisWriter(ReplBasis *basis, ReplWriter *inner, ReplSource *source, guint l
     self->size_bytes = size_bytes;
     self->dirty = dirty;
     self->sums = g_malloc(REPL_BASIS_WINDOW * REPL_SUM_BYTES);
-    self->block = g_malloc(REPL_SUM_BLOCK_BYTES);
+    replLockInit(&self->lock);
     return &self->writer;
 }

@@ -113,14 +113,14 @@ def test_only_changed_blocks_travel(places, pair, direction):
 
 @pytest.mark.parametrize("direction", ["push", "pull"])
 def test_blocks_that_moved(places, pair, direction):
-    """The same clusters in another order, a tenth of them new."""
+    """The same clusters in another order, a tenth of them new: a new image, known by the name that the old one had."""
     source, target, here, there = ends(places, direction)
     mib, chunk = 64, MIB
     path = here.file("web.qcow2")
     images.create(path, size=f"{mib}M")
     images.write_random(path, 0, mib * MIB, seed=6)
     here.refresh()
-    target.replicate(source, "web.qcow2")
+    target.replicate(source, "web.qcow2", name="before.qcow2")
     raw = here.file("web.raw")
     images.qemu_img("convert", "-O", "raw", path, raw)
     os.unlink(path)
@@ -138,6 +138,24 @@ def test_blocks_that_moved(places, pair, direction):
         target.replicate(source, "web.qcow2", name="moved.qcow2")
     assert wire.bytes <= mib * MIB * 12 // 100 + MIB // 2, wire.bytes
     images.assert_faithful(path, there.file("moved.qcow2"))
+
+
+@pytest.mark.parametrize("direction", ["push", "pull"])
+def test_a_block_that_is_damaged_there_travels(places, pair, direction):
+    """What the kept digests promise is looked at again when it is copied."""
+    source, target, here, there = ends(places, direction)
+    path = here.file("web.qcow2")
+    big(path, 16, seed=12)
+    here.refresh()
+    target.replicate(source, "web.qcow2", name="first.qcow2")
+    images.write_random(path, 0, BLOCK, seed=13)
+    target.replicate(source, "web.qcow2", name="second.qcow2")  # both have digests now
+    damage(there.file("first.qcow2"), [3 * MIB + 7, 9 * MIB])
+    there.host.ok("vol-delete", "second.qcow2", there.name)
+    with Wire(pair[2]) as wire:
+        target.replicate(source, "web.qcow2", name="third.qcow2")
+    assert wire.bytes < MIB, wire.bytes
+    images.assert_faithful(path, there.file("third.qcow2"))
 
 
 def test_a_pool_without_digests(places, pair):
