@@ -16,7 +16,7 @@ replPeerSourceLayerOf(const ReplWireChain *chain, guint index)
 
 /* As replTalkHear: 1, 0 for a lost session, -1. */
 static int
-replPeerSourceOnce(ReplPeerSource *self, guint64 number, ReplWireType type, const GByteArray *payload,
+replPeerSourceOnce(ReplPeerSource *self, guint64 number, ReplWireType type, GByteArray *payload,
                    ReplWireType expected, ReplWireFrame *answer, GError **err)
 {
     ReplAsked asked;
@@ -132,7 +132,7 @@ replPeerSourceSession(ReplPeerSource *self, GError **err)
 }
 
 int
-replPeerSourceAsk(ReplPeerSource *self, ReplWireType type, const GByteArray *payload, ReplWireType expected,
+replPeerSourceAsk(ReplPeerSource *self, ReplWireType type, GByteArray *payload, ReplWireType expected,
                   ReplWireFrame *answer, GError **err)
 {
     for (;;) {

@@ -43,7 +43,7 @@ replPeerSourceSession(ReplPeerSource *self, GError **err);
 
 /* A question, asked until a session lasts long enough for the answer. Returns 0, or -1 with @err set. */
 int
-replPeerSourceAsk(ReplPeerSource *self, ReplWireType type, const GByteArray *payload, ReplWireType expected,
+replPeerSourceAsk(ReplPeerSource *self, ReplWireType type, GByteArray *payload, ReplWireType expected,
                   ReplWireFrame *answer, GError **err);
 
 /* openLayer of the table. */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -30,13 +31,35 @@ replSocketReceive(ReplChannel *channel, guint8 *bytes, gsize max, GError **err)
     return got;
 }
 
+/* Takes @sent bytes off the front of @parts; how many parts are left. */
+static guint
+replSocketSent(struct iovec **parts, guint count, gsize sent)
+{
+    while (count > 0 && sent >= (*parts)->iov_len) {
+        sent -= (*parts)->iov_len;
+        (*parts)++;
+        count--;
+    }
+    if (count > 0) {
+        (*parts)->iov_base = (guint8 *)(*parts)->iov_base + sent;
+        (*parts)->iov_len -= sent;
+    }
+    return count;
+}
+
 static int
-replSocketSend(ReplChannel *channel, const guint8 *bytes, gsize length, GError **err)
+replSocketSend(ReplChannel *channel, const ReplWirePacket *packet, GError **err)
 {
     const ReplSocketChannel *self = (ReplSocketChannel *)channel;
+    struct iovec both[2] = {{(guint8 *)packet->header, REPL_WIRE_HEADER_BYTES}};
+    struct iovec *parts = both;
+    guint count = 1;
 
-    while (length > 0) {
-        ssize_t sent = send(self->fd, bytes, length, MSG_NOSIGNAL);
+    if (packet->body)
+        both[count++] = (struct iovec){packet->body->data, packet->body->len};
+    while (count > 0) {
+        struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
+        ssize_t sent = sendmsg(self->fd, &message, MSG_NOSIGNAL);
 
         if (sent < 0 && errno == EINTR)
             continue;
@@ -44,8 +67,7 @@ replSocketSend(ReplChannel *channel, const guint8 *bytes, gsize length, GError *
             replErrorSetSystem(err, errno, _("Cannot send to the other host"));
             return -1;
         }
-        bytes += sent;
-        length -= sent;
+        count = replSocketSent(&parts, count, (gsize)sent);
     }
     return 0;
 }

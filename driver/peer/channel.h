@@ -3,7 +3,7 @@
  *
  * In:    one end of a socketpair whose other end libvirt serves (a session that was called for), or a stream of a
  *        connection of our own (channelstream.h).
- * Out:   bytes, in order.
+ * Out:   bytes, in order: those of frames, and those that come as they come.
  * Owner: the session that runs over it.
  * Lock:  none. One thread sends while another one receives; abort may come from any.
  *
@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "wire/frame.h"
 
 typedef struct _ReplChannel ReplChannel;
 
@@ -20,7 +20,7 @@ typedef struct {
     gssize (*receive)(ReplChannel *channel, guint8 *bytes, gsize max, GError **err);
 
     /* Sends all of it, waiting as long as the other end takes. Returns 0, or -1 with @err set. */
-    int (*send)(ReplChannel *channel, const guint8 *bytes, gsize length, GError **err);
+    int (*send)(ReplChannel *channel, const ReplWirePacket *packet, GError **err);
 
     /* Nothing more is sent: what was sent arrives, and then the end. Does not wait; no send is under way. */
     void (*finish)(ReplChannel *channel);

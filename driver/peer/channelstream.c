@@ -28,6 +28,13 @@
 #define REPL_STREAM_TAKEN_BYTES (4u << 20)
 #define REPL_STREAM_QUEUED_BYTES (1u << 20)
 
+/* What libvirt gives at once, from @done on not yet handed on. */
+typedef struct {
+    gsize length;
+    gsize done;
+    guint8 bytes[REPL_STREAM_PART_BYTES];
+} ReplStreamPart;
+
 typedef struct {
     gatomicrefcount refs; /* the channel's, its thread's, and the callback's */
 
@@ -35,13 +42,15 @@ typedef struct {
     ReplLink *link;
     virStreamPtr stream;
 
-    ReplLock lock;      /* guards the rest */
-    GByteArray *queued; /* to be sent */
-    GByteArray *taken;  /* received, from taken_bytes on not yet handed on */
+    ReplLock lock; /* guards the rest */
+    GQueue queued; /* of ReplWirePacket: to be sent */
+    gsize queued_bytes;
+    GQueue taken; /* of ReplStreamPart: received, and not yet handed on in whole */
     gsize taken_bytes;
-    gboolean readable; /* something may have come */
-    gboolean end;      /* of what comes */
-    gboolean finished; /* ends when all that is queued has been sent */
+    ReplStreamPart *spare; /* the last one that was handed on; NULL: none */
+    gboolean readable;     /* something may have come */
+    gboolean end;          /* of what comes */
+    gboolean finished;     /* ends when all that is queued has been sent */
     gboolean aborted;
     GError *error; /* what libvirt said; NULL: nothing */
 } ReplStreamRoad;
@@ -58,8 +67,9 @@ replStreamUnref(void *opaque)
 
     if (!g_atomic_ref_count_dec(&road->refs))
         return;
-    g_byte_array_unref(road->queued);
-    g_byte_array_unref(road->taken);
+    g_queue_clear_full(&road->queued, (GDestroyNotify)replWirePacketFree);
+    g_queue_clear_full(&road->taken, g_free);
+    g_free(road->spare);
     g_clear_error(&road->error);
     replLockClear(&road->lock);
     g_free(road);
@@ -67,40 +77,56 @@ replStreamUnref(void *opaque)
 
 /* --- the channel's side --- */
 
+/* Hands on up to @max bytes of what was taken first. With the lock held. */
+static gsize
+replStreamHandOn(ReplStreamRoad *road, guint8 *bytes, gsize max)
+{
+    ReplStreamPart *part = g_queue_peek_head(&road->taken);
+    gsize length = MIN(part->length - part->done, max);
+
+    memcpy(bytes, part->bytes + part->done, length);
+    part->done += length;
+    road->taken_bytes -= length;
+    if (part->done < part->length)
+        return length;
+    g_queue_pop_head(&road->taken);
+    g_free(road->spare);
+    road->spare = part;
+    return length;
+}
+
 static gssize
 replStreamReceive(ReplChannel *channel, guint8 *bytes, gsize max, GError **err)
 {
     ReplStreamRoad *road = ((ReplStreamChannel *)channel)->road;
-    gsize left;
+    gsize before, length;
     REPL_GUARD(&road->lock);
 
-    while (road->taken->len == road->taken_bytes && !road->end && !road->error && !road->aborted)
+    while (g_queue_is_empty(&road->taken) && !road->end && !road->error && !road->aborted)
         replLockWait(&road->lock);
-    left = MIN(road->taken->len - road->taken_bytes, max);
-    if (left == 0) {
+    if (g_queue_is_empty(&road->taken)) {
         if (road->error)
             g_propagate_error(err, g_error_copy(road->error));
         return road->error ? -1 : 0;
     }
-    memcpy(bytes, road->taken->data + road->taken_bytes, left);
-    road->taken_bytes += left;
-    if (road->taken_bytes == road->taken->len) {
-        g_byte_array_set_size(road->taken, 0);
-        road->taken_bytes = 0;
+    before = road->taken_bytes;
+    length = replStreamHandOn(road, bytes, max);
+    if (before >= REPL_STREAM_TAKEN_BYTES && road->taken_bytes < REPL_STREAM_TAKEN_BYTES) {
         /* There is room again for what waits in libvirt. */
         road->readable = TRUE;
         replLockWake(&road->lock);
     }
-    return left;
+    return (gssize)length;
 }
 
 static int
-replStreamSend(ReplChannel *channel, const guint8 *bytes, gsize length, GError **err)
+replStreamSend(ReplChannel *channel, const ReplWirePacket *packet, GError **err)
 {
     ReplStreamRoad *road = ((ReplStreamChannel *)channel)->road;
+    ReplWirePacket *queued;
     REPL_GUARD(&road->lock);
 
-    while (road->queued->len >= REPL_STREAM_QUEUED_BYTES && !road->error && !road->aborted)
+    while (road->queued_bytes >= REPL_STREAM_QUEUED_BYTES && !road->error && !road->aborted)
         replLockWait(&road->lock);
     if (road->error || road->aborted) {
         if (road->error)
@@ -109,7 +135,11 @@ replStreamSend(ReplChannel *channel, const guint8 *bytes, gsize length, GError *
             replErrorSet(err, VIR_ERR_OPERATION_ABORTED, _("The session was ended"));
         return -1;
     }
-    g_byte_array_append(road->queued, bytes, length);
+    queued = g_memdup2(packet, sizeof(*packet));
+    if (queued->body)
+        g_byte_array_ref(queued->body);
+    g_queue_push_tail(&road->queued, queued);
+    road->queued_bytes += replWirePacketBytes(queued);
     replLockWake(&road->lock);
     return 0;
 }
@@ -176,26 +206,24 @@ replStreamFail(ReplStreamRoad *road)
     replLockWake(&road->lock);
 }
 
-/* Waits for something to do: what is to be sent, and whether something may have come. FALSE: the end. */
+/* Waits for something to do: what is to be sent (NULL: nothing), and whether something may have come. FALSE: the end. */
 static gboolean
-replStreamNext(ReplStreamRoad *road, GByteArray **send, gboolean *take)
+replStreamNext(ReplStreamRoad *road, ReplWirePacket **send, gboolean *take)
 {
     REPL_GUARD(&road->lock);
 
     for (;;) {
-        *take = road->readable && !road->end && road->taken->len < REPL_STREAM_TAKEN_BYTES;
+        *take = road->readable && !road->end && road->taken_bytes < REPL_STREAM_TAKEN_BYTES;
         if (road->error || road->aborted)
             return FALSE;
-        if (*take || road->queued->len > 0)
+        if (*take || !g_queue_is_empty(&road->queued))
             break;
         if (road->finished)
             return FALSE;
         replLockWait(&road->lock);
     }
-    *send = NULL;
-    if (road->queued->len > 0) {
-        *send = road->queued;
-        road->queued = g_byte_array_new();
+    if ((*send = g_queue_pop_head(&road->queued))) {
+        road->queued_bytes -= replWirePacketBytes(*send);
         replLockWake(&road->lock);
     }
     if (*take)
@@ -204,11 +232,11 @@ replStreamNext(ReplStreamRoad *road, GByteArray **send, gboolean *take)
 }
 
 static int
-replStreamSendAll(ReplStreamRoad *road, const GByteArray *bytes)
+replStreamSendBytes(ReplStreamRoad *road, const guint8 *bytes, gsize length)
 {
-    for (gsize at = 0; at < bytes->len;) {
-        int sent = virStreamSend(road->stream, (const char *)bytes->data + at,
-                                 MIN(bytes->len - at, REPL_STREAM_PART_BYTES));
+    for (gsize at = 0; at < length;) {
+        int sent =
+            virStreamSend(road->stream, (const char *)bytes + at, MIN(length - at, REPL_STREAM_PART_BYTES));
 
         if (sent == -2) {
             g_usleep(1000); /* libvirt itself waits where it has to */
@@ -222,28 +250,85 @@ replStreamSendAll(ReplStreamRoad *road, const GByteArray *bytes)
     return 0;
 }
 
+/* The header goes together with as much of the body as leaves whole parts of it. */
+static int
+replStreamSendPacket(ReplStreamRoad *road, const ReplWirePacket *packet, guint8 *buffer)
+{
+    gsize length = packet->body ? packet->body->len : 0;
+    gsize first = length % REPL_STREAM_PART_BYTES;
+
+    if (first + REPL_WIRE_HEADER_BYTES > REPL_STREAM_PART_BYTES)
+        first = 0;
+    memcpy(buffer, packet->header, REPL_WIRE_HEADER_BYTES);
+    if (first > 0)
+        memcpy(buffer + REPL_WIRE_HEADER_BYTES, packet->body->data, first);
+    if (replStreamSendBytes(road, buffer, REPL_WIRE_HEADER_BYTES + first) < 0)
+        return -1;
+    return length > first ? replStreamSendBytes(road, packet->body->data + first, length - first) : 0;
+}
+
+static ReplStreamPart *
+replStreamPart(ReplStreamRoad *road)
+{
+    REPL_GUARD(&road->lock);
+
+    return road->spare ? g_steal_pointer(&road->spare) : g_malloc(sizeof(ReplStreamPart));
+}
+
+/* Puts the @length bytes in *part behind what was taken: into the last part if there is room, so that many small ones take no
+ * more memory, else *part itself, which is taken over then. Returns whether there is room for more. */
+static gboolean
+replStreamTaken(ReplStreamRoad *road, ReplStreamPart **part, gsize length)
+{
+    ReplStreamPart *last;
+    REPL_GUARD(&road->lock);
+
+    last = g_queue_peek_tail(&road->taken);
+    if (last && sizeof(last->bytes) - last->length >= length) {
+        memcpy(last->bytes + last->length, (*part)->bytes, length);
+        last->length += length;
+    } else {
+        (*part)->length = length;
+        (*part)->done = 0;
+        g_queue_push_tail(&road->taken, g_steal_pointer(part));
+    }
+    road->taken_bytes += length;
+    replLockWake(&road->lock);
+    return road->taken_bytes < REPL_STREAM_TAKEN_BYTES;
+}
+
+static void
+replStreamEnded(ReplStreamRoad *road)
+{
+    REPL_GUARD(&road->lock);
+
+    road->end = TRUE;
+    replLockWake(&road->lock);
+}
+
 /* Takes what has come, as far as there is room. */
 static int
-replStreamTake(ReplStreamRoad *road, char *buffer)
+replStreamTake(ReplStreamRoad *road)
 {
-    for (;;) {
-        int got = virStreamRecv(road->stream, buffer, REPL_STREAM_PART_BYTES);
+    g_autofree ReplStreamPart *part = NULL;
 
+    for (;;) {
+        int got;
+
+        if (!part)
+            part = replStreamPart(road);
+        got = virStreamRecv(road->stream, (char *)part->bytes, sizeof(part->bytes));
         if (got == -2)
             return virStreamEventUpdateCallback(road->stream, VIR_STREAM_EVENT_READABLE);
         if (got < 0)
             return -1;
-        replRateCarried(road->link->uri, (guint64)got);
-        REPL_GUARD(&road->lock);
-        road->end = got == 0;
-        g_byte_array_append(road->taken, (const guint8 *)buffer, got);
-        replLockWake(&road->lock);
-        if (road->end)
-            return 0;
-        if (road->taken->len >= REPL_STREAM_TAKEN_BYTES) {
-            road->readable = road->taken_bytes == road->taken->len;
+        if (got == 0) {
+            replStreamEnded(road);
             return 0;
         }
+        replRateCarried(road->link->uri, (guint64)got);
+        if (!replStreamTaken(road, &part, (gsize)got))
+            return 0;
     }
 }
 
@@ -251,15 +336,15 @@ static void *
 replStreamRun(void *opaque)
 {
     ReplStreamRoad *road = opaque;
-    g_autofree char *buffer = g_malloc(REPL_STREAM_PART_BYTES);
-    GByteArray *next;
+    g_autofree guint8 *buffer = g_malloc(REPL_STREAM_PART_BYTES);
+    ReplWirePacket *next;
     gboolean take;
     int rc = 0;
 
     while (rc == 0 && replStreamNext(road, &next, &take)) {
-        g_autoptr(GByteArray) send = next;
+        g_autoptr(ReplWirePacket) send = next;
 
-        if ((send && replStreamSendAll(road, send) < 0) || (take && replStreamTake(road, buffer) < 0)) {
+        if ((send && replStreamSendPacket(road, send, buffer) < 0) || (take && replStreamTake(road) < 0)) {
             replStreamFail(road);
             rc = -1;
         }
@@ -305,8 +390,8 @@ replStreamRoadNew(ReplLink *link, virStreamPtr stream, GError **err)
     replLockInit(&road->lock);
     road->link = link;
     road->stream = stream;
-    road->queued = g_byte_array_new();
-    road->taken = g_byte_array_new();
+    g_queue_init(&road->queued);
+    g_queue_init(&road->taken);
     g_atomic_ref_count_inc(&road->refs); /* the callback's */
     if (virStreamEventAddCallback(stream, VIR_STREAM_EVENT_READABLE, replStreamEvent, road, replStreamUnref) <
         0) {

@@ -30,7 +30,7 @@ struct _ReplSession {
     void *opaque;
 
     ReplLock lock; /* guards the rest */
-    GQueue queue;  /* of GByteArray: whole frames */
+    GQueue queue;  /* of ReplWirePacket */
     gsize queued_bytes;
     gboolean over;      /* nothing is sent any more */
     gboolean byeing;    /* BYE is the last one in the queue */
@@ -70,7 +70,7 @@ replSessionUnref(ReplSession *session)
         return;
     session->ops->release(session->opaque);
     replChannelFree(session->channel);
-    g_queue_clear_full(&session->queue, (GDestroyNotify)g_byte_array_unref);
+    g_queue_clear_full(&session->queue, (GDestroyNotify)replWirePacketFree);
     g_clear_error(&session->why);
     replTrafficUnref(session->traffic);
     replLockClear(&session->lock);
@@ -139,18 +139,17 @@ replSessionWatch(ReplSession *session, ReplTraffic *traffic)
 
 /* With the lock held. */
 static void
-replSessionPush(ReplSession *session, GByteArray *frame)
+replSessionPush(ReplSession *session, ReplWirePacket *packet)
 {
-    session->queued_bytes += frame->len;
-    g_queue_push_tail(&session->queue, frame);
+    session->queued_bytes += replWirePacketBytes(packet);
+    g_queue_push_tail(&session->queue, packet);
     replLockWake(&session->lock);
 }
 
 gboolean
-replSessionSend(ReplSession *session, ReplWireType type, guint32 id, const GByteArray *payload,
-                gboolean urgent)
+replSessionSend(ReplSession *session, ReplWireType type, guint32 id, GByteArray *payload, gboolean urgent)
 {
-    GByteArray *frame;
+    g_autoptr(ReplWirePacket) packet = NULL;
     gboolean backed;
 
     {
@@ -161,20 +160,16 @@ replSessionSend(ReplSession *session, ReplWireType type, guint32 id, const GByte
             return FALSE;
         backed = session->queued_bytes >= REPL_SESSION_BACKED_BYTES;
     }
-    frame = replWireFrameMake(type, id, payload, type == REPL_WIRE_DATA && backed ? REPL_SESSION_LEVEL : 0);
-    {
-        REPL_GUARD(&session->lock);
-        if (!session->over && !session->byeing) {
-            replSessionPush(session, frame);
-            return TRUE;
-        }
-    }
-    g_byte_array_unref(frame);
-    return FALSE;
+    packet = replWirePacketNew(type, id, payload, type == REPL_WIRE_DATA && backed ? REPL_SESSION_LEVEL : 0);
+    REPL_GUARD(&session->lock);
+    if (session->over || session->byeing)
+        return FALSE;
+    replSessionPush(session, g_steal_pointer(&packet));
+    return TRUE;
 }
 
 /* The next frame to send, a PING when there has been none for a while; NULL at the end. */
-static GByteArray *
+static ReplWirePacket *
 replSessionNext(ReplSession *session)
 {
     gint64 until = g_get_monotonic_time() + REPL_SESSION_PING_us;
@@ -187,7 +182,7 @@ replSessionNext(ReplSession *session)
     if (session->over)
         return NULL;
     if (g_queue_is_empty(&session->queue))
-        return session->byeing ? NULL : replWireFrameMake(REPL_WIRE_PING, 0, NULL, 0);
+        return session->byeing ? NULL : replWirePacketNew(REPL_WIRE_PING, 0, NULL, 0);
     return g_queue_pop_head(&session->queue);
 }
 
@@ -213,17 +208,17 @@ static void *
 replSessionSender(void *opaque)
 {
     g_autoptr(ReplSession) session = opaque;
-    GByteArray *next;
+    ReplWirePacket *next;
 
     while ((next = replSessionNext(session))) {
-        g_autoptr(GByteArray) frame = next;
+        g_autoptr(ReplWirePacket) packet = next;
         g_autoptr(GError) err = NULL;
 
-        if (session->channel->ops->send(session->channel, frame->data, frame->len, &err) < 0) {
+        if (session->channel->ops->send(session->channel, packet, &err) < 0) {
             replSessionCut(session, err, TRUE);
             break;
         }
-        replSessionNoteSent(session, frame->len);
+        replSessionNoteSent(session, replWirePacketBytes(packet));
     }
     if (replSessionIsAnswering(session))
         session->channel->ops->finish(session->channel);
@@ -344,7 +339,7 @@ replSessionAnswerBye(ReplSession *session)
     said = session->byeing || session->over;
     if (said)
         return TRUE;
-    replSessionPush(session, replWireFrameMake(REPL_WIRE_BYE, 0, NULL, 0));
+    replSessionPush(session, replWirePacketNew(REPL_WIRE_BYE, 0, NULL, 0));
     session->byeing = TRUE;
     session->answering = TRUE;
     return FALSE;
@@ -409,7 +404,7 @@ replSessionBye(ReplSession *session, guint grace_ms)
         REPL_GUARD(&session->lock);
         if (session->over || session->byeing)
             return;
-        replSessionPush(session, replWireFrameMake(REPL_WIRE_BYE, 0, NULL, 0));
+        replSessionPush(session, replWirePacketNew(REPL_WIRE_BYE, 0, NULL, 0));
         session->byeing = TRUE;
     }
     replSessionEndWithin(session, grace_ms);

@@ -49,11 +49,10 @@ replSessionUnref(ReplSession *session);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplSession, replSessionUnref)
 
-/* Queues a frame; @payload may be NULL and stays the caller's. Waits while much is queued, unless @urgent. DATA is packed
- * when the network is slower than what is given to it. Returns FALSE when the session is over. */
+/* Queues a frame; @payload may be NULL; it is referenced, and not written to any more. Waits while much is queued, unless @urgent. DATA
+ * is packed when the network is slower than what is given to it. Returns FALSE when the session is over. */
 gboolean
-replSessionSend(ReplSession *session, ReplWireType type, guint32 id, const GByteArray *payload,
-                gboolean urgent);
+replSessionSend(ReplSession *session, ReplWireType type, guint32 id, GByteArray *payload, gboolean urgent);
 
 /* Says BYE when what is queued has been sent, and ends when the other end has closed; after @grace_ms in any case. */
 void

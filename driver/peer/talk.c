@@ -236,7 +236,7 @@ replTalkIsGone(const ReplTalk *talk, guint64 number)
 }
 
 int
-replTalkAsk(ReplTalk *talk, guint64 number, ReplWireType type, const GByteArray *payload, guint window_bytes,
+replTalkAsk(ReplTalk *talk, guint64 number, ReplWireType type, GByteArray *payload, guint window_bytes,
             ReplAsked *asked, GError **err)
 {
     g_autoptr(ReplSession) session = NULL;

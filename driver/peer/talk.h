@@ -78,7 +78,7 @@ typedef struct {
 /* Asks in session @number; @window_bytes of an image will come as the answer (waits until the window has room). 1: asked;
  * 0: that session is not there any more; -1 with @err set: the talk was cancelled. */
 int
-replTalkAsk(ReplTalk *talk, guint64 number, ReplWireType type, const GByteArray *payload, guint window_bytes,
+replTalkAsk(ReplTalk *talk, guint64 number, ReplWireType type, GByteArray *payload, guint window_bytes,
             ReplAsked *asked, GError **err);
 
 /* Waits for the answer. 1: it is in *answer, of type @expected; 0: the session was lost; -1 with @err set: the other host

@@ -9,11 +9,11 @@
 #include "wire/frame.h"
 
 #include <string.h>
-#include <xxhash.h>
 #include <zstd.h>
 
 #include "base/error.h"
 #include "wire/bytes.h"
+#include "wire/fastsum.h"
 
 #define REPL_WIRE_SUMMED_BYTES 16u
 
@@ -30,44 +30,71 @@ replWireSum(const guint8 *header, const guint8 *payload, gsize length)
                                 XXH3_64bits(header, REPL_WIRE_SUMMED_BYTES));
 }
 
-/* Appends @payload packed to @frame; FALSE with @frame as it was when that saves too little. */
-static gboolean
-replWirePack(GByteArray *frame, const GByteArray *payload, int level)
+/* zstd's memory, which costs more to get than a small frame to pack: each thread keeps its own. */
+static void
+replWireFreePacker(gpointer opaque)
+{
+    ZSTD_freeCCtx(opaque);
+}
+
+static void
+replWireFreeUnpacker(gpointer opaque)
+{
+    ZSTD_freeDCtx(opaque);
+}
+
+static GPrivate replWirePacker = G_PRIVATE_INIT(replWireFreePacker);
+static GPrivate replWireUnpacker = G_PRIVATE_INIT(replWireFreeUnpacker);
+
+/* Returns @payload packed; NULL when that saves too little. */
+static GByteArray *
+replWirePack(const GByteArray *payload, int level)
 {
     gsize room = payload->len - payload->len / 8;
-    guint before = frame->len;
+    g_autoptr(GByteArray) body = NULL;
     gsize packed;
 
     if (level == 0 || payload->len < 64)
-        return FALSE;
-    g_byte_array_set_size(frame, before + room);
-    packed = ZSTD_compress(frame->data + before, room, payload->data, payload->len, level);
-    g_byte_array_set_size(frame, ZSTD_isError(packed) ? before : before + packed);
-    return !ZSTD_isError(packed);
+        return NULL;
+    if (!g_private_get(&replWirePacker))
+        g_private_set(&replWirePacker, ZSTD_createCCtx());
+    body = g_byte_array_sized_new(room);
+    packed = ZSTD_compressCCtx(g_private_get(&replWirePacker), body->data, room, payload->data, payload->len,
+                               level);
+    if (ZSTD_isError(packed))
+        return NULL;
+    g_byte_array_set_size(body, packed);
+    return g_steal_pointer(&body);
 }
 
-GByteArray *
-replWireFrameMake(ReplWireType type, guint32 id, const GByteArray *payload, int level)
+ReplWirePacket *
+replWirePacketNew(ReplWireType type, guint32 id, GByteArray *payload, int level)
 {
-    gsize length = payload ? payload->len : 0;
-    GByteArray *frame = g_byte_array_sized_new(REPL_WIRE_HEADER_BYTES + length);
+    ReplWirePacket *packet = g_new0(ReplWirePacket, 1);
     g_autoptr(GByteArray) header = g_byte_array_sized_new(REPL_WIRE_HEADER_BYTES);
-    gboolean packed;
+    GByteArray *packed = payload ? replWirePack(payload, level) : NULL;
+    gsize length;
 
-    g_byte_array_set_size(frame, REPL_WIRE_HEADER_BYTES);
-    packed = payload && replWirePack(frame, payload, level);
-    if (payload && !packed)
-        g_byte_array_append(frame, payload->data, payload->len);
-    length = frame->len - REPL_WIRE_HEADER_BYTES;
+    packet->body = packed ? packed : payload ? g_byte_array_ref(payload) : NULL;
+    length = packet->body ? packet->body->len : 0;
     replWirePutU32(header, REPL_WIRE_MAGIC);
     replWirePutU8(header, type);
     replWirePutU8(header, packed ? REPL_WIRE_PACKED : 0);
     replWirePutU16(header, 0);
     replWirePutU32(header, id);
     replWirePutU32(header, length);
-    replWirePutU64(header, replWireSum(header->data, frame->data + REPL_WIRE_HEADER_BYTES, length));
-    memcpy(frame->data, header->data, REPL_WIRE_HEADER_BYTES);
-    return frame;
+    replWirePutU64(header, replWireSum(header->data, length > 0 ? packet->body->data : NULL, length));
+    memcpy(packet->header, header->data, REPL_WIRE_HEADER_BYTES);
+    return packet;
+}
+
+void
+replWirePacketFree(ReplWirePacket *packet)
+{
+    if (!packet)
+        return;
+    g_clear_pointer(&packet->body, g_byte_array_unref);
+    g_free(packet);
 }
 
 void
@@ -133,7 +160,10 @@ replWireUnpack(GByteArray **payload, GError **err)
     }
     plain = g_byte_array_sized_new(size);
     g_byte_array_set_size(plain, size);
-    if (ZSTD_decompress(plain->data, size, packed->data, packed->len) != size) {
+    if (!g_private_get(&replWireUnpacker))
+        g_private_set(&replWireUnpacker, ZSTD_createDCtx());
+    if (ZSTD_decompressDCtx(g_private_get(&replWireUnpacker), plain->data, size, packed->data, packed->len) !=
+        size) {
         replErrorSet(err, VIR_ERR_RPC, _("The other host sent a frame that cannot be unpacked"));
         return -1;
     }

@@ -2,7 +2,8 @@
  * frame.h: frames: a header of 24 bytes and a payload, perhaps packed
  *
  * In:    payloads; out: the bytes of frames, and the other way round.
- * Owner: who makes or takes a frame owns its bytes.
+ * Owner: who makes or takes a frame owns its bytes. A payload that goes as it is is shared, not copied: nobody writes to it
+ *        any more.
  * Lock:  none; an input belongs to the one thread that receives.
  *
  *     0  u32  magic "RPLW"
@@ -35,10 +36,27 @@ replWireFrameClear(ReplWireFrame *frame);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReplWireFrame, replWireFrameClear)
 
-/* The bytes of a frame around @payload (NULL: none; at most REPL_WIRE_PAYLOAD_MAX_BYTES). @level: of zstd, packed only if
- * that saves an eighth; 0: as it is. */
-GByteArray *
-replWireFrameMake(ReplWireType type, guint32 id, const GByteArray *payload, int level);
+/* A frame on its way: its header, and what follows that. */
+typedef struct {
+    guint8 header[REPL_WIRE_HEADER_BYTES];
+    GByteArray *body; /* a reference; NULL: nothing follows */
+} ReplWirePacket;
+
+/* A new frame of @payload (NULL: none; at most REPL_WIRE_PAYLOAD_MAX_BYTES). @level: of zstd, packed only if that saves an eighth; 0: as
+ * it is. */
+ReplWirePacket *
+replWirePacketNew(ReplWireType type, guint32 id, GByteArray *payload, int level);
+
+void
+replWirePacketFree(ReplWirePacket *packet);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplWirePacket, replWirePacketFree)
+
+static inline gsize
+replWirePacketBytes(const ReplWirePacket *packet)
+{
+    return REPL_WIRE_HEADER_BYTES + (packet->body ? packet->body->len : 0);
+}
 
 typedef struct {
     guint8 header[REPL_WIRE_HEADER_BYTES];

@@ -6,11 +6,11 @@
 #include "wire/messages.h"
 
 #include <string.h>
-#include <xxhash.h>
 
 #include "base/error.h"
 #include "store/text.h"
 #include "wire/bytes.h"
+#include "wire/fastsum.h"
 #include "wire/messagepriv.h"
 
 int

@@ -22,7 +22,7 @@ fuzzSeeds(void)
 
         if (!payload)
             continue;
-        frame = replWireFrameMake(type, type, payload, type % 2);
+        frame = sampleFrame(type, type, payload, type % 2);
         g_byte_array_append(frames, frame->data, frame->len);
         seed = g_byte_array_new();
         g_byte_array_append(seed, &first, 1);

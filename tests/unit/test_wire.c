@@ -42,8 +42,8 @@ testFrames(void)
     g_autoptr(GByteArray) data = sampleData(REPL_WIRE_READ_MAX_BYTES);
 
     for (int level = 0; level < 3; level++) {
-        g_autoptr(GByteArray) frame = replWireFrameMake(REPL_WIRE_DATA, 9, data, level);
-        g_autoptr(GByteArray) empty = replWireFrameMake(REPL_WIRE_PING, 0, NULL, level);
+        g_autoptr(GByteArray) frame = sampleFrame(REPL_WIRE_DATA, 9, data, level);
+        g_autoptr(GByteArray) empty = sampleFrame(REPL_WIRE_PING, 0, NULL, level);
 
         g_byte_array_append(stream, frame->data, frame->len);
         g_byte_array_append(stream, empty->data, empty->len);
@@ -76,7 +76,7 @@ testIncompressible(void)
 
         g_byte_array_append(noise, &byte, 1);
     }
-    frame = replWireFrameMake(REPL_WIRE_DATA, 1, noise, 3);
+    frame = sampleFrame(REPL_WIRE_DATA, 1, noise, 3);
     g_assert_cmpuint(frame->len, ==, noise->len + REPL_WIRE_HEADER_BYTES);
     g_assert_cmpuint(frame->data[5], ==, 0);
 }
@@ -87,7 +87,7 @@ testDamage(void)
 {
     for (int level = 0; level < 2; level++) {
         g_autoptr(GByteArray) data = sampleData(300);
-        g_autoptr(GByteArray) frame = replWireFrameMake(REPL_WIRE_DATA, 9, data, level);
+        g_autoptr(GByteArray) frame = sampleFrame(REPL_WIRE_DATA, 9, data, level);
 
         for (guint bit = 0; bit < frame->len * 8; bit++) {
             int code = 0;
@@ -108,7 +108,7 @@ testDamage(void)
 static void
 testAbsurdSizes(void)
 {
-    g_autoptr(GByteArray) frame = replWireFrameMake(REPL_WIRE_PING, 0, NULL, 0);
+    g_autoptr(GByteArray) frame = sampleFrame(REPL_WIRE_PING, 0, NULL, 0);
     int code = 0;
 
     frame->data[12] = 0x7f;

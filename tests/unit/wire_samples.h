@@ -12,6 +12,23 @@
 
 #define SAMPLE_UUID "0f0e0d0c-0b0a-4908-8706-050403020100"
 
+/* All bytes of a frame around a copy of @payload. */
+static inline GByteArray *
+sampleFrame(ReplWireType type, guint32 id, const GByteArray *payload, int level)
+{
+    g_autoptr(GByteArray) copy = NULL;
+    g_autoptr(ReplWirePacket) packet = NULL;
+    GByteArray *frame = g_byte_array_new();
+
+    if (payload)
+        copy = g_byte_array_append(g_byte_array_new(), payload->data, payload->len);
+    packet = replWirePacketNew(type, id, copy, level);
+    g_byte_array_append(frame, packet->header, sizeof(packet->header));
+    if (packet->body)
+        g_byte_array_append(frame, packet->body->data, packet->body->len);
+    return frame;
+}
+
 static inline ReplWireHello
 sampleHello(void)
 {
