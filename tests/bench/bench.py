@@ -38,7 +38,7 @@ BENCHES = {bench.__name__: bench for bench in (
     large.large,
     jobs.queue, jobs.query, jobs.cancel, jobs.limit, jobs.many, bundles.bundles, crypto.encrypt, crypto.encrypt_memory,
     crypto.headers, crypto.instance, remote.push, remote.pull, remote.gigabit, remote.sparing, remote.cuts,
-    remote.several, remote.roundtrip, remote.faraway)}
+    remote.several, remote.roundtrip, remote.huge, remote.faraway)}
 
 # Full and quick values.
 SIZES = {

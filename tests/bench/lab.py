@@ -22,8 +22,7 @@ class Lab:
         self.dir = os.path.join(space.enter(), "bench")
         os.makedirs(self.dir)
         self.blob = os.path.join(self.dir, "blob")
-        with open(self.blob, "wb") as f:
-            f.write(os.urandom(16 * MIB))
+        self.fill_with(lambda f: f.write(os.urandom(16 * MIB)))
         self._hosts = {}
         self._conns = {}
         self._more = []
@@ -111,8 +110,16 @@ class Lab:
 
     # ---- images
 
+    def fill_with(self, write):
+        """What images are filled with from here on: what write(file) writes."""
+        with open(self.blob, "wb") as f:
+            write(f)
+        for name in os.listdir(self.dir):
+            if name.startswith("blob."):
+                os.unlink(os.path.join(self.dir, name))
+
     def fill(self, path, data_mib, size_mib, seed):
-        """Writes `data_mib` of random bytes in pieces of 1 MiB all over a qcow2 image."""
+        """Writes `data_mib` of the blob's bytes in pieces of 1 MiB all over a qcow2 image."""
         rng = random.Random(seed)
         places = sorted(rng.sample(range(size_mib), data_mib))
         for first in range(0, len(places), 256):
@@ -122,14 +129,28 @@ class Lab:
             space.run(*argv, path)
 
     def _piece(self, rng):
-        """One of 64 files of random bytes: what is in them does not matter, only that it is not zero."""
+        """One of 64 files of bytes of the blob: which ones does not matter, only that they are not zero."""
         number = rng.randrange(64)
         path = f"{self.blob}.{number}"
         if not os.path.exists(path):
+            size = os.path.getsize(self.blob)
             with open(self.blob, "rb") as blob, open(path, "wb") as f:
-                blob.seek(rng.randrange(15 * MIB // 512) * 512)
+                blob.seek(rng.randrange((size - MIB) // 512) * 512)
                 f.write(blob.read(MIB))
         return path
+
+    def write_pieces(self, path, places, bytes_each, content=None):
+        """Writes into those places of a qcow2 image, given in units of `bytes_each`, what content(place) gives: random bytes that
+        are nowhere else, when it gives none."""
+        pieces = self.folder("pieces")
+        for first in range(0, len(places), 256):
+            argv = ["qemu-io", "-f", "qcow2", "-t", "writeback"]
+            for number, place in enumerate(places[first:first + 256]):
+                with open(os.path.join(pieces, str(number)), "wb") as f:
+                    f.write(content and content(place) or os.urandom(bytes_each))
+                argv += ["-c", f"write -q -s {pieces}/{number} {place * bytes_each} {bytes_each}"]
+            space.run(*argv, path)
+        images.remove(pieces)
 
     def chain(self, folder, data_mib, names=LAYERS, seed=1):
         """A base with 3/4 of the data and overlays that share the rest; returns the paths, base first."""

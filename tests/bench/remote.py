@@ -1,19 +1,27 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Replication between two hosts that have the module, over TCP, against the other ways to bring a chain there."""
 
+import fcntl
 import json
 import os
 import random
+import re
+import struct
 import threading
 import time
 
-from harness import images, space, xmlio
+from harness import fs, images, space, xmlio
+from harness.pools import Pool
+from harness.remote import RemotePool, uri
 from lab import allocated, empty
 from measure import GIB, MIB, cpu, drop_caches, median, sync_files, timed, turns, wall
 from twohosts import LongLink, Others, TwoHosts
 
 GIGABIT = "1gbit"
 TOP = "web.qcow2"
+BLOCK = 65536
+ALL_IMAGES = 1 << 20  # of virStoragePoolGetXMLDesc
+FICLONERANGE = 0x4020940d
 
 
 def _replicate(two, target, source, volume=TOP, **options):
@@ -104,17 +112,14 @@ def _iperf(two):
     return json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"] / 8
 
 
-def _real_files(lab):
-    """Blob of programs and libraries: what systems consist of, and what packs to a half or a third."""
-    with open(lab.blob, "wb") as blob:
-        for root, _, names in sorted(os.walk("/usr/lib")):
-            for name in sorted(names):
-                path = os.path.join(root, name)
-                if blob.tell() < 16 * MIB and os.path.isfile(path) and not os.path.islink(path) and ".so" in name:
-                    with open(path, "rb") as f:
-                        blob.write(f.read())
-    for number in range(64):  # what was cut out of the blob before
-        images.remove(f"{lab.blob}.{number}")
+def _real_files(blob):
+    """Programs and libraries: what systems consist of, and what packs to a half or a third."""
+    for root, _, names in sorted(os.walk("/usr/lib")):
+        for name in sorted(names):
+            path = os.path.join(root, name)
+            if blob.tell() < 64 * MIB and os.path.isfile(path) and not os.path.islink(path) and ".so" in name:
+                with open(path, "rb") as f:
+                    blob.write(f.read())
 
 
 def gigabit(lab, table):
@@ -132,7 +137,7 @@ def gigabit(lab, table):
     table.add("1 Gbit/s, random data: against iperf3", f"{rate / MIB:.0f} MiB/s", f"{speed / MIB:.0f} MiB/s", rate / speed,
               ("≥", 0.95))
     _remove(two.near)
-    _real_files(lab)
+    lab.fill_with(_real_files)
     paths = lab.chain(two.near.path, lab.options.size_mib // 4)
     two.near.refresh()
     contenders = {"this": _ours(two, two.far, two.near, two.behind)}
@@ -144,6 +149,7 @@ def gigabit(lab, table):
     table.add(f"1 Gbit/s, programs and libraries: best that does not pack ({best})", f"{mine:.2f} s", f"{found[best]:.2f} s",
               found[best] / mine, ("≥", 1.8))
     table.add("… rsync -z", f"{mine:.2f} s", f"{packed:.2f} s", packed / mine, ("≥", 1))
+    lab.fill_with(lambda blob: blob.write(os.urandom(16 * MIB)))
     others.close()
     two.close()
 
@@ -154,14 +160,26 @@ def _wire(two, work):
     return cost.wall_s, two.wire_bytes() - before
 
 
-def _change(path, share, seed):
-    """Writes new random bytes into `share` of the data of a qcow2 image, in random places of 64 KiB."""
-    rng = random.Random(seed)
-    size = os.path.getsize(path) // 65536
-    with open(path, "r+b") as f:
-        for place in rng.sample(range(16, size), max(int(size * share), 1)):
-            f.seek(place * 65536)
-            f.write(os.urandom(65536))
+def _change(lab, path, share, seed):
+    """Writes new random bytes into `share` of a full image, in random places of 64 KiB."""
+    blocks = lab.options.size_mib * MIB // BLOCK
+    places = random.Random(seed).sample(range(blocks), max(int(blocks * share), 1))
+    lab.write_pieces(path, places, BLOCK)
+
+
+def _reorder(lab, path, seed):
+    """Rebuilds a full image with its clusters in another order, a tenth of them new."""
+    raw, order = path + ".raw", list(range(lab.options.size_mib))
+    images.qemu_img("convert", "-f", "qcow2", "-O", "raw", path, raw)
+    random.Random(seed).shuffle(order)
+    images.create(path + ".new", f"{lab.options.size_mib}M")
+    with open(raw, "rb") as f:
+        def content(place):
+            f.seek(place * MIB)
+            return None if place % 10 == 0 else f.read(MIB)
+        lab.write_pieces(path + ".new", order, MIB, content)
+    os.unlink(raw)
+    os.rename(path + ".new", path)
 
 
 def sparing(lab, table):
@@ -172,7 +190,7 @@ def sparing(lab, table):
     lab.chain(two.near.path, size_mib // 4, names=("base.qcow2", "first.qcow2"))
     second = os.path.join(two.near.path, "second.qcow2")
     images.create(second, f"{size_mib // 2}M", backing="base.qcow2")
-    lab.fill(second, size_mib // 32, size_mib // 2, 7)
+    lab.write_pieces(second, random.Random(7).sample(range(size_mib // 2), size_mib // 32), MIB)
     two.near.refresh()
     _replicate(two, two.far, two.near, "first.qcow2")
     _, wire = _wire(two, lambda: _replicate(two, two.far, two.near, "second.qcow2"))
@@ -182,28 +200,35 @@ def sparing(lab, table):
               f"{own / MIB:.1f} MiB in its own layer", wire / limit, ("≤", 1))
     _remove(two.behind)
     _remove(two.near)
-    flat = lab.image(os.path.join(two.near.path, "flat.qcow2"), size_mib, 3)
+    flat = os.path.join(two.near.path, "flat.qcow2")
+    images.create(flat, f"{size_mib}M")
+    lab.write_pieces(flat, list(range(size_mib)), MIB)
+    layer = allocated([flat])
+    shared = lab.folder("shared")
+    fs.xfs(shared, 3 * size_mib)
+    far, _ = two.another("shared", "cn-west-4")
     two.near.refresh()
     whole, _ = _wire(two, lambda: _replicate(two, two.far, two.near, "flat.qcow2", name="v1.qcow2"))
-    layer = allocated([flat])
-    _change(flat, 0.01, 5)
+    _replicate(two, far, two.near, "flat.qcow2", name="v1.qcow2")
+    _change(lab, flat, 0.01, 5)
     two.near.refresh()
     seconds, wire = _wire(two, lambda: _replicate(two, two.far, two.near, "flat.qcow2", name="v2.qcow2"))
     table.add("1 % changed in random places: bytes on the wire", f"{wire / MIB:.1f} MiB", f"{layer / MIB:.0f} MiB",
               wire / layer, ("≤", 0.02))
-    table.add("… time against a full send at 1 Gbit/s", f"{seconds:.2f} s", f"{whole:.2f} s", seconds / whole, ("≤", 0.25))
-    _change(flat, 0.01, 6)
+    table.add("… time against a full send at 1 Gbit/s, digests to be made, ext4", f"{seconds:.2f} s", f"{whole:.2f} s",
+              seconds / whole, ("≤", 0.25))
+    _replicate(two, far, two.near, "flat.qcow2", name="v2.qcow2")
+    two.there.ok("vol-delete", "--pool", "shared", "v2.qcow2")
+    seconds, wire = _wire(two, lambda: _replicate(two, far, two.near, "flat.qcow2", name="v2.qcow2"))
+    table.add("… with digests that were kept, XFS with reflink", f"{seconds:.2f} s", f"{whole:.2f} s", seconds / whole,
+              ("≤", 0.1))
+    _reorder(lab, flat, 8)
     two.near.refresh()
-    seconds, _ = _wire(two, lambda: _replicate(two, two.far, two.near, "flat.qcow2", name="v3.qcow2"))
-    table.add("… once more, with digests that were kept", f"{seconds:.2f} s", f"{whole:.2f} s", seconds / whole, ("≤", 0.25))
-    images.qemu_img("convert", "-f", "qcow2", "-O", "qcow2", "-m", "16", "-W", flat, flat + ".new")
-    os.rename(flat + ".new", flat)
-    _change(flat, 0.1, 8)
-    two.near.refresh()
-    _, wire = _wire(two, lambda: _replicate(two, two.far, two.near, "flat.qcow2", name="v4.qcow2"))
+    _, wire = _wire(two, lambda: _replicate(two, two.far, two.near, "flat.qcow2", name="v3.qcow2"))
     table.add("The same clusters in another order, 10 % new: bytes on the wire", f"{wire / MIB:.1f} MiB", f"{layer / MIB:.0f} MiB",
               wire / layer, ("≤", 0.12))
     two.close()
+    fs.umount(shared)
 
 
 def cuts(lab, table):
@@ -279,28 +304,81 @@ def roundtrip(lab, table):
               found[0] / found[10000], ("≥", 0.9))
 
 
-def faraway(lab, table):
-    """A layer of 2 TiB with holes: memory of both daemons. And what calls cost on a pool that is another host's."""
+def _share(path, source_bytes, offset):
+    """Has the first bytes of a file at `offset`, too, as the same blocks."""
+    with open(path, "r+b") as f:
+        fcntl.ioctl(f, FICLONERANGE, struct.pack("qQQQ", f.fileno(), 0, source_bytes, offset))
+
+
+def huge(lab, table):
+    """A layer of 2 TiB with 100 GiB of data, most of which the other host has: memory of both daemons."""
     two = TwoHosts(lab)
-    path = os.path.join(two.near.path, "huge.qcow2")
-    images.create(path, "2T")
-    rng = random.Random(9)
-    argv = ["qemu-io", "-f", "qcow2"]
-    for _ in range(min(lab.options.size_mib // 8, 256)):
-        argv += ["-c", f"write -q -P {rng.randrange(1, 255)} {rng.randrange(2 << 20)}M 1M"]
-    space.run(*argv, path)
-    two.near.refresh()
+    mount = lab.folder("huge")
+    fs.xfs(mount, 16384)
+    source = Pool(two.here, "huge-near", region="cn-north-1", path=lab.folder("huge/near"))
+    behind = Pool(two.there, "huge-behind", region="cn-west-4", path=lab.folder("huge/behind"))
+    far = RemotePool(two.here, "huge-far", behind.name, uri=uri(two.link))
+    path = source.file("huge.raw")
+    with open(path, "wb") as f:
+        f.write(os.urandom(64 * MIB))
+        f.truncate(2 << 40)
+    source.refresh()
     before = [host.memory_kib() for host in (two.here, two.there)]
-    _replicate(two, two.far, two.near, "huge.qcow2")
+    _replicate(two, far, source, "huge.raw", name="first.raw", fmt="raw")
+    copies = lab.options.size_mib * 25 // 64
+    for number in range(1, copies):
+        _share(path, 64 * MIB, number * ((2 << 40) // copies // MIB) * MIB)
+    with open(path, "r+b") as f:
+        f.seek(1 << 40)
+        for _ in range(lab.options.size_mib // 4):
+            f.write(os.urandom(MIB))
+    source.refresh()
+    _replicate(two, far, source, "huge.raw", name="second.raw", fmt="raw")
     growth = max(host.memory_kib("VmHWM") - then for host, then in zip((two.here, two.there), before)) / 1024
-    table.add("Layer of 2 TiB to another host: peak growth of a daemon", f"{growth:.1f} MiB", wanted=("≤", 128), value=growth,
-              unit=" MiB")
+    data = allocated([path])
+    table.add(f"Layer of 2 TiB with {data / GIB:.0f} GiB of data to another host: peak growth of a daemon", f"{growth:.1f} MiB",
+              wanted=("≤", 128), value=growth, unit=" MiB")
+    two.close()
+    fs.umount(mount)
+
+
+def _seconds(work):
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _parts(pool):
+    """Calls that it takes to hear of all images of a pool, and how many it tells of."""
+    part, calls, found = 0, 0, 0
+    while True:
+        xml = pool.XMLDesc(ALL_IMAGES | part << 21)
+        calls += 1
+        found += xml.count("<replication:image ")
+        following = re.search(r"<replication:images [^>]*next='(\d+)'", xml)
+        if not following:
+            return calls, found
+        part = int(following.group(1))
+
+
+def faraway(lab, table):
+    """What calls cost on a pool that is another host's."""
+    two = TwoHosts(lab)
+    count = lab.options.volumes
+    for number in range(count):
+        images.create(two.behind.file(f"image{number}.qcow2"), "1M")
+    two.behind.refresh()
+    two.far.refresh()
     there = two.there.connect()
-    own = there.storagePoolLookupByName(two.behind.name).storageVolLookupByName("huge.qcow2")
-    seen = two.conn.storagePoolLookupByName(two.far.name).storageVolLookupByName("huge.qcow2")
-    found = turns({"own": lambda: timed(own.XMLDesc).wall_s, "seen": lambda: timed(seen.XMLDesc).wall_s}, 200)
-    theirs, ours = median(found["own"]), median(found["seen"])
+    names = [f"image{number}.qcow2" for number in range(0, count, max(count // 50, 1))]
+    own = [there.storagePoolLookupByName(two.behind.name).storageVolLookupByName(name) for name in names]
+    seen = [two.conn.storagePoolLookupByName(two.far.name).storageVolLookupByName(name) for name in names]
+    times = [(_seconds(a.XMLDesc), _seconds(b.XMLDesc)) for _ in range(20) for a, b in zip(own, seen)]
+    theirs, ours = median([t[0] for t in times]), median([t[1] for t in times])
     table.add("vol-dumpxml of an image on another host against the host's own", f"{ours * 1000:.2f} ms", f"{theirs * 1000:.2f} ms",
               ours / theirs, ("≤", 2.5))
+    calls, found = _parts(two.conn.storagePoolLookupByName(two.far.name))
+    assert found == count, found
+    table.add(f"Calls to list {count} images of another host with their states", str(calls), wanted=("≤", 1), value=calls)
     there.close()
     two.close()
