@@ -13,7 +13,7 @@ e2fsprogs xfsprogs iproute2 mount util-linux procps"
 packages_test="python3-pytest locales libxxhash0 python3-pyte zsh virtinst ansible python3-lxml groff-base libxml2-utils cryptsetup-bin dbus polkitd qemu-system-x86 attr openssl
 openssh-client openssh-server skopeo docker-registry"
 
-packages_debian_short="debootstrap debhelper dpkg-dev lintian iproute2 mount util-linux"
+packages_debian_short="debootstrap build-essential debhelper lintian iproute2 mount util-linux"
 packages_debian="$packages_debian_short systemd-container git"
 
 # debian_mirror: where this machine gets Debian from, as its apt is configured.

@@ -44,6 +44,13 @@ def our_module():
     return os.path.abspath(path)
 
 
+def other_release(serves):
+    """The folder of another release of Debian that hosts which serve others (or those which do not) live in, and the module
+    built there; (None, None) without one. releases.sh sets it, to let two releases replicate to each other."""
+    root, module, who = (os.environ.get("REPL_OTHER_" + name) for name in ("ROOT", "MODULE", "HOST"))
+    return (root, module) if root and who == ("serving" if serves else "asking") else (None, None)
+
+
 def stock_driver_dir():
     for path in glob.glob("/usr/lib/*/libvirt/connection-driver") + \
             ["/usr/lib/libvirt/connection-driver", "/usr/lib64/libvirt/connection-driver"]:
@@ -61,7 +68,8 @@ class Host:
                  env=None, args=(), listen=(), expected=None):
         self.name = name
         self.daemon = daemon
-        self.module = our_module() if module == "ours" else module
+        self.root, there = other_release(bool(listen))
+        self.module = (there or our_module()) if module == "ours" else module
         self.drivers = drivers
         self.conf = conf or {}
         self.env = env or {}
@@ -82,7 +90,7 @@ class Host:
             f.write(f"127.0.0.1 localhost {self.name}\n")
         os.makedirs(os.path.join(self.dir, "run/libvirt"))
         os.makedirs(os.path.join(self.dir, "lib/images"))
-        shutil.copytree("/etc/libvirt", os.path.join(self.dir, "etc"), dirs_exist_ok=True)
+        shutil.copytree((self.root or "") + "/etc/libvirt", os.path.join(self.dir, "etc"), dirs_exist_ok=True)
         for stale in ("qemu/networks", "storage", "secrets"):
             shutil.rmtree(os.path.join(self.dir, "etc", stale), ignore_errors=True)
         self.link_drivers()
@@ -150,13 +158,15 @@ class Host:
         binds = [("run", "/run"), ("etc", "/etc/libvirt"), ("lib", "/var/lib/libvirt"),
                  ("cache", "/var/cache/libvirt"), ("log", "/var/log/libvirt"), ("pki", "/etc/pki"),
                  ("ssh", "/etc/ssh")]
+        root = self.root or ""
         for _, where in binds:
-            os.makedirs(where, exist_ok=True)
+            os.makedirs(root + where, exist_ok=True)
         binds += self._accounts() + [("hosts", "/etc/hosts")]
-        script = "set -e\n" + "".join(
-            f"mount --bind '{self.dir}/{what}' {where}\nmount --make-private {where}\n"
+        script = "set -e\n" + self._mounts_of_root() + "".join(
+            f"mount --bind '{self.dir}/{what}' '{root}{where}'\nmount --make-private '{root}{where}'\n"
             for what, where in binds)
-        script += f"hostname {self.name}\nip link set lo up\necho held\nexec sleep infinity\n"
+        # Said from within the folder: whoever enters the host takes the root that the holder has then.
+        script += f"hostname {self.name}\nip link set lo up\nexec chroot '{root or '/'}' sh -c 'echo held; exec sleep infinity'\n"
         self.holder = subprocess.Popen(
             ["unshare", "-m", "-n", "-u", "--propagation", "slave", "sh", "-c", script],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
@@ -164,8 +174,17 @@ class Host:
         if self.holder.stdout.readline() != "held\n":
             raise RuntimeError(f"The namespaces of host {self.name} could not be made.")
 
+    def _mounts_of_root(self):
+        """In another release's folder: what every Linux has, and the scratch folder, at its place."""
+        if not self.root:
+            return ""
+        scratch = space.enter()
+        os.makedirs(self.root + scratch, exist_ok=True)
+        return (f"mount -t proc proc '{self.root}/proc'\n" +
+                "".join(f"mount --rbind '{what}' '{self.root}{what}'\n" for what in ("/dev", "/sys", scratch)))
+
     def enter_argv(self):
-        return ["nsenter", "-t", str(self.holder.pid), "-m", "-n", "-u", "-r", "--"]
+        return ["nsenter", "-t", str(self.holder.pid), "-m", "-n", "-u", "-r", "-w", "--"]
 
     def run(self, *argv, check=True, **kwargs):
         """Runs a command inside the host's namespaces."""
