@@ -23,7 +23,7 @@ typedef enum {
     FAULT_BEFORE, /* the daemon is killed instead of making it */
     FAULT_BEHIND, /* the daemon is killed once it has been made */
     FAULT_LATE,   /* it is made, and fails with err all the same */
-    FAULT_DELAY,  /* it is made err milliseconds later */
+    FAULT_DELAY,  /* it is made err milliseconds later, or when there is another order */
 } FaultAction;
 
 /* The kinds of calls: bits of calls. Writes and reads of file data (partial/) have bits of their own. */
@@ -63,6 +63,6 @@ typedef struct {
     uint32_t hits;    /* of those, how often it was done */
     uint32_t logged;
     uint32_t pad;
-    char prefixes[FAULT_PREFIXES][FAULT_PREFIX_MAX]; /* paths below these; the end is a '/' */
+    char prefixes[FAULT_PREFIXES][FAULT_PREFIX_MAX]; /* these paths, and those below; the end is a '/' */
     FaultEntry log[FAULT_LOG_MAX];
 } FaultControl;

@@ -65,8 +65,8 @@ faultIsBelow(const char *path)
         const char *prefix = faultControl->prefixes[i];
         size_t len = strlen(prefix);
 
-        /* The folder itself counts, too: directories are synced. */
-        if (len > 1 && (!strncmp(path, prefix, len) || (!strncmp(path, prefix, len - 1) && !path[len - 1])))
+        /* The folder itself counts, too: directories are synced. And so does FILE.RANDOM.new, which becomes FILE. */
+        if (len > 1 && !strncmp(path, prefix, len - 1) && strchr("/.", path[len - 1]))
             return 1;
     }
     return 0;
@@ -137,6 +137,19 @@ faultIsChosen(uint32_t number)
     return number >= c->nth && (c->times == 0 || number < c->nth + c->times);
 }
 
+/* Waits for so long, but not after the order was taken back or another one was given. */
+static void
+faultDelay(int32_t milliseconds)
+{
+    struct timespec slice = {0, 10 * 1000000L};
+    int32_t left;
+
+    for (left = milliseconds; left > 0 && faultControl->action == FAULT_DELAY &&
+                              __atomic_load_n(&faultControl->armed, __ATOMIC_SEQ_CST);
+         left -= 10)
+        nanosleep(&slice, NULL);
+}
+
 /* What is to be done to this call: a FaultAction, FAULT_COUNT for nothing. */
 static FaultAction
 faultAsk(FaultKind kind, int fd, const char *name)
@@ -158,15 +171,11 @@ faultAsk(FaultKind kind, int fd, const char *name)
         }
         faultLog(kind, path, action != FAULT_COUNT);
     }
-    errno = saved;
     if (action == FAULT_BEFORE)
         faultDie();
-    if (action == FAULT_DELAY) {
-        struct timespec t = {faultControl->err / 1000, faultControl->err % 1000 * 1000000L};
-
-        nanosleep(&t, NULL);
-        errno = saved;
-    }
+    if (action == FAULT_DELAY)
+        faultDelay(faultControl->err);
+    errno = saved;
     return action;
 }
 

@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 from jobs import AVAILABLE, Case, Lab  # noqa: E402
 from long import Random  # noqa: E402
 from harness.faults import faulty_host  # noqa: E402
+from harness.pools import wait_until  # noqa: E402
 
 ACTIONS = ("fail", "before", "behind")
 KINDS = ("copy", "encrypt", "decrypt", "rekey", "slot", "keep", "flatten", "fast", "raw", "vmdk", "set")
@@ -90,6 +91,35 @@ def test_end_that_cannot_be_put_on_record(lab, kind):
     assert lab.volumes() == left and [lab.image(volume).status for volume in left] == [AVAILABLE] * len(left)
     for volume in [name for name in left if name != "base.qcow2"] or left:
         lab.delete(volume)
+    lab.assert_nothing_left()
+
+
+@pytest.mark.parametrize("verified", [False, True])
+def test_image_deleted_before_its_end_is_on_record(lab, verified):
+    """Whatever the image's record says by then (that its job has completed, or a verification): without the image its job does not
+    look like one that has not made it yet, so the layer below stays the client's, over a restart too. And until then the same request
+    finds it."""
+    kind, name = lab.kinds["copy"], f"late{verified}.qcow2"
+    assert lab.request(kind, name, start="no", token=name) is None
+    job = lab.image(name).job["id"]
+    lab.faults.arm("delay", lab.target.file(".replication/partial"), calls=("rename",), nth=2, err=60000)
+    lab.act(name, "start")
+    assert wait_until(lambda: lab.faults.hits, 60)  # all is written
+    lab.faults.fail(lab.target.file(f".replication/jobs/{job}"), calls=("rename",), times=0)
+    assert lab.wait_end(name).status == AVAILABLE
+    assert lab.faults.hits
+    assert lab.request(kind, name, start="no", token=name) is None
+    if verified:
+        lab.act(name, "verify")
+        assert wait_until(lambda: lab.image(name).job["id"] != job and lab.image(name).job["state"] == "completed", 60)
+    lab.pool().storageVolLookupByName(name).delete()
+    lab.host.kill()
+    lab.faults.disarm()
+    lab.forget()
+    lab.host.start()
+    lab.pool().refresh()
+    assert lab.volumes() == ["base.qcow2"] and lab.image("base.qcow2").status == AVAILABLE
+    lab.delete("base.qcow2")
     lab.assert_nothing_left()
 
 

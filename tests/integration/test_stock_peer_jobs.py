@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from harness import images, net
+from harness.faults import Faults
 from harness.host import STOCK
 from harness.pools import Pool, wait_until
 from harness.remote import RemotePool, three_places, uri
@@ -19,7 +20,9 @@ def pair(new_host):
     with open(os.path.join(here.dir, "etc/storage-replication.conf"), "w") as f:
         f.write("peer_gone_seconds = 10\n")
     here.start()
-    there = new_host(module=STOCK, listen=("tcp",)).start()
+    there = new_host(module=STOCK, listen=("tcp",))
+    there.faults = Faults(there)
+    there.start()
     return here, there, net.Link(there, here)
 
 
@@ -140,6 +143,34 @@ def test_daemon_killed(places, pair, direction, victim):
     done(target, there, volume)
     images.assert_faithful(here.file(volume), there.file(volume))
     assert not parts(there) if direction == "pull" else sorted(os.listdir(there.path)) == ["base.qcow2", volume]
+
+
+def test_layer_of_an_earlier_plan_that_cannot_be_removed(places, pair):
+    """The image stands on another base when its job goes on. The volume for the one of before cannot be removed there: the job fails
+    and says so, and its retry, which plans the same, removes it."""
+    near, far, behind = places
+    here, there, _ = pair
+    volume = layered(near, mib=4)
+    far.replicate(near, volume, async_="yes", bandwidth=("KiB/s", 256))
+    assert wait_until(lambda: os.path.exists(behind.file("base.qcow2")) and os.path.exists(behind.file(volume)), 60)
+    far.update(volume, "<replication:job action='pause'/>")
+    assert wait_until(lambda: far.image(volume).job["state"] == "paused", 60)
+    here.stop()
+    os.rename(near.file("base.qcow2"), near.file("other.qcow2"))
+    images.qemu_img("rebase", "-u", "-f", "qcow2", "-F", "qcow2", "-b", "other.qcow2", near.file(volume))
+    here.start()
+    near.refresh()
+    far.wait_peer("connected")
+    far.update(volume, "<replication:bandwidth unit='MiB/s'>500</replication:bandwidth>")
+    there.faults.fail(behind.file("base.qcow2"), calls=("unlink",), times=0)
+    far.update(volume, "<replication:job action='resume'/>")
+    assert wait_until(lambda: far.image(volume).job["state"] == "failed", 60), far.image(volume).xml
+    there.faults.disarm()
+    assert there.faults.hits and "base.qcow2" in behind.volumes()
+    far.update(volume, "<replication:job action='retry'/>")
+    done(far, behind, volume)
+    assert sorted(os.listdir(behind.path)) == sorted([volume, "other.qcow2"])
+    images.assert_faithful(near.file(volume), behind.file(volume))
 
 
 def test_link_down_for_good(places, pair):
