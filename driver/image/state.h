@@ -36,7 +36,7 @@
  *             the lease, or something could not be read); nothing: none of these. A job that this daemon has seen end is over,
  *             whatever its record says yet (service/overdue.h)
  *   records   unreadable: there may be one, but it cannot be read, or is of a newer version, or was damaged; unfinished: an
- *             upload, or a stock call that makes the volume, has begun and not ended well (store/uploads.h)
+ *             upload, or a stock call that makes or wipes the volume, has begun and not ended well (store/uploads.h)
  *   source    may be replicated, cloned and downloaded
  *   change    may be written to, resized, wiped (if no job and no overlay needs it as it is)
  *   asked again: resuming looks again at what could not be read, when somebody looks, at a refresh, and now and then

@@ -1,5 +1,5 @@
 /*
- * uploading.c: uploads, and stock calls that make volumes, from their call to their end
+ * uploading.c: uploads, and stock calls that make or wipe volumes, from their call to their end
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -125,4 +125,40 @@ replMakingEnd(ReplUploading *making, const ReplRegion *region, const char *volum
     if (made || existed || !replMakingIsThere(region, volume))
         replUploadDrop(making->staging, making->mark);
     replUploadingFree(making);
+}
+
+int
+replWipingBegin(const ReplRegion *region, const char *volume, ReplUploading **wiping, GError **err)
+{
+    struct stat st;
+
+    *wiping = NULL;
+    if (!region->dir || fstatat(region->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    return replUploadingMark(region, volume, st.st_ino, (ReplUploadPart){0, 0}, wiping, err);
+}
+
+/* Whether the volume's file is as it was when the mark was made: both take their times from one file system. */
+static gboolean
+replWipingIsUntouched(const ReplUploading *wiping, const ReplRegion *region, const char *volume)
+{
+    struct stat mark, file;
+
+    if (fstat(wiping->held, &mark) < 0 || fstatat(region->dir->dirFd, volume, &file, AT_SYMLINK_NOFOLLOW) < 0)
+        return FALSE;
+    return file.st_ctim.tv_sec < mark.st_ctim.tv_sec ||
+           (file.st_ctim.tv_sec == mark.st_ctim.tv_sec && file.st_ctim.tv_nsec < mark.st_ctim.tv_nsec);
+}
+
+void
+replWipingEnd(ReplUploading *wiping, const ReplRegion *region, const char *volume, gboolean good)
+{
+    if (!wiping)
+        return;
+    /* What has been written over is not half of anything that was there before. */
+    if (good)
+        replUploadDone(wiping->staging, wiping->mark, &wiping->part);
+    else if (replWipingIsUntouched(wiping, region, volume))
+        replUploadDrop(wiping->staging, wiping->mark);
+    replUploadingFree(wiping);
 }

@@ -1,8 +1,8 @@
 /*
- * uploading.h: uploads, and stock calls that make volumes, from their call to their end
+ * uploading.h: uploads, and stock calls that make or wipe volumes, from their call to their end
  *
- * Half an upload is no image, and half a copy neither, so each is marked on disk (store/uploads.h) from before its first byte until
- * it has ended well.
+ * Half an upload is no image, and half a copy or a half wiped volume neither, so each is marked on disk (store/uploads.h) from
+ * before its first byte until it has ended well.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -34,3 +34,13 @@ replMakingBegin(const ReplRegion *region, const char *volume, ReplUploading **ma
 void
 replMakingEnd(ReplUploading *making, const ReplRegion *region, const char *volume, gboolean made,
               gboolean existed);
+
+/* Before a stock call that writes over all of the volume. *wiping is NULL where nothing can be marked, as for an upload. Returns 0, or
+ * -1 with @err set: the mark could not be made, and nothing may be written. */
+int
+replWipingBegin(const ReplRegion *region, const char *volume, ReplUploading **wiping, GError **err);
+
+/* That call has returned; @wiping (may be NULL) is taken. @good: with success. A call that has failed without writing anything leaves no
+ * mark. */
+void
+replWipingEnd(ReplUploading *wiping, const ReplRegion *region, const char *volume, gboolean good);

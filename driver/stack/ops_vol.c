@@ -109,27 +109,39 @@ replStorageVolDelete(virStorageVolPtr vol, unsigned int flags)
     return replGuardDelete(vol, region, flags);
 }
 
+/* Wipes by the stock driver, the volume marked for as long as it takes. @algorithm: NULL is that of the plain call. */
+static int
+replVolOpsWipe(virStorageVolPtr vol, ReplVirtVolAcl check, const unsigned int *algorithm, unsigned int flags)
+{
+    const ReplVirtStorageDriver *below = replBelowVol(vol);
+    const char *volume = virStorageVolGetName(vol);
+    g_autoptr(ReplRegion) region = replVolOpsRegion(vol);
+    ReplUploading *wiping = NULL;
+    g_autoptr(GError) err = NULL;
+    int ret;
+
+    if (replVolOpsGuardChange(vol, region, check) < 0)
+        return -1;
+    if (region && replWipingBegin(region, volume, &wiping, &err) < 0) {
+        replReport(g_steal_pointer(&err));
+        return replVolOpsChanged(region, volume, FALSE, -1);
+    }
+    ret =
+        algorithm ? below->storageVolWipePattern(vol, *algorithm, flags) : below->storageVolWipe(vol, flags);
+    replWipingEnd(wiping, region, volume, ret == 0);
+    return replVolOpsChanged(region, volume, FALSE, ret);
+}
+
 static int
 replStorageVolWipe(virStorageVolPtr vol, unsigned int flags)
 {
-    const char *volume = virStorageVolGetName(vol);
-    g_autoptr(ReplRegion) region = replVolOpsRegion(vol);
-
-    if (replVolOpsGuardChange(vol, region, replVirt.StorageVolWipeEnsureACL) < 0)
-        return -1;
-    return replVolOpsChanged(region, volume, FALSE, replBelowVol(vol)->storageVolWipe(vol, flags));
+    return replVolOpsWipe(vol, replVirt.StorageVolWipeEnsureACL, NULL, flags);
 }
 
 static int
 replStorageVolWipePattern(virStorageVolPtr vol, unsigned int algorithm, unsigned int flags)
 {
-    const char *volume = virStorageVolGetName(vol);
-    g_autoptr(ReplRegion) region = replVolOpsRegion(vol);
-
-    if (replVolOpsGuardChange(vol, region, replVirt.StorageVolWipePatternEnsureACL) < 0)
-        return -1;
-    return replVolOpsChanged(region, volume, FALSE,
-                             replBelowVol(vol)->storageVolWipePattern(vol, algorithm, flags));
+    return replVolOpsWipe(vol, replVirt.StorageVolWipePatternEnsureACL, &algorithm, flags);
 }
 
 static int

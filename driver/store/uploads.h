@@ -6,8 +6,8 @@
  * well. Whatever else becomes of it (a client or a daemon that is gone), the mark stays, until an upload of the same part or more ends
  * well, or another file has the name. While an upload is under way its mark is locked.
  *
- * A stock call that makes a volume writes under its name, too, and leaves such a mark of all of it. Its file is not there yet: the
- * INODE is 0, and the mark is of whatever file has the name.
+ * A stock call that makes or wipes a volume writes under its name, too, and leaves such a mark of all of it. A file that is being
+ * made is not there yet: the INODE is 0, and the mark is of whatever file has the name.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -386,39 +386,6 @@ def test_record_that_cannot_be_read_is_not_written_over(lab, ends):
         assert f.read() == newer
 
 
-@pytest.mark.parametrize("end", ["kill", "fail", "stay"])
-def test_half_a_stock_copy_is_no_image(lab, ends, end):
-    """vol-clone writes under the volume's name: what a killed daemon leaves, or what libvirt can neither finish nor remove, says so."""
-    host, faults = lab
-    _, target = ends
-    host.ok("vol-create-as", target.name, "whole.raw", "4M", "--format", "raw")
-    images.write(target.file("whole.raw"), [(0, 4 << 20, 5)], fmt="raw")
-    half = target.file("half.raw")
-    calls = ("write", "unlink") if end == "stay" else ("write",)
-    faults.arm("before" if end == "kill" else "fail", half, calls=calls, nth=2, times=0)
-    assert host.virsh("vol-clone", "whole.raw", "half.raw", "--pool", target.name).rc != 0
-    assert faults.hits
-    if end == "kill":
-        host.process.wait()
-        host.process = None
-    faults.disarm()
-    if end == "kill":
-        host.start()
-    target.refresh()
-    if end == "fail":
-        assert "half.raw" not in target.volumes()
-    else:
-        assert os.path.getsize(half) > 0
-        image = target.image("half.raw")
-        assert image.status == "error" and "has not ended well" in image.text("reason"), image.xml
-        assert code(target.refusal(target, "half.raw", name="x.qcow2")) == libvirt.VIR_ERR_OPERATION_INVALID
-        host.ok("vol-delete", "half.raw", target.name)
-    assert not [name for name in target.staging() if name.startswith("uploads/")]
-    host.ok("vol-clone", "whole.raw", "half.raw", "--pool", target.name)
-    assert target.image("half.raw").status == "available"
-    assert not [name for name in target.staging() if name.startswith("uploads/")]
-
-
 def test_placeholder_removed_by_hand(lab, ends):
     """A job that rests without a file under its name is seen by nobody: it ends at the next refresh."""
     host, _ = lab
@@ -506,18 +473,29 @@ def test_journal_is_not_believed_beyond_what_is_there(lab, ends, other):
 
 
 def test_directory_replaced_under_a_job(lab, ends):
-    host, _ = lab
-    _, target = slow(ends)
-    os.rename(target.path, target.path + ".old")
+    """No image is put into the folder that has the path now. The job fails and says why; with its own folder back, its retry completes."""
+    host, faults = lab
+    source, target = ends
+    target.replicate(source, "web.qcow2", start="no")
+    job, own = target.image("web.qcow2").job["id"], target.path + ".own"
+    faults.arm("delay", target.file(f".replication/partial/{job}.0"), calls=("sync",), err=60000)
+    target.update("web.qcow2", "<replication:job action='start'/>")
+    assert wait_until(lambda: faults.hits, 60)  # it writes
+    os.rename(target.path, own)
     os.makedirs(target.path)
     try:
-        job_ended = wait_until(lambda: "was replaced" in host.log() or "not active" in host.log() or
-                               "failed" in host.log(), 60)
-        assert job_ended
-        assert not os.path.exists(target.file("web.qcow2"))
+        faults.disarm()
+        assert wait_until(lambda: "was replaced while the job ran" in host.log(), 60)
+        assert set(os.listdir(target.path)) <= {".replication"}
+        assert all(os.path.getsize(os.path.join(own, name)) == 0 for name in os.listdir(own) if name.endswith(".qcow2"))
     finally:
-        os.rmdir(target.path) if not os.listdir(target.path) else space.run("rm", "-rf", target.path)
-        os.rename(target.path + ".old", target.path)
+        space.run("rm", "-rf", target.path)
+        os.rename(own, target.path)
+    target.refresh()
+    assert target.image("web.qcow2").status == "error"
+    target.update("web.qcow2", "<replication:job action='retry'/>")
+    target.wait_job("web.qcow2")
+    images.assert_faithful(source.file("web.qcow2"), target.file("web.qcow2"))
 
 
 # ---- over when it says so
