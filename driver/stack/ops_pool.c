@@ -408,10 +408,9 @@ replStoragePoolRefresh(virStoragePoolPtr pool, unsigned int flags)
         replRegionChanged(uuid);
     if (ret < 0)
         return -1;
-    if ((region = replRegionOfPool(pool))) {
-        replResumePool(pool);
+    replResumePool(pool);
+    if ((region = replRegionOfPool(pool)))
         replViewSweep(region);
-    }
     return 0;
 }
 

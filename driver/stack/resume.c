@@ -340,7 +340,10 @@ void
 replResumePool(virStoragePoolPtr pool)
 {
     g_autoptr(ReplRegion) region = replRegionOfPool(pool);
+    char uuidstr[VIR_UUID_STRING_BUFLEN];
 
     if (region)
         replResumeRegion(region);
+    else if (virStoragePoolGetUUIDString(pool, uuidstr) == 0)
+        replLeasesHurry(uuidstr);
 }

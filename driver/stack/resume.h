@@ -11,8 +11,8 @@
 void
 replResumeAll(void);
 
-/* A pool has become active: its unfinished jobs go on, and those that waited for it as their
- * source. */
+/* A pool has become active or was refreshed: its unfinished jobs go on, and those that waited for it as their source. What is still to
+ * be done for jobs whose target it is on another host is done soon, since that may wait for the host. */
 void
 replResumePool(virStoragePoolPtr pool);
 
