@@ -138,16 +138,20 @@ replWipingBegin(const ReplRegion *region, const char *volume, ReplUploading **wi
     return replUploadingMark(region, volume, st.st_ino, (ReplUploadPart){0, 0}, wiping, err);
 }
 
-/* Whether the volume's file is as it was when the mark was made: both take their times from one file system. */
+/* Whether nothing is half wiped: the volume's file is gone, or has not changed since the mark was made. (Both take their times from
+ * one file system.) */
 static gboolean
-replWipingIsUntouched(const ReplUploading *wiping, const ReplRegion *region, const char *volume)
+replWipingLeftNothing(const ReplUploading *wiping, const ReplRegion *region, const char *volume)
 {
-    struct stat mark, file;
+    struct stat mark;
+    struct stat file;
 
-    if (fstat(wiping->held, &mark) < 0 || fstatat(region->dir->dirFd, volume, &file, AT_SYMLINK_NOFOLLOW) < 0)
+    if (fstat(wiping->held, &mark) < 0)
         return FALSE;
-    return file.st_ctim.tv_sec < mark.st_ctim.tv_sec ||
-           (file.st_ctim.tv_sec == mark.st_ctim.tv_sec && file.st_ctim.tv_nsec < mark.st_ctim.tv_nsec);
+    if (fstatat(region->dir->dirFd, volume, &file, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT;
+    return file.st_ctim.tv_sec != mark.st_ctim.tv_sec ? file.st_ctim.tv_sec < mark.st_ctim.tv_sec
+                                                      : file.st_ctim.tv_nsec < mark.st_ctim.tv_nsec;
 }
 
 void
@@ -158,7 +162,7 @@ replWipingEnd(ReplUploading *wiping, const ReplRegion *region, const char *volum
     /* What has been written over is not half of anything that was there before. */
     if (good)
         replUploadDone(wiping->staging, wiping->mark, &wiping->part);
-    else if (replWipingIsUntouched(wiping, region, volume))
+    else if (replWipingLeftNothing(wiping, region, volume))
         replUploadDrop(wiping->staging, wiping->mark);
     replUploadingFree(wiping);
 }
