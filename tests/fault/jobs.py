@@ -14,11 +14,12 @@ SLOW = 64  # KiB/s
 
 class Kind:
     """One way to ask for a replica. `key`: of what opens it, None: plain; `depth`: layers it has. `members`: data disks that
-    come with it, overlays of the same base; then its source is in another region."""
+    come with it, overlays of the same base; then its source is in another region. `earlier`: an image on the same base that the target
+    has already."""
 
-    def __init__(self, name, volume, depth=2, key=None, judge=None, members=(), **options):
+    def __init__(self, name, volume, depth=2, key=None, members=(), earlier=None, **options):
         self.name, self.volume, self.depth, self.key = name, volume, depth, key
-        self.judge, self.members, self.options = judge, members, options
+        self.members, self.earlier, self.options = members, earlier, options
 
 
 class Lab:
@@ -66,6 +67,7 @@ class Lab:
         yield Kind("raw", "disk.raw", depth=1, fmt="raw")
         yield Kind("vmdk", "disk.vmdk", depth=1)
         yield Kind("set", "web1.qcow2", members=("web2.qcow2",))
+        yield Kind("shared", "web1.qcow2", earlier="web2.qcow2")
 
     def source_of(self, kind):
         return self.far if kind.members else self.source
@@ -101,7 +103,10 @@ class Lab:
         self.aside.replicate(self.source, "web1.qcow2", async_="yes", bandwidth=("KiB/s", 1))
 
     def unblock(self):
-        self.pool(self.aside).storageVolLookupByName("web1.qcow2").delete()
+        """Once more after the daemon has died: it may have taken up what was to be deleted."""
+        pool = self.pool(self.aside)
+        if "web1.qcow2" in pool.listVolumes():
+            pool.storageVolLookupByName("web1.qcow2").delete()
 
     def image(self, name):
         """The image, None when there is none."""
@@ -261,6 +266,7 @@ class Case:
         """`action`, with `order`, as Faults.arm() has them; returns how often it came to it. `mode`: what the job is in
         when it is armed: nothing yet, planned, queued, paused, or killed and about to be taken up by the next daemon."""
         lab, faults = self.lab, self.lab.faults
+        self.bring_earlier()
         self.begin(mode)
         faults.arm(action, *(folders or (lab.target.path,)), **({"calls": calls} if calls else {}), **order)
         self.go(mode)
@@ -271,8 +277,24 @@ class Case:
         if lab.died() or (hits and action in ("before", "behind") and lab.wait_dead()):
             self.revived = True
             lab.revive()
+            if mode == "queued":
+                lab.activate()
+                lab.unblock()
         self.settle(resolve)
         return hits
+
+    def bring_earlier(self):
+        if self.kind.earlier:
+            self.lab.target.replicate(self.lab.source, self.kind.earlier, name=self.kind.earlier)
+
+    def assert_nothing_left(self):
+        """Of the replica, and nothing lost of what was there before it."""
+        lab, earlier = self.lab, self.kind.earlier
+        if earlier:
+            assert len(lab.volumes()) == 2 and lab.image(earlier).status == AVAILABLE, lab.volumes()
+            images.assert_faithful(lab.source.file(earlier), lab.target.file(earlier))
+            lab.delete(earlier)
+        lab.assert_nothing_left()
 
     def assert_refused(self):
         """The client was told that there is no replica: none comes, and what was left goes."""
@@ -283,7 +305,8 @@ class Case:
             # What stock could neither finish nor remove (two failing calls) is an empty volume, and says so.
             assert image.job is None and image.status != AVAILABLE and image.text("reason"), image.xml
             lab.delete(self.name)
-        lab.assert_nothing_left()
+        self.assert_nothing_left()
+        self.bring_earlier()
 
     def begin(self, mode):
         lab = self.lab
@@ -342,7 +365,7 @@ class Case:
         image = lab.image(self.name)
         if resolve == "delete" and image is not None:
             lab.delete(self.name, self.kind.members)
-            lab.assert_nothing_left()
+            self.assert_nothing_left()
             return
         if image is not None:
             lab.hurry(self.name)
@@ -366,6 +389,10 @@ class Case:
         assert image is not None and image.status == AVAILABLE, image and image.xml
         assert image.job is None or image.job["state"] == "completed", image.xml
         lab.assert_right(self.kind, self.name)
-        assert len(lab.volumes()) == self.kind.depth + len(self.kind.members), lab.volumes()
+        layers = self.kind.depth + len(self.kind.members) + bool(self.kind.earlier)
+        if self.kind.earlier and any(hit.startswith(("open", "read", "stat")) for hit in lab.faults.hit()):
+            assert len(lab.volumes()) in (layers, layers + 1), lab.volumes()  # what could not be looked at is not shared
+        else:
+            assert len(lab.volumes()) == layers, lab.volumes()
         lab.delete(self.name, self.kind.members)
-        lab.assert_nothing_left()
+        self.assert_nothing_left()

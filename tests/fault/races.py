@@ -197,6 +197,9 @@ class Client:
         self.pool().createXMLFrom(f"<volume><name>{Arena.VOLUME}</name><capacity>4194304</capacity>"
                                   "<target><format type='qcow2'/></target></volume>", source)
 
+    def wipe(self):
+        self.vol().wipe()
+
     def download(self):
         stream = self.conn.newStream()
         self.vol().download(stream, 0, 512)
@@ -206,7 +209,7 @@ class Client:
 CALLS = ("request", "update", "limit", "start", "cancel", "pause", "resume", "retry", "delete", "dumpxml",
          "info", "overview", "list", "refresh", "destroy", "undefine", "edit", "upload", "resize", "download")
 # So that there is mostly something to fight about.
-WEIGHTED = CALLS + ("clone",) + ("request",) * 6 + ("dumpxml", "update", "start", "pause", "resume") * 2
+WEIGHTED = CALLS + ("clone", "wipe") + ("request",) * 6 + ("dumpxml", "update", "start", "pause", "resume") * 2
 
 
 def _loop(client, names, until, failures):

@@ -13,7 +13,7 @@ from harness.faults import faulty_host  # noqa: E402
 from harness.pools import wait_until  # noqa: E402
 
 ACTIONS = ("fail", "before", "behind")
-KINDS = ("copy", "encrypt", "decrypt", "rekey", "slot", "keep", "flatten", "fast", "raw", "vmdk", "set")
+KINDS = ("copy", "encrypt", "decrypt", "rekey", "slot", "keep", "flatten", "fast", "raw", "vmdk", "set", "shared")
 
 
 @pytest.fixture(scope="module")
