@@ -34,7 +34,7 @@ rm -f "$junit"
 if [ "$*" = library ]; then
     # GLib's own allocator hands memory from thread to thread under a lock that helgrind does not see.
     G_SLICE=always-malloc REPL_TEST_PROGRAM="valgrind --quiet --tool=helgrind --error-exitcode=9 --suppressions=$PWD/tests/helgrind.supp" \
-        /usr/bin/python3 -m pytest -q -c tests/pytest.ini --junitxml "$junit" -k "tour or example_in_c" tests/integration/test_client_library.py
+        /usr/bin/python3 -m pytest -q -c tests/pytest.ini --junitxml "$junit" -k "tour or service or example_in_c" tests/integration/test_client_library.py
     exec /usr/bin/python3 -B tests/count.py --junit "$junit"
 fi
 

@@ -78,6 +78,7 @@ replPeerStatusClear(ReplPeerStatus *status)
 {
     g_clear_pointer(&status->error, g_free);
     g_clear_pointer(&status->wireVersions, g_free);
+    g_clear_pointer(&status->libvirt, g_free);
 }
 
 void
@@ -203,7 +204,8 @@ replPeerStatus(ReplPeer *peer, ReplPeerStatus *status)
                                g_strdup(peer->error),
                                peer->errorCode,
                                g_strdup(peer->link ? peer->link->wireVersions : NULL),
-                               peer->link && g_atomic_int_get(&peer->link->servesHosts)};
+                               peer->link && g_atomic_int_get(&peer->link->servesHosts),
+                               g_strdup(peer->link ? peer->link->libvirt : NULL)};
 }
 
 /* With the lock held. @why NULL: nothing is wrong, or not known to be. */

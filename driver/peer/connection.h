@@ -38,6 +38,7 @@ typedef struct {
     int errorCode;
     char *wireVersions;   /* that the module there announces; NULL: none, or not connected */
     gboolean servesHosts; /* the same */
+    char *libvirt;        /* version of libvirt there; NULL: not known, or not connected */
 } ReplPeerStatus;
 
 void

@@ -214,7 +214,11 @@ static void
 replLinkLearn(ReplLink *link)
 {
     ReplAnnounced announced = {0};
+    unsigned long version;
 
+    if (virConnectGetLibVersion(link->conn, &version) == 0)
+        link->libvirt =
+            g_strdup_printf("%lu.%lu.%lu", version / 1000000, version / 1000 % 1000, version % 1000);
     replLinkAnnounced(link, &announced);
     link->daemonId = announced.daemonId;
     link->wireVersions = announced.wireVersions;
@@ -289,6 +293,7 @@ replLinkFree(gpointer opaque)
     replCallsUnref(link->calls);
     g_free(link->daemonId);
     g_free(link->wireVersions);
+    g_free(link->libvirt);
     g_free(link->uri);
     g_free(link);
 }

@@ -45,6 +45,7 @@ typedef struct {
     char *daemonId;     /* of the module there; NULL: there is none */
     gint servesHosts;   /* atomic: whether it announced to serve other hosts when it was last asked */
     char *wireVersions; /* as the module announces them, separated by blanks; NULL: none */
+    char *libvirt;      /* version of libvirt there, "9.0.0"; NULL: it does not say */
     gboolean closeWatched;
     int eventIds[2]; /* -1: none */
 

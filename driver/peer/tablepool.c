@@ -237,6 +237,7 @@ replPeerTableShow(virConnectPtr conn, const ReplPeerPoolEntry *entry, guint flag
         shown.since_s = status.since_s;
         shown.wire = status.wireVersions;
         shown.servesHosts = status.servesHosts;
+        shown.libvirt = status.libvirt;
         shown.error = status.error ? status.error : err ? err->message : NULL;
         replPeerPoolSeen(entry->pool, &region, &project, NULL);
         shown.region = region;

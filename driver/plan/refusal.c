@@ -136,15 +136,20 @@ replRefusalTargetError(const ReplRefusal *r, const ReplPlanFacts *f, GError **er
     g_autofree char *overText = replAmount(over);
     const char *pool = f->target.pool;
     const char *region = f->target.label->name;
+    gboolean transit =
+        g_strcmp0(region, REPL_LABEL_TRANSIT) == 0; /* a bundle goes to a pool without a label */
 
     switch (r->kind) {
     case REPL_REFUSE_NAME_INVALID:
         replErrorSet(err, VIR_ERR_INVALID_ARG, _("'%s' cannot be the name of a volume"), r->text);
         break;
     case REPL_REFUSE_NAME_TAKEN:
-        replErrorSet(err, VIR_ERR_STORAGE_VOL_EXIST,
-                     /* libvirt makes "storage volume %s already exists" of it. */
-                     _("'%s' in pool '%s' of region '%s'"), r->text, pool, region);
+        /* libvirt makes "storage volume %s already exists" of it. */
+        if (transit)
+            replErrorSet(err, VIR_ERR_STORAGE_VOL_EXIST, _("'%s' in pool '%s'"), r->text, pool);
+        else
+            replErrorSet(err, VIR_ERR_STORAGE_VOL_EXIST, _("'%s' in pool '%s' of region '%s'"), r->text, pool,
+                         region);
         break;
     case REPL_REFUSE_QUOTA_IMAGES:
         replErrorSet(err, VIR_ERR_OPERATION_DENIED,
@@ -165,10 +170,15 @@ replRefusalTargetError(const ReplRefusal *r, const ReplPlanFacts *f, GError **er
                      pool, region, overText, limitText, haveText, needText);
         break;
     case REPL_REFUSE_SPACE:
-        replErrorSet(err, VIR_ERR_OPERATION_FAILED,
-                     _("Storage pool '%s' of region '%s' has no space for volume '%s': %s are needed, "
-                       "%s are free"),
-                     pool, region, f->volume, needText, haveText);
+        if (transit)
+            replErrorSet(err, VIR_ERR_OPERATION_FAILED,
+                         _("Storage pool '%s' has no space for volume '%s': %s are needed, %s are free"),
+                         pool, f->volume, needText, haveText);
+        else
+            replErrorSet(err, VIR_ERR_OPERATION_FAILED,
+                         _("Storage pool '%s' of region '%s' has no space for volume '%s': %s are needed, "
+                           "%s are free"),
+                         pool, region, f->volume, needText, haveText);
         break;
     case REPL_REFUSE_ABSENT:
         replErrorSet(

@@ -48,7 +48,8 @@ replRegionPoolCopy(const ReplRegionPool *pool)
 static int
 replRegionPoolReadPeer(ReplRegionPool *pool, const xmlNode *peer, GError **err)
 {
-    static const char *const attrs[] = {"uri", "state", "since", "error", "wire", "serve-hosts", NULL};
+    static const char *const attrs[] = {"uri",     "state", "since",       "error",
+                                        "libvirt", "wire",  "serve-hosts", NULL};
     static const ReplShape shape = {.attrs = attrs};
 
     if (replElementCheck(peer, &shape, err) < 0 || !(pool->uri = replElementNeedAttr(peer, "uri", err)))
@@ -169,6 +170,7 @@ replRegionPoolFormatPeer(GString *out, const ReplRegionPool *pool, const ReplReg
         if (shown->state)
             replFormatAttrNumber(out, "since", (guint64)shown->since_s);
         replFormatAttr(out, "error", shown->error);
+        replFormatAttr(out, "libvirt", shown->libvirt);
         replFormatAttr(out, "wire", shown->wire);
         if (shown->wire)
             replFormatAttr(out, "serve-hosts", shown->servesHosts ? "yes" : "no");

@@ -49,6 +49,7 @@ typedef struct {
     gint64 since_s;
     const char *wire;     /* NULL: there is no module */
     gboolean servesHosts; /* of the module */
+    const char *libvirt;  /* version there; NULL: not known */
     const char *inner;    /* elements that stand in the peer's <replication:region> */
 } ReplRegionPoolShown;
 

@@ -133,7 +133,7 @@ virtReplicationResultsFree(virtReplicationResult *results, size_t nresults);
  * @source: the image
  * @target: any pool of files; it need not be a region
  * @name: volume name of the bundle
- * @have: volumes whose content the destination has already (its inventory, or images), or NULL
+ * @have: what the destination has already: inventories of its images, or bundles that it got; or NULL
  * @nhave: how many
  * @flags: virtReplicationCopyFlags
  *

@@ -47,12 +47,13 @@ struct _virtReplicationRegion {
     char *poolType; /* "dir", …; "region": it is on another host */
     char *project;
     int active;
-    char *peerURI;   /* of a pool on another host, or NULL */
-    char *peerState; /* "connected", "connecting" or "away" */
-    char *peerSince; /* UNIX time of that state */
-    char *peerError; /* why it is away */
-    char *peerWire;  /* versions of the wire format of the module there; NULL: there is none, or it is away */
-    int peerServes;  /* 1: images are replicated to and from that host: it says serve_hosts = 1 */
+    char *peerURI;     /* of a pool on another host, or NULL */
+    char *peerState;   /* "connected", "connecting" or "away" */
+    char *peerSince;   /* UNIX time of that state */
+    char *peerError;   /* why it is away */
+    char *peerLibvirt; /* version of libvirt there, "9.0.0"; NULL: it is not known, or away */
+    char *peerWire; /* versions of the wire format of the module there; NULL: there is none, or it is away */
+    int peerServes; /* 1: images are replicated to and from that host: it says serve_hosts = 1 */
     virtReplicationAmount quota;
     virtReplicationAmount usage;
     unsigned long long capacity;  /* of the pool, in bytes */

@@ -186,6 +186,7 @@ extern "C" {
 #define VIRT_REPLICATION_PEER_STATE "state"        /* connected, connecting, away. Since: 1.0.0 */
 #define VIRT_REPLICATION_PEER_SINCE "since"        /* Since: 1.0.0 */
 #define VIRT_REPLICATION_PEER_ERROR "error"        /* Since: 1.0.0 */
+#define VIRT_REPLICATION_PEER_LIBVIRT "libvirt"    /* its version there, 9.0.0. Since: 1.0.0 */
 #define VIRT_REPLICATION_PEER_WIRE "wire"          /* versions, separated by blanks. Since: 1.0.0 */
 #define VIRT_REPLICATION_PEER_SERVES "serve-hosts" /* yes, no. Since: 1.0.0 */
 

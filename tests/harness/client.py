@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -20,6 +21,15 @@ from . import host as _host
 
 def program():
     return os.path.join(_host.build_root(), "tools/virt-replicate/virt-replicate")
+
+
+def program_for_others(host):
+    """The program for other users of the host, in a folder where they get: the build may lie where they do not."""
+    folder = os.path.join(host.dir, "run/client")
+    os.makedirs(folder, exist_ok=True)
+    for path in (program(), os.path.join(_host.build_root(), "tools/lib/libvirt-replication.so.1")):
+        shutil.copy(path, folder)
+    return ("env", "LD_LIBRARY_PATH=/run/client", "/run/client/virt-replicate")
 
 
 def environment(host, **more):

@@ -11,7 +11,6 @@ import time
 
 import pytest
 from harness import client, images, xmlio
-from harness.host import build_root
 from harness.polkit import as_user, guarded
 from harness.pools import wait_until
 
@@ -265,11 +264,7 @@ def test_client_says_what_to_see_to(host, new_pool):
     source, _ = new_pool("cn-north-7"), new_pool("cn-east-7")
     images.create(source.file("web.qcow2"), "1M")
     source.refresh()
-    folder = os.path.join(host.dir, "run/client")  # the build may lie where no other user gets
-    os.mkdir(folder)
-    for path in (client.program(), os.path.join(build_root(), "tools/lib/libvirt-replication.so.1")):
-        shutil.copy(path, folder)
-    program = ("env", "LD_LIBRARY_PATH=/run/client", "/run/client/virt-replicate")
+    program = client.program_for_others(host)
     listed = as_user(host, "sys", "images", "cn-north-7", program=program)
     assert listed.returncode == 0 and "web.qcow2" in listed.stdout, listed
     result = as_user(host, "sys", "copy", "web.qcow2", "--to", "cn-east-7", program=program)

@@ -150,7 +150,8 @@ def test_question_and_bar(host, world, speak):
     _, env, catalogue = speak
     word = catalogue.gettext("yes")
     assert word != "yes"
-    for answer, copied in (("\u672a" if word[0] > "z" else "x", False), (word[0], True)):
+    wrong = "\u672a" if word[0] > "z" else "x"  # in UTF-8 its first byte is that of the right one
+    for answer, copied in ((wrong, False), (word[0], True)):
         term = client.Terminal(host, "copy", f"cn-north-1:{WIDE}", "--to", "cn-east-2", "--name", "again.qcow2", "--limit", "40MiB/s",
                                columns=64, env=env)
         question = catalogue.gettext("Copy? [y/N] ").strip()
@@ -160,4 +161,9 @@ def test_question_and_bar(host, world, speak):
         assert all(wcswidth(line) <= 64 for line in term.lines())
         bars = [line for line in term.lines() if "100 %" in line]
         assert len(bars) == copied and all(catalogue.gettext("completed") in bar for bar in bars), term.lines()
-    client.ok(host, "delete", "east/again.qcow2")
+    for answer, gone in ((wrong, False), (word[0], True)):
+        term = client.Terminal(host, "delete", "east/again.qcow2", columns=120, env=env)
+        term.wait_for(lambda lines: any("[" in line and "again.qcow2" in line for line in lines))
+        term.type(answer + "\n")
+        assert term.end() == (0 if gone else 1)
+        assert ("again.qcow2" not in world[1].volumes()) == gone

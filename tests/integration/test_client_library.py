@@ -79,6 +79,24 @@ def test_tour(host, two_images, new_pool, scratch):
     assert out.split() == ["copies", "lookups", "plan", "update", "threads"]
 
 
+def test_service(host, two_images, new_pool, scratch):
+    program = compile_program(os.path.join(SOURCE_ROOT, "tests/integration/library_service.c"), scratch)
+    team, plain = new_pool("cn-north-1", project="books"), new_pool()
+    images.write_random(two_images[0].file("one.qcow2"), 0, 3 << 20, seed=1)  # long enough to be paused
+    two_images[0].refresh()
+    out = run_program(program, host.uri(), two_images[0].name, two_images[1].name, team.name, plain.name).stdout
+    assert out.split() == ["labels", "keys", "sharing", "job", "retry", "verify", "bundles", "images"]
+
+
+def test_every_function_is_tried():
+    """By the two programs, so that nothing of the library is only declared."""
+    text = ""
+    for name in ("library_tour.c", "library_service.c"):
+        with open(os.path.join(SOURCE_ROOT, "tests/integration", name)) as f:
+            text += f.read()
+    assert [name for name in sorted(declared()) if not re.search(rf"\b{name}\(", text)] == []
+
+
 def test_example_in_c(host, two_images, scratch):
     _, target = two_images
     program = compile_program(os.path.join(EXAMPLES, "replicate.c"), scratch)

@@ -3,12 +3,18 @@
 
 import json
 
+import libvirt
 import pytest
 
 from harness import client, images, net
 from harness.host import STOCK
 from harness.pools import Pool, wait_until
 from harness.remote import serving, uri
+
+
+def libvirt_version():
+    number = libvirt.getVersion()
+    return f"{number // 1000000}.{number // 1000 % 1000}.{number % 1000}"
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +51,26 @@ def test_test_says_what_is_right(far):
     report = client.listing(here, "peer", "test", "shanghai")
     assert all(report[what]["ok"] for what in ("link", "version", "wire", "replication", "rights")), report
     assert "is spoken by both" in report["wire"]["text"], report
+    assert f"libvirt {libvirt_version()} with the module" in report["version"]["text"], report
+    assert "may be listed and read" in report["rights"]["text"], report
     out = client.ok(here, "peer", "test", "shanghai")
     assert [line.split(":")[0].split(maxsplit=1)[1] for line in out.splitlines()] == [
         "link", "version", "wire format", "replication", "rights", "keys"]
+
+
+def test_test_tries_the_keys(hosts):
+    """Keys that images there need are looked for here, by usage."""
+    here, there, _, link, _ = hosts
+    source = Pool(there, "locked", region="cn-far-2")
+    images.create(source.file("plain.qcow2"), "4M")
+    source.refresh()
+    client.ok(there, "keys", "create", "ims/far", "--file", "-", input="a passphrase")
+    client.ok(there, "copy", "plain.qcow2", "--to", "cn-far-2", "--encrypt", "ims/far", "--name", "secret.qcow2")
+    client.ok(here, "peer", "add", "locked", uri(link), "locked")
+    result = client.run(here, "peer", "test", "locked")
+    assert result.rc == 1 and "FAILED   keys: images there need keys that are not here: ims/far" in result.out, result
+    client.ok(here, "keys", "create", "ims/far", "--file", "-", input="a passphrase")
+    assert "ok       keys: the keys that images there need are here: ims/far" in client.ok(here, "peer", "test", "locked")
 
 
 def test_test_says_whether_the_peer_serves(hosts, far):
@@ -75,7 +98,7 @@ def test_stock_peer_is_said_to_be_one(hosts):
     source.refresh()
     client.ok(here, "peer", "add", "plain", uri(link), "stocked")
     report = client.listing(here, "peer", "test", "plain")
-    assert report["link"]["ok"] and "without" in report["version"]["text"] and "ok" not in report["wire"], report
+    assert report["link"]["ok"] and f"stock libvirt {libvirt_version()}" in report["version"]["text"] and "ok" not in report["wire"], report
 
 
 def test_peer_that_is_away(hosts, far):

@@ -71,14 +71,19 @@ def world(host, new_pool, scratch):
 
 
 def test_makes_it_so_and_again_does_nothing(host, world):
-    assert world.sync() == {"event": "sync", "there": 4, "copied": 4, "coming": 0, "lagging": 0, "deleted": 0, "kept": 0,
-                            "closed": False, "status": 0}
+    report = world.sync()
+    copies = report.pop("copies")
+    assert sorted((copy["image"], copy["region"]) for copy in copies) == [
+        (image, region) for image in ("golden-1.qcow2", "golden-2.qcow2") for region in world.names[1:]]
+    assert all(copy["from"] in world.names[:2] for copy in copies), copies
+    assert report == {"event": "sync", "there": 4, "copied": 4, "coming": 0, "lagging": 0, "deleted": 0, "kept": 0,
+                      "closed": False, "status": 0, "lags": [], "deletions": []}
     for pool in world.pools[1:]:
         assert pool.volumes() == ["golden-1.qcow2", "golden-2.qcow2"]
     jobs = [pool.image("golden-1.qcow2").job["id"] for pool in world.pools[1:]]
     before = [pool.state() for pool in world.pools]
     report = world.sync()
-    assert report["there"] == 4 and report["copied"] == 0
+    assert report["there"] == 4 and report["copied"] == 0 and report["copies"] == []
     assert [pool.image("golden-1.qcow2").job["id"] for pool in world.pools[1:]] == jobs
     assert [pool.state() for pool in world.pools] == before
 
@@ -153,7 +158,8 @@ def test_old_versions_go_within_the_limit(host, world):
     world.pools[0].refresh()
     report = world.sync()
     assert report["copied"] == 1 and report["deleted"] == 0 and report["kept"] == 1
-    assert world.sync("--allow-delete", "1")["deleted"] == 1
+    report = world.sync("--allow-delete", "1")
+    assert report["deletions"] == [{"image": "golden-1.qcow2", "region": world.names[1]}] and report["deleted"] == 1
     assert world.pools[1].volumes() == ["golden-10.qcow2", "golden-2.qcow2"]
 
 
@@ -192,7 +198,9 @@ def test_a_name_that_is_taken_is_said(host, world):
     world.pools[1].refresh()
     result = client.run(host, "sync", world.path, env=world.env)
     assert result.rc == 2 and "another image has the name 'golden-1.qcow2'" in result.err
-    assert world.sync(rc=2)["lagging"] == 1
+    assert f"golden-1.qcow2 lags behind in {world.names[1]}" in result.out.splitlines()[-2], result
+    report = world.sync(rc=2)
+    assert report["lags"] == [{"image": "golden-1.qcow2", "region": world.names[1]}] and report["lagging"] == 1
 
 
 def test_a_region_that_is_away_lags(host, world):

@@ -97,6 +97,7 @@ def test_manual_has_every_member_of_json(host, pool):
     for command in (("regions",), ("images",), ("images", "--layers"), ("show", "completed/json.qcow2"), ("jobs",),
                     ("jobs", "--all"), ("chain", "completed/json.qcow2"), ("keys",)):
         lines.append(client.ok(host, *command, "--json"))
+    lines.append(client.run(host, "sync", example_policy(host), "--dry-run", "--json").out)
     for line in lines:
         for key in json_keys(json.loads(line)):
             assert re.search(rf"(?<![\w]){key}(?![\w])", text), f"{key} is not in the manual: {line}"
@@ -122,11 +123,15 @@ def test_captures_are_made_by_the_program(tmp_path):
     assert shape(path.read_text(encoding="utf-8")) == shape(kept)
 
 
-def test_example_policy_is_valid(host):
+def example_policy(host):
     path = os.path.join(host.dir, "example.policy")
     shutil.copy(os.path.join(DATA, "example.policy"), path)
     os.chmod(path, 0o644)
-    assert "cannot be used" not in client.run(host, "sync", path, "--dry-run").err
+    return path
+
+
+def test_example_policy_is_valid(host):
+    assert "cannot be used" not in client.run(host, "sync", example_policy(host), "--dry-run").err
 
 
 # ---- completion
@@ -137,6 +142,7 @@ def pool(host):
     for name in ("web.qcow2", "weekly image.qcow2"):
         images.create(made.file(name), "1M")
     made.refresh()
+    client.ok(host, "keys", "create", "ims/completed")
     return made
 
 
@@ -165,6 +171,9 @@ def test_bash_completion(host, pool):
     assert "--max-images" in bash(host, "virt-replicate copy --")
     assert bash(host, "virt-replicate set web.qcow2 --type i") == ["iso"]
     assert bash(host, "virt-replicate show zzz") == []
+    assert bash(host, "virt-replicate copy web.qcow2 --encrypt ims/co") == ["ims/completed"]
+    assert bash(host, "virt-replicate keys bind web.qcow2 ims/co") == ["ims/completed"]
+    assert bash(host, "virt-replicate keys bind we") == ["web.qcow2", "weekly image.qcow2"]
     client.ok(host, "plan", "web.qcow2", "--to", "cn-words-1", "--name", "copy.qcow2", "--keep")
     job_id = client.listing(host, "jobs")[0]["id"]
     assert bash(host, "virt-replicate cancel " + job_id[:4]) == [job_id]
@@ -191,6 +200,13 @@ def test_zsh_completion(host, pool):
     assert zsh("virt-replicate", "sho") == ["show"]
     assert [word.replace("\\", "") for word in zsh("virt-replicate", "show", "we")] == ["web.qcow2", "weekly image.qcow2"]
     assert zsh("virt-replicate", "copy", "web.qcow2", "--to", "cn-w") == ["cn-words-1"]
+    assert zsh("virt-replicate", "copy", "web.qcow2", "--encrypt", "ims/co") == ["default", "ims/completed", "keep", "none"]
+    assert zsh("virt-replicate", "keys", "bind", "web.qcow2", "ims/co") == ["ims/completed"]
+    assert [word.replace("\\", "") for word in zsh("virt-replicate", "keys", "bind", "we")] == ["web.qcow2", "weekly image.qcow2"]
+    client.ok(host, "plan", "web.qcow2", "--to", "cn-words-1", "--name", "copy.qcow2", "--keep")
+    job_id = client.listing(host, "jobs")[0]["id"]
+    assert zsh("virt-replicate", "cancel", job_id[:4]) == [job_id]
+    client.ok(host, "cancel", job_id)
     assert zsh("virt-replicate", "sync", "") == ["files"]
     assert "--max-images" in zsh("virt-replicate", "copy", "--")
 
@@ -231,6 +247,7 @@ def promtool():
 
 
 def test_metrics_are_what_promtool_likes(host, pool, tmp_path):
+    client.ok(host, "label", "completed", "--quota-images", "9")
     client.ok(host, "copy", "completed/web.qcow2", "--to", "cn-words-1", "--name", 'odd "name\\.qcow2')
     out = client.ok(host, "metrics")
     proc = subprocess.run([promtool(), "check", "metrics"], input=out, text=True, stdout=subprocess.PIPE,
@@ -238,9 +255,15 @@ def test_metrics_are_what_promtool_likes(host, pool, tmp_path):
     assert proc.returncode == 0 and proc.stdout == "", proc.stdout
     assert 'virt_replication_region_images{region="cn-words-1",pool="completed",project="default"} 3' in out
     assert 'virt_replication_jobs{region="cn-words-1",pool="completed",state="completed"} 1' in out
+    job = r'\{region="cn-words-1",pool="completed",volume="odd \\"name\\\\\.qcow2",image="odd \\"name\\\\\.qcow2"\} '
+    for name, value in (("job_processed_bytes", r"[1-9]\d*"), ("job_duration_seconds", r"\d+"), ("job_failed", "0")):
+        assert re.search(f"^virt_replication_{name}{job}{value}$", out, re.M), (name, out)
+    for name, value in (("quota_images", "9"), ("used_bytes", r"[1-9]\d*"), ("snapshots", "0"), ("active", "1")):
+        assert re.search(rf'^virt_replication_region_{name}\{{region="cn-words-1",pool="completed",.*\}} {value}$', out, re.M), (name, out)
     assert re.search(r'virt_replication_last_success_timestamp_seconds\{.*volume="odd \\"name\\\\.qcow2".*\} 1\d{9}\n', out)
     path = os.path.join(host.dir, "metrics.prom")
     client.ok(host, "metrics", "--output", path)
     with open(path, encoding="utf-8") as f:
         assert f.read().count("# TYPE") == out.count("# TYPE")
+    client.ok(host, "label", "completed", "--quota-images", "none")
     client.ok(host, "delete", 'completed/odd "name\\.qcow2')

@@ -6,7 +6,7 @@ import subprocess
 
 import libvirt
 import pytest
-from harness import net, sshd, trust, xmlio
+from harness import client, net, sshd, trust, xmlio
 from harness.polkit import as_user, guarded
 from harness.pools import Pool, code, wait_until
 from harness.remote import RemotePool, region_xml, uri
@@ -148,6 +148,16 @@ def test_the_local_rules_come_first(ruled):
     assert as_user(here, "daemon", "vol-create-as", pool.name, "new.raw", "1M").returncode == 0
     assert as_user(here, "daemon", "vol-delete", "new.raw", pool.name).returncode == 0
     assert set(LACKS) >= {"daemon", "bin", "sys", "games", "man", "lp"}
+
+
+def test_the_client_says_what_may_be_read(ruled):
+    """`virt-replicate peer test` reads an image, so that it fails where listing alone is allowed."""
+    here, pool, _ = ruled
+    for user, said in (("daemon", "ok       rights: images may be listed and read"), ("bin", "FAILED   rights: ")):
+        result = as_user(here, user, "peer", "test", pool.name, program=client.program_for_others(here))
+        line = next(line for line in result.stdout.splitlines() if "rights" in line)
+        assert line.startswith(said), result
+        assert (DENIED in line) == (user == "bin"), result
 
 
 def test_lists_are_filtered(ruled):

@@ -258,8 +258,7 @@ virtReplicationRegionGet(virStoragePoolPtr pool, unsigned int flags)
     REPL_BEGIN(flags, REPL_LIST_FLAGS, NULL);
     region = replOverviewPool(pool, flags, &noList);
     if (!region && replErrorCode() == VIR_ERR_OK)
-        replError(VIR_ERR_OPERATION_INVALID,
-                  _("Storage pool '%s' is not a region pool: it has no <replication:region> label"),
+        replError(VIR_ERR_OPERATION_INVALID, _("Storage pool '%s' is no region: it has no label"),
                   virStoragePoolGetName(pool));
     return region;
 }

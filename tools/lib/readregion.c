@@ -35,6 +35,7 @@ replReadPeer(virtReplicationRegion *region, xmlNodePtr pool, xmlNodePtr label)
     region->peerState = replNodeAttr(peer, VIRT_REPLICATION_PEER_STATE);
     region->peerSince = replNodeAttr(peer, VIRT_REPLICATION_PEER_SINCE);
     region->peerError = replNodeAttr(peer, VIRT_REPLICATION_PEER_ERROR);
+    region->peerLibvirt = replNodeAttr(peer, VIRT_REPLICATION_PEER_LIBVIRT);
     region->peerWire = replNodeAttr(peer, VIRT_REPLICATION_PEER_WIRE);
     region->peerServes = g_strcmp0(serves, VIRT_REPLICATION_YES) == 0;
     if (!region->peerURI && g_strcmp0(region->poolType, VIRT_REPLICATION_POOL_TYPE_REGION) == 0) {
@@ -146,6 +147,7 @@ virtReplicationRegionFree(virtReplicationRegion *region)
     g_free(region->peerState);
     g_free(region->peerSince);
     g_free(region->peerError);
+    g_free(region->peerLibvirt);
     g_free(region->peerWire);
     g_free(region->listError);
     g_free(region);

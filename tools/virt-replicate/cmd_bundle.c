@@ -10,6 +10,7 @@
 #include "copyopts.h"
 #include "progress.h"
 #include "target.h"
+#include "words.h"
 
 static char *replBundlePool;
 static char *replBundleName;
@@ -34,7 +35,7 @@ replBundleVolume(ReplClient *client, const char *word)
     if (!(pool = replTargetPool(client, name)))
         return NULL;
     if (!(vol = virStorageVolLookupByName(pool, slash + 1)))
-        replClientFailWith(NULL, virGetLastError());
+        replTargetNoVolume(pool, slash + 1);
     return vol;
 }
 
@@ -99,6 +100,8 @@ replExportRun(ReplClient *client, int argc G_GNUC_UNUSED, char **argv)
 
     if (!replBundlePool)
         return replClientError(_("Where to? Name a pool with --to"));
+    if (replBundleName && !replWordsVolumeName(replBundleName))
+        return REPL_EXIT_FAILED;
     if (!(vol = virtReplicationLookup(client->conn, argv[0])))
         return replClientFail();
     if (!(pool = replTargetPool(client, replBundlePool)))
@@ -121,7 +124,7 @@ replImportTo(ReplClient *client, const char *word, const virtReplicationRegion *
         return REPL_EXIT_FAILED;
     if (!pool)
         return replClientFailWith(NULL, virGetLastError());
-    if (!replCopyOptParams(&params, &count))
+    if (!replCopyOptParams(client, &params, &count))
         return REPL_EXIT_FAILED;
     made = virtReplicationImport(bundle, pool, params, count, VIRT_REPLICATION_COPY_ASYNC);
     virTypedParamsFree(params, count);

@@ -6,9 +6,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include <stdio.h>
-#include <unistd.h>
-
+#include "ask.h"
 #include "commands.h"
 #include "copyopts.h"
 #include "pairs.h"
@@ -18,32 +16,6 @@ static gboolean replCopyYes;
 static gboolean replCopyNoWait;
 static gboolean replCopyCancel;
 static gboolean replPlanKeep;
-
-/* Whether @answer begins as @word does, by its first character: in UTF-8 many share their first byte. */
-static bool
-replCopyBegins(const char *answer, const char *word)
-{
-    gunichar first = g_utf8_get_char_validated(answer, -1);
-
-    return first != (gunichar)-1 && first != (gunichar)-2 &&
-           g_unichar_tolower(first) == g_unichar_tolower(g_utf8_get_char(word));
-}
-
-/* Asks once, on a terminal. */
-static bool
-replCopyConfirm(const ReplClient *client)
-{
-    char answer[64];
-
-    if (replCopyYes || client->json || !isatty(STDIN_FILENO) || !client->out.tty)
-        return true;
-    printf(_("Copy? [y/N] "));
-    fflush(stdout);
-    if (!fgets(answer, sizeof(answer), stdin))
-        return false;
-    /* The answer is in the user's language, or English. */
-    return replCopyBegins(answer, "yes") || replCopyBegins(answer, _("yes"));
-}
 
 static int
 replCopyWatch(ReplClient *client, const ReplPairs *pairs, size_t refused)
@@ -86,7 +58,7 @@ replCopyGo(ReplClient *client, ReplPairs *pairs)
     replPairsShow(client, pairs);
     if (refused == pairs->count)
         return REPL_EXIT_FAILED;
-    if (replProgressInterrupted() || !replCopyConfirm(client)) {
+    if (replProgressInterrupted() || !replAsk(client, replCopyYes, _("Copy? [y/N] "))) {
         replPairsForget(pairs);
         replClientSay(client, _("Nothing was copied."));
         return REPL_EXIT_FAILED;

@@ -3,9 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include <stdio.h>
-#include <unistd.h>
-
+#include "ask.h"
 #include "commands.h"
 #include "size.h"
 
@@ -16,15 +14,10 @@ static bool
 replDeleteConfirm(const ReplClient *client, const virtReplicationImage *image)
 {
     g_autofree char *size = replSizeText(image->bytes);
-    char answer[16];
+    g_autofree char *question = g_strdup_printf(_("Delete image '%s' of region '%s' (%s/%s, %s)? [y/N] "),
+                                                image->name, image->region, image->pool, image->volume, size);
 
-    if (replDeleteYes || client->json || !isatty(STDIN_FILENO) || !client->out.tty)
-        return true;
-    printf(_("Delete image '%s' of region '%s' (%s/%s, %s)? [y/N] "), image->name, image->region, image->pool,
-           image->volume, size);
-    fflush(stdout);
-    return fgets(answer, sizeof(answer), stdin) &&
-           (g_ascii_tolower(answer[0]) == 'y' || g_ascii_tolower(answer[0]) == g_ascii_tolower(_("yes")[0]));
+    return replAsk(client, replDeleteYes, question);
 }
 
 /* Returns whether it is gone. */

@@ -11,7 +11,6 @@
 
 #include "commands.h"
 #include "jsonout.h"
-#include "nearest.h"
 #include "table.h"
 #include "words.h"
 
@@ -109,6 +108,8 @@ replKeysCreate(ReplClient *client, const char *usage)
 
     if (!secrets)
         return REPL_EXIT_FAILED;
+    if (!*usage)
+        return replClientError(_("A key needs a name, such as ims/web"));
     if (replKeysFile) {
         if ((size = replKeysRead(value, sizeof(value))) < 0)
             return replClientError(_("The passphrase cannot be read from '%s': %s"), replKeysFile,
@@ -131,32 +132,6 @@ replKeysCreate(ReplClient *client, const char *usage)
     return REPL_EXIT_DONE;
 }
 
-/* A wrong name brings the nearest right one. */
-static bool
-replKeysCheck(ReplClient *client, const char *name)
-{
-    virtReplicationKey **keys = NULL;
-    g_autoptr(GPtrArray) words = g_ptr_array_new();
-    const char *near;
-    bool known = g_uuid_string_is_valid(name);
-    size_t i;
-
-    if (known || !replClientSecrets(client) || virtReplicationKeyList(client->secrets, &keys) < 0)
-        return true; /* the daemon will say */
-    for (i = 0; keys[i]; i++) {
-        known = known || strcmp(keys[i]->usage, name) == 0;
-        g_ptr_array_add(words, keys[i]->usage);
-    }
-    g_ptr_array_add(words, NULL);
-    near = known ? NULL : replNearest(name, (const char *const *)words->pdata);
-    if (!known && near)
-        replClientError(_("There is no key '%s'. Did you mean '%s'?"), name, near);
-    else if (!known)
-        replClientError(_("There is no key '%s': 'virt-replicate keys' lists them"), name);
-    replKeysFree(keys);
-    return known;
-}
-
 static int
 replKeysBind(ReplClient *client, const char *word, const char *key)
 {
@@ -164,7 +139,7 @@ replKeysBind(ReplClient *client, const char *word, const char *key)
 
     if (!vol)
         return replClientFail();
-    if (!replKeysCheck(client, key))
+    if (!replWordsKey(client, key))
         return REPL_EXIT_FAILED;
     if (virtReplicationKeyBind(vol, key) < 0)
         return replClientFail();

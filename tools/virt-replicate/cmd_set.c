@@ -84,6 +84,8 @@ replSetRun(ReplClient *client, int argc G_GNUC_UNUSED, char **argv)
 
     if (!replSetName && !replSetDescription && !replSetType && !replSetLimit && !replSetMembers)
         return replClientError(_("What shall be changed? 'virt-replicate set --help' says what can"));
+    if (replSetName && !*replSetName)
+        return replClientError(_("An image needs a name"));
     if (replSetType && !replWordsOneOf("--type", replSetType, replSetTypes))
         return REPL_EXIT_FAILED;
     if (!(vol = virtReplicationLookup(client->conn, argv[0])))

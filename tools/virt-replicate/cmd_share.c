@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "target.h"
+#include "words.h"
 
 static char *replAcceptPool;
 
@@ -21,12 +22,14 @@ replShareOwner(ReplClient *client, int argc, char **argv, int (*act)(virStorageV
     if (!vol)
         return replClientFail();
     for (i = 1; i < argc; i++) {
-        if (act(vol, argv[i]) == 0) {
+        if (!replWordsLabel(argv[i])) {
+            failed++;
+        } else if (act(vol, argv[i]) < 0) {
+            replClientFailWith(argv[i], virtReplicationGetLastError());
+            failed++;
+        } else {
             replClientSay(client, "%s, %s: %s", virStorageVolGetName(vol), argv[i], done);
-            continue;
         }
-        replClientFailWith(argv[i], virtReplicationGetLastError());
-        failed++;
     }
     return replClientExit(failed, (size_t)argc - 1);
 }

@@ -3,50 +3,18 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include <stdio.h>
-
 #include "commands.h"
-#include "jsonout.h"
 #include "sync.h"
 
 static gboolean replSyncDryRun;
 static gboolean replSyncNoWait;
 static int replSyncAllowDelete = -1;
 
-static void
-replSyncReportJson(const ReplSyncReport *report, int status)
-{
-    g_autoptr(JsonBuilder) json = json_builder_new();
-
-    json_builder_begin_object(json);
-    replJsonString(json, "event", "sync");
-    replJsonNumber(json, "there", report->there);
-    replJsonNumber(json, "copied", report->copied);
-    replJsonNumber(json, "coming", report->coming);
-    replJsonNumber(json, "lagging", report->lagging);
-    replJsonNumber(json, "deleted", report->deleted);
-    replJsonNumber(json, "kept", report->kept);
-    replJsonBool(json, "closed", report->closed);
-    replJsonNumber(json, "status", status);
-    json_builder_end_object(json);
-    replJsonPrintLine(json);
-}
-
-static void
-replSyncReportText(const ReplClient *client, const ReplSyncReport *report)
-{
-    if (report->closed)
-        replClientSay(client, _("It is not the time for copies now."));
-    replClientSay(
-        client, _("%u there, %u copied, %u on their way, %u lag behind; %u deleted, %u stay for now"),
-        report->there, report->copied, report->coming, report->lagging, report->deleted, report->kept);
-}
-
 static int
 replSyncCommand(ReplClient *client, int argc G_GNUC_UNUSED, char **argv)
 {
     ReplSyncOptions options = {replSyncDryRun, !replSyncNoWait, replSyncAllowDelete};
-    ReplSyncReport report = {0};
+    ReplSyncReport report;
     g_autoptr(GError) error = NULL;
     g_autoptr(ReplPolicy) policy = replPolicyLoad(argv[0], &error);
     g_autoptr(ReplSyncState) state = NULL;
@@ -56,11 +24,10 @@ replSyncCommand(ReplClient *client, int argc G_GNUC_UNUSED, char **argv)
         return replClientError(_("The policy '%s' cannot be used: %s"), argv[0], error->message);
     if (!(state = replSyncStateLoad(argv[0], &error)))
         return replClientError(_("What earlier runs noted cannot be read: %s"), error->message);
+    replSyncReportInit(&report);
     status = replSyncRun(client, policy, state, &options, &report);
-    if (client->json)
-        replSyncReportJson(&report, status);
-    else
-        replSyncReportText(client, &report);
+    replSyncReportPrint(client, &report, status);
+    replSyncReportClear(&report);
     return status;
 }
 

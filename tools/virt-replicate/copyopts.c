@@ -10,6 +10,8 @@
 #include "size.h"
 #include "words.h"
 
+#define REPL_COPY_MAX_IMAGES_UNSET G_MININT
+
 char **replCopyOptTo;
 char *replCopyOptName;
 char *replCopyOptDescription;
@@ -20,7 +22,7 @@ char *replCopyOptToken;
 char *replCopyOptRekey;
 gboolean replCopyOptFlatten;
 gboolean replCopyOptFastCreate;
-int replCopyOptMaxImages;
+int replCopyOptMaxImages = REPL_COPY_MAX_IMAGES_UNSET;
 
 typedef struct {
     virTypedParameterPtr list;
@@ -36,15 +38,15 @@ replCopyOptString(ReplCopyParams *params, const char *name, const char *value)
         params->failed = true;
 }
 
-static void
-replCopyOptEncryption(ReplCopyParams *params)
+/* Whether --encrypt names a key, and no way to deal with encryption. */
+static bool
+replCopyOptHasKey(void)
 {
     const char *key = replCopyOptEncrypt;
-    bool word = key && (strcmp(key, VIRT_REPLICATION_ENCRYPTION_NONE) == 0 ||
-                        strcmp(key, VIRT_REPLICATION_ENCRYPTION_DEFAULT) == 0 ||
-                        strcmp(key, VIRT_REPLICATION_ENCRYPTION_KEEP) == 0);
 
-    replCopyOptString(params, word ? VIRT_REPLICATION_COPY_ENCRYPTION : VIRT_REPLICATION_COPY_KEY, key);
+    return key && strcmp(key, VIRT_REPLICATION_ENCRYPTION_NONE) != 0 &&
+           strcmp(key, VIRT_REPLICATION_ENCRYPTION_DEFAULT) != 0 &&
+           strcmp(key, VIRT_REPLICATION_ENCRYPTION_KEEP) != 0;
 }
 
 static bool
@@ -61,7 +63,7 @@ replCopyOptNumbers(ReplCopyParams *params)
                                     VIRT_REPLICATION_COPY_BANDWIDTH, rate) < 0)
             params->failed = true;
     }
-    if (replCopyOptMaxImages > 0 &&
+    if (replCopyOptMaxImages != REPL_COPY_MAX_IMAGES_UNSET &&
         virTypedParamsAddUInt(&params->list, &params->count, &params->max, VIRT_REPLICATION_COPY_MAX_IMAGES,
                               (unsigned int)replCopyOptMaxImages) < 0)
         params->failed = true;
@@ -73,7 +75,7 @@ replCopyOptNumbers(ReplCopyParams *params)
 
 /* What the module would refuse in the words of XML. */
 static bool
-replCopyOptCheck(void)
+replCopyOptCheck(ReplClient *client)
 {
     static const char *const formats[] = {"qcow2", "raw", NULL};
     static const char *const rekeys[] = {"full", "slot", NULL};
@@ -81,18 +83,30 @@ replCopyOptCheck(void)
     if ((replCopyOptFormat && !replWordsOneOf("--format", replCopyOptFormat, formats)) ||
         (replCopyOptRekey && !replWordsOneOf("--rekey", replCopyOptRekey, rekeys)))
         return false;
-    if (!replCopyOptName || (*replCopyOptName && !strchr(replCopyOptName, '/')))
-        return true;
-    replClientError(_("'%s' cannot be the name of a volume"), replCopyOptName);
-    return false;
+    if (replCopyOptRekey && !replCopyOptHasKey() &&
+        g_strcmp0(replCopyOptEncrypt, VIRT_REPLICATION_ENCRYPTION_DEFAULT) != 0) {
+        replClientError(
+            _("--rekey needs a new key: name it with --encrypt ('virt-replicate keys' lists them)"));
+        return false;
+    }
+    if (replCopyOptToken && !*replCopyOptToken) {
+        replClientError(_("A token is 1 to 128 printable characters"));
+        return false;
+    }
+    if (replCopyOptMaxImages != REPL_COPY_MAX_IMAGES_UNSET && replCopyOptMaxImages < 1) {
+        replClientError(_("--max-images is a number from 1 on"));
+        return false;
+    }
+    return (!replCopyOptName || replWordsVolumeName(replCopyOptName)) &&
+           (!replCopyOptHasKey() || replWordsKey(client, replCopyOptEncrypt));
 }
 
 bool
-replCopyOptParams(virTypedParameterPtr *list, int *count)
+replCopyOptParams(ReplClient *client, virTypedParameterPtr *list, int *count)
 {
     ReplCopyParams params = {0};
 
-    if (!replCopyOptCheck())
+    if (!replCopyOptCheck(client))
         return false;
     replCopyOptString(&params, VIRT_REPLICATION_COPY_NAME, replCopyOptName);
     replCopyOptString(&params, VIRT_REPLICATION_COPY_DESCRIPTION, replCopyOptDescription);
@@ -101,7 +115,9 @@ replCopyOptParams(virTypedParameterPtr *list, int *count)
     replCopyOptString(&params, VIRT_REPLICATION_COPY_REKEY, replCopyOptRekey);
     if (replCopyOptFlatten)
         replCopyOptString(&params, VIRT_REPLICATION_COPY_SNAPSHOTS, VIRT_REPLICATION_SNAPSHOTS_FLATTEN);
-    replCopyOptEncryption(&params);
+    replCopyOptString(&params,
+                      replCopyOptHasKey() ? VIRT_REPLICATION_COPY_KEY : VIRT_REPLICATION_COPY_ENCRYPTION,
+                      replCopyOptEncrypt);
     if (!replCopyOptNumbers(&params) || params.failed) {
         if (params.failed)
             replClientFailWith(NULL, virGetLastError());

@@ -77,4 +77,4 @@ extern int replCopyOptMaxImages;
 /* The options as parameters of the library; the caller frees with virTypedParamsFree(). Reports;
  * false on error. */
 bool
-replCopyOptParams(virTypedParameterPtr *params, int *nparams);
+replCopyOptParams(ReplClient *client, virTypedParameterPtr *params, int *nparams);

@@ -215,6 +215,7 @@ replJsonPeer(JsonBuilder *json, const virtReplicationRegion *region)
     replJsonString(json, "state", region->peerState);
     replJsonString(json, "since", region->peerSince);
     replJsonString(json, "error", region->peerError);
+    replJsonString(json, "libvirt", region->peerLibvirt);
     replJsonString(json, "wire", region->peerWire);
     if (region->peerWire)
         replJsonBool(json, "servesHosts", region->peerServes);

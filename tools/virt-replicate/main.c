@@ -162,7 +162,7 @@ replMainFirst(int *argc, char ***argv, int *status)
         *status = *argc < 2 ? REPL_EXIT_FAILED : REPL_EXIT_DONE;
         return NULL;
     }
-    if (*argc == 3 && strcmp((*argv)[1], "help") == 0) { /* as virsh has it */
+    if (*argc >= 3 && strcmp((*argv)[1], "help") == 0) { /* as virsh has it */
         (*argv)[1] = (*argv)[2];
         (*argv)[2] = replMainHelpOption;
     }

@@ -188,7 +188,7 @@ replPairsPlanAll(ReplClient *client, GArray *list, const GPtrArray *sources, con
     bool ok = true;
     guint i;
 
-    if (!replCopyOptParams(&params, &nparams))
+    if (!replCopyOptParams(client, &params, &nparams))
         return false;
     for (i = 0; i < sources->len; i++) {
         ReplPairsSource *source = g_ptr_array_index(sources, i);
@@ -204,6 +204,14 @@ replPairsPlanAll(ReplClient *client, GArray *list, const GPtrArray *sources, con
     return ok;
 }
 
+/* Returns false. */
+static bool
+replPairsNoTarget(void)
+{
+    replClientError(_("Where to? Name a region with --to ('virt-replicate regions' lists them)"));
+    return false;
+}
+
 bool
 replPairsPlan(ReplClient *client, char **images, size_t nimages, ReplPairs *pairs)
 {
@@ -215,7 +223,7 @@ replPairsPlan(ReplClient *client, char **images, size_t nimages, ReplPairs *pair
     size_t i;
 
     if (!ok)
-        replClientError(_("Where to? Name a region with --to ('virt-replicate regions' lists them)"));
+        replPairsNoTarget();
     else
         ok = (regions = replTargetRegions(client, 0)) != NULL;
     for (i = 0; ok && i < nimages; i++) {
@@ -228,6 +236,8 @@ replPairsPlan(ReplClient *client, char **images, size_t nimages, ReplPairs *pair
     if (ok)
         ok = replTargetFindAll(regions, replCopyOptTo,
                                ((ReplPairsSource *)g_ptr_array_index(sources, 0))->project, targets);
+    if (ok && targets->len == 0) /* nothing but commas */
+        ok = replPairsNoTarget();
     if (ok)
         ok = replPairsPlanAll(client, list, sources, targets);
     replTargetFreeRegions(regions);

@@ -92,7 +92,7 @@ replSyncDelete(ReplSync *sync, const ReplGone *gone)
 
     if (sync->options->dryRun) {
         replClientSay(sync->client, _("would delete %s of %s"), gone->replica->name, gone->replica->region);
-        sync->report->deleted++;
+        replSyncReportAdd(sync->report->deletions, gone->replica->name, gone->replica->region, NULL);
         return;
     }
     vol = virtReplicationImageGetVolume(sync->client->conn, gone->replica);
@@ -101,11 +101,11 @@ replSyncDelete(ReplSync *sync, const ReplGone *gone)
     } else if (virStorageVolDelete(vol, VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS) < 0) {
         replClientFailWith(gone->replica->name, virGetLastError());
     } else {
-        sync->report->deleted++;
+        replSyncReportAdd(sync->report->deletions, gone->replica->name, gone->replica->region, NULL);
         replClientSay(sync->client, _("deleted %s of %s"), gone->replica->name, gone->replica->region);
         return;
     }
-    sync->report->lagging++;
+    replSyncReportAdd(sync->report->lags, gone->replica->name, gone->replica->region, NULL);
 }
 
 /* Once in a run, by what was there at its beginning. */
@@ -127,38 +127,41 @@ replSyncDeleteAll(ReplSync *sync, const ReplPolicyPlan *plan)
     }
 }
 
-/* How things stand at the end. */
+/* A wish that was not fulfilled. What was refused or failed in this run was said then. */
 static void
-replSyncCount(const ReplPolicyPlan *plan, ReplSyncReport *report, const ReplSync *sync)
+replSyncLag(const ReplSync *sync, const ReplWish *wish)
+{
+    replSyncReportAdd(sync->report->lags, wish->origin->name, wish->region, NULL);
+    if (wish->state == REPL_WISH_TAKEN)
+        replClientError(_("%s: another image has the name '%s' in region '%s'"), wish->origin->name,
+                        wish->origin->volume, wish->region);
+    else if (wish->state == REPL_WISH_AWAY)
+        replClientError(_("%s: region '%s' cannot be listed: %s"), wish->origin->name, wish->region,
+                        !wish->target             ? _("there is none of that name")
+                        : wish->target->listError ? wish->target->listError
+                                                  : _("it is not active"));
+}
+
+/* How things stand at the end. A dry run has counted what is missing as copied. */
+static void
+replSyncCount(const ReplSync *sync, const ReplPolicyPlan *plan)
 {
     guint i;
 
-    report->there = 0;
+    sync->report->there = 0;
+    sync->report->coming = sync->running->len;
     for (i = 0; i < plan->wishes->len; i++) {
         const ReplWish *wish = &g_array_index(plan->wishes, ReplWish, i);
+        bool missing = wish->state == REPL_WISH_MISSING || wish->state == REPL_WISH_FAILED;
 
-        switch (wish->state) {
-        case REPL_WISH_THERE:
-            report->there++;
-            break;
-        case REPL_WISH_COMING:
-            report->coming++;
-            break;
-        case REPL_WISH_TAKEN:
-            report->lagging++;
-            replClientError(_("%s: another image has the name '%s' in region '%s'"), wish->origin->name,
-                            wish->origin->volume, wish->region);
-            break;
-        case REPL_WISH_AWAY:
-            report->lagging++;
-            replClientError(_("%s: region '%s' cannot be listed: %s"), wish->origin->name, wish->region,
-                            !wish->target             ? _("there is none of that name")
-                            : wish->target->listError ? wish->target->listError
-                                                      : _("it is not active"));
-            break;
-        default:
-            report->lagging += !sync->options->dryRun;
-        }
+        if (replSyncIsRunning(sync, wish->origin->id, wish->region) || (missing && sync->options->dryRun))
+            continue;
+        if (wish->state == REPL_WISH_THERE)
+            sync->report->there++;
+        else if (wish->state == REPL_WISH_COMING)
+            sync->report->coming++;
+        else
+            replSyncLag(sync, wish);
     }
 }
 
@@ -213,7 +216,7 @@ replSyncRound(ReplSync *sync, bool first, int *status)
     more = (g_hash_table_size(sync->refused) > refused || (sync->running->len > 0 && sync->options->wait)) &&
            !sync->options->dryRun && !replProgressInterrupted() && !sync->report->closed;
     if (!more)
-        replSyncCount(plan, sync->report, sync);
+        replSyncCount(sync, plan);
     replTargetFreeRegions(regions);
     if (!replSyncSave(sync))
         *status = REPL_EXIT_FAILED;
@@ -225,8 +228,8 @@ replSyncStatus(const ReplSyncReport *report, int status)
 {
     if (status != REPL_EXIT_DONE)
         return status;
-    if (report->lagging > 0)
-        return report->there + report->copied + report->coming > 0 ? REPL_EXIT_PARTLY : REPL_EXIT_FAILED;
+    if (report->lags->len > 0)
+        return report->there + report->copies->len + report->coming > 0 ? REPL_EXIT_PARTLY : REPL_EXIT_FAILED;
     return report->coming > 0 ? REPL_EXIT_RUNNING : REPL_EXIT_DONE;
 }
 
@@ -248,8 +251,6 @@ replSyncRun(ReplClient *client, const ReplPolicy *policy, ReplSyncState *state,
             replSyncCopyPause(&sync);
         first = false;
     }
-    report->coming = MAX(report->coming, sync.running->len);
-    report->lagging -= MIN(report->lagging, options->wait ? 0 : sync.running->len);
     status = replSyncStatus(report, status);
     state->lastRun = g_get_real_time() / G_USEC_PER_SEC;
     state->lastStatus = (guint)status;

@@ -7,17 +7,7 @@
 
 #include "client.h"
 #include "policyplan.h"
-
-/* What a run did; counts of pairs of image and region. */
-typedef struct {
-    guint there; /* nothing to do */
-    guint copied;
-    guint coming;  /* jobs that go on after the run */
-    guint lagging; /* failed, away, taken, or outside of the time for copies */
-    guint deleted;
-    guint kept;  /* would be deleted, but may not yet */
-    bool closed; /* the time for copies is over */
-} ReplSyncReport;
+#include "syncreport.h"
 
 typedef struct {
     bool dryRun;
@@ -26,7 +16,7 @@ typedef struct {
 } ReplSyncOptions;
 
 /* Runs a policy. @state is changed, and saved now and then unless it is a dry run. Reports each failure where it
- * happens; returns an exit status. */
+ * happens; returns an exit status. @report: initialised. */
 int
 replSyncRun(ReplClient *client, const ReplPolicy *policy, ReplSyncState *state,
             const ReplSyncOptions *options, ReplSyncReport *report);

@@ -91,7 +91,7 @@ replSyncFed(const ReplSync *sync, const char *region, const char *origin)
     return count;
 }
 
-static bool
+bool
 replSyncIsRunning(const ReplSync *sync, const char *origin, const char *region)
 {
     guint i;
@@ -185,7 +185,7 @@ replSyncStart(ReplSync *sync, const ReplWish *wish, const virtReplicationImage *
     if (sync->options->dryRun) {
         replClientSay(sync->client, _("would copy %s to %s, from %s"), wish->origin->name, wish->region,
                       source->region);
-        sync->report->copied++;
+        replSyncReportAdd(sync->report->copies, wish->origin->name, wish->region, source->region);
         return;
     }
     if (!(replica = replSyncRequest(sync, wish, source))) {
@@ -315,7 +315,7 @@ replSyncEnded(ReplSync *sync, const ReplSyncCopy *copy, const virtReplicationJob
         g_free(pair->from);
         pair->from = g_strdup(copy->from);
         replSyncMeasure(sync, copy, job);
-        sync->report->copied++;
+        replSyncReportAdd(sync->report->copies, copy->name, copy->to, copy->from);
         return;
     }
     replClientError(_("%s, %s: %s"), copy->name, copy->to,

@@ -30,6 +30,10 @@ typedef struct {
 void
 replSyncCopyFree(gpointer copy);
 
+/* Whether a copy of this run takes the image to the region. */
+bool
+replSyncIsRunning(const ReplSync *sync, const char *origin, const char *region);
+
 /* Begins the copies that can begin now. */
 void
 replSyncCopyBegin(ReplSync *sync, const ReplPolicyPlan *plan);

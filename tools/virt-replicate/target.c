@@ -163,3 +163,35 @@ replTargetPool(ReplClient *client, const char *name)
     virFreeError(error);
     return NULL;
 }
+
+void
+replTargetNoVolume(virStoragePoolPtr pool, const char *name)
+{
+    virErrorPtr error = virSaveLastError(); /* before other calls to libvirt reset it */
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    virStorageVolPtr *vols = NULL;
+    const char *near = NULL;
+    int count = -1;
+    int i;
+
+    if (error && error->code == VIR_ERR_NO_STORAGE_VOL)
+        count = virStoragePoolListAllVolumes(pool, &vols, 0);
+    for (i = 0; i < count; i++)
+        g_ptr_array_add(words, (gpointer)virStorageVolGetName(vols[i]));
+    g_ptr_array_add(words, NULL);
+    if (count >= 0)
+        near = replNearest(name, (const char *const *)words->pdata);
+    if (near)
+        replClientError(_("There is no volume '%s' in storage pool '%s'. Did you mean '%s'?"), name,
+                        virStoragePoolGetName(pool), near);
+    else if (count >= 0)
+        replClientError(
+            _("There is no volume '%s' in storage pool '%s': 'virsh vol-list %s' lists what there is"), name,
+            virStoragePoolGetName(pool), virStoragePoolGetName(pool));
+    else
+        replClientFailWith(NULL, error);
+    for (i = 0; i < count; i++)
+        virStorageVolFree(vols[i]);
+    free(vols);
+    virFreeError(error);
+}

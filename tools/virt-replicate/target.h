@@ -28,3 +28,7 @@ replTargetFindAll(virtReplicationRegion *const *regions, char **words, const cha
 /* A pool by name, with the nearest name when there is none. Reports; NULL on error. */
 virStoragePoolPtr
 replTargetPool(ReplClient *client, const char *name);
+
+/* Says that volume @name was not found in @pool, by libvirt's last error, with the nearest name there. */
+void
+replTargetNoVolume(virStoragePoolPtr pool, const char *name);

@@ -45,6 +45,42 @@ replWordsLabel(const char *word)
     return false;
 }
 
+bool
+replWordsVolumeName(const char *word)
+{
+    if (*word && !strchr(word, '/'))
+        return true;
+    replClientError(_("'%s' cannot be the name of a volume"), word);
+    return false;
+}
+
+bool
+replWordsKey(ReplClient *client, const char *name)
+{
+    virtReplicationKey **keys = NULL;
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    const char *near;
+    bool known = g_uuid_string_is_valid(name);
+    size_t i;
+
+    if (known || !replClientSecrets(client) || virtReplicationKeyList(client->secrets, &keys) < 0)
+        return true; /* the daemon will say */
+    for (i = 0; keys[i]; i++) {
+        known = known || strcmp(keys[i]->usage, name) == 0;
+        g_ptr_array_add(words, keys[i]->usage);
+    }
+    g_ptr_array_add(words, NULL);
+    near = known ? NULL : replNearest(name, (const char *const *)words->pdata);
+    if (!known && near)
+        replClientError(_("There is no key '%s'. Did you mean '%s'?"), name, near);
+    else if (!known)
+        replClientError(_("There is no key '%s': 'virt-replicate keys' lists them"), name);
+    for (i = 0; keys[i]; i++)
+        virtReplicationKeyFree(keys[i]);
+    free(keys);
+    return known;
+}
+
 /* "volume", "pool/volume" or "region:volume". */
 static bool
 replWordsIsReplica(const virtReplicationJob *job, const char *word)

@@ -16,6 +16,15 @@ replWordsOneOf(const char *of, const char *word, const char *const *words);
 bool
 replWordsLabel(const char *word);
 
+/* Whether @word can be the name of a volume. Reports. */
+bool
+replWordsVolumeName(const char *word);
+
+/* Whether @name is the UUID or the usage of a key that is there. Reports, with the nearest one. Where keys cannot be listed, the
+ * daemon will say. */
+bool
+replWordsKey(ReplClient *client, const char *name);
+
 /* The replica of the job that @word names: by the beginning of its id, or by the replica, which for a job that has ended is
  * any image. Reports; NULL when there is none, or several. */
 virStorageVolPtr
