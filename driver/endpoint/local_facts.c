@@ -96,16 +96,21 @@ replLocalFacts(ReplTarget *base, ReplTargetFacts *facts, GError **err)
 {
     ReplLocalTarget *target = (ReplLocalTarget *)base;
     g_autoptr(GPtrArray) own = replLocalOwn(target);
+    g_autoptr(ReplLabel) label = NULL;
 
-    if (replLocalTargetOpen(target, err) < 0 || (replQuotaIsSet(&target->region->label->quota) &&
-                                                 replLocalUsage(target, own, &facts->usage, err) < 0))
+    if (replLocalTargetOpen(target, err) < 0)
+        return -1;
+    /* The quota may have been changed since the job began. */
+    if (!(label = replLabelsGet(replRegionsLabels(), target->region->uuid, NULL)))
+        label = replLabelCopy(target->region->label);
+    if (replQuotaIsSet(&label->quota) && replLocalUsage(target, own, &facts->usage, err) < 0)
         return -1;
     replLockTake(&target->journal->lock);
     facts->accepted = target->journal->accepted;
     replLockDrop(&target->journal->lock);
     facts->pool = g_strdup(target->region->name);
     facts->poolUuid = g_strdup(target->region->uuidstr);
-    facts->label = replLabelCopy(target->region->label);
+    facts->label = g_steal_pointer(&label);
     replPartialsMeasure(target->staging, target->journal->record->id, &facts->partial_bytes, NULL);
     if (replPoolDirFree(target->dir, &facts->free_bytes, err) == 0 &&
         (facts->taken = replLocalTaken(target, own, facts->accepted, err)))

@@ -61,6 +61,8 @@ replFormatEncryption(GString *out, const ReplImage *image)
     if (!image->secret && image->conversions->len == 0)
         return;
     replFormatBegin(out, 3, "encryption");
+    if (image->secret) /* libvirt's <secret> has either of the two */
+        replFormatAttr(out, "usage", image->secretUsage);
     replFormatOpen(out);
     if (image->secret) {
         g_string_append(out, "        <secret type='passphrase'");

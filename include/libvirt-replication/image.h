@@ -132,7 +132,7 @@ struct _virtReplicationImage {
     size_t nsnapshots;
     char **snapshots; /* volumes of the layers below, nearest first */
     char *keyUUID;    /* secret that opens it, or NULL: plain */
-    char *keyUsage;   /* the same by usage, when the XML names it so */
+    char *keyUsage;   /* its usage name, by which other hosts find theirs; NULL: not known */
     size_t nshares;
     virtReplicationShare *shares;
     size_t nmembers;

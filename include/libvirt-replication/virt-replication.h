@@ -181,6 +181,9 @@ extern "C" {
 #define VIRT_REPLICATION_TYPE_ISO "iso"
 #define VIRT_REPLICATION_TYPE_FULL_MACHINE "full-machine"
 
+/* Attribute of VIRT_REPLICATION_ELEMENT_ENCRYPTION: usage name of the secret. Since: 1.0.0 */
+#define VIRT_REPLICATION_ENCRYPTION_USAGE "usage"
+
 /* Attributes of VIRT_REPLICATION_ELEMENT_PEER */
 #define VIRT_REPLICATION_PEER_URI "uri"            /* Since: 1.0.0 */
 #define VIRT_REPLICATION_PEER_STATE "state"        /* connected, connecting, away. Since: 1.0.0 */

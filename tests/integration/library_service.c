@@ -1,10 +1,10 @@
 /*
  * library_service.c: labels, keys, sharing, jobs and bundles by the C library, against a real daemon
  *
- *     library_service URI SOURCE_POOL TARGET_POOL TEAM_POOL PLAIN_POOL
+ *     library_service URI SECRETS_URI SOURCE_POOL TARGET_POOL TEAM_POOL PLAIN_POOL
  *
- * TEAM_POOL is of project "books" and in the source's region, PLAIN_POOL has no label; the images are one.qcow2 and two.qcow2 of
- * the source pool. Prints a line for each thing that was tried; the first that is not as documented ends it with status 1.
+ * SECRETS_URI is a connection that has keys, which one to storage alone has not. TEAM_POOL is of project "books" and in the
+ * source's region, PLAIN_POOL has no label; the images are one.qcow2 and two.qcow2 of the source pool. Prints a line for each thing that was tried; the first that is not as documented ends it with status 1.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -29,7 +29,7 @@
         EXPECT(virtReplicationGetLastError()->code == (wanted));                                             \
     } while (0)
 
-static virConnectPtr conn;
+static virConnectPtr conn, secrets;
 static virStoragePoolPtr source, target, team, plain;
 static virStorageVolPtr one, two;
 
@@ -84,13 +84,13 @@ setBandwidth(virStorageVolPtr vol, unsigned long long rate)
 }
 
 static int
-setQuotaImages(virStoragePoolPtr of, const char *region, long long images)
+setQuota(virStoragePoolPtr of, const char *region, const char *what, long long most)
 {
     virTypedParameterPtr params = NULL;
     int count = 0, max = 0;
     int ret;
 
-    EXPECT(virTypedParamsAddLLong(&params, &count, &max, VIRT_REPLICATION_LABEL_QUOTA_IMAGES, images) == 0);
+    EXPECT(virTypedParamsAddLLong(&params, &count, &max, what, most) == 0);
     ret = virtReplicationRegionSetLabel(of, region, params, count, 0);
     virTypedParamsFree(params, count);
     return ret;
@@ -118,7 +118,7 @@ tryLabels(void)
     virStoragePoolPtr far;
 
     EXPECT_ERROR(virtReplicationRegionGet(plain, 0) == NULL, VIR_ERR_OPERATION_INVALID);
-    EXPECT(setQuotaImages(plain, "cn-plain-1", 5) == 0);
+    EXPECT(setQuota(plain, "cn-plain-1", VIRT_REPLICATION_LABEL_QUOTA_IMAGES, 5) == 0);
     EXPECT((region = virtReplicationRegionGet(plain, 0)) != NULL);
     EXPECT(strcmp(region->name, "cn-plain-1") == 0 && region->quota.images == 5 && region->active);
     virtReplicationRegionFree(region);
@@ -141,7 +141,7 @@ static int
 hasKey(const char *usage)
 {
     virtReplicationKey **keys;
-    int count = virtReplicationKeyList(conn, &keys);
+    int count = virtReplicationKeyList(secrets, &keys);
     int i, has = 0;
 
     EXPECT(count >= 0);
@@ -158,13 +158,13 @@ tryKeys(void)
 {
     const unsigned char value[] = "a passphrase of the library";
     virtReplicationKey *key =
-        virtReplicationKeyCreate(conn, "ims/library", "of a test", value, sizeof(value) - 1, 0);
-    virtReplicationKey *other = virtReplicationKeyCreate(conn, "ims/library-other", NULL, NULL, 0, 0);
+        virtReplicationKeyCreate(secrets, "ims/library", "of a test", value, sizeof(value) - 1, 0);
+    virtReplicationKey *other = virtReplicationKeyCreate(secrets, "ims/library-other", NULL, NULL, 0, 0);
     virStorageVolPtr made;
     virtReplicationImage *image;
 
     EXPECT(key && other && hasKey("ims/library") && hasKey("ims/library-other"));
-    EXPECT_ERROR(virtReplicationKeyCreate(conn, "ims/library", NULL, NULL, 0, 0) == NULL,
+    EXPECT_ERROR(virtReplicationKeyCreate(secrets, "ims/library", NULL, NULL, 0, 0) == NULL,
                  VIR_ERR_OPERATION_INVALID);
     EXPECT((made = copyWith("secret.qcow2", VIRT_REPLICATION_COPY_KEY, "ims/library", 0)) != NULL);
     EXPECT((image = virtReplicationImageGet(made, 0)) && image->keyUsage &&
@@ -252,20 +252,24 @@ tryJob(void)
     printf("job\n");
 }
 
-/* The place that a job counts with is gone when it wants to publish; with more quota it is tried again. */
+/* The space that a job counts with is gone when it wants to publish; with more quota it is tried again. */
 static void
 tryRetry(void)
 {
     virStorageVolPtr made = copyWith("again.qcow2", NULL, NULL, VIRT_REPLICATION_COPY_PLAN);
     virtReplicationJob *job;
 
-    EXPECT(made && setQuotaImages(target, NULL, 0) == 0);
-    EXPECT(virtReplicationJobStart(made) == 0);
+    EXPECT(made != NULL);
+    setBandwidth(made, 1 << 20);
+    EXPECT(virtReplicationJobStart(made) == 0 && virtReplicationJobPause(made) == 0);
+    EXPECT(setQuota(target, NULL, VIRT_REPLICATION_LABEL_QUOTA_BYTES, 4096) == 0);
+    setBandwidth(made, 0);
+    EXPECT(virtReplicationJobResume(made) == 0);
     EXPECT(virtReplicationJobWait(&made, 1, NULL, NULL, 300000) == 1);
     EXPECT((job = virtReplicationJobGet(made)) && job->state == VIRT_REPLICATION_JOB_FAILED);
     EXPECT(job->error && strstr(job->error, "quota"));
     virtReplicationJobFree(job);
-    EXPECT(setQuotaImages(target, NULL, -1) == 0);
+    EXPECT(setQuota(target, NULL, VIRT_REPLICATION_LABEL_QUOTA_BYTES, -1) == 0);
     EXPECT(virtReplicationJobRetry(made) == 0);
     finish(made);
     virStorageVolFree(made);
@@ -335,13 +339,14 @@ tryImages(void)
 int
 main(int argc, char **argv)
 {
-    EXPECT(argc == 6);
+    EXPECT(argc == 7);
     virSetErrorFunc(NULL, noOutput);
     EXPECT((conn = virConnectOpen(argv[1])) != NULL);
-    source = pool(argv[2]);
-    target = pool(argv[3]);
-    team = pool(argv[4]);
-    plain = pool(argv[5]);
+    EXPECT((secrets = virConnectOpen(argv[2])) != NULL);
+    source = pool(argv[3]);
+    target = pool(argv[4]);
+    team = pool(argv[5]);
+    plain = pool(argv[6]);
     EXPECT((one = virStorageVolLookupByName(source, "one.qcow2")) != NULL);
     EXPECT((two = virStorageVolLookupByName(source, "two.qcow2")) != NULL);
     tryLabels();
@@ -358,6 +363,7 @@ main(int argc, char **argv)
     virStoragePoolFree(target);
     virStoragePoolFree(team);
     virStoragePoolFree(plain);
+    virConnectClose(secrets);
     virConnectClose(conn);
     return 0;
 }

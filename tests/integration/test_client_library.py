@@ -84,7 +84,8 @@ def test_service(host, two_images, new_pool, scratch):
     team, plain = new_pool("cn-north-1", project="books"), new_pool()
     images.write_random(two_images[0].file("one.qcow2"), 0, 3 << 20, seed=1)  # long enough to be paused
     two_images[0].refresh()
-    out = run_program(program, host.uri(), two_images[0].name, two_images[1].name, team.name, plain.name).stdout
+    out = run_program(program, host.uri(), host.uri(driver="secret"), two_images[0].name, two_images[1].name, team.name,
+                      plain.name).stdout
     assert out.split() == ["labels", "keys", "sharing", "job", "retry", "verify", "bundles", "images"]
 
 

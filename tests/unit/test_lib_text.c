@@ -205,7 +205,7 @@ static const char testVolume[] =
     "status='pending' visibility='private' project='default' fast-create='yes'><r:name>Web</r:name>"
     "<r:source region='n' id='0' pool='p' volume='v'/><r:snapshots count='2'><r:snapshot "
     "volume='mid'/>"
-    "<r:snapshot volume='base'/></r:snapshots><r:encryption><secret type='passphrase' "
+    "<r:snapshot volume='base'/></r:snapshots><r:encryption usage='ims/web'><secret type='passphrase' "
     "uuid='k'/></r:encryption>"
     "<r:share project='o' state='accepted'/><r:job id='j' state='failed' progress='5' total='100'>"
     "<r:step layer='l' action='copy' bytes='4' state='done' snapshots-lost='2'/><r:error>No "
@@ -226,6 +226,7 @@ testImage(void)
     g_assert_cmpstr(image->backing, ==, "mid");
     g_assert_cmpuint(image->nsnapshots, ==, 2);
     g_assert_cmpstr(image->keyUUID, ==, "k");
+    g_assert_cmpstr(image->keyUsage, ==, "ims/web");
     g_assert_cmpint(image->fastCreate, ==, 1);
     g_assert_cmpstr(image->sourceID, ==, "0");
     g_assert_cmpstr(image->shares[0].state, ==, "accepted");

@@ -132,6 +132,7 @@ makeImage(void)
     image->source.pool = g_strdup("beijing");
     image->source.volume = g_strdup("web.qcow2");
     image->secret = g_strdup(SECRET);
+    image->secretUsage = g_strdup("ims/<web>");
     addConversion(image, 1795182000, "encrypt", NULL, SECRET);
     addConversion(image, 1795182001, "rekey-slot", SECRET, SECRET);
     g_ptr_array_add(image->shares, replShareNew("p2", REPL_SHARE_ACCEPTED));
@@ -167,7 +168,7 @@ testImage(void)
         "        <replication:snapshot volume='mid.qcow2'/>\n"
         "        <replication:snapshot volume='base.qcow2'/>\n"
         "      </replication:snapshots>\n"
-        "      <replication:encryption>\n"
+        "      <replication:encryption usage='ims/&lt;web&gt;'>\n"
         "        <secret type='passphrase' uuid='" SECRET "'/>\n"
         "        <replication:conversion time='1795182000' action='encrypt' to='" SECRET "'/>\n"
         "        <replication:conversion time='1795182001' action='rekey-slot' from='" SECRET "' to='" SECRET

@@ -81,7 +81,8 @@ static void
 replReadOwn(virtReplicationImage *image, xmlNodePtr node)
 {
     g_autofree char *fast = replNodeAttr(node, VIRT_REPLICATION_IMAGE_FAST_CREATE);
-    xmlNodePtr secret = replNodeStock(replNodeOurs(node, VIRT_REPLICATION_ELEMENT_ENCRYPTION), "secret");
+    xmlNodePtr encryption = replNodeOurs(node, VIRT_REPLICATION_ELEMENT_ENCRYPTION);
+    xmlNodePtr secret = replNodeStock(encryption, "secret");
     xmlNodePtr verified = replNodeOurs(node, VIRT_REPLICATION_ELEMENT_VERIFIED);
 
     image->id = replNodeAttr(node, VIRT_REPLICATION_IMAGE_ID);
@@ -99,7 +100,7 @@ replReadOwn(virtReplicationImage *image, xmlNodePtr node)
                                          VIRT_REPLICATION_ELEMENT_MEMBER, &image->nmembers);
     replReadShares(image, node);
     image->keyUUID = replNodeAttr(secret, "uuid");
-    image->keyUsage = replNodeAttr(secret, "usage");
+    image->keyUsage = replNodeAttr(encryption, VIRT_REPLICATION_ENCRYPTION_USAGE);
     image->verified = replNodeNumber(verified, VIRT_REPLICATION_VERIFIED_WHEN, 0);
     image->verifiedState = replNodeAttr(verified, VIRT_REPLICATION_VERIFIED_STATE);
     image->damagedBlocks =
