@@ -127,26 +127,27 @@ replPeerReadable(const virtReplicationRegion *region)
     return NULL;
 }
 
-/* Reads the first byte of an image. The error is libvirt's. */
-static bool
+/* Reads the first byte of an image. Returns why that does not work, or NULL; the caller frees. */
+static char *
 replPeerReadByte(virConnectPtr conn, const virtReplicationImage *image)
 {
     g_autoptr(virStorageVol) vol = virtReplicationImageGetVolume(conn, image);
     virStreamPtr stream = vol ? virStreamNew(conn, 0) : NULL;
     bool ok = false;
+    char *why = NULL;
     char byte;
 
     if (!stream)
-        return false;
+        return g_strdup(virGetLastErrorMessage());
     if (virStorageVolDownload(vol, stream, 0, 1, 0) == 0) {
         ok = virStreamRecv(stream, &byte, 1) >= 0;
         if (ok)
             ok = virStreamFinish(stream) == 0;
-        else
-            virStreamAbort(stream);
     }
+    if (!ok) /* before other calls reset it */
+        why = g_strdup(virGetLastErrorMessage());
     virStreamFree(stream);
-    return ok;
+    return why;
 }
 
 /* Listing and reading are tried; whether images may be written there is said by the plan of a first copy. */
@@ -154,6 +155,7 @@ static void
 replPeerCheckRights(ReplPeerReport *report, virConnectPtr conn, const virtReplicationRegion *region)
 {
     const virtReplicationImage *image = replPeerReadable(region);
+    g_autofree char *why = image ? replPeerReadByte(conn, image) : NULL;
 
     if (!region->listed) {
         /* Without a link nothing is known of rights. */
@@ -161,11 +163,11 @@ replPeerCheckRights(ReplPeerReport *report, virConnectPtr conn, const virtReplic
                       region->listError && report->failed == 0 ? region->listError : _("not known"));
     } else if (!image) {
         replPeerCheck(report, "rights", _("rights"), 1, _("the pool may be listed; it has no image to read"));
-    } else if (replPeerReadByte(conn, image)) {
+    } else if (!why) {
         replPeerCheck(report, "rights", _("rights"), 1,
                       _("images may be listed and read; 'plan' says whether they may be written"));
     } else {
-        g_autofree char *text = g_strdup_printf("%s: %s", image->volume, virGetLastErrorMessage());
+        g_autofree char *text = g_strdup_printf("%s: %s", image->volume, why);
 
         replPeerCheck(report, "rights", _("rights"), 0, text);
     }
