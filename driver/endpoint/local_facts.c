@@ -3,7 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include <string.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/lock.h"
@@ -40,24 +41,19 @@ replLocalIsOwn(const ReplLocalTarget *target, const GPtrArray *own, const char *
     return FALSE;
 }
 
-/* The names in the directory that are not this job's own. */
-static char **
-replLocalTaken(const ReplLocalTarget *target, const GPtrArray *own, gboolean accepted, GError **err)
+/* Looks for the one name: a list of all costs more the more volumes there are. */
+gboolean
+replLocalTaken(ReplTarget *base, const char *volume)
 {
-    g_auto(GStrv) all = replPoolDirTaken(target->dir, err);
-    GPtrArray *taken;
-    guint i;
+    const ReplLocalTarget *target = (const ReplLocalTarget *)base;
+    const ReplJournal *journal = target->journal;
+    struct stat st;
+    REPL_GUARD(&target->journal->lock);
 
-    if (!all)
-        return NULL;
-    taken = g_ptr_array_new();
-    for (i = 0; all[i]; i++) {
-        if (!(accepted && g_str_equal(all[i], target->journal->record->volume)) &&
-            !replLocalIsOwn(target, own, all[i]))
-            g_ptr_array_add(taken, g_strdup(all[i]));
-    }
-    g_ptr_array_add(taken, NULL);
-    return (char **)g_ptr_array_free(taken, FALSE);
+    if (journal->accepted && g_str_equal(volume, journal->record->volume))
+        return FALSE;
+    return fstatat(target->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 &&
+           !replLocalIsOwn(target, journal->record->layers, volume);
 }
 
 /* What counts against the quota. The layers that an earlier attempt has put in place are left out: the plan
@@ -112,8 +108,7 @@ replLocalFacts(ReplTarget *base, ReplTargetFacts *facts, GError **err)
     facts->poolUuid = g_strdup(target->region->uuidstr);
     facts->label = g_steal_pointer(&label);
     replPartialsMeasure(target->staging, target->journal->record->id, &facts->partial_bytes, NULL);
-    if (replPoolDirFree(target->dir, &facts->free_bytes, err) == 0 &&
-        (facts->taken = replLocalTaken(target, own, facts->accepted, err)))
+    if (replPoolDirFree(target->dir, &facts->free_bytes, err) == 0)
         return 0;
     replTargetFactsClear(facts);
     return -1;

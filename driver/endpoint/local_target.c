@@ -28,6 +28,7 @@ replLocalTargetFree(ReplTarget *base)
 
 static const ReplTargetOps replLocalTargetOps = {
     .facts = replLocalFacts,
+    .taken = replLocalTaken,
     .present = replLocalPresent,
     .canClone = replLocalCanClone,
     .accept = replLocalAccept,

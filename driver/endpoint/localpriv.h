@@ -67,6 +67,8 @@ replLocalIsInPlace(const ReplLocalTarget *target, const ReplJobLayer *layer);
 /* local_facts.c */
 int
 replLocalFacts(ReplTarget *base, ReplTargetFacts *facts, GError **err);
+gboolean
+replLocalTaken(ReplTarget *base, const char *volume);
 int
 replLocalPresent(ReplTarget *base, ReplSource *source, const ReplPresentLook *look, ReplPresent *present,
                  gboolean *closely, GError **err);

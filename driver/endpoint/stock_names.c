@@ -12,7 +12,7 @@
 
 /* Names of volumes there that are not the job's. */
 static char **
-replStockTargetTaken(ReplStockTarget *target, const ReplStockSight *sight)
+replStockTargetOthers(ReplStockTarget *target, const ReplStockSight *sight)
 {
     g_autoptr(ReplJobRecord) record = replJournalCopy(target->journal);
     GPtrArray *taken = g_ptr_array_new();
@@ -50,12 +50,21 @@ replStockTargetFacts(ReplTarget *base, ReplTargetFacts *facts, GError **err)
     facts->label->name = g_strdup(region ? region : target->entry->pool->def->source);
     facts->label->project = g_strdup(project ? project : REPL_PROJECT_DEFAULT);
     facts->label->quota = (ReplAmounts){-1, -1, -1};
-    facts->taken = replStockTargetTaken(target, sight);
+    g_strfreev(target->taken);
+    target->taken = replStockTargetOthers(target, sight);
     facts->free_bytes = sight->available_bytes;
     facts->partial_bytes = sight->mine_bytes;
     REPL_GUARD(&target->journal->lock);
     facts->accepted = target->journal->accepted;
     return 0;
+}
+
+gboolean
+replStockTargetTaken(ReplTarget *base, const char *volume)
+{
+    const ReplStockTarget *target = (const ReplStockTarget *)base;
+
+    return target->taken && g_strv_contains((const char *const *)target->taken, volume);
 }
 
 /* --- the image's name --- */

@@ -39,6 +39,7 @@ replStockTargetFree(ReplTarget *base)
     replPeerPoolEntryFree(target->entry);
     if (target->home)
         replStagingUnref(target->home);
+    g_strfreev(target->taken);
     g_free(target->label.name);
     g_free(target->label.project);
     replTrafficUnref(target->traffic);
@@ -65,6 +66,7 @@ replStockTarget(ReplJournal *journal, ReplHolding *holding)
 {
     static const ReplTargetOps ops = {
         .facts = replStockTargetFacts,
+        .taken = replStockTargetTaken,
         .present = replStockTargetPresent,
         .accept = replStockTargetAccept,
         .begin = replStockTargetBegin,

@@ -26,6 +26,7 @@ typedef struct {
     ReplPeerPoolEntry *entry;
     ReplStaging *home;
     ReplLabel label;
+    char **taken; /* names of volumes there that are not the job's; NULL: not looked at yet */
 
     /* From begin on; borrowed. */
     const ReplPlan *plan;
@@ -92,6 +93,8 @@ replStockKept(ReplStockTarget *target, guint number, ReplStockWritten *written, 
 /* stock_names.c */
 int
 replStockTargetFacts(ReplTarget *base, ReplTargetFacts *facts, GError **err);
+gboolean
+replStockTargetTaken(ReplTarget *base, const char *volume);
 int
 replStockTargetAccept(ReplTarget *base, virStoragePoolPtr pool, const char *volume, const char *xml,
                       const ReplImage *image, GError **err);

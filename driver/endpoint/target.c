@@ -13,7 +13,6 @@ replTargetFactsClear(ReplTargetFacts *facts)
     g_free(facts->pool);
     g_free(facts->poolUuid);
     replLabelFree(facts->label);
-    g_strfreev(facts->taken);
     memset(facts, 0, sizeof(*facts));
 }
 
@@ -31,6 +30,12 @@ int
 replTargetGetFacts(ReplTarget *target, ReplTargetFacts *facts, GError **err)
 {
     return target->ops->facts(target, facts, err);
+}
+
+gboolean
+replTargetTaken(ReplTarget *target, const char *volume)
+{
+    return target->ops->taken(target, volume);
 }
 
 int

@@ -11,9 +11,9 @@
  *
  * The order of calls, all by the thread that owns the target, but for cancel:
  *
- *     facts -> present -> canClone                         a plan can be made of these; nothing is changed
+ *     facts -> present -> canClone -> taken*               a plan can be made of these; nothing is changed
  *     accept                                               once for a job, by the client's thread: the name is taken
- *     -> facts -> present -> canClone -> begin             each attempt
+ *     -> facts -> present -> canClone -> taken* -> begin   each attempt
  *     -> [ openLayer -> (writer, note)* -> finishLayer ]*  for each step that is not a reuse, bases first
  *     -> verify -> publish
  *     undo                                                 at any point, also without all the others
@@ -46,11 +46,9 @@
 
 /* What a plan has to know of the target. Owned; cleared with replTargetFactsClear(). */
 typedef struct {
-    char *pool;       /* name, as this host calls it */
-    char *poolUuid;   /* the same */
-    ReplLabel *label; /* with the quota; a peer's label counts for its pool */
-    char *
-        *taken; /* all names that the replica's volumes must not have: those of this job are not among them */
+    char *pool;         /* name, as this host calls it */
+    char *poolUuid;     /* the same */
+    ReplLabel *label;   /* with the quota; a peer's label counts for its pool */
     ReplAmounts usage;  /* now, with all that other jobs are going to add; 0 where the label has no quota */
     guint64 free_bytes; /* on its file system */
     guint64 partial_bytes; /* of them used by unfinished layers of this job */
@@ -114,6 +112,10 @@ typedef struct {
     /* The facts as they are now. Called again for the check of the quota right before publishing. @facts is cleared. Returns 0,
      * or -1 with @err set. */
     int (*facts)(ReplTarget *target, ReplTargetFacts *facts, GError **err);
+
+    /* Whether something that is not this job's has the name @volume: the replica's volumes must not be called so. Asked after
+     * facts, for each name that a plan thinks of. What cannot be looked at is not taken: making it will tell why. */
+    gboolean (*taken)(ReplTarget *target, const char *volume);
 
     /* Which layers of @source the target has, by content, not by name: fills @present, an element for each layer; the image itself
      * (element 0) is never shared. From the base up: above the first that is missing none is there. *closely
@@ -207,6 +209,8 @@ struct _ReplTarget {
 /* As the operations; what is optional and not there is answered as they say. */
 int
 replTargetGetFacts(ReplTarget *target, ReplTargetFacts *facts, GError **err);
+gboolean
+replTargetTaken(ReplTarget *target, const char *volume);
 int
 replTargetPresent(ReplTarget *target, ReplSource *source, const ReplPresentLook *look, ReplPresent *present,
                   gboolean *closely, GError **err);

@@ -2,7 +2,8 @@
  * facts.h: what is known before a job is planned
  *
  * Both ends of a replication tell all of this first, from wherever they are; planning itself does no I/O, and knows no
- * descriptors. Everything is borrowed and must outlive the call that gets it.
+ * descriptors. Only names are asked for one by one, since a pool has very many of them. Everything is borrowed and must outlive
+ * the call that gets it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -68,9 +69,11 @@ typedef struct {
     guint memberCount;
 
     ReplPlanEnd target;
-    const char *const *taken; /* all names in the target's directory, NULL-terminated */
-    ReplAmounts usage;        /* of the target now, and what other jobs will add to it */
-    guint64 free_bytes;       /* on the target's file system */
+    /* Whether something in the target that is not this job's has the name @volume. NULL: nothing has any. */
+    gboolean (*taken)(gpointer names, const char *volume);
+    gpointer names;        /* for taken */
+    ReplAmounts usage;     /* of the target now, and what other jobs will add to it */
+    guint64 free_bytes;    /* on the target's file system */
     guint64 fetched_bytes; /* of a source elsewhere: what is brought there in whole before it is converted */
     guint64 partial_bytes; /* allocated by unfinished files of this very job (one that plans again) */
     gboolean begun;        /* this very job has copied its first byte: a share that ends does not end it */

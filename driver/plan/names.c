@@ -20,7 +20,7 @@ replPlanDefaultName(const ReplRequest *request, const char *region, const char *
 static gboolean
 replPlanIsTaken(const ReplPlanFacts *facts, const char *name)
 {
-    return facts->taken && g_strv_contains(facts->taken, name);
+    return facts->taken && facts->taken(facts->names, name);
 }
 
 char *

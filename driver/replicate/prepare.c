@@ -85,6 +85,12 @@ replPrepareFetched(const ReplJobRecord *record, const ReplPrepared *prepared)
     return sum_bytes;
 }
 
+static gboolean
+replPrepareTaken(gpointer names, const char *volume)
+{
+    return replTargetTaken(names, volume);
+}
+
 static ReplPlanFacts
 replPrepareFacts(const ReplReplication *replication, const ReplPrepared *prepared,
                  const ReplTargetFacts *target)
@@ -101,7 +107,8 @@ replPrepareFacts(const ReplReplication *replication, const ReplPrepared *prepare
         .members = source->members,
         .memberCount = source->memberCount,
         .target = {target->pool, target->poolUuid, target->label},
-        .taken = (const char *const *)target->taken,
+        .taken = replPrepareTaken,
+        .names = prepared->target,
         .usage = target->usage,
         .free_bytes = target->free_bytes,
         .fetched_bytes = replPrepareFetched(record, prepared),

@@ -113,31 +113,29 @@ static int
 memTargetFacts(ReplTarget *base, ReplTargetFacts *facts, GError **err)
 {
     MemTarget *target = (MemTarget *)base;
-    g_autoptr(GPtrArray) taken = g_ptr_array_new();
-    GHashTableIter iter;
-    gpointer name;
 
     if (memCall(target->world, "target.facts", &target->cancelled, err) < 0)
         return -1;
     replLockTake(&target->world->lock);
     target->world->plans++;
-    g_hash_table_iter_init(&iter, target->world->volumes);
-    while (g_hash_table_iter_next(&iter, &name, NULL)) {
-        const MemLayer *layer = g_hash_table_lookup(target->world->written, name);
-
-        if (!layer || !layer->inPlace)
-            g_ptr_array_add(taken, g_strdup(name));
-    }
     facts->accepted = memIsHeld(target, target->journal->record->volume);
     replLockDrop(&target->world->lock);
-    g_ptr_array_add(taken, NULL);
-    facts->taken = g_strdupv((char **)taken->pdata);
-    g_ptr_array_set_free_func(taken, g_free);
     facts->pool = g_strdup("to");
     facts->poolUuid = g_strdup(target->world->targetUuid);
     facts->label = replLabelNew("there", REPL_PROJECT_DEFAULT);
     facts->free_bytes = G_MAXINT64;
     return 0;
+}
+
+static gboolean
+memTargetTaken(ReplTarget *base, const char *volume)
+{
+    const MemTarget *target = (const MemTarget *)base;
+    const MemLayer *layer;
+    REPL_GUARD(&target->world->lock);
+
+    layer = g_hash_table_lookup(target->world->written, volume);
+    return g_hash_table_contains(target->world->volumes, volume) && !(layer && layer->inPlace);
 }
 
 static int
@@ -394,6 +392,7 @@ memTargetFree(ReplTarget *base)
 
 static const ReplTargetOps memTargetOps = {
     .facts = memTargetFacts,
+    .taken = memTargetTaken,
     .present = memTargetPresent,
     .accept = memTargetAccept,
     .begin = memTargetBegin,

@@ -47,6 +47,12 @@ setupLayers(Setup *s, const Case *c)
     s->facts.layerCount = i;
 }
 
+static gboolean
+isListed(gpointer names, const char *volume)
+{
+    return g_strv_contains((const char *const *)names, volume);
+}
+
 static void
 setup(Setup *s, const Case *c)
 {
@@ -69,7 +75,8 @@ setup(Setup *s, const Case *c)
     s->facts.image = &s->image;
     s->facts.source = (ReplPlanEnd){"beijing", "pool-uuid", s->source};
     s->facts.target = (ReplPlanEnd){"shanghai", "target-uuid", s->target};
-    s->facts.taken = c->taken;
+    s->facts.taken = isListed;
+    s->facts.names = (gpointer)c->taken;
     s->facts.placeholder = c->placeholder;
     s->facts.usage = c->usage;
     s->facts.free_bytes = c->free_bytes ? c->free_bytes : GIB;
@@ -191,7 +198,7 @@ testMadeUpNames(void)
     again = ((ReplPlanStep *)g_ptr_array_index(b->steps, 0))->volume;
     g_assert_cmpstr(first, ==, again);
     more[1] = first;
-    s.facts.taken = more;
+    s.facts.names = more;
     d = replPlanMake(&s.facts, &none);
     other = ((ReplPlanStep *)g_ptr_array_index(d->steps, 0))->volume;
     g_assert_cmpstr(first, !=, other);
@@ -347,7 +354,7 @@ testSetRefusals(void)
     assertRefused(&s, REPL_REFUSE_TYPE, "web.qcow2");
     teardown(&s);
     setupSet(&s, &c, members);
-    s.facts.taken = taken;
+    s.facts.names = (gpointer)taken;
     assertRefused(&s, REPL_REFUSE_NAME_TAKEN, "log.raw");
     s.facts.taken = NULL;
     data.status = REPL_IMAGE_ERROR;
