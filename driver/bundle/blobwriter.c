@@ -173,14 +173,14 @@ replBlobPwrite(ReplWriter *writer, const guint8 *buf, gsize len, guint64 offset,
     return self->zstd ? 0 : replWriterWrite(self->out, buf, len, offset, err);
 }
 
-/* The bundle grows as it is written. */
+/* A packed blob makes the bundle grow as it is written, by one thread. Else it gets its size first: file systems let only one thread
+ * at a time write behind a file's end. */
 static int
 replBlobResize(ReplWriter *writer, guint64 size_bytes, GError **err)
 {
-    (void)writer;
-    (void)size_bytes;
-    (void)err;
-    return 0;
+    ReplBlobWriter *self = (ReplBlobWriter *)writer;
+
+    return self->zstd ? 0 : replWriterResize(self->out, size_bytes, err);
 }
 
 /* Synced is the bundle as a whole, when the blob has ended. */
@@ -262,6 +262,7 @@ replBlobWriterNew(const ReplBlobPlace *place, const GByteArray *head, GError **e
     g_autoptr(ReplWriter) writer = &self->base;
 
     self->base.ops = &replBlobOps;
+    self->base.inTurn = place->level == 0;
     self->place = *place;
     replTurnInit(&self->turn, place->at_bytes);
     g_queue_init(&self->chunks);

@@ -2,7 +2,8 @@
  * pack.c: a bundle is written
  *
  * Part by part: the bytes first, behind a gap for their header, which tells their digest and size and so comes after them.
- * Each part that is finished is synced and told as a checkpoint; the texts come last, and with them the file becomes a bundle.
+ * Each part that is finished is synced and told as a checkpoint while the next one is written; the texts come last, and with them
+ * the file becomes a bundle.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -19,6 +20,7 @@
 #include "bundle/blobwriter.h"
 #include "bundle/hex.h"
 #include "bundle/map.h"
+#include "bundle/packcheck.h"
 #include "bundle/packpriv.h"
 #include "bundle/tar.h"
 #include "bundle/text.h"
@@ -26,6 +28,13 @@
 /* Samples tell whether packing pays. */
 #define REPL_PACK_SAMPLES 8u
 #define REPL_PACK_SAMPLE_BYTES (64u << 10)
+
+/* A bundle that is being written. */
+typedef struct {
+    const ReplBundlePack *pack;
+    guint64 next_bytes; /* where the next tar entry begins */
+    ReplPackCheck check;
+} ReplPacking;
 
 /* Each run of the map follows the one before it in the blob. */
 typedef struct {
@@ -125,27 +134,6 @@ replPackWrite(const ReplBundlePack *pack, const guint8 *bytes, gsize length, gui
     return -1;
 }
 
-static int
-replPackSync(const ReplBundlePack *pack, guint64 end_bytes, GError **err)
-{
-    if (ftruncate(pack->fd, end_bytes) == 0 && fdatasync(pack->fd) == 0)
-        return 0;
-    replErrorSetSystem(err, errno, _("Cannot write the bundle of '%s'"), pack->bundle->volume);
-    return -1;
-}
-
-static int
-replPackCheckpoint(const ReplBundlePack *pack, guint64 end_bytes, GError **err)
-{
-    const ReplCopyWatch *watch = pack->watch;
-
-    if (!watch->checkpoint)
-        return 0;
-    if (replPackSync(pack, end_bytes, err) < 0)
-        return -1;
-    return watch->checkpoint(watch->opaque, end_bytes, err);
-}
-
 /* Copies the data of @map to the blob at @at_bytes, and completes @part. */
 static int
 replPackBlob(const ReplBundlePack *pack, ReplReader *reader, const ReplMap *map, guint64 at_bytes,
@@ -167,17 +155,17 @@ replPackBlob(const ReplBundlePack *pack, ReplReader *reader, const ReplMap *map,
     return replBlobWriterEnd(writer, part, err);
 }
 
-/* Writes the next part of the layer, and moves *next_bytes, where the next tar entry begins, and @from_bytes, in the layer. 1, 0 when
- * there is no data left, -1 with @err set. */
+/* Writes the next part of the layer, and moves *from_bytes, how far in the layer it has come. 1, 0 when there is no data left,
+ * -1 with @err set. */
 static int
-replPackPart(const ReplBundlePack *pack, ReplReader *reader, guint number, guint64 *from_bytes,
-             guint64 *next_bytes, GError **err)
+replPackPart(ReplPacking *packing, ReplReader *reader, guint number, guint64 *from_bytes, GError **err)
 {
+    const ReplBundlePack *pack = packing->pack;
     ReplBundleLayer *layer = replBundleLayer(pack->bundle, number);
     g_autoptr(ReplMap) map = replPackGather(reader, number, layer, *from_bytes, replPackPartBytes(pack), err);
     g_autoptr(GByteArray) header = NULL;
     g_autofree char *name = NULL;
-    ReplBundlePart part = {.at_bytes = replTarAligned(*next_bytes)};
+    ReplBundlePart part = {.at_bytes = replTarAligned(packing->next_bytes)};
 
     if (!map)
         return -1;
@@ -187,18 +175,19 @@ replPackPart(const ReplBundlePack *pack, ReplReader *reader, guint number, guint
     if (replPackBlob(pack, reader, map, part.at_bytes, &part, err) < 0)
         return -1;
     name = g_strconcat(REPL_PACK_BLOBS, part.digest, NULL);
-    header = replTarAlignedHeader(*next_bytes, name, part.packed_bytes);
-    if (replPackWrite(pack, header->data, header->len, *next_bytes, err) < 0)
+    header = replTarAlignedHeader(packing->next_bytes, name, part.packed_bytes);
+    if (replPackWrite(pack, header->data, header->len, packing->next_bytes, err) < 0)
         return -1;
     g_array_append_val(layer->parts, part);
     *from_bytes = part.end_bytes;
-    *next_bytes = part.at_bytes + replTarPadded(part.packed_bytes);
-    return replPackCheckpoint(pack, *next_bytes, err) < 0 ? -1 : 1;
+    packing->next_bytes = part.at_bytes + replTarPadded(part.packed_bytes);
+    return replPackCheckBegin(&packing->check, packing->next_bytes, err) < 0 ? -1 : 1;
 }
 
 static int
-replPackLayer(const ReplBundlePack *pack, guint number, guint64 *next_bytes, GError **err)
+replPackLayer(ReplPacking *packing, guint number, GError **err)
 {
+    const ReplBundlePack *pack = packing->pack;
     ReplBundleLayer *layer = replBundleLayer(pack->bundle, number);
     g_autoptr(ReplReader) reader = NULL;
     guint64 from_bytes = 0;
@@ -211,7 +200,7 @@ replPackLayer(const ReplBundlePack *pack, guint number, guint64 *next_bytes, GEr
     if (!(reader = pack->open(pack->opaque, number, err)))
         return -1;
     while (rc > 0)
-        rc = replPackPart(pack, reader, number, &from_bytes, next_bytes, err);
+        rc = replPackPart(packing, reader, number, &from_bytes, err);
     layer->data_bytes = 0;
     for (guint i = 0; i < layer->parts->len; i++)
         layer->data_bytes += replBundlePart(layer, i)->data_bytes;
@@ -220,9 +209,9 @@ replPackLayer(const ReplBundlePack *pack, guint number, guint64 *next_bytes, GEr
 
 /* A text as an entry of its own; its digest into @digest where that is its name. */
 static int
-replPackText(const ReplBundlePack *pack, const char *name, const char *text, char *digest,
-             guint64 *next_bytes, GError **err)
+replPackText(ReplPacking *packing, const char *name, const char *text, char *digest, GError **err)
 {
+    guint64 at_bytes = packing->next_bytes;
     g_autofree char *blob = NULL;
     guint8 header[REPL_TAR_BLOCK_BYTES];
     guint8 sum[32];
@@ -233,10 +222,10 @@ replPackText(const ReplBundlePack *pack, const char *name, const char *text, cha
         name = blob = g_strconcat(REPL_PACK_BLOBS, digest, NULL);
     }
     replTarHeader(header, name, strlen(text));
-    if (replPackWrite(pack, header, sizeof(header), *next_bytes, err) < 0 ||
-        replPackWrite(pack, (const guint8 *)text, strlen(text), *next_bytes + sizeof(header), err) < 0)
+    if (replPackWrite(packing->pack, header, sizeof(header), at_bytes, err) < 0 ||
+        replPackWrite(packing->pack, (const guint8 *)text, strlen(text), at_bytes + sizeof(header), err) < 0)
         return -1;
-    *next_bytes += sizeof(header) + replTarPadded(strlen(text));
+    packing->next_bytes += sizeof(header) + replTarPadded(strlen(text));
     return 0;
 }
 
@@ -252,8 +241,9 @@ replPackParts(const ReplBundlePack *pack)
 
 /* The end of a tar are two empty blocks; tools like it to be a multiple of 10 KiB. */
 static int
-replPackTexts(const ReplBundlePack *pack, guint64 *next_bytes, GError **err)
+replPackTexts(ReplPacking *packing, GError **err)
 {
+    const ReplBundlePack *pack = packing->pack;
     g_autofree char *config = replBundleConfigText(pack->bundle);
     g_autofree char *manifest = NULL;
     g_autofree char *index = NULL;
@@ -265,35 +255,43 @@ replPackTexts(const ReplBundlePack *pack, guint64 *next_bytes, GError **err)
                      pack->bundle->volume);
         return -1;
     }
-    if (replPackText(pack, NULL, config, digest, next_bytes, err) < 0)
+    if (replPackText(packing, NULL, config, digest, err) < 0)
         return -1;
     manifest = replBundleManifestText(pack->bundle, digest, strlen(config));
-    if (replPackText(pack, NULL, manifest, digest, next_bytes, err) < 0)
+    if (replPackText(packing, NULL, manifest, digest, err) < 0)
         return -1;
     index = replBundleIndexText(digest, strlen(manifest));
-    if (replPackText(pack, REPL_PACK_INDEX, index, NULL, next_bytes, err) < 0)
+    if (replPackText(packing, REPL_PACK_INDEX, index, NULL, err) < 0)
         return -1;
-    end_bytes = (*next_bytes + 2 * REPL_TAR_BLOCK_BYTES + 10239) / 10240 * 10240;
-    return replPackSync(pack, end_bytes, err);
+    end_bytes = (packing->next_bytes + 2 * REPL_TAR_BLOCK_BYTES + 10239) / 10240 * 10240;
+    return replPackCut(pack, end_bytes, err);
+}
+
+static int
+replPackAll(ReplPacking *packing, GError **err)
+{
+    const ReplBundlePack *pack = packing->pack;
+
+    if (replPackResume(pack, &packing->next_bytes, err) < 0 ||
+        replPackCut(pack, packing->next_bytes, err) < 0)
+        return -1;
+    if (packing->next_bytes == 0 &&
+        replPackText(packing, REPL_PACK_LAYOUT, REPL_BUNDLE_LAYOUT_TEXT, NULL, err) < 0)
+        return -1;
+    for (guint i = 0; i < pack->bundle->layers->len; i++) {
+        if (replPackLayer(packing, i, err) < 0)
+            return -1;
+    }
+    return replPackTexts(packing, err);
 }
 
 int
 replBundlePack(const ReplBundlePack *pack, GError **err)
 {
-    guint64 next_bytes = 0;
+    ReplPacking packing = {.pack = pack, .check = {.pack = pack}};
+    int rc = replPackAll(&packing, err);
 
-    if (replPackResume(pack, &next_bytes, err) < 0)
+    if (replPackCheckEnd(&packing.check, rc == 0 ? err : NULL) < 0 || rc < 0)
         return -1;
-    if (ftruncate(pack->fd, next_bytes) < 0) {
-        replErrorSetSystem(err, errno, _("Cannot write the bundle of '%s'"), pack->bundle->volume);
-        return -1;
-    }
-    if (next_bytes == 0 &&
-        replPackText(pack, REPL_PACK_LAYOUT, REPL_BUNDLE_LAYOUT_TEXT, NULL, &next_bytes, err) < 0)
-        return -1;
-    for (guint i = 0; i < pack->bundle->layers->len; i++) {
-        if (replPackLayer(pack, i, &next_bytes, err) < 0)
-            return -1;
-    }
-    return replPackTexts(pack, &next_bytes, err);
+    return replPackSync(pack, err);
 }

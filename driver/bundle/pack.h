@@ -21,9 +21,8 @@ typedef struct {
     guint64 part_bytes; /* REPL_PACK_PART_BYTES, but in tests */
     /* What an earlier attempt at the same layers has noted by a checkpoint; what lies behind is given up. 0: from the start. */
     guint64 start_bytes;
-    /* admit and advance are told of the layers' data (advance also of what was finished earlier), checkpoint of the file:
-     * what lies before is finished and synced.
-     * Must not be NULL; its members may. */
+    /* admit and advance are told of the layers' data (advance also of what was finished earlier), checkpoint of the file: what lies
+     * before is finished and synced; the parts behind are written meanwhile. Must not be NULL; its members may. */
     const ReplCopyWatch *watch;
 } ReplBundlePack;
 

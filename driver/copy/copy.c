@@ -168,6 +168,8 @@ replCopyRun(ReplReader *reader, ReplWriter *writer, const ReplCopyJob *job, GErr
 
     if (reader->inMemory && writer->inMemory)
         tune = replCopyTuneMemory();
+    else if (writer->inTurn)
+        tune.workers = REPL_COPY_WORKERS_MAX; /* eight were 8 % slower: a slow read holds up all behind it */
     if (writer->inOrder)
         tune.workers = 1;
     if (job->transform)

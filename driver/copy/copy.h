@@ -85,8 +85,8 @@ typedef struct {
 } ReplCopyJob;
 
 /* Copies what @reader reads to @writer as @job says: holes stay holes, reading and writing overlap. Uses 10
- * MiB of memory (18 where a transform is of whole 1 MiB) and seven extra threads, released on return. Ends
- * with a flush of @writer. Where holes cannot be found (reader->holeBlind) blocks of zeros are not written
+ * MiB of memory (18 where a transform is of whole 1 MiB, or for a writer->inTurn) and seven extra threads (15), released on
+ * return. Ends with a flush of @writer. Where holes cannot be found (reader->holeBlind) blocks of zeros are not written
  * (but with a transform all is).
  *
  * When one of the threads fails, @reader and @writer are cancelled, so that the others do not wait for a peer: after an

@@ -7,7 +7,7 @@
  * Owner: the one who made the writer frees it, after the copy has returned. The engine borrows it.
  * Lock:  none here. An implementation locks what its operations share.
  *
- * An implementation embeds ReplWriter as its first member and sets ops; inMemory and inOrder are set before the writer is
+ * An implementation embeds ReplWriter as its first member and sets ops; inMemory, inOrder and inTurn are set before the writer is
  * handed out and never change.
  *
  * Life. resize once, first. Then pwrite, zero, reserve, have in any mixture, flush now and then, and flush with
@@ -82,6 +82,7 @@ struct _ReplWriter {
     const ReplWriterOps *ops;
     gboolean inMemory; /* writing waits for nothing, as reader->inMemory */
     gboolean inOrder;  /* writes must come by ascending offset, one at a time: one thread carries the copy */
+    gboolean inTurn;   /* a write waits for other threads' of lower offsets: more of them carry the copy */
 };
 
 int

@@ -2,6 +2,7 @@
 """Bundles: an image with its chain in one file, exported, carried and made an image of again, by virsh alone."""
 
 import os
+import re
 import shutil
 
 import pytest
@@ -50,6 +51,13 @@ def make_image(pool, bundle_pool, bundle_name="web.bundle", **options):
     """An image of a bundle; returns virsh's result."""
     options.setdefault("fmt", None)
     return pool.try_replicate(bundle_pool, bundle_name, xml=xmlio.replicate(**options))
+
+
+def is_noted(pool):
+    """Whether the record of the pool's one job tells of a finished part."""
+    (record,) = [name for name in pool.staging() if "jobs/" in name and not name.endswith(".new")]
+    with open(pool.file(f".replication/{record}"), encoding="utf-8") as f:
+        return re.search("^checkpoint=[1-9]", f.read(), re.M)
 
 
 def partials(pool):
@@ -258,6 +266,7 @@ def test_an_export_goes_on_behind_finished_parts(host, new_pool):
     source.refresh()
     ok(bundle(source, out, async_="yes", bandwidth=2))
     assert wait_until(lambda: int(out.image("web.bundle").job["processed"]) > 9 << 20, 60)
+    assert wait_until(lambda: is_noted(out), 60)
     host.kill()
     (partial,) = partials(out)
     with open(out.file(f".replication/{partial}"), "r+b") as f:
