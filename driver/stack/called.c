@@ -195,7 +195,7 @@ replCalledOpen(virStorageVolPtr vol, virStreamPtr stream)
                           "storage-replication.conf and reload the daemon"));
         return -1;
     }
-    if (!region || !region->dir) {
+    if (!replRegionIsRegion(region) || !region->dir) {
         replReportError(VIR_ERR_OPERATION_INVALID,
                         _("The pool of volume '%s' is no active region pool of host '%s'"),
                         virStorageVolGetName(vol), g_get_host_name());

@@ -96,10 +96,11 @@ replCreateOpsFromRemote(virStoragePoolPtr pool, const char *desc, const ReplVolX
         xml->request && replBelowVol(source) == &replNext ? replBundledAsked(xml->request, source) : 0;
 
     if (bundled > 0)
-        replReportError(
-            VIR_ERR_NO_SUPPORT,
-            _("'%s' is a bundle and pool '%s' is on another host: upload it there, then make the image"),
-            virStorageVolGetName(source), virStoragePoolGetName(pool));
+        replReportError(VIR_ERR_NO_SUPPORT,
+                        _("'%s' is a bundle, and pool '%s' is on another host: make the image in a pool of "
+                          "this host, and "
+                          "replicate it from there"),
+                        virStorageVolGetName(source), virStoragePoolGetName(pool));
     if (bundled)
         return NULL;
     if (xml->request)

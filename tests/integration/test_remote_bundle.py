@@ -121,15 +121,28 @@ def test_a_request_says_what_its_source_is(places):
 
 
 def test_what_stays_refused(places, pair):
-    """A bundle here is not made an image of there, nor one there in a pool of a third place."""
+    """A bundle here is not made an image of there, nor one there in a pool of a third place; pools without a label take and give
+    bundles by their own host alone."""
     here, there, link = pair
     near, far, behind = places
     near.chain()
     made(near, near, "web.qcow2", "web.bundle", bundle="yes")
-    assert "upload it there" in refused(far, near, "web.bundle")
+    assert "make the image in a pool of this host" in refused(far, near, "web.bundle")
     made(far, near, "web.qcow2", "web.bundle", bundle="yes")
     other = Pool(there, behind.name + "-other", region="cn-south-3")
     beyond = RemotePool(here, far.name + "-other", other.name, uri=uri(link))
     assert "both pools are on other hosts" in refused(beyond, far, "web.bundle")
     made(far, near, "web.qcow2", "told", bundle="inventory")
     assert "is an inventory" in refused(near, far, "told")
+    before = near.volumes()
+    plain = Pool(there, behind.name + "-plain")
+    images.create(behind.file("disk.qcow2"))
+    images.create(plain.file("disk.qcow2"))
+    behind.refresh()
+    plain.refresh()
+    made(plain, behind, "disk.qcow2", "disk.bundle", bundle="yes")
+    outside = RemotePool(here, far.name + "-plain", plain.name, uri=uri(link))
+    assert "no active region pool" in refused(outside, near, "web.qcow2", "a.bundle", bundle="yes")
+    for volume in plain.volumes():
+        assert "no active region pool" in refused(near, outside, volume)
+    assert plain.volumes() == ["disk.bundle", "disk.qcow2"] and near.volumes() == before

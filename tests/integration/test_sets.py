@@ -78,6 +78,15 @@ def test_refused_within_a_region(machine, new_pool):
     assert other.volumes() == []
 
 
+def test_refused_into_a_bundle(machine, new_pool):
+    """Saying what to do: its disks go one by one."""
+    source, _ = machine
+    out = new_pool()
+    for kind in "yes", "inventory":
+        error = out.refusal(source, "web.qcow2", bundle=kind, **ASIS)
+        assert code(error) == libvirt.VIR_ERR_NO_SUPPORT and "export disk by disk" in error.get_error_message()
+
+
 def test_a_plan_shows_all_steps_and_what_is_used_afterwards(machine):
     source, target = machine
     target.replicate(source, "web.qcow2", start="no", **ASIS)

@@ -275,3 +275,18 @@ def test_a_bundle_there_is_not_taken_for_a_disk(places):
     assert "download it" in near.try_replicate(far, "b", name="c", fmt=None).err
     assert near.try_replicate(far, "b", name="c", fmt=None, bundle="no").rc == 0
     assert images.file_digest(near.file("c")) == images.file_digest(behind.file("b"))
+
+
+def test_bundles_stay_on_this_host(places):
+    """Of an image there one is written here; there it is neither written nor made an image of, and the refusal says what to do."""
+    near, far, behind = places
+    volume = behind.chain()
+    assert near.try_replicate(far, volume, name="b", fmt=None, bundle="yes").rc == 0
+    assert near.try_replicate(near, "b", name="back.qcow2", fmt=None).rc == 0
+    images.assert_faithful(behind.file(volume), near.file("back.qcow2"))
+    before = behind.state()
+    written = far.try_replicate(near, "back.qcow2", name="b", fmt=None, bundle="yes")
+    assert written.rc != 0 and "write the bundle to a pool of this one" in written.err
+    imported = far.try_replicate(near, "b", name="x.qcow2", fmt=None)
+    assert imported.rc != 0 and "make the image in a pool of this host" in imported.err
+    assert behind.state() == before
