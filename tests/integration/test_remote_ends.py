@@ -69,8 +69,7 @@ def test_not_on_record_here(places, pair):
     assert again.rc == 0 and volume in again.out, again.err
     assert state() != "completed"
     here.faults.disarm()
-    far.refresh()
-    assert wait_until(lambda: state() == "completed", 20)
+    assert wait_until(lambda: not far.refresh() and state() == "completed", 20)
     assert_one(places, volume)
 
 
