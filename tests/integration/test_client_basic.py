@@ -2,6 +2,7 @@
 """virt-replicate in a pipe: the commands of every day, as scripts use them."""
 
 import json
+import re
 
 import pytest
 
@@ -75,8 +76,34 @@ def test_wrong_words_bring_the_nearest(host, web):
 
 
 def test_quiet_says_nothing(host, web):
-    result = client.run(host, "copy", "web.qcow2", "--to", "cn-east-2", "--quiet")
-    assert result == (0, "", "")
+    source, target = web
+    image, replica = f"{source.name}/web.qcow2", f"{target.name}/web.qcow2"
+    for words in (("copy", image, "--to", "cn-east-2"), ("plan", image, "--to", "cn-east-2", "--name", "new.qcow2"),
+                  ("set", replica, "--description", "x"), ("verify", replica), ("share", replica, "p2"), ("revoke", replica, "p2"),
+                  ("keys", "create", "ims/quiet"), ("label", target.name, "--quota-images", "9"),
+                  ("copy", image, "--to", "cn-east-2", "--name", "later.qcow2", "--no-wait"),
+                  ("watch", f"{target.name}/later.qcow2"), ("delete", replica)):
+        assert client.run(host, *words, "--quiet") == (0, "", ""), words
+
+
+def test_width_in_a_pipe(host, web):
+    """Lines have no end there, unless a width is asked for."""
+    assert max(map(len, client.ok(host, "images").splitlines())) > 40
+    assert max(map(len, client.ok(host, "images", "--width", "40").splitlines())) <= 40
+
+
+def test_plan_says_all_of_every_region(host, web, new_pool):
+    """Snapshots, bytes to send, what is reused, the quota that is left, and the time."""
+    source, target = web
+    images.write_random(source.file("base.qcow2"), 0, 4 << 20, seed=1)
+    source.refresh()
+    west = new_pool("cn-west-3", quota={"images": 3, "bytes": 1 << 30})
+    client.ok(host, "label", target.name, "--quota-snapshots", "5")
+    client.ok(host, "copy", "web.qcow2", "--to", west.name, "--name", "other.qcow2")
+    head, *rows = client.ok(host, "plan", f"{source.name}/web.qcow2", "--to", "cn-east-2,cn-west-3", "--limit", "1MiB/s").splitlines()
+    assert re.split("  +", head) == ["Copy", "Snapshots", "To send", "Reused", "Needs", "Quota left", "Time"]
+    assert re.search(r"→ cn-east-2 +1 +4\.\d+ MiB +- +4\.\d+ MiB +4 snapshots +0:0[3-9]$", rows[0]), rows
+    assert re.search(r"→ cn-west-3 +1 +\d+ KiB +1 layer +\d+ KiB +1 image, 10\d\d MiB +0:00$", rows[1]), rows
 
 
 def test_plan_leaves_nothing(host, web):

@@ -173,6 +173,43 @@ def test_interrupt_in_a_pipe(host, slow):
     assert slow[1].volumes() == []
 
 
+def test_a_job_that_failed_is_tried_again(host, slow):
+    """Its space is gone meanwhile: the message says what was short, and how to go on."""
+    _, target = slow
+    replica = f"{target.name}/big.qcow2"
+    client.ok(host, "copy", "big.qcow2", "--to", "cn-east-2", "--no-wait", "--limit", RATE)
+    client.ok(host, "pause", replica)
+    client.ok(host, "label", target.name, "--quota-bytes", "4KiB")
+    client.ok(host, "set", replica, "--limit", "none")
+    client.ok(host, "resume", replica)
+    error = client.fails(host, "watch", replica)
+    job = re.search(r"To try again: virt-replicate retry ([0-9a-f]{8})", error).group(1)
+    assert "space quota" in error and client.listing(host, "jobs")[0]["state"] == "failed", error
+    client.ok(host, "label", target.name, "--quota-bytes", "none")
+    client.ok(host, "retry", job)
+    assert "completed" in client.ok(host, "watch", replica)
+
+
+def test_a_daemon_that_ends_is_said(host, slow):
+    """And that the job goes on when it is back."""
+    argv = [client.program(), "-c", host.uri(), "copy", "big.qcow2", "--to", "cn-east-2", "--limit", RATE]
+    proc = subprocess.Popen(argv, env=client.environment(host), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while "copying" not in proc.stdout.readline():
+        assert proc.poll() is None
+    host.restart()
+    _, err = proc.communicate(timeout=60)
+    assert proc.returncode == 1 and err.startswith("error: ") and "Is libvirtd or virtstoraged running?" in err, err
+    assert "completed" in client.ok(host, "watch", f"{slow[1].name}/big.qcow2")
+
+
+def test_a_reader_that_goes_away_ends_it(host):
+    argv = [client.program(), "-c", host.uri(), "jobs", "--watch", "--json"]
+    proc = subprocess.Popen(argv, env=client.environment(host), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert proc.stdout.readline() == "[]\n"
+    proc.stdout.close()
+    assert proc.wait(60) == 1 and "The output could not be written" in proc.stderr.read()
+
+
 def test_steering(host, slow):
     _, target = slow
     client.ok(host, "copy", "big.qcow2", "--to", "cn-east-2", "--no-wait", "--limit", RATE)

@@ -43,7 +43,7 @@ replProgressCatchInterrupt(void)
 bool
 replProgressInterrupted(void)
 {
-    return replProgressSignal != 0;
+    return replProgressSignal != 0 || ferror(stdout);
 }
 
 /* Takes over what a line needs of a job, which is valid during the callback only. */

@@ -21,7 +21,7 @@ typedef struct {
 int
 replProgressWait(ReplClient *client, const ReplProgressJob *jobs, size_t njobs, bool cancel);
 
-/* Makes Ctrl-C set a flag; replProgressInterrupted() tells. */
+/* Makes Ctrl-C set a flag. Interrupted is what nobody reads, as well: a standard output whose reader has gone. */
 void
 replProgressCatchInterrupt(void);
 bool
