@@ -14,6 +14,8 @@ void
 replStockFileClear(ReplStockFile *file)
 {
     g_clear_pointer(&file->format, g_free);
+    g_clear_pointer(&file->secretUuid, g_free);
+    g_clear_pointer(&file->secretUsage, g_free);
 }
 
 virStorageVolPtr
@@ -41,8 +43,13 @@ replStockFacts(ReplLink *link, virStorageVolPtr vol, ReplStockFile *file, GError
     free(xml);
     if (ret < 0)
         return -1;
-    *file = (ReplStockFile){g_steal_pointer(&facts.format), info.allocation, facts.allocation_bytes,
-                            facts.mtime_ns, facts.ctime_ns};
+    *file = (ReplStockFile){.format = g_steal_pointer(&facts.format),
+                            .size_bytes = info.allocation,
+                            .allocated_bytes = facts.allocation_bytes,
+                            .mtime_ns = facts.mtime_ns,
+                            .ctime_ns = facts.ctime_ns,
+                            .secretUuid = g_steal_pointer(&facts.secretUuid),
+                            .secretUsage = g_steal_pointer(&facts.secretUsage)};
     return 0;
 }
 

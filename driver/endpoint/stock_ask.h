@@ -21,6 +21,8 @@ typedef struct {
     guint64 allocated_bytes;
     gint64 mtime_ns;
     gint64 ctime_ns;
+    char *secretUuid; /* of the secret that opens it there; NULL: not told */
+    char *secretUsage;
 } ReplStockFile;
 
 void

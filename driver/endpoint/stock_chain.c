@@ -25,6 +25,8 @@ replStockLayerFree(gpointer opaque)
     ReplStockLayer *layer = opaque;
 
     g_free(layer->volume);
+    g_free(layer->secretUuid);
+    g_free(layer->secretUsage);
     g_free(layer);
 }
 
@@ -200,6 +202,8 @@ replStockLookLayer(ReplStockLook *look, ReplLink *link, virStoragePoolPtr pool, 
         return -1;
     }
     layer->identity = replStockIdentity(volume, &file);
+    layer->secretUuid = g_steal_pointer(&file.secretUuid);
+    layer->secretUsage = g_steal_pointer(&file.secretUsage);
     layer->allocated_bytes = MIN(file.allocated_bytes, file.size_bytes);
     layer->virtualSize_bytes = file.size_bytes;
     if (file.size_bytes == 0) {

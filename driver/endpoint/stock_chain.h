@@ -25,6 +25,9 @@ typedef struct {
     guint64 allocated_bytes;
     guint64 virtualSize_bytes;
     gboolean encrypted;
+    char *
+        secretUuid; /* of the secret that opens it there, as far as that libvirt remembers; NULL: not known */
+    char *secretUsage;
     guint snapshotCount;
     guint bitmapCount;
 } ReplStockLayer;

@@ -349,7 +349,8 @@ replStockPieceCopy(const ReplStockPiece *piece, guint8 *buf, gsize len, guint64 
     return end - offset;
 }
 
-/* Out of the piece that is there, as all runs that were told are; else 0. */
+/* Out of the piece that is there, as all runs that were told are. One who has not asked for runs (a look at a header) gets a
+ * piece now. 0 with @err set, or where the volume ends before. */
 static gsize
 replStockReaderTake(ReplStockReader *self, guint8 *buf, gsize len, guint64 offset, GError **err)
 {
@@ -357,7 +358,7 @@ replStockReaderTake(ReplStockReader *self, guint8 *buf, gsize len, guint64 offse
     guint64 data_bytes;
     gsize done;
 
-    if (!piece)
+    if (!piece && !(piece = replStockReaderAwait(self, offset, err)))
         return 0;
     if (replLineWait(self->line, &piece->work, err) < 0) {
         replLineWorkUnref(&piece->work);
@@ -385,9 +386,11 @@ replStockReaderRead(ReplReader *reader, guint8 *buf, gsize len, guint64 offset, 
             if (why)
                 g_propagate_error(err, g_steal_pointer(&why));
             else
-                replErrorSet(err, VIR_ERR_INTERNAL_ERROR,
-                             _("Volume '%s' on peer '%s' is read out of order at byte %llu"), self->volume,
-                             replLineUri(self->line), (unsigned long long)offset);
+                replErrorSet(err, VIR_ERR_OPERATION_INVALID,
+                             _("Volume '%s' on peer '%s' ends at byte %llu of %llu: it was changed "
+                               "while it was replicated"),
+                             self->volume, replLineUri(self->line), (unsigned long long)offset,
+                             (unsigned long long)self->size_bytes);
             return -1;
         }
         buf += done;

@@ -11,6 +11,7 @@
 #include "service/service.h"
 #include "store/record.h"
 #include "virt/access.h"
+#include "virt/secrets.h"
 
 typedef struct {
     ReplSource base;
@@ -30,6 +31,7 @@ typedef struct {
     ReplImage *image;
     ReplLabel label;
     ReplPlanLayer *layers;
+    GPtrArray *usages; /* of char *: of the layers' secrets */
     ReplSourceFacts facts;
 } ReplStockSource;
 
@@ -81,6 +83,23 @@ replStockSourceRecord(ReplStockSource *self)
     self->image->type = REPL_IMAGE_TYPE_SYSTEM_DISK;
 }
 
+/* The usage of the secret that opens the layer, as this host calls it: of a secret that is known by its UUID only, there has to
+ * be one of the same UUID here. NULL: it is not known, or the layer is plain. */
+static const char *
+replStockSourceUsage(ReplStockSource *self, const ReplStockLayer *layer)
+{
+    char *usage;
+
+    if (!layer->encrypted)
+        return NULL;
+    usage = layer->secretUsage  ? g_strdup(layer->secretUsage)
+            : layer->secretUuid ? replSecretsUsage(layer->secretUuid)
+                                : NULL;
+    if (usage)
+        g_ptr_array_add(self->usages, usage);
+    return usage;
+}
+
 static int
 replStockSourceDescribe(ReplSource *base, const ReplRequest *request, const ReplSourceFacts **facts,
                         GError **err)
@@ -98,6 +117,7 @@ replStockSourceDescribe(ReplSource *base, const ReplRequest *request, const Repl
     def = self->entry->pool->def;
     count = self->chain->layers->len;
     self->layers = g_new0(ReplPlanLayer, count);
+    self->usages = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; i < count; i++) {
         const ReplStockLayer *layer = replStockChainLayer(self->chain, i);
 
@@ -115,6 +135,7 @@ replStockSourceDescribe(ReplSource *base, const ReplRequest *request, const Repl
             .allocated_bytes = layer->allocated_bytes,
             .virtualSize_bytes = layer->virtualSize_bytes,
             .byQemu = TRUE,
+            .secretUsage = replStockSourceUsage(self, layer),
         };
     }
     replStockSourceRecord(self);
@@ -195,6 +216,7 @@ replStockSourceFree(ReplSource *base)
     g_free(self->label.name);
     g_free(self->label.project);
     g_free(self->layers);
+    g_clear_pointer(&self->usages, g_ptr_array_unref);
     replTrafficUnref(self->traffic);
     replLockClear(&self->lock);
     g_free(self->poolUuid);

@@ -118,6 +118,23 @@ replKeysTakeAll(GPtrArray *kept, ReplPrepared *prepared)
     }
 }
 
+/* Sets @err. A host without the module keeps no record of the key, and nobody can tell it. */
+static int
+replKeysUnknown(const ReplPrepared *prepared, const ReplPlanLayer *layer, GError **err)
+{
+    if (prepared->facts->without)
+        replErrorSet(err, VIR_ERR_NO_SECRET,
+                     _("No secret is known for the encrypted volume '%s' of pool '%s', which is on a host "
+                       "without the module: replicate it as it is, give the replica its secret by an "
+                       "<replication:update>, and convert that one"),
+                     layer->volume, layer->pool);
+    else
+        replErrorSet(err, VIR_ERR_NO_SECRET,
+                     _("No secret is known for the encrypted volume '%s' of pool '%s'"), layer->volume,
+                     layer->pool);
+    return -1;
+}
+
 /* The passphrase of layer @index, when it is encrypted. */
 static int
 replKeysLoadLayer(ReplPrepared *prepared, guint index, GError **err)
@@ -128,12 +145,8 @@ replKeysLoadLayer(ReplPrepared *prepared, guint index, GError **err)
 
     if (!layer->encrypted)
         return 0;
-    if (!(uuid = replLayerKey(layer))) {
-        replErrorSet(err, VIR_ERR_NO_SECRET,
-                     _("No secret is known for the encrypted volume '%s' of pool '%s'"), layer->volume,
-                     layer->pool);
-        return -1;
-    }
+    if (!(uuid = replLayerKey(layer)))
+        return replKeysUnknown(prepared, layer, err);
     if (!(value = replSecretsValue(uuid, NULL, err)))
         return -1;
     prepared->sourceSecrets->pdata[index] = g_steal_pointer(&value);

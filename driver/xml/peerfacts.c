@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "xml/doc.h"
 #include "xml/element.h"
+#include "xml/xml.h"
 
 #define REPL_PEER_NS 1000000000
 
@@ -17,6 +18,8 @@ void
 replPeerVolFactsClear(ReplPeerVolFacts *facts)
 {
     g_clear_pointer(&facts->format, g_free);
+    g_clear_pointer(&facts->secretUuid, g_free);
+    g_clear_pointer(&facts->secretUsage, g_free);
 }
 
 /* "SECONDS.NANOSECONDS", as libvirt writes times: without the second part when it is 0. FALSE: it is none. */
@@ -62,5 +65,6 @@ replPeerVolFactsParse(const char *text, ReplPeerVolFacts *facts, GError **err)
     allocation = replDocString(root, "allocation", NULL);
     if (!allocation || !replParseDigits(allocation, G_MAXINT64, &facts->allocation_bytes))
         facts->allocation_bytes = 0;
+    replVolXmlSecret(text, &facts->secretUuid, &facts->secretUsage);
     return 0;
 }

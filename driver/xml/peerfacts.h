@@ -12,6 +12,9 @@ typedef struct {
     gint64 mtime_ns;
     gint64 ctime_ns;
     guint64 allocation_bytes;
+    char *
+        secretUuid; /* of the secret that opens the volume, which that libvirt forgets with a refresh; NULL: it does not say */
+    char *secretUsage;
 } ReplPeerVolFacts;
 
 void

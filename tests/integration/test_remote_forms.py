@@ -291,3 +291,21 @@ def test_goes_on_inside_an_encrypted_layer(pair, places, victim):
     behind.wait_job("big.qcow2", timeout_s=150)
     crypt.compare(crypt.layers(near.file("big.qcow2")), crypt.layers(behind.file("big.qcow2"), key.value))
     assert is_clean(behind) and wait_until(lambda: not partials(near.host), 30)
+
+
+def test_a_cut_costs_a_converting_pull_little(pair, places):
+    """What is fetched to be converted here goes on where the link was cut."""
+    near, far, behind = places
+    key = Key(pair[0])
+    images.create(behind.file("big.qcow2"), "32M")
+    images.write_random(behind.file("big.qcow2"), 0, 28 * MIB, seed=9)
+    behind.refresh()
+    pair[2].shape("60mbit")
+    near.replicate(far, "big.qcow2", target=key.target("usage"), **{"async": "yes"})
+    assert wait_until(lambda: int(near.image("big.qcow2").job.get("wire", 0)) > 12 * MIB, 120)
+    pair[2].cut()
+    time.sleep(4)  # silence of two seconds opens another session
+    pair[2].mend()
+    near.wait_job("big.qcow2", timeout_s=150)
+    assert int(near.image("big.qcow2").job["wire"]) < (28 + 9) * MIB
+    crypt.compare(crypt.layers(behind.file("big.qcow2")), crypt.layers(near.file("big.qcow2"), key.value))

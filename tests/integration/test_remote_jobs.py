@@ -6,8 +6,9 @@ import time
 
 import pytest
 from harness import images, net
-from harness.pools import wait_until
-from harness.remote import serving
+from harness.host import STOCK
+from harness.pools import Pool, wait_until
+from harness.remote import RemotePool, serving, uri
 
 MIB = 1 << 20
 
@@ -31,6 +32,17 @@ def big_image(pool, mib, name):
     images.write_random(pool.file(name), 0, mib * MIB, seed=7)
     pool.refresh()
     return name
+
+
+def slowly(pair, target, source, volume):
+    """Starts a job over a link on which it takes seconds."""
+    pair[2].shape("30mbit")
+    assert target.try_replicate(source, volume, **{"async": "yes"}).rc == 0
+
+
+def is_waiting(pool):
+    """Whether the pool shows a job that waits; of an image on a host that is away there is no other news."""
+    return "state='waiting'" in pool.host.ok("pool-dumpxml", pool.name).replace('"', "'")
 
 
 def job(pool, volume):
@@ -129,14 +141,41 @@ def test_waiting(places, pair, direction):
     source, target, here, there = ends(places, direction)
     near, far, behind = places
     volume = big_image(here, 8, "big.qcow2")
-    pair[2].shape("30mbit")
-    assert target.try_replicate(source, volume, **{"async": "yes"}).rc == 0
+    slowly(pair, target, source, volume)
     there.wait_job(volume, ("running",))
     behind.host.kill()
     if direction == "pull":
         assert near.wait_job(volume, ("waiting",))["peer"] == far.name
     else:
-        assert wait_until(lambda: "state='waiting'" in near.host.ok("pool-dumpxml", far.name).replace('"', "'"), 30)
+        assert wait_until(lambda: is_waiting(far), 60)
     behind.host.start()
     there.wait_job(volume)
     images.assert_faithful(here.file(volume), there.file(volume))
+
+
+@pytest.fixture(scope="module")
+def plain(pair, new_host):
+    """(pool of type region here, the pool behind it on a host without the module)"""
+    stock = new_host(module=STOCK, listen=("tcp",)).start()
+    link = net.Link(stock, pair[0])
+    behind = Pool(stock, "plain")
+    far = RemotePool(pair[0], "far-plain", behind.name, uri=uri(link))
+    far.wait_peer("connected")
+    return far, behind
+
+
+@pytest.mark.parametrize("victim", ["source", "target"])
+def test_waiting_of_a_relay(places, pair, plain, victim):
+    """Between two other hosts, the second without the module, a job waits for the one that has gone."""
+    _, far, behind = places
+    volume = big_image(behind, 8, f"relayed-{victim}.qcow2")
+    slowly(pair, plain[0], far, volume)
+    assert wait_until(lambda: int((job(plain[0], volume) or {}).get("processed", 0)) > MIB, 60)
+    gone = behind.host if victim == "source" else plain[1].host
+    gone.kill()
+    assert wait_until(lambda: is_waiting(plain[0]), 60)
+    if victim == "source":
+        assert job(plain[0], volume)["peer"] == far.name
+    gone.start()
+    assert wait_until(lambda: "replication:job" not in plain[0].dumpxml(), 120)
+    images.assert_faithful(behind.file(volume), plain[1].file(volume))

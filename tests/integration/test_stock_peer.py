@@ -5,7 +5,8 @@ import os
 
 import libvirt
 import pytest
-from harness import crypt, images, net, xmlio
+from harness import crypt, images, machines, net, xmlio
+from harness.crypt import Key
 from harness.host import STOCK
 from harness.pools import Pool, code, wait_until
 from harness.remote import RemotePool, serving, three_places, uri
@@ -223,6 +224,34 @@ def test_encrypted_on_the_way_here(places):
     crypt.assert_judged(crypt.layers(behind.file("plain.qcow2")), crypt.layers(near.file("here.qcow2"), key))
     far.replicate(near, "here.qcow2", name="there.qcow2")
     assert code(near.refusal(far, "there.qcow2", encryption="none", name="x.qcow2")) == libvirt.VIR_ERR_NO_SECRET
+
+
+def test_decrypted_on_the_way_here(places):
+    """As long as the libvirt there knows the secret of a volume, this host finds its own by the usage, and tries it before any
+    data. After a refresh nobody can tell, and the refusal says what to do."""
+    near, far, behind = places
+    there = Key(behind.host)
+    here = Key(near.host, usage=there.usage, value=there.value)
+    xml = (f"<volume><name>enc.qcow2</name><capacity unit='MiB'>8</capacity><target><format type='qcow2'/>"
+           f"{there.target('usage')}</target></volume>")
+    with xmlio.xml_file(xml) as f:  # qemu-img's calibration fails at random
+        assert wait_until(lambda: behind.host.virsh("vol-create", behind.name, f.name).rc == 0, 120)
+    images.luks_write(behind.file("enc.qcow2"), there.value, [(MIB, 4 * MIB, 0x5a)])
+    near.replicate(far, "enc.qcow2", name="dec.qcow2", encryption="none")
+    crypt.assert_judged(crypt.layers(behind.file("enc.qcow2"), there.value), crypt.layers(near.file("dec.qcow2")))
+    here.set("another value")
+    assert code(near.refusal(far, "enc.qcow2", name="x.qcow2", encryption="none")) == libvirt.VIR_ERR_AUTH_FAILED
+    behind.refresh()
+    error = near.refusal(far, "enc.qcow2", name="x.qcow2", encryption="none")
+    assert code(error) == libvirt.VIR_ERR_NO_SECRET and "replicate it as it is" in str(error), error
+
+
+def test_a_full_machine_does_not_go_there(places):
+    near, far, behind = places
+    machines.make(near)
+    result = far.try_replicate(near, "web.qcow2", fmt=None)
+    assert result.rc != 0 and "does not go to a host without the module" in result.err, result.err
+    assert not os.listdir(behind.path)
 
 
 def test_verified_by_reading_back(places):
