@@ -193,6 +193,12 @@ replPeerReaderNew(ReplSource *source, guint layer, GError **err)
         replErrorSet(err, VIR_ERR_INTERNAL_ERROR, _("There is no layer %u"), layer);
         return NULL;
     }
+    /* A copy that failed at its other end has cancelled the reader before, and with it the talk. One that is cancelled
+     * meanwhile stays so. */
+    if (!g_atomic_int_get(&source->cancelled))
+        replTalkReopen(from->talk);
+    if (g_atomic_int_get(&source->cancelled))
+        replTalkCancel(from->talk);
     self = g_new0(ReplPeerReader, 1);
     self->reader.ops = &ops;
     self->source = from;

@@ -175,6 +175,12 @@ replStockSourceOpenLayer(ReplSource *base, guint layer, GError **err)
         return NULL;
     }
     from = replStockChainLayer(self->chain, layer);
+    {
+        /* A copy that failed at its other end has cancelled the reader before, and with it the line. */
+        REPL_GUARD(&self->lock);
+        if (!self->cancelled)
+            replLineReopen(self->line);
+    }
     return replStockReaderNew(self->line, from->volume, from->identity.size_bytes);
 }
 

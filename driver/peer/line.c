@@ -133,6 +133,14 @@ replLineCancel(ReplLine *line)
     replLockWake(&line->lock);
 }
 
+void
+replLineReopen(ReplLine *line)
+{
+    REPL_GUARD(&line->lock);
+
+    line->cancelled = FALSE;
+}
+
 gboolean
 replLineIsCancelled(ReplLine *line)
 {

@@ -132,6 +132,10 @@ replLineFail(ReplLink *link, GError **err);
 void
 replLineCancel(ReplLine *line);
 
+/* Takes a cancel back, for another try. */
+void
+replLineReopen(ReplLine *line);
+
 gboolean
 replLineIsCancelled(ReplLine *line);
 

@@ -166,7 +166,7 @@ def plain(pair, new_host):
 
 @pytest.mark.parametrize("victim", ["source", "target"])
 def test_waiting_of_a_relay(places, pair, plain, victim):
-    """Between two other hosts, the second without the module, a job waits for the one that has gone."""
+    """Between two other hosts, the second without the module, a job waits for the one that has gone, and goes on with it."""
     _, far, behind = places
     volume = big_image(behind, 8, f"relayed-{victim}.qcow2")
     slowly(pair, plain[0], far, volume)
