@@ -108,7 +108,7 @@ replStockRead(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, const 
     if (got < 0)
         replLineFail(link, err);
     if (stream)
-        replLinkEndStream(stream, got >= 0);
+        replLinkEndStream(link, stream, got >= 0);
     virStorageVolFree(vol);
     virResetLastError();
     return got;
@@ -145,7 +145,7 @@ replStockWrite(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, const
     if (ret < 0)
         replLineFail(link, err);
     if (stream)
-        replLinkEndStream(stream, ret == 0);
+        replLinkEndStream(link, stream, ret == 0);
     virStorageVolFree(vol);
     virResetLastError();
     return ret;

@@ -127,7 +127,7 @@ replStockPieceRun(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, GE
     if (rc < 0)
         replLineFail(link, err);
     if (stream)
-        replLinkEndStream(stream, rc > 0);
+        replLinkEndStream(link, stream, rc > 0);
     virStorageVolFree(vol);
     virResetLastError();
     return rc < 0 ? -1 : 0;

@@ -145,7 +145,7 @@ replStockUploadRun(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, G
     if (rc < 0 && vol)
         replLineFail(link, err);
     if (stream)
-        replLinkEndStream(stream, rc == 0);
+        replLinkEndStream(link, stream, rc == 0);
     if (vol)
         virStorageVolFree(vol);
     if (sum)

@@ -16,7 +16,7 @@
 /* Quick calls that may be late at once: libvirtd has five priority workers, and they must not all wait. */
 #define REPL_PEER_LATE_MAX 2
 
-/* How long a slow call is still waited for after its peer's connection was lost. */
+/* How long a slow call is still waited for while its peer is not connected. */
 #define REPL_PEER_LAST_us (2 * G_USEC_PER_SEC)
 
 /* How often a slow call looks whether the daemon stops. */
@@ -87,7 +87,21 @@ replPeerOwnLink(ReplPeerCall *call, GError **err)
         return -1;
     replLinkUnref(call->link);
     call->link = own;
+    g_atomic_pointer_set(&call->own, own);
+    if (g_atomic_int_get(&call->left))
+        replLinkCut(own);
     return 0;
+}
+
+/* No thread waits for @call any more: it returns, unless it does so by itself. */
+static void
+replPeerCallLeave(ReplPeerCall *call)
+{
+    ReplLink *own;
+
+    g_atomic_int_set(&call->left, TRUE);
+    if ((own = g_atomic_pointer_get(&call->own)))
+        replLinkCut(own);
 }
 
 static void
@@ -186,10 +200,18 @@ replPeerAwaitQuick(ReplPeerCall *call, ReplPeerPermits *permits, const ReplPeerT
     return -1;
 }
 
-/* Waits for a slow call as long as the peer has its connection @link, which its connector looks after. Returns 0
- * when the call has ended, or -1 with @err set: the call is left to its thread. */
+static void
+replPeerSetUnanswered(const char *uri, GError **err)
+{
+    replErrorSet(err, VIR_ERR_NO_CONNECT,
+                 _("peer '%s': it does not answer any more, and may or may not do what it was told"), uri);
+}
+
+/* Waits for a slow call as long as the peer is connected, which its connector looks after: another call may have lost
+ * the connection that all share because the pool there was busy with this one. Returns 0 when the call has ended,
+ * or -1 with @err set: the call is left to its thread. */
 static int
-replPeerAwaitSlow(ReplPeerCall *call, const ReplPeerTimes *times, const ReplLink *link, GError **err)
+replPeerAwaitSlow(ReplPeerCall *call, const ReplPeerTimes *times, GError **err)
 {
     ReplCalls *calls = replPeerSlowCalls(call->peer);
     const char *uri = replPeerUri(call->peer)->text;
@@ -201,18 +223,19 @@ replPeerAwaitSlow(ReplPeerCall *call, const ReplPeerTimes *times, const ReplLink
 
         if (end == REPL_CALL_DONE)
             return 0;
-        if (giveUp_us == G_MAXINT64 && !replPeerHasLink(call->peer, link))
+        if (replPeerIsConnected(call->peer))
+            giveUp_us = G_MAXINT64;
+        else if (giveUp_us == G_MAXINT64)
             giveUp_us = now + REPL_PEER_LAST_us; /* when the daemon there has ended, so has the call */
         if (replPeersStopping() || now >= giveUp_us || (end == REPL_CALL_QUEUED && now >= times->deadline_us))
             break;
     }
+    replPeerCallLeave(call);
     if (replCallsWait(calls, &call->task, 0, TRUE) == REPL_CALL_QUEUED)
         replErrorSet(err, VIR_ERR_NO_CONNECT, _("peer '%s': it was busy with other calls for %u seconds"),
                      uri, replPeersWait_s());
     else
-        replErrorSet(err, VIR_ERR_NO_CONNECT,
-                     _("peer '%s': it does not answer any more, and may or may not do what it was told"),
-                     uri);
+        replPeerSetUnanswered(uri, err);
     return -1;
 }
 
@@ -231,7 +254,7 @@ replPeerCallOnce(ReplPeerCall *call, ReplPeerPermits *permits, const ReplPeerTim
     calls = call->slow ? replPeerSlowCalls(call->peer) : link->calls;
     if (replCallsStart(calls, &call->task, err) < 0)
         return -1;
-    return call->slow ? replPeerAwaitSlow(call, times, link, err)
+    return call->slow ? replPeerAwaitSlow(call, times, err)
                       : replPeerAwaitQuick(call, permits, times, link, err);
 }
 
@@ -249,6 +272,10 @@ replPeerCallMake(ReplPeer *peer, ReplPeerCall *call, ReplPeerPermits *permits, G
     while (replPeerCallOnce(call, permits, &times, err) == 0) {
         if (call->ret == 0)
             return 0;
+        if (call->own && !replLinkIsOpen(call->own)) {
+            replPeerSetUnanswered(replPeerUri(peer)->text, err);
+            return -1;
+        }
         /* The connection broke: the peer's daemon may have been restarted since the last call. Try once more,
          * it is back in a moment. */
         if (!call->slow && !replLinkIsOpen(call->link)) {

@@ -2,7 +2,8 @@
  * call.h: one call into a peer, from a thread of the daemon that must not hang
  *
  * A quick call (what a healthy peer answers at once) ends within the configured time, whatever the peer does. A slow one
- * (wiping, allocating, refreshing) may take as long as the peer shows signs of life. Each blocks the daemon's worker that makes
+ * (wiping, allocating, refreshing) may take as long as the peer shows signs of life, on the connection that all share and, to the
+ * kernel, on the call's own. Each blocks the daemon's worker that makes
  * it, so there are limits, over all peers: on slow calls (and quick ones that are late) the configured number, a quarter of
  * the workers by default; on quick calls that are late, which may be in priority workers, two.
  *
@@ -27,6 +28,8 @@ struct _ReplPeerCall {
     ReplPeer *peer; /* these are the call's own */
     gboolean slow;
     ReplLink *link;
+    ReplLink *own; /* link, of a slow one; atomic: NULL while it is not open */
+    gint left;     /* atomic: no thread waits for a slow one any more */
     int ret;
     GError *err;
 };

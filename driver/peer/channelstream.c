@@ -350,7 +350,7 @@ replStreamRun(void *opaque)
         }
     }
     virStreamEventRemoveCallback(road->stream);
-    replLinkEndStream(road->stream, FALSE);
+    replLinkEndStream(road->link, road->stream, FALSE);
     replLinkUnref(road->link);
     replStreamAborted(road);
     replStreamUnref(road);
@@ -370,7 +370,7 @@ replStreamOpen(ReplLink *link, virStoragePoolPtr pool, const char *volume, GErro
     if (!stream || virStorageVolDownload(vol, stream, 0, 0, REPL_WIRE_STREAM_FLAG) < 0) {
         replLinkTakeError(link->uri, link->transport, FALSE, err);
         if (stream)
-            replLinkEndStream(stream, FALSE);
+            replLinkEndStream(link, stream, FALSE);
         stream = NULL;
     }
     if (vol)
@@ -406,7 +406,7 @@ replStreamRoadNew(ReplLink *link, virStreamPtr stream, GError **err)
         replStreamUnref(road);
         virStreamEventRemoveCallback(stream);
     }
-    replLinkEndStream(stream, FALSE);
+    replLinkEndStream(link, stream, FALSE);
     replLinkUnref(link);
     replStreamUnref(road);
     return NULL;

@@ -24,6 +24,9 @@
 /* Slow calls at a time, each with a connection of its own. */
 #define REPL_PEER_SLOW_THREADS 4
 
+/* The kernel breaks a connection when its host has been silent for so many times as long as a call waits. */
+#define REPL_PEER_SILENT 6
+
 /* For this long after a connection was lost, the peer's daemon may just be restarting. */
 #define REPL_PEER_AGAIN_us (G_USEC_PER_SEC / 2)
 
@@ -95,6 +98,7 @@ void
 replPeersSetWait(guint wait_s)
 {
     g_atomic_int_set(&replPeersWaitNow_s, (gint)wait_s);
+    replLinksSetSilence(REPL_PEER_SILENT * wait_s);
 }
 
 guint
@@ -189,10 +193,10 @@ replPeerSlowCalls(ReplPeer *peer)
 }
 
 gboolean
-replPeerHasLink(ReplPeer *peer, const ReplLink *link)
+replPeerIsConnected(ReplPeer *peer)
 {
     REPL_GUARD(&peer->lock);
-    return peer->link == link;
+    return peer->link != NULL;
 }
 
 void
@@ -232,6 +236,9 @@ replPeerTakeLink(ReplPeer *peer, ReplPeerState state, const char *why)
     peer->graceUntil_us =
         state == REPL_PEER_CONNECTING ? g_get_monotonic_time() + replPeersWait_s() * G_USEC_PER_SEC : 0;
     replPeerSetState(peer, state, VIR_ERR_NO_CONNECT, why);
+    /* A peer that is away has left calls without an answer. */
+    if (link && state == REPL_PEER_AWAY)
+        replLinkCut(link);
     return link;
 }
 

@@ -93,9 +93,9 @@ replPeerUri(const ReplPeer *peer);
 ReplCalls *
 replPeerSlowCalls(ReplPeer *peer);
 
-/* Whether @link is still the peer's connection. */
+/* Whether the peer is connected now. */
 gboolean
-replPeerHasLink(ReplPeer *peer, const ReplLink *link);
+replPeerIsConnected(ReplPeer *peer);
 
 void
 replPeerStatus(ReplPeer *peer, ReplPeerStatus *status);

@@ -22,7 +22,7 @@ struct _ReplLineRoad {
     ReplCalls *calls; /* fixed */
     ReplPeerUri *uri;
     char *pool;
-    ReplLink *link; /* the thread's alone; NULL: not open yet */
+    ReplLink *link; /* the thread's alone, but for cutting it (atomic); NULL: not open yet */
     gint broken;    /* atomic: good for nothing any more */
     gint moves;     /* atomic */
 };
@@ -199,8 +199,14 @@ replLineFail(ReplLink *link, GError **err)
 static int
 replLineRoadOpen(ReplLineRoad *road, GError **err)
 {
-    road->link = replLinkOpen(road->uri, 0, REPL_LINK_DIAL_s, NULL, err);
-    return road->link ? 0 : -1;
+    ReplLink *link = replLinkOpen(road->uri, 0, REPL_LINK_DIAL_s, NULL, err);
+
+    if (!link)
+        return -1;
+    g_atomic_pointer_set(&road->link, link);
+    if (g_atomic_int_get(&road->broken))
+        replLinkCut(link);
+    return 0;
 }
 
 static int
@@ -300,13 +306,24 @@ replLineCheckAway(const ReplLine *line, GError **err)
     return -1;
 }
 
+/* Gives up a road: whatever call its thread is in returns. */
+static void
+replLineRoadBreak(ReplLineRoad *road)
+{
+    ReplLink *link;
+
+    g_atomic_int_set(&road->broken, TRUE);
+    if ((link = g_atomic_pointer_get(&road->link)))
+        replLinkCut(link);
+}
+
 /* Leaves the work to its thread. @broken: gives up its road as well, with all works on it. */
 static void
 replLineLeave(ReplLineWork *work, gboolean broken)
 {
     replLineDrop(work);
     if (broken)
-        g_atomic_int_set(&work->road->broken, TRUE);
+        replLineRoadBreak(work->road);
     replCallsWait(work->road->calls, &work->task, 0, TRUE);
 }
 

@@ -12,6 +12,15 @@
 #include "base/log.h"
 #include "peer/announce.h"
 #include "peer/dial.h"
+#include "peer/minder.h"
+
+/* While it is opened, a connection is looked at after so long. */
+#define REPL_LINK_OPENING_ms 1000
+
+/* A peer has so long to agree to the end of a stream, and may send so much before it does: what was under way. */
+#define REPL_LINK_ABORT_us (5 * G_USEC_PER_SEC)
+#define REPL_LINK_ABORT_bytes (16u << 20)
+#define REPL_LINK_ABORT_TICK_ms 50
 
 /* libvirt asks these of auth.conf before it asks us; we know nothing more, and there is no user to ask. */
 static int
@@ -23,14 +32,36 @@ replLinkNoAnswer(virConnectCredentialPtr cred, unsigned int ncred, void *opaque)
     return -1;
 }
 
+static gint replLinksSilent_s = 30; /* atomic */
+
+void
+replLinksSetSilence(guint silent_s)
+{
+    g_atomic_int_set(&replLinksSilent_s, (gint)silent_s);
+}
+
+/* Opening takes long: let it end when the other host is gone. */
+static gboolean
+replLinkMindOpening(gpointer cord, gint64 since_us)
+{
+    (void)since_us;
+    replCordMind(cord);
+    return FALSE;
+}
+
 static virConnectPtr
-replLinkConnect(const char *uri)
+replLinkConnect(const char *uri, ReplCord *cord)
 {
     static int kinds[] = {VIR_CRED_USERNAME, VIR_CRED_AUTHNAME,     VIR_CRED_PASSPHRASE,
                           VIR_CRED_REALM,    VIR_CRED_NOECHOPROMPT, VIR_CRED_ECHOPROMPT};
     static virConnectAuth silent = {kinds, G_N_ELEMENTS(kinds), replLinkNoAnswer, NULL};
 
-    return virConnectOpenAuth(uri, &silent, VIR_CONNECT_NO_ALIASES);
+    ReplMinder *minder = replMinderStart(REPL_LINK_OPENING_ms, replLinkMindOpening, cord);
+    virConnectPtr conn = virConnectOpenAuth(uri, &silent, VIR_CONNECT_NO_ALIASES);
+
+    replMinderStop(minder);
+    replCordTie(cord, conn != NULL);
+    return conn;
 }
 
 /* polkit refuses with one of these, depending on whether the daemon or its access driver asked it. */
@@ -239,12 +270,14 @@ replLinkAskServes(ReplLink *link)
 ReplLink *
 replLinkOpen(const ReplPeerUri *uri, guint64 id, guint dial_s, const ReplLinkWatch *watch, GError **err)
 {
+    g_autoptr(ReplCord) cord = NULL;
     virConnectPtr conn;
     ReplLink *link;
 
     if (dial_s && uri->host && uri->port > 0 && replDial(uri->host, uri->port, dial_s, uri->text, err) < 0)
         return NULL;
-    if (!(conn = replLinkConnect(uri->open))) {
+    cord = replCordFind(uri, (guint)g_atomic_int_get(&replLinksSilent_s));
+    if (!(conn = replLinkConnect(uri->open, cord))) {
         replLinkTakeError(uri->text, uri->transport, TRUE, err);
         return NULL;
     }
@@ -254,6 +287,7 @@ replLinkOpen(const ReplPeerUri *uri, guint64 id, guint dial_s, const ReplLinkWat
     link->transport = uri->transport;
     link->uri = g_strdup(uri->text);
     link->conn = conn;
+    link->cord = g_steal_pointer(&cord);
     link->eventIds[0] = link->eventIds[1] = -1;
     link->calls = replCallsNew("repl-peer-call", 1);
     replLockInit(&link->lock);
@@ -288,6 +322,7 @@ replLinkFree(gpointer opaque)
         virConnectUnregisterCloseCallback(link->conn, replLinkClosed);
     g_hash_table_unref(link->pools);
     virConnectClose(link->conn);
+    replCordFree(link->cord);
     virResetLastError();
     replLockClear(&link->lock);
     replCallsUnref(link->calls);
@@ -352,10 +387,44 @@ replLinkForgetPool(ReplLink *link, const char *name)
 }
 
 void
-replLinkEndStream(virStreamPtr stream, gboolean well)
+replLinkCut(ReplLink *link)
+{
+    replCordCut(link->cord);
+}
+
+typedef struct {
+    ReplCord *cord;
+    guint64 before_bytes;
+} ReplLinkAbort;
+
+/* A peer that does not keep to the rules could fill our memory while we wait for its answer. */
+static gboolean
+replLinkMindAbort(gpointer opaque, gint64 since_us)
+{
+    const ReplLinkAbort *abort = opaque;
+    guint64 came_bytes = replCordReceived_bytes(abort->cord) - abort->before_bytes;
+
+    if (since_us < REPL_LINK_ABORT_us && came_bytes < REPL_LINK_ABORT_bytes)
+        return TRUE;
+    replCordCut(abort->cord);
+    return FALSE;
+}
+
+static void
+replLinkAbort(ReplLink *link, virStreamPtr stream)
+{
+    ReplLinkAbort abort = {link->cord, replCordReceived_bytes(link->cord)};
+    ReplMinder *minder = replMinderStart(REPL_LINK_ABORT_TICK_ms, replLinkMindAbort, &abort);
+
+    virStreamAbort(stream);
+    replMinderStop(minder);
+}
+
+void
+replLinkEndStream(ReplLink *link, virStreamPtr stream, gboolean well)
 {
     if (!well)
-        virStreamAbort(stream);
+        replLinkAbort(link, stream);
     virStreamFree(stream);
     virResetLastError();
 }

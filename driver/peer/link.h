@@ -8,8 +8,9 @@
  * One thread at a time makes calls on a connection, and there are no keepalive messages. libvirt before 10.3.0 leaves an event
  * source behind when a thread that waits in a call is woken by another thread's call, or by a keepalive message that is sent or
  * not answered; the next call runs that source on a stack that is gone, and the daemon may die. A peer that falls silent is
- * noticed from outside: the threads that wait for a call look whether it gets on (line.h), and a peer's connector asks
- * for a sign of life (connection.h). A call that nobody waits for any more stays in its thread until TCP gives up.
+ * noticed from outside: the threads that wait for a call look whether it gets on (line.h), a peer's connector asks
+ * for a sign of life (connection.h), and the kernel looks whether the other host is there (cord.h). When no thread waits for a call
+ * any more its connection is cut, and the call returns.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -20,6 +21,7 @@
 
 #include "base/lock.h"
 #include "peer/calls.h"
+#include "peer/cord.h"
 #include "peer/uri.h"
 
 /* How long a connection that is opened for one job or one call dials. */
@@ -42,6 +44,7 @@ typedef struct {
     ReplPeerTransport transport;
     char *uri;
     virConnectPtr conn; /* replLinkIsOpen() alone may be asked beside a call */
+    ReplCord *cord;
     char *daemonId;     /* of the module there; NULL: there is none */
     gint servesHosts;   /* atomic: whether it announced to serve other hosts when it was last asked */
     char *wireVersions; /* as the module announces them, separated by blanks; NULL: none */
@@ -58,6 +61,10 @@ typedef struct {
 /* Once, before the first link: the id of this daemon, which no link leads to. */
 void
 replLinksStart(const char *daemonId);
+
+/* Of links that are opened from now on: a host that is silent for so long is gone. */
+void
+replLinksSetSilence(guint silent_s);
 
 /* Opens @uri: never asks anybody anything, takes no alias, looks for a module there. Before libvirt, which knows no
  * time-out, is set to connect, anything has to answer at the port within @dial_s seconds (0: this is not looked at). @watch (NULL:
@@ -89,9 +96,15 @@ replLinkAskServes(ReplLink *link);
 void
 replLinkForgetPool(ReplLink *link, const char *name);
 
-/* Frees a stream on a connection. @well: it has been finished; any other one has to be aborted, or the connection keeps it. */
+/* Cuts the connection, as if the peer had closed it: a call that hangs on it returns with an error. In any thread; nothing
+ * where libvirt's way to the peer is not known. */
 void
-replLinkEndStream(virStreamPtr stream, gboolean well);
+replLinkCut(ReplLink *link);
+
+/* Frees a stream on @link. @well: it has been finished; any other one is aborted, or the connection would keep it. The
+ * connection is cut when the peer takes long to agree, or goes on sending. */
+void
+replLinkEndStream(ReplLink *link, virStreamPtr stream, gboolean well);
 
 /* Takes the thread's libvirt error as what the peer at @uri said. @opening: while connecting, when all that libvirt
  * does not know as a matter of authentication is VIR_ERR_NO_CONNECT. */

@@ -192,7 +192,7 @@ replRelayTake(ReplRelay *relay, guint64 *bytes)
 
 /* One piece; the stream for it is open. *carried: of what it holds, bytes that went to the client. */
 static ReplRelayTurn
-replRelayDownPiece(ReplRelay *relay, guint64 wanted, guint64 *got, guint64 *carried)
+replRelayDownPiece(ReplRelay *relay, ReplLink *link, guint64 wanted, guint64 *got, guint64 *carried)
 {
     guint64 bytes;
     int len;
@@ -208,7 +208,7 @@ replRelayDownPiece(ReplRelay *relay, guint64 wanted, guint64 *got, guint64 *carr
     }
     if (len < 0 || virStreamFinish(relay->stream) < 0)
         return REPL_RELAY_FAILED;
-    replLinkEndStream(g_steal_pointer(&relay->stream), TRUE);
+    replLinkEndStream(link, g_steal_pointer(&relay->stream), TRUE);
     return *got < wanted ? REPL_RELAY_END : REPL_RELAY_MORE;
 }
 
@@ -227,7 +227,7 @@ replRelayDown(ReplRelay *relay, ReplLink *link, virStoragePoolPtr pool)
             return REPL_RELAY_END;
         if (!relay->stream && replRelayOpenStream(relay, link, pool, wanted) < 0)
             return REPL_RELAY_FAILED;
-        turn = replRelayDownPiece(relay, wanted, &got, &carried);
+        turn = replRelayDownPiece(relay, link, wanted, &got, &carried);
         done += got;
         relay->offset += got;
         most = carried < got / 2 ? MIN(most * 2, REPL_RELAY_HOLE_bytes) : REPL_RELAY_PIECE_bytes;
@@ -337,7 +337,7 @@ replRelayRun(ReplLineWork *work, ReplLink *link, virStoragePoolPtr pool, GError 
     if (!relay->upload && turn == REPL_RELAY_END)
         replRelayEndDown(relay);
     if (relay->stream)
-        replLinkEndStream(g_steal_pointer(&relay->stream), relay->upload && turn == REPL_RELAY_END);
+        replLinkEndStream(link, g_steal_pointer(&relay->stream), relay->upload && turn == REPL_RELAY_END);
     return turn == REPL_RELAY_FAILED ? -1 : 0;
 }
 

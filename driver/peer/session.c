@@ -18,6 +18,10 @@
 #define REPL_SESSION_LEVEL 1
 #define REPL_SESSION_PING_us (G_USEC_PER_SEC / 2)
 
+/* Of messages that answer no question an honest host sends a few in a second; more than so many in this time are a flood. */
+#define REPL_SESSION_UNASKED_MAX 1000
+#define REPL_SESSION_UNASKED_us (10 * G_USEC_PER_SEC)
+
 /* The end that says goodbye first closes when it has heard the answer; who does not is cut off after so long. */
 #define REPL_SESSION_GRACE_ms 2000
 
@@ -28,6 +32,9 @@ struct _ReplSession {
     ReplChannel *channel;
     const ReplSessionOps *ops;
     void *opaque;
+
+    guint unasked; /* these two are the receiver's alone: messages without an id since then */
+    gint64 unaskedSince_us;
 
     ReplLock lock; /* guards the rest */
     GQueue queue;  /* of ReplWirePacket */
@@ -235,9 +242,27 @@ replSessionIsFull(ReplSession *session)
     return session->queued_bytes >= REPL_SESSION_QUEUE_BYTES;
 }
 
+/* Returns -1 with @err set when the other host sends without end what it was not asked for. */
+static int
+replSessionCountUnasked(ReplSession *session, GError **err)
+{
+    gint64 now_us = g_get_monotonic_time();
+
+    if (now_us > session->unaskedSince_us + REPL_SESSION_UNASKED_us) {
+        session->unaskedSince_us = now_us;
+        session->unasked = 0;
+    }
+    if (++session->unasked <= REPL_SESSION_UNASKED_MAX)
+        return 0;
+    replErrorSet(err, VIR_ERR_RPC, _("The other host sends without end what it was not asked for"));
+    return -1;
+}
+
 static int
 replSessionHandle(ReplSession *session, ReplWireFrame *frame, gboolean *bye, GError **err)
 {
+    if (frame->id == 0 && replSessionCountUnasked(session, err) < 0)
+        return -1;
     switch ((guint)frame->type) {
     case REPL_WIRE_PING:
         /* No answer to a host that sends PINGs without end and does not read. */

@@ -17,7 +17,7 @@ from harness import wire  # noqa: E402
 
 PORT = 16600
 STREAM = 3  # virNetMessageType
-LIES = ("damaged-bytes", "cut-frame", "absurd-length", "endless", "stall")  # and "other-digests"
+LIES = ("damaged-bytes", "cut-frame", "absurd-length", "endless", "stall", "flood")  # and "other-digests"
 
 
 def lie(name, kind, ident, payload, flags):
@@ -57,6 +57,14 @@ def frames(held, name):
     return out
 
 
+def flood(client, head):
+    """Messages that are none of anything, without end, whatever the other side says."""
+    data = b"".join(wire.frame(wire.PONG) for _ in range(2000))
+    part = struct.pack(">I", len(head) + len(data) + 4) + head + data
+    while True:
+        client.sendall(part)
+
+
 def answers(daemon, client, name):
     """From the daemon to who has called it."""
     held = {}  # serial of a stream -> bytes of a frame that is not whole yet
@@ -67,6 +75,8 @@ def answers(daemon, client, name):
         data = message[24:]
         if kind == STREAM and data and (serial in held or data.startswith(b"RPLW")):
             held.setdefault(serial, bytearray()).extend(data)
+            if name == "flood" and len(held[serial]) > 4096:
+                flood(client, message[:24])
             data = frames(held[serial], name)
             for at in range(0, len(data), 65536):
                 part = message[:24] + data[at:at + 65536]

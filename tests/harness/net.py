@@ -8,6 +8,12 @@ from . import space
 _count = 0
 
 
+def connections(host, port=16509):
+    """The host's own ports of its connections to `port` of other hosts."""
+    out = host.run("ss", "-Htn", "state", "established", f"dport = :{port}").stdout
+    return {int(line.split()[2].rpartition(":")[2]) for line in out.splitlines()}
+
+
 class Link:
     """A cable between two hosts; each end has an address in a /30 of its own."""
 
@@ -47,6 +53,10 @@ class Link:
         """Ends swallow()."""
         for host, device, other in zip(self.hosts, self.devices, reversed(self.addresses)):
             host.run("ip", "neigh", "del", other, "dev", device)
+
+    def swallow_connection(self, port, client_port):
+        """What the first host's `port` sends to that port of the other host vanishes from now on, and nothing else does."""
+        self.hosts[0].run("ip", "rule", "add", "ipproto", "tcp", "sport", str(port), "dport", str(client_port), "blackhole")
 
     def shape(self, rate, latency="50ms"):
         """`rate` as tc writes it ("100mbit"), both directions; None takes the shaping off."""

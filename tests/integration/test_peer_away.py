@@ -2,12 +2,14 @@
 """Peers that are away: nothing here hangs, and everything works again when they are back."""
 
 import os
+import signal
 import threading
 import time
 
 import libvirt
 import pytest
 from harness import net, xmlio
+from harness.faults import faulty_host
 from harness.pools import Pool, code, wait_until
 from harness.remote import RemotePool, region_xml, uri
 
@@ -136,6 +138,95 @@ def test_many_callers_at_once_leave_workers_for_others(pair, far):
     assert len(took) == len(pools) and max(took) < WAIT_S + 3 * SLACK
     for conn in conns:
         conn.close()
+
+
+def test_a_daemon_that_stands_still(pair, far):
+    """Its kernel takes what is sent, and nothing ever answers."""
+    here, there, _ = pair
+    pool = far[0]
+    local = Pool(here, "local")
+    results = []
+    os.kill(there.process.pid, signal.SIGSTOP)
+    try:
+        slow = threading.Thread(target=lambda: results.append(fails(here, "pool-refresh", pool.name)))
+        slow.start()
+        assert code(refused(here, pool.name)) == libvirt.VIR_ERR_NO_CONNECT
+        assert_alive(here, local)
+        slow.join(60)
+        assert results and results[0][0] < WAIT_S + 2 + 2 * SLACK, results
+        assert pool.peer()["state"] == "away"
+    finally:
+        os.kill(there.process.pid, signal.SIGCONT)
+    pool.wait_peer("connected")
+    assert len(pool.volumes()) == 3
+
+
+@pytest.fixture
+def lame(new_host):
+    """(host, its pool of a peer whose deletions can be made to take long, what does it, the link)"""
+    here = new_host()
+    there, faults = faulty_host(new_host, listen=("tcp",))
+    with open(os.path.join(here.dir, "etc/storage-replication.conf"), "w") as f:
+        f.write("peer_seconds = 1\n")
+    here.start()
+    link = net.Link(there, here)
+    source = Pool(there, "images", region="cn-east-2")
+    pool = RemotePool(here, "shanghai", source.name, uri=uri(link))
+    for name in "one.raw", "two.raw":
+        here.ok("vol-create-as", pool.name, name, "1M", "--format", "raw")
+
+    def delay(milliseconds):
+        faults.arm("delay", source.path, calls=("unlink",), err=milliseconds)
+
+    yield here, pool, delay, link
+    there.kill()
+
+
+def deleting(here, pool, name):
+    """A deletion under way: its thread, its result to be, and the port of its connection."""
+    before = net.connections(here)
+    results = []
+    thread = threading.Thread(target=lambda: results.append(here.virsh("vol-delete", name, pool.name, timeout_s=120)))
+    thread.start()
+    assert wait_until(lambda: len(net.connections(here) - before) == 1, 30)
+    return thread, results, (net.connections(here) - before).pop()
+
+
+def test_a_slow_call_is_waited_for(lame):
+    """Also when another call loses patience with the pool, which is busy there."""
+    here, pool, delay, _ = lame
+    delay(9000)
+    thread, results, _ = deleting(here, pool, "one.raw")
+    assert "did not answer within 1 seconds" in here.fails("vol-list", pool.name)
+    thread.join(60)
+    assert results[0].rc == 0, results[0].err
+    assert pool.volumes() == ["two.raw"]
+
+
+def test_a_slow_call_whose_own_connection_falls_silent(lame):
+    here, pool, delay, link = lame
+    threads = here.threads()
+    delay(300000)
+    thread, results, port = deleting(here, pool, "one.raw")
+    time.sleep(1)  # what was sent has arrived
+    began = time.monotonic()
+    link.swallow_connection(16509, port)
+    thread.join(60)
+    assert results[0].rc != 0 and "may or may not do" in results[0].err and uri(link) in results[0].err, results
+    assert time.monotonic() - began < 6 + 2 * SLACK
+    assert port not in net.connections(here)
+    assert wait_until(lambda: here.threads() <= threads + 2, 60)
+
+
+def test_a_slow_call_ends_with_its_pool(lame):
+    """The administrator has the last word."""
+    here, pool, delay, _ = lame
+    delay(300000)
+    thread, results, port = deleting(here, pool, "one.raw")
+    here.ok("pool-destroy", pool.name)
+    thread.join(30)
+    assert results and results[0].rc != 0 and "may or may not do" in results[0].err, results
+    assert wait_until(lambda: port not in net.connections(here), 30)
 
 
 @pytest.mark.parametrize("how", ["swallow", "cut"])
