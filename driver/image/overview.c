@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "image/listing.h"
+#include "service/loans.h"
 #include "service/makers.h"
 #include "service/service.h"
 #include "store/record.h"
@@ -38,19 +39,33 @@ replOverviewSeen(virStoragePoolPtr pool)
     return g_steal_pointer(&seen);
 }
 
-/* Returns 0, or -1 with the error reported. */
+static void
+replOverviewAddLoans(const GPtrArray *loans, GHashTable *seen, ReplOverview *overview)
+{
+    guint i;
+
+    for (i = 0; i < loans->len; i++) {
+        const ReplOverviewLoan *loan = g_ptr_array_index(loans, i);
+
+        if (g_hash_table_contains(seen, loan->volume))
+            g_ptr_array_add(overview->loans, replOverviewLoanCopy(loan));
+    }
+}
+
+/* Jobs that make images of the pool, and those of other hosts that read some. Returns 0, or -1 with the error reported. */
 static int
 replOverviewAddJobs(virStoragePoolPtr pool, const ReplRegion *region, ReplOverview *overview)
 {
     g_autoptr(GPtrArray) made = replMakersList(region->uuidstr, NULL);
+    g_autoptr(GPtrArray) loans = replLoansList(region->uuidstr);
     g_autoptr(GHashTable) seen = NULL;
     guint i;
 
-    if (made->len == 0)
+    if (made->len == 0 && loans->len == 0)
         return 0;
     if (!(seen = replOverviewSeen(pool)))
         return -1;
-
+    replOverviewAddLoans(loans, seen, overview);
     for (i = 0; i < made->len; i++) {
         const ReplMade *one = g_ptr_array_index(made, i);
         g_autoptr(ReplJobInfo) info = replJobInfo(one->job);

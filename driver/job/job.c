@@ -350,6 +350,15 @@ replJobSetWithout(ReplJob *job, const char *without)
 }
 
 void
+replJobSetOwner(ReplJob *job, const char *host)
+{
+    REPL_GUARD(&job->monitor);
+
+    g_free(job->info->host);
+    job->info->host = g_strdup(host);
+}
+
+void
 replJobSetStepState(ReplJob *job, guint index, ReplStepState state)
 {
     REPL_GUARD(&job->monitor);

@@ -157,6 +157,10 @@ replJobSetStepState(ReplJob *job, guint index, ReplStepState state);
 void
 replJobSetWithout(ReplJob *job, const char *without);
 
+/* The host that the job belongs to, when that is another one; NULL: this one. */
+void
+replJobSetOwner(ReplJob *job, const char *host);
+
 /* Where connections tell what they carry for the job, and which host it waits for: it is shown as waiting while it runs. Fixed,
  * borrowed. */
 ReplTraffic *

@@ -72,6 +72,7 @@ replJobInfoCopy(const ReplJobInfo *info)
     copy->id = g_strdup(info->id);
     copy->error = g_strdup(info->error);
     copy->peer = g_strdup(info->peer);
+    copy->host = g_strdup(info->host);
     copy->without = g_strdup(info->without);
     copy->steps = g_ptr_array_copy(info->steps, replStepCopyOf, NULL);
     g_ptr_array_set_free_func(copy->steps, (GDestroyNotify)replStepFree);
@@ -86,6 +87,7 @@ replJobInfoFree(ReplJobInfo *info)
     g_free(info->id);
     g_free(info->error);
     g_free(info->peer);
+    g_free(info->host);
     g_free(info->without);
     g_ptr_array_unref(info->steps);
     g_free(info);

@@ -79,6 +79,7 @@ typedef struct {
     int errorCode;     /* virErrorNumber */
     char *error;       /* NULL: none */
     char *peer;        /* that a waiting job waits for; NULL: none */
+    char *host;        /* that the job belongs to, by its own name; NULL: this one */
     char *without;     /* words: what cannot be had since a host has no module; NULL: nothing */
 } ReplJobInfo;
 

@@ -27,6 +27,36 @@ replOverviewSharedFree(gpointer opaque)
     g_free(shared);
 }
 
+ReplOverviewLoan *
+replOverviewLoanNew(const char *volume, const char *id, const char *host)
+{
+    ReplOverviewLoan *loan = g_new0(ReplOverviewLoan, 1);
+
+    loan->volume = g_strdup(volume);
+    loan->id = g_strdup(id);
+    loan->host = g_strdup(host);
+    return loan;
+}
+
+ReplOverviewLoan *
+replOverviewLoanCopy(const ReplOverviewLoan *loan)
+{
+    ReplOverviewLoan *copy = replOverviewLoanNew(loan->volume, loan->id, loan->host);
+
+    copy->since_s = loan->since_s;
+    copy->waiting = loan->waiting;
+    return copy;
+}
+
+void
+replOverviewLoanFree(ReplOverviewLoan *loan)
+{
+    g_free(loan->volume);
+    g_free(loan->id);
+    g_free(loan->host);
+    g_free(loan);
+}
+
 void
 replOverviewImageFree(ReplOverviewImage *image)
 {
@@ -47,6 +77,7 @@ replOverviewNew(void)
     ReplOverview *overview = g_new0(ReplOverview, 1);
 
     overview->jobs = g_ptr_array_new_with_free_func(replOverviewJobFree);
+    overview->loans = g_ptr_array_new_with_free_func((GDestroyNotify)replOverviewLoanFree);
     overview->shared = g_ptr_array_new_with_free_func(replOverviewSharedFree);
     return overview;
 }
@@ -64,6 +95,7 @@ replOverviewFree(ReplOverview *overview)
     if (!overview)
         return;
     g_ptr_array_unref(overview->jobs);
+    g_ptr_array_unref(overview->loans);
     g_ptr_array_unref(overview->shared);
     if (overview->images)
         g_ptr_array_unref(overview->images);

@@ -29,6 +29,15 @@ typedef struct {
     ReplShareState state;
 } ReplOverviewShared;
 
+/* An image that a job of another host reads. */
+typedef struct {
+    char *volume;
+    char *id;         /* UUID of its sessions; the job there has one of its own */
+    char *host;       /* as it calls itself */
+    gint64 since_s;   /* UNIX time */
+    gboolean waiting; /* the other host has gone, and may come back */
+} ReplOverviewLoan;
+
 typedef struct {
     char *id; /* UUID */
     char *volume;
@@ -44,6 +53,7 @@ typedef struct {
 
 typedef struct {
     GPtrArray *jobs;   /* of ReplOverviewJob */
+    GPtrArray *loans;  /* of ReplOverviewLoan */
     GPtrArray *shared; /* of ReplOverviewShared */
     GPtrArray *images; /* of ReplOverviewImage, by volume; NULL: they were not asked for */
     guint part;        /* of the list of images, from 0 */
@@ -54,6 +64,15 @@ replOverviewNew(void);
 
 void
 replOverviewImageFree(ReplOverviewImage *image);
+
+ReplOverviewLoan *
+replOverviewLoanNew(const char *volume, const char *id, const char *host);
+
+ReplOverviewLoan *
+replOverviewLoanCopy(const ReplOverviewLoan *loan);
+
+void
+replOverviewLoanFree(ReplOverviewLoan *loan);
 
 /* The arrays of a new overview free what is added to them; @images is made by this. */
 void

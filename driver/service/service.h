@@ -4,7 +4,7 @@
  * The room service/ in five lines:
  * In:    jobs from submissions and resumes; the configuration file.
  * Out:   the queue, pins, cached headers and configuration of this daemon (here), the jobs by what they make (makers.h), what
- *        each holds (holding.h), which layers they claim (claims.h), cancelling one (pending.h), how their ends get on record
+ *        each holds (holding.h), which layers they claim (claims.h), what jobs of other hosts read here (loans.h), cancelling one (pending.h), how their ends get on record
  *        (ended.h), what is still to be done of jobs that are over (overdue.h).
  * Owner: the queue and makers.h keep a reference to each job that has not ended; callers get references of their own.
  * Lock:  each part has one inside, never held over a job's operation; a holding's may be taken under that of makers.h.

@@ -10,7 +10,15 @@
 #include "base/log.h"
 #include "endpoint/open.h"
 #include "job/pins.h"
+#include "service/loans.h"
 #include "service/service.h"
+
+/* A host whose loan of an image was ended is refused that image for so long. Its job tries again after some seconds, and takes
+ * the refusal for the end. */
+#define REPL_LEND_REFUSED_us (60 * G_USEC_PER_SEC)
+
+/* How long the end of a loan waits for the disk at most. */
+#define REPL_LEND_END_us (10 * G_USEC_PER_SEC)
 
 struct _ReplLent {
     /* fixed */
@@ -28,12 +36,14 @@ struct _ReplLent {
     /* Guarded by the table's lock. */
     guint64 epoch;
     ReplSession *session; /* the newest; a reference */
-    guint users;          /* threads of sessions that use this; the last one frees it */
+    guint users;          /* threads that use this; the last one frees it */
+    gboolean ended;       /* by this host's administrator: not in the table any more */
 };
 
 static struct {
-    ReplLock lock;    /* guards the rest */
-    GHashTable *jobs; /* id -> ReplLent, NULL: none yet */
+    ReplLock lock;     /* guards the rest */
+    GHashTable *jobs;  /* id -> ReplLent, NULL: none yet */
+    GHashTable *ended; /* replLendRefusal() -> until when (gint64, monotonic), NULL: none yet */
     gboolean stop;
 } replLend = {.lock = REPL_LOCK_INIT};
 
@@ -46,8 +56,10 @@ replLentFree(ReplLent *lent)
         replSourceCancel(lent->source);
     replServeFree(lent->serve);
     replSourceFree(lent->source);
-    if (lent->pinId)
+    if (lent->pinId) {
         replPinsDropJob(replServicePins(), lent->pinId);
+        replLoansRemove(lent->job);
+    }
     g_free(lent->pinId);
     g_clear_pointer(&lent->session, replSessionUnref);
     g_free(lent->job);
@@ -90,7 +102,7 @@ replLentPin(ReplLent *lent)
     const ReplSourceFacts *facts = replServeFacts(lent->serve);
 
     lent->pinId = g_strdup_printf("%s of host %s", lent->job, lent->host);
-
+    replLoansAdd(lent->poolUuid, lent->volume, lent->job, lent->host);
     for (guint i = 0; i < facts->layerCount; i++)
         replPinsAdd(replServicePins(), facts->layers[i].poolUuid, facts->layers[i].pool,
                     facts->layers[i].volume, lent->pinId,
@@ -106,9 +118,34 @@ replLentDrop(ReplLent *lent)
     {
         REPL_GUARD(&replLend.lock);
         last = --lent->users == 0;
+        replLockWake(&replLend.lock);
     }
     if (last)
         replLentFree(lent);
+}
+
+/* Who is refused which image, as one word. */
+static char *
+replLendRefusal(const char *hostId, const char *poolUuid, const char *volume)
+{
+    return g_strdup_printf("%s/%s/%s", hostId, poolUuid, volume);
+}
+
+/* With the lock held. Returns -1 with @err set when this host's administrator has ended the reading. */
+static int
+replLendCheckEnded(const ReplLendTo *to, GError **err)
+{
+    g_autofree char *refusal = replLendRefusal(to->hello->hostId, to->region->uuidstr, to->volume);
+    const gint64 *until_us = replLend.ended ? g_hash_table_lookup(replLend.ended, refusal) : NULL;
+
+    if (!until_us || g_get_monotonic_time() > *until_us)
+        return 0;
+    replErrorSet(
+        err, VIR_ERR_OPERATION_ABORTED,
+        _("The administrator of host '%s' has ended the reading of volume '%s' of pool '%s': it may be read "
+          "again in a minute"),
+        g_get_host_name(), to->volume, to->region->name);
+    return -1;
 }
 
 /* Finds what is lent to the job. Returns 1 with *lent set when @to may have it, 0 when nothing is lent to the
@@ -118,6 +155,8 @@ replLendFind(const ReplLendTo *to, ReplLent **lent, GError **err)
 {
     const ReplWireHello *hello = to->hello;
 
+    if (replLendCheckEnded(to, err) < 0)
+        return -1;
     if (!replLend.jobs || !(*lent = g_hash_table_lookup(replLend.jobs, hello->job)))
         return 0;
     if (!g_str_equal((*lent)->hostId, hello->hostId) || g_strcmp0((*lent)->caller, to->caller) != 0 ||
@@ -157,6 +196,7 @@ replLendAgain(const ReplLendTo *to, ReplServeMay may, void *opaque, ReplLent **l
             before = (*lent)->session;
             (*lent)->session = replSessionRef(to->session);
             (*lent)->epoch = to->hello->epoch;
+            replLoansSetWaiting((*lent)->job, FALSE);
             replLockWake(&replLend.lock);
         } else if (rc >= 0) {
             replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Job %s has opened a newer session already"),
@@ -214,16 +254,104 @@ replLendReturn(ReplLent *lent, ReplSession *session, gboolean goodbye, guint wai
 
     {
         REPL_GUARD(&replLend.lock);
-        while (!goodbye && !replLend.stop && lent->session == session && g_get_monotonic_time() < until)
+        if (lent->session == session)
+            replLoansSetWaiting(lent->job, TRUE);
+        while (!goodbye && !replLend.stop && !lent->ended && lent->session == session &&
+               g_get_monotonic_time() < until)
             replLockWaitUntil(&replLend.lock, until);
         /* If not, a newer session of the job has taken the image over, and its thread looks after it. */
-        if (lent->session == session) {
+        if (lent->session == session && !lent->ended) {
             g_hash_table_remove(replLend.jobs, lent->job);
             replInfo("Image '%s' of pool '%s' is not read by job %s of host '%s' any more%s", lent->volume,
                      lent->pool, lent->job, lent->host, goodbye ? "" : ", which has not come back");
         }
     }
     replLentDrop(lent);
+}
+
+/* With the lock held. NULL: the image is not lent. */
+static ReplLent *
+replLendOf(const char *poolUuid, const char *volume)
+{
+    GHashTableIter iter;
+    gpointer lent;
+
+    if (!replLend.jobs)
+        return NULL;
+    g_hash_table_iter_init(&iter, replLend.jobs);
+    while (g_hash_table_iter_next(&iter, NULL, &lent)) {
+        if (g_str_equal(((ReplLent *)lent)->poolUuid, poolUuid) &&
+            g_str_equal(((ReplLent *)lent)->volume, volume))
+            return lent;
+    }
+    return NULL;
+}
+
+gboolean
+replLendHas(const char *poolUuid, const char *volume)
+{
+    REPL_GUARD(&replLend.lock);
+
+    return replLendOf(poolUuid, volume) != NULL;
+}
+
+static gboolean
+replLendIsPast(gpointer refusal, gpointer until_us, gpointer opaque)
+{
+    (void)refusal;
+    (void)opaque;
+    return *(gint64 *)until_us < g_get_monotonic_time();
+}
+
+/* With the lock held: refuses the image to the host of @lent from now on. */
+static void
+replLendRefuse(ReplLent *lent)
+{
+    const gint64 until_us = g_get_monotonic_time() + REPL_LEND_REFUSED_us;
+
+    if (!replLend.ended)
+        replLend.ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_hash_table_foreach_remove(replLend.ended, replLendIsPast, NULL);
+    g_hash_table_insert(replLend.ended, replLendRefusal(lent->hostId, lent->poolUuid, lent->volume),
+                        g_memdup2(&until_us, sizeof(until_us)));
+    g_hash_table_remove(replLend.jobs, lent->job);
+    lent->ended = TRUE;
+    replLockWake(&replLend.lock);
+}
+
+/* Waits until this thread is the last one that uses @lent: those of its sessions end by themselves when they have done with the
+ * disk. One that hangs is not waited for. */
+static void
+replLendAwaitEnd(const ReplLent *lent)
+{
+    gint64 until_us = g_get_monotonic_time() + REPL_LEND_END_us;
+    REPL_GUARD(&replLend.lock);
+
+    while (lent->users > 1 && g_get_monotonic_time() < until_us)
+        replLockWaitUntil(&replLend.lock, until_us);
+}
+
+void
+replLendEnd(const char *poolUuid, const char *volume)
+{
+    for (;;) {
+        g_autoptr(ReplSession) session = NULL;
+        ReplLent *lent;
+
+        {
+            REPL_GUARD(&replLend.lock);
+            if (!(lent = replLendOf(poolUuid, volume)))
+                return;
+            lent->users++;
+            session = replSessionRef(lent->session);
+            replLendRefuse(lent);
+        }
+        replInfo("The reading of image '%s' of pool '%s' by job %s of host '%s' is ended here", lent->volume,
+                 lent->pool, lent->job, lent->host);
+        replSessionEnd(session, NULL);
+        replLendAwaitEnd(lent);
+        replLentDrop(lent);
+    }
 }
 
 void

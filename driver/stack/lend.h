@@ -6,9 +6,9 @@
  * Owner: the table in here. A session borrows what is lent to its job while it is the newest of that job.
  * Lock:  one, inside; disks are not waited for under it.
  *
- * A lent image is pinned and held as for a job of this host. When the session of the job is lost it stays lent for the
- * configured time, so that the job can go on; when the session says goodbye, or nobody has come back by then, it is let
- * go of.
+ * A lent image is pinned and held as for a job of this host, and its pool shows that (service/loans.h). When the session of the
+ * job is lost it stays lent for the configured time, so that the job can go on; when the session says goodbye, or nobody
+ * has come back by then, or this host's administrator wants it, it is let go of.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -44,6 +44,14 @@ replLentServe(ReplLent *lent);
  * lets go of the image when it does not. */
 void
 replLendReturn(ReplLent *lent, ReplSession *session, gboolean goodbye, guint wait_s);
+
+/* Whether a job of another host reads the image now, or may come back for it. */
+gboolean
+replLendHas(const char *poolUuid, const char *volume);
+
+/* Lets go of the image, which is free when this returns; the hosts that read it are refused it for a minute. */
+void
+replLendEnd(const char *poolUuid, const char *volume);
 
 /* The daemon stops: nobody waits any more. */
 void

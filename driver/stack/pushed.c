@@ -309,8 +309,10 @@ replPushingRun(ReplPushing *pushing, const ReplWireHello *hello)
     /* The job's host has opened a session for it, so it wants a failed job to be tried again. */
     if (job && replJobState(job) == REPL_JOB_FAILED && replJobDo(job, REPL_VERB_RETRY, &err) < 0)
         replInfo("Job %s is not tried again: %s", hello->job, err->message);
-    if (job)
+    if (job) {
+        replJobSetOwner(job, hello->host);
         return replPushingFollow(pushing, job, ((ReplReplication *)replJobOpaque(job))->replica);
+    }
     if (earlier)
         replPushingTell(pushing, earlier->info, earlier->volume, TRUE);
     else

@@ -19,6 +19,7 @@
 #include "service/makers.h"
 #include "service/pending.h"
 #include "stack/fardonors.h"
+#include "stack/lend.h"
 #include "store/record.h"
 #include "virt/access.h"
 #include "virt/below.h"
@@ -95,6 +96,8 @@ replUpdateFindJob(const ReplRegion *region, const ReplUpdate *update, ReplJob **
         return replGuardSource(region, update->volume, err);
     if (!(*job = replMakersFind(region->uuidstr, update->volume, NULL)) &&
         !(*job = replChecksFind(region->uuidstr, update->volume))) {
+        if (update->verb == REPL_VERB_CANCEL && replLendHas(region->uuidstr, update->volume))
+            return 0;
         replErrorSet(err, VIR_ERR_OPERATION_INVALID,
                      _("Volume '%s' of pool '%s' has no replication job that has not ended"), update->volume,
                      region->name);
@@ -257,6 +260,9 @@ replUpdateApply(const ReplRegion *region, const ReplUpdate *update, GError **err
     } else if (replUpdateJob(job, update, err) < 0) {
         return -1;
     }
+    /* There is no job here to cancel: what is ended is the reading by jobs of other hosts. */
+    if (!job && update->verb == REPL_VERB_CANCEL)
+        replLendEnd(region->uuidstr, update->volume);
     return texts || update->share ? replUpdateRecord(region, update, texts, err) : 0;
 }
 

@@ -133,6 +133,8 @@ replFormatJobAttrs(GString *out, const ReplJobInfo *job)
         replFormatAttrNumber(out, "link-rate", job->link_bytesPerSec);
     if (job->peer)
         replFormatAttr(out, "peer", job->peer);
+    if (job->host)
+        replFormatAttr(out, "host", job->host);
     if (job->without)
         replFormatAttr(out, "without", job->without);
     if (job->position > 0)

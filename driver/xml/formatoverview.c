@@ -1,5 +1,5 @@
 /*
- * formatoverview.c: <replication:counts>, <replication:job>, <replication:shared> and
+ * formatoverview.c: <replication:counts>, <replication:job>, <replication:loan>, <replication:shared> and
  * <replication:images> of a pool
  *
  * A string of libvirt's RPC ends at 4 MiB. The bytes given to each kind below keep the whole pool
@@ -11,7 +11,7 @@
 #include "xml/format.h"
 #include "xml/xml.h"
 
-#define REPL_OVERVIEW_LIST_bytes (400 * 1024)
+#define REPL_OVERVIEW_LIST_bytes (300 * 1024)
 #define REPL_OVERVIEW_IMAGES_bytes (2 * 1024 * 1024)
 
 static void
@@ -27,6 +27,20 @@ replFormatOverviewJob(GString *out, const ReplOverviewJob *job)
     replFormatAttrNumber(out, "rate", info->rate_bytesPerSec);
     if (info->eta_s >= 0 && info->state != REPL_JOB_FAILED)
         replFormatAttrNumber(out, "eta", info->eta_s);
+    if (info->host)
+        replFormatAttr(out, "host", info->host);
+    replFormatEnd(out);
+}
+
+static void
+replFormatOverviewLoan(GString *out, const ReplOverviewLoan *loan)
+{
+    replFormatBegin(out, 3, "loan");
+    replFormatAttr(out, "id", loan->id);
+    replFormatAttr(out, "volume", loan->volume);
+    replFormatAttr(out, "host", loan->host);
+    replFormatAttr(out, "state", replJobStateToString(loan->waiting ? REPL_JOB_WAITING : REPL_JOB_RUNNING));
+    replFormatAttrNumber(out, "since", (guint64)loan->since_s);
     replFormatEnd(out);
 }
 
@@ -135,6 +149,8 @@ replFormatOverview(const ReplOverview *overview)
         replFormatEnd(out);
         replFormatOverviewList(out, overview->jobs,
                                (void (*)(GString *, gconstpointer))replFormatOverviewJob);
+        replFormatOverviewList(out, overview->loans,
+                               (void (*)(GString *, gconstpointer))replFormatOverviewLoan);
         replFormatOverviewList(out, overview->shared,
                                (void (*)(GString *, gconstpointer))replFormatOverviewShared);
     }

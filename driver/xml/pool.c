@@ -44,7 +44,7 @@ replPoolReadRegion(const xmlNode *node, GError **err)
 {
     static const char *const attrs[] = {"name", "project", NULL};
     static const char *const children[] = {"quota", NULL};
-    static const char *const ignored[] = {"usage", "counts", "job", "shared", "images", NULL};
+    static const char *const ignored[] = {"usage", "counts", "job", "loan", "shared", "images", NULL};
     static const ReplShape shape = {.attrs = attrs, .children = children, .ignored = ignored};
     g_autoptr(ReplLabel) label = NULL;
     g_autofree char *name = NULL;

@@ -62,7 +62,8 @@ replRegionPoolReadRegion(ReplRegionPool *pool, const xmlNode *node, GError **err
 {
     static const char *const attrs[] = {"name", "project", NULL};
     static const char *const children[] = {"peer", NULL};
-    static const char *const ignored[] = {"quota", "usage", "counts", "job", "shared", "images", NULL};
+    static const char *const ignored[] = {"quota", "usage",  "counts", "job",
+                                          "loan",  "shared", "images", NULL};
     static const ReplShape shape = {.attrs = attrs, .children = children, .ignored = ignored};
     const xmlNode *peer;
 

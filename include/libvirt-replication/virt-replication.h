@@ -81,6 +81,7 @@ extern "C" {
 #define VIRT_REPLICATION_ELEMENT_MEMBER "member"           /* in members. Since: 1.0.0 */
 #define VIRT_REPLICATION_ELEMENT_HAVE "have"               /* in replicate. Since: 1.0.0 */
 #define VIRT_REPLICATION_ELEMENT_COUNTS "counts"           /* in region. Since: 1.0.0 */
+#define VIRT_REPLICATION_ELEMENT_LOAN "loan"               /* in region. Since: 1.0.0 */
 #define VIRT_REPLICATION_ELEMENT_SHARED "shared"           /* in region. Since: 1.0.0 */
 #define VIRT_REPLICATION_ELEMENT_IMAGES "images"           /* in region. Since: 1.0.0 */
 

@@ -2,6 +2,7 @@
 """Jobs between two hosts as users see and steer them from either: plans, bytes on the wire, waiting, actions."""
 
 import re
+import subprocess
 import time
 
 import pytest
@@ -129,10 +130,60 @@ def test_push_steered_on_the_other_host(places, pair):
     near, far, behind = places
     volume = near.chain()
     far.replicate(near, volume, start="no")
+    assert job(behind, volume)["host"] == near.host.name
+    assert re.search(f"<replication:job [^>]*host='{near.host.name}'", behind.host.ok("pool-dumpxml", behind.name))
     refused = act(behind, volume, "start", check=False)
     assert refused.rc != 0 and near.host.name in refused.err and near.name in refused.err
     act(behind, volume, "cancel")
     assert wait_until(lambda: behind.volumes() == [], 30)
+
+
+def loans(pool):
+    return [dict(re.findall(r"(\w+)='([^']*)'", each))
+            for each in re.findall(r"<replication:loan [^>]*>", pool.host.ok("pool-dumpxml", pool.name))]
+
+
+def test_pull_seen_and_ended_on_the_other_host(places, pair):
+    """The host that lends an image shows to whom, keeps writers off, and its administrator has the last word."""
+    near, far, behind = places
+    volume = big_image(behind, 32, "big.qcow2")
+    pair[2].shape("16mbit")
+    assert near.try_replicate(far, volume, **{"async": "yes"}).rc == 0
+    near.wait_job(volume, ("running",))
+    assert wait_until(lambda: loans(behind), 30)
+    loan, = loans(behind)
+    assert loan["volume"] == volume and loan["host"] == near.host.name and loan["state"] == "running", loan
+    assert abs(int(loan["since"]) - time.time()) < 600
+    writer = subprocess.run(["qemu-io", "-c", "quit", behind.file(volume)], capture_output=True, text=True)
+    assert "lock" in writer.stderr + writer.stdout, writer
+    assert near.host.name in behind.host.fails("vol-delete", volume, behind.name)
+    assert "loan" not in behind.host.ok("pool-dumpxml", behind.name, "--inactive")
+    near.host.kill()
+    assert wait_until(lambda: loans(behind)[0]["state"] == "waiting", 60)
+    near.host.start()
+    assert wait_until(lambda: "running" in [each["state"] for each in loans(behind)], 60)
+    assert "no replication job" in act(behind, volume, "pause", check=False).err
+    act(behind, volume, "cancel")
+    assert loans(behind) == []
+    near.wait_job(volume, ("failed",))
+    said = near.host.ok("vol-dumpxml", "--pool", near.name, volume)
+    assert behind.host.name in said and "has ended the reading" in said, said
+    behind.host.ok("vol-delete", volume, behind.name)
+    near.host.ok("vol-delete", volume, near.name)
+
+
+def test_reading_ended_while_the_reader_is_away(places, pair):
+    near, far, behind = places
+    volume = big_image(behind, 16, "big.qcow2")
+    pair[2].shape("16mbit")
+    assert near.try_replicate(far, volume, **{"async": "yes"}).rc == 0
+    near.wait_job(volume, ("running",))
+    assert wait_until(lambda: loans(behind), 30)
+    near.host.kill()
+    act(behind, volume, "cancel")
+    behind.host.ok("vol-delete", volume, behind.name)
+    near.host.start()
+    near.wait_job(volume, ("failed",), timeout_s=120)
 
 
 @pytest.mark.parametrize("direction", ["push", "pull"])

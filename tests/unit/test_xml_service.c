@@ -210,6 +210,16 @@ addJob(ReplOverview *overview, guint number, const char *volume)
 }
 
 static void
+addLoan(ReplOverview *overview)
+{
+    ReplOverviewLoan *loan = replOverviewLoanNew("web.qcow2", ID1, "sh1");
+
+    loan->since_s = 7;
+    loan->waiting = TRUE;
+    g_ptr_array_add(overview->loans, loan);
+}
+
+static void
 addShared(ReplOverview *overview, const char *name)
 {
     ReplOverviewShared *shared = g_new0(ReplOverviewShared, 1);
@@ -243,12 +253,15 @@ testOverview(void)
     g_autofree char *text = NULL;
 
     addJob(overview, 1, "web.qcow2");
+    addLoan(overview);
     addShared(overview, "Web & more");
     text = replFormatOverview(overview);
     g_assert_cmpstr(text, ==,
                     "      <replication:counts jobs='1' shared='1'/>\n"
                     "      <replication:job id='3b0f6b8e-6d7e-4d3f-9c37-000000000001' volume='web.qcow2' "
                     "state='running' progress='42' rate='1000' eta='3'/>\n"
+                    "      <replication:loan id='" ID1
+                    "' volume='web.qcow2' host='sh1' state='waiting' since='7'/>\n"
                     "      <replication:shared image='" ID1
                     "' name='Web &amp; more' project='p1' region='cn-north-1' state='offered'/>\n");
 }
@@ -270,6 +283,7 @@ testOverviewSchema(void)
 
     replOverviewWantImages(overview, 0);
     addJob(overview, 1, "web.qcow2");
+    addLoan(overview);
     addShared(overview, "x");
     addImage(overview, 7, "y");
     inner = replFormatOverview(overview);
@@ -281,7 +295,7 @@ testOverviewSchema(void)
         replSchemaCheck(REPL_SCHEMA_OVERVIEW, child, &err);
         g_assert_no_error(err);
     }
-    g_assert_cmpuint(n, ==, 4);
+    g_assert_cmpuint(n, ==, 5);
     shown = g_strdup_printf("<pool type='dir'><name>a</name>%s</pool>", fragment);
     pool = replPoolXmlParse(shown, &err);
     g_assert_no_error(err);
