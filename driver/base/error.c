@@ -69,6 +69,19 @@ replErrorSetSystemAt(GError **err, const ReplErrorOrigin *origin, int errnum, co
     errorSet(err, origin, VIR_ERR_SYSTEM_ERROR, whole);
 }
 
+const char *
+replErrorDetail(const virError *error)
+{
+    const char *detail = error->str2; /* where libvirt's own reporting leaves it */
+
+    if (!detail || !*detail || !error->message)
+        return error->message ? error->message : "";
+    if (g_str_has_suffix(error->message, detail) ||
+        (error->code == VIR_ERR_STORAGE_VOL_EXIST && strstr(error->message, detail)))
+        return detail;
+    return error->message;
+}
+
 ReplErrorOrigin
 replErrorOrigin(const GError *err)
 {

@@ -43,6 +43,11 @@ void
 replErrorSetSystemAt(GError **err, const ReplErrorOrigin *origin, int errnum, const char *fmt, ...)
     G_GNUC_PRINTF(4, 5);
 
+/* What a libvirt error says beyond the words that belong to its code ("Storage pool not found: "), which are put in front again
+ * when it is reported. */
+const char *
+replErrorDetail(const virError *error);
+
 /* Where @err was set, its copies included; of an error of another domain nothing is known. */
 ReplErrorOrigin
 replErrorOrigin(const GError *err);

@@ -52,8 +52,9 @@ replLinkMindOpening(gpointer cord, gint64 since_us)
 static virConnectPtr
 replLinkConnect(const char *uri, ReplCord *cord)
 {
-    static int kinds[] = {VIR_CRED_USERNAME, VIR_CRED_AUTHNAME,     VIR_CRED_PASSPHRASE,
-                          VIR_CRED_REALM,    VIR_CRED_NOECHOPROMPT, VIR_CRED_ECHOPROMPT};
+    /* Those of virsh, so that an auth.conf that does there does here: each more is one more that libvirt insists on. */
+    static int kinds[] = {VIR_CRED_AUTHNAME, VIR_CRED_PASSPHRASE, VIR_CRED_REALM, VIR_CRED_NOECHOPROMPT,
+                          VIR_CRED_ECHOPROMPT};
     static virConnectAuth silent = {kinds, G_N_ELEMENTS(kinds), replLinkNoAnswer, NULL};
 
     ReplMinder *minder = replMinderStart(REPL_LINK_OPENING_ms, replLinkMindOpening, cord);
@@ -83,8 +84,11 @@ replLinkTakeError(const char *uri, ReplPeerTransport transport, gboolean opening
 {
     virErrorPtr last = virGetLastError();
     int code = last && last->code != VIR_ERR_OK ? last->code : VIR_ERR_INTERNAL_ERROR;
-    const char *said = last && last->message ? last->message : _("an unknown error");
+    const char *said = last && last->message ? replErrorDetail(last) : _("an unknown error");
 
+    /* Shown without its code, too (peer/@error). */
+    if (opening && last && last->message)
+        said = last->message;
     if (opening && !replLinkIsAuth(code))
         code = VIR_ERR_NO_CONNECT;
     if (replLinkIsDenial(code) && (transport == REPL_PEER_TLS || transport == REPL_PEER_TCP))

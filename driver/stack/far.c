@@ -146,6 +146,8 @@ replFarPoolXml(virStoragePoolPtr pool, char *stock)
         if (!strstr(stock, replJobId(job)) && replFarIsShown(conn, entry, volume))
             replFarAddJob(job, volume, overview);
     }
+    if (overview->jobs->len == 0)
+        return stock;
     text = replFormatOverview(overview);
     ret = g_strdup_printf("%.*s%s    %s", (int)(at - stock), stock,
                           g_str_has_prefix(text, " ") ? text + 4 : text, at);

@@ -58,7 +58,7 @@ replTakeErrorAt(GError **err, const ReplErrorOrigin *origin)
     virErrorPtr last = virGetLastError();
 
     if (err && last && last->code != VIR_ERR_OK)
-        replErrorSetAt(err, origin, last->code, "%s", last->message);
+        replErrorSetAt(err, origin, last->code, "%s", replErrorDetail(last));
     else
         replErrorSetAt(err, origin, VIR_ERR_INTERNAL_ERROR, _("libvirt failed without saying why"));
     virResetLastError();

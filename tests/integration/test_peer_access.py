@@ -2,6 +2,7 @@
 """Who may do what on other hosts: TLS and ssh for real, wrong credentials, and polkit on both sides."""
 
 import os
+import shutil
 import subprocess
 
 import libvirt
@@ -106,15 +107,41 @@ def test_ssh(new_host):
     assert wait_until(lambda: here.children() == [], 30), here.children()
 
 
-@pytest.mark.parametrize("transport", ["tcp"])
-def test_sasl_that_nobody_answers_is_refused_at_once(new_host, transport):
-    """libvirt's own auth.conf may know a password; nobody else is asked for it."""
-    here = new_host().start()
-    there = new_host(listen=(transport,), conf={"auth_tcp": "sasl"}).start()
+def account(host, peer, password):
+    """What the host's libvirt knows to say to its peer."""
+    with open(os.path.join(host.dir, "etc/auth.conf"), "w") as f:
+        f.write(f"[credentials-peer]\nauthname=repl@{peer.name}\npassword={password}\n\n"
+                f"[auth-libvirt-{peer.name}]\ncredentials=peer\n")
+
+
+@pytest.mark.skipif(not shutil.which("saslpasswd2"), reason="sasl2-bin is not installed")
+@pytest.mark.parametrize("transport, mechanism", [("tcp", "digest-md5"), ("tls", "scram-sha-256")])
+def test_sasl(new_host, transport, mechanism):
+    """An account in libvirt's own auth.conf opens the door; nobody is asked for one."""
+    here, there = new_host(), new_host(listen=(transport,), conf={"auth_" + transport: "sasl"})
+    folder = os.path.join(there.dir, "sasl")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "libvirt.conf"), "w") as f:
+        f.write(f"mech_list: {mechanism}\nsasldb_path: {folder}/passwd.db\n")
+    there.run("saslpasswd2", "-p", "-c", "-a", "libvirt", "-f", folder + "/passwd.db", "repl", input="right")
+    there.env["SASL_CONF_PATH"] = folder
     link = net.Link(there, here)
-    RemotePool(here, "shanghai", "images", uri=uri(link))
-    message = here.fails("vol-list", "shanghai")
-    assert uri(link) in message and "uthentication" in message, message
+    authority = trust.Authority()
+    for host in here, there:
+        authority.equip(host)
+        host.start()
+    Pool(there, "images", region="cn-east-2")
+    pool = RemotePool(here, "shanghai", "images", uri=uri(link, transport))
+    for password in None, "wrong":
+        if password:
+            account(here, there, password)
+            here.restart()
+        message = here.fails("vol-list", "shanghai")
+        assert uri(link, transport) in message and "uthentication" in message, message
+        assert pool.peer()["state"] == "away" and "uthentication" in pool.peer()["error"]
+    account(here, there, "right")
+    here.restart()
+    assert pool.volumes() == []
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,32 @@ testForeign(void)
     g_assert_null(replErrorOrigin(NULL).file);
 }
 
+/* The words of an error's code stand in its text once, however often it is taken and reported again. */
+static void
+testDetail(void)
+{
+    const struct {
+        int code;
+        const char *message;
+        const char *detail;
+        const char *expected;
+    } cases[] = {
+        {VIR_ERR_NO_STORAGE_POOL, "Storage pool not found: no pool 'x'", "no pool 'x'", "no pool 'x'"},
+        {VIR_ERR_STORAGE_VOL_EXIST, "storage volume 'x' in pool 'y' exists already", "'x' in pool 'y'",
+         "'x' in pool 'y'"},
+        {VIR_ERR_INTERNAL_ERROR, "no 'x' here", "'x'", "no 'x' here"},
+        {VIR_ERR_INTERNAL_ERROR, "no 'x' here", NULL, "no 'x' here"},
+        {VIR_ERR_INTERNAL_ERROR, NULL, NULL, ""},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        const virError error = {
+            .code = cases[i].code, .message = (char *)cases[i].message, .str2 = (char *)cases[i].detail};
+
+        g_assert_cmpstr(replErrorDetail(&error), ==, cases[i].expected);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -54,5 +80,6 @@ main(int argc, char **argv)
     g_test_add_func("/error/origin", testOrigin);
     g_test_add_func("/error/system", testSystem);
     g_test_add_func("/error/foreign", testForeign);
+    g_test_add_func("/error/detail", testDetail);
     return g_test_run();
 }
