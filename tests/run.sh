@@ -24,8 +24,9 @@ install_promtool || cannot "No promtool, no tests."
 build_module "$build" || cannot "The build failed."
 
 rm -rf "$build/meson-logs/testlog.json" "$build/meson-logs/testlog.junit.xml" "$build/meson-logs/first" "$build/tests/junit"
-# The suite packaging tries the packages at length, and compiles everything three times more.
-meson test -C "$build" --no-rebuild --no-suite packaging --print-errorlogs "$@"
+# The suite packaging tries the packages at length, and compiles everything three times more. Many tests wait for networks
+# that are down and peers that are silent: one more runs than there are processors.
+meson test -C "$build" --no-rebuild --no-suite packaging --print-errorlogs --num-processes $(($(nproc) + 1)) "$@"
 again=$(/usr/bin/python3 -B tests/count.py --again "$build")
 # shellcheck disable=SC2086
 [ -z "$again" ] || meson test -C "$build" --no-rebuild --no-suite packaging --print-errorlogs --num-processes 1 $again

@@ -36,6 +36,7 @@ listNext(void *opaque, ReplExtent *extent, GError **err)
 
 /* Flips all bits, and remembers whether all was as promised. */
 typedef struct {
+    gboolean awaits; /* gives another thread the time to come */
     guint64 align_bytes;
     gint misaligned;
     gint inside;   /* threads in apply now */
@@ -53,8 +54,8 @@ flipApply(void *opaque, const ReplExtent *part, guint8 *buf, GError **err)
 
     if (g_atomic_int_add(&flip->inside, 1) > 0)
         g_atomic_int_set(&flip->together, 1);
-    /* Gives another thread the time to come, but not for ever: there may be one processor only. */
-    for (int i = 0; i < 100 && !g_atomic_int_get(&flip->together); i++)
+    /* Not for ever: there may be one processor only. */
+    for (int i = 0; flip->awaits && i < 100 && !g_atomic_int_get(&flip->together); i++)
         g_usleep(1000);
     if (part->kind == REPL_EXTENT_PLAIN)
         g_atomic_int_set(&flip->sawPlain, 1);
@@ -97,7 +98,7 @@ transformWith(guint align, guint64 size)
     Run all = {0, size};
     g_auto(ReplFd) src = newSparse(dir, "src", size, &all, 1);
     g_auto(ReplFd) dst = newFile(dir, "dst");
-    Flip flip = {.align_bytes = size % MAX(align, 1) ? 0 : align, .lock = &lock};
+    Flip flip = {.awaits = TRUE, .align_bytes = size % MAX(align, 1) ? 0 : align, .lock = &lock};
     ReplTransform transform = {.apply = flipApply, .opaque = &flip, .align_bytes = align};
     ReplCopyJob job = {.transform = &transform, .size_bytes = size};
 
