@@ -81,7 +81,8 @@ replGraphDirRemove(ReplGraph *graph, ReplGraphDir *dir);
 ReplGraphDir *
 replGraphDirFind(const ReplGraph *graph, guint64 dev, guint64 ino);
 
-/* Looks at the entry @name and takes over what it is now. */
+/* Looks at the entry @name and takes over what it is now. One that cannot be looked at stays as it was last seen, so that a base does
+ * not lose its guard, and is looked at again each time. */
 void
 replGraphLook(ReplGraph *graph, ReplGraphCache *cache, ReplGraphDir *dir, const char *name);
 

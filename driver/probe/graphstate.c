@@ -5,10 +5,12 @@
  */
 #include "probe/graphpriv.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "probe/backing.h"
@@ -117,7 +119,10 @@ replGraphPlacesHold(ReplGraphDir *dir)
         const ReplGraphFolder *folder = value;
         struct stat st = {0};
 
-        if (fstatat(dir->pool->dirFd, folder->part, &st, AT_NO_AUTOMOUNT) < 0 || !S_ISDIR(st.st_mode))
+        if (fstatat(dir->pool->dirFd, folder->part, &st, AT_NO_AUTOMOUNT) < 0 && errno != ENOENT &&
+            errno != ENOTDIR)
+            continue;
+        if (!S_ISDIR(st.st_mode))
             st.st_dev = st.st_ino = 0;
         if (st.st_dev != folder->dev || st.st_ino != folder->ino)
             return FALSE;
@@ -246,9 +251,10 @@ replGraphRemove(ReplGraph *graph, ReplGraphDir *dir, const char *name)
     g_hash_table_remove(dir->nodes, name);
 }
 
+/* @known: the header that the file had when it was last looked at, or NULL; kept while the file cannot be read. */
 static void
 replGraphInsert(ReplGraph *graph, ReplGraphCache *cache, ReplGraphDir *dir, const char *name,
-                const struct stat *st)
+                const struct stat *st, ReplHead *known)
 {
     ReplGraphNode *node = g_new0(ReplGraphNode, 1);
     g_autoptr(GError) err = NULL;
@@ -263,6 +269,8 @@ replGraphInsert(ReplGraph *graph, ReplGraphCache *cache, ReplGraphDir *dir, cons
     if (!(node->head = replGraphCacheHead(cache, dir->pool, name, st, &err))) {
         replDebug("%s", err->message);
         g_hash_table_add(dir->dirty, g_strdup(name)); /* to be tried again */
+        if (known && g_error_matches(err, REPL_ERROR, VIR_ERR_SYSTEM_ERROR))
+            node->head = replHeadRef(known);
     }
     dir->bytes += node->allocated_bytes;
     g_hash_table_insert(dir->nodes, node->volume, node);
@@ -276,11 +284,17 @@ void
 replGraphLook(ReplGraph *graph, ReplGraphCache *cache, ReplGraphDir *dir, const char *name)
 {
     ReplGraphNode *node = g_hash_table_lookup(dir->nodes, name);
+    g_autoptr(ReplHead) known = NULL;
     ReplFileIdentity now;
     struct stat st;
 
-    if (fstatat(dir->pool->dirFd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+    if (fstatat(dir->pool->dirFd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0) {
         st.st_mode = 0;
+        if (errno != ENOENT) {
+            g_hash_table_add(dir->dirty, g_strdup(name));
+            return;
+        }
+    }
     replIdentityOfStat(&st, &now);
     if (node && S_ISREG(st.st_mode) && node->settled && node->head && node->file->dev == (guint64)st.st_dev &&
         replFileIdentityEqual(&node->identity, &now)) {
@@ -288,9 +302,11 @@ replGraphLook(ReplGraph *graph, ReplGraphCache *cache, ReplGraphDir *dir, const 
         node->allocated_bytes = (guint64)st.st_blocks * 512;
         return;
     }
+    if (node && node->head && node->file->dev == (guint64)st.st_dev && node->file->ino == (guint64)st.st_ino)
+        known = replHeadRef(node->head);
     replGraphRemove(graph, dir, name);
     if (S_ISREG(st.st_mode))
-        replGraphInsert(graph, cache, dir, name, &st);
+        replGraphInsert(graph, cache, dir, name, &st, known);
     else if (S_ISLNK(st.st_mode))
         g_hash_table_add(dir->links, g_strdup(name));
 }

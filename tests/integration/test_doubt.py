@@ -498,6 +498,21 @@ def test_directory_replaced_under_a_job(lab, ends):
     images.assert_faithful(source.file("web.qcow2"), target.file("web.qcow2"))
 
 
+@pytest.mark.parametrize("call", ["stat", "open", "read"])
+def test_base_of_a_volume_that_cannot_be_looked_at(lab, ends, call):
+    """It does not lose its guard, neither then nor later."""
+    host, faults = lab
+    source, _ = ends
+    assert "is the backing file of" in host.fails("vol-delete", "base.qcow2", source.name)
+    os.utime(source.file("mid.qcow2"))
+    with faults.failing(source.file("mid.qcow2"), calls=(call,), times=0):
+        assert "is the backing file of" in host.fails("vol-delete", "base.qcow2", source.name)
+        assert "is the backing file of" in host.fails("vol-wipe", "base.qcow2", source.name)
+    assert faults.hits
+    assert "is the backing file of" in host.fails("vol-delete", "base.qcow2", source.name)
+    assert source.image("web.qcow2").snapshots == ["mid.qcow2", "base.qcow2"]
+
+
 # ---- over when it says so
 
 def test_nothing_stands_in_the_way_of_the_next_call(lab, ends):
