@@ -74,7 +74,9 @@ replWordsKey(ReplClient *client, const char *name)
     if (!known && near)
         replClientError(_("There is no key '%s'. Did you mean '%s'?"), name, near);
     else if (!known)
-        replClientError(_("There is no key '%s': 'virt-replicate keys' lists them"), name);
+        replClientError(_("There is no key '%s': 'virt-replicate keys' lists them, and 'virt-replicate keys "
+                          "create NAME' makes one"),
+                        name);
     for (i = 0; keys[i]; i++)
         virtReplicationKeyFree(keys[i]);
     free(keys);
