@@ -17,7 +17,7 @@
 #define REPL_PEER_LATE_MAX 2
 
 /* How long a slow call is still waited for while its peer is not connected. */
-#define REPL_PEER_LAST_us (2 * G_USEC_PER_SEC)
+#define REPL_PEER_LAST_us (5 * G_USEC_PER_SEC)
 
 /* How often a slow call looks whether the daemon stops. */
 #define REPL_PEER_SLICE_us (G_USEC_PER_SEC / 5)
