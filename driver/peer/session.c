@@ -12,8 +12,11 @@
 /* Whoever sends data waits while this much is queued; answers in flight are bounded by the maker's window anyway. */
 #define REPL_SESSION_QUEUE_BYTES (4u << 20)
 
-/* So much queued means that the network is the slow part: packing pays. */
-#define REPL_SESSION_BACKED_BYTES (1u << 20)
+/* Whether packing pays depends on the link, the processors and the data, and shows in nothing but how fast data go. So the other way
+ * is tried for a part now and then, and kept if it is faster; after a try that was none, the next one comes later. */
+#define REPL_SESSION_PART_BYTES (8u << 20)
+#define REPL_SESSION_TRY_BYTES (16u << 20)
+#define REPL_SESSION_TRY_MAX_BYTES (2u << 30)
 
 #define REPL_SESSION_LEVEL 1
 #define REPL_SESSION_PING_us (G_USEC_PER_SEC / 2)
@@ -24,6 +27,17 @@
 
 /* The end that says goodbye first closes when it has heard the answer; who does not is cut off after so long. */
 #define REPL_SESSION_GRACE_ms 2000
+
+/* Which of two ways data go: packed, or as they are. */
+typedef struct {
+    gboolean on;            /* packed */
+    gboolean trying;        /* this way, for a part */
+    guint64 before_rate;    /* when trying: bytes a second the other way */
+    guint64 left_bytes;     /* else: until the other way is tried */
+    guint64 patience_bytes; /* that next time */
+    gint64 since_us;        /* the part began; 0: with the next data */
+    guint64 part_bytes;     /* of data in it, unpacked */
+} ReplPacking;
 
 struct _ReplSession {
     gatomicrefcount refs;
@@ -43,6 +57,7 @@ struct _ReplSession {
     gboolean byeing;    /* BYE is the last one in the queue */
     gboolean answering; /* the other end has said BYE, and ours is on its way: it ends by itself, soon */
     GError *why;
+    ReplPacking packing;
     gint64 heard_us;      /* when something came last */
     ReplTraffic *traffic; /* NULL: nobody is told yet */
     guint64 untold_bytes;
@@ -153,11 +168,52 @@ replSessionPush(ReplSession *session, ReplWirePacket *packet)
     replLockWake(&session->lock);
 }
 
+/* A part is over, which went at @rate. */
+static void
+replPackingJudge(ReplPacking *packing, guint64 rate)
+{
+    packing->left_bytes -= MIN(packing->left_bytes, packing->part_bytes);
+    if (packing->trying && rate < packing->before_rate + packing->before_rate / 16) {
+        packing->on = !packing->on;
+        packing->patience_bytes = MIN(packing->patience_bytes * 2, REPL_SESSION_TRY_MAX_BYTES);
+    } else if (packing->trying) {
+        packing->patience_bytes = REPL_SESSION_TRY_BYTES;
+    } else if (packing->left_bytes == 0) {
+        packing->on = !packing->on;
+        packing->before_rate = rate;
+        packing->trying = TRUE;
+        return;
+    }
+    if (packing->trying)
+        packing->left_bytes = packing->patience_bytes;
+    packing->trying = FALSE;
+}
+
+/* Whether the next @bytes of data are packed. With the lock held. */
+static gboolean
+replPackingNext(ReplPacking *packing, gsize bytes)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (packing->since_us == 0) {
+        packing->since_us = now;
+        packing->patience_bytes = packing->left_bytes = REPL_SESSION_TRY_BYTES;
+    }
+    packing->part_bytes += bytes;
+    if (packing->part_bytes >= REPL_SESSION_PART_BYTES) {
+        replPackingJudge(packing,
+                         packing->part_bytes * G_USEC_PER_SEC / (guint64)MAX(now - packing->since_us, 1));
+        packing->since_us = now;
+        packing->part_bytes = 0;
+    }
+    return packing->on;
+}
+
 gboolean
 replSessionSend(ReplSession *session, ReplWireType type, guint32 id, GByteArray *payload, gboolean urgent)
 {
     g_autoptr(ReplWirePacket) packet = NULL;
-    gboolean backed;
+    gboolean pack;
 
     {
         REPL_GUARD(&session->lock);
@@ -165,9 +221,9 @@ replSessionSend(ReplSession *session, ReplWireType type, guint32 id, GByteArray 
             replLockWait(&session->lock);
         if (session->over || session->byeing)
             return FALSE;
-        backed = session->queued_bytes >= REPL_SESSION_BACKED_BYTES;
+        pack = type == REPL_WIRE_DATA && replPackingNext(&session->packing, payload->len);
     }
-    packet = replWirePacketNew(type, id, payload, type == REPL_WIRE_DATA && backed ? REPL_SESSION_LEVEL : 0);
+    packet = replWirePacketNew(type, id, payload, pack ? REPL_SESSION_LEVEL : 0);
     REPL_GUARD(&session->lock);
     if (session->over || session->byeing)
         return FALSE;
