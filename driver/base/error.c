@@ -7,35 +7,38 @@
 
 #include <string.h>
 
+typedef struct {
+    ReplErrorOrigin origin;
+    int errnum; /* of an error of the system, else 0 */
+} ReplErrorPrivate;
+
 /* These three, and the names that the macro makes, are as GLib wants them. */
 static void
-repl_error_private_init(ReplErrorOrigin *origin)
+repl_error_private_init(ReplErrorPrivate *more)
 {
-    *origin = (ReplErrorOrigin){0};
+    *more = (ReplErrorPrivate){0};
 }
 
 static void
-repl_error_private_copy(const ReplErrorOrigin *from, ReplErrorOrigin *to)
+repl_error_private_copy(const ReplErrorPrivate *from, ReplErrorPrivate *to)
 {
     *to = *from;
 }
 
 static void
-repl_error_private_clear(ReplErrorOrigin *origin)
+repl_error_private_clear(ReplErrorPrivate *more)
 {
-    *origin = (ReplErrorOrigin){0};
+    *more = (ReplErrorPrivate){0};
 }
-
-typedef ReplErrorOrigin ReplErrorPrivate;
 
 G_DEFINE_EXTENDED_ERROR(ReplError, repl_error)
 
 static void
-errorSet(GError **err, const ReplErrorOrigin *origin, int code, const char *message)
+errorSet(GError **err, const ReplErrorOrigin *origin, int errnum, int code, const char *message)
 {
     GError *error = g_error_new_literal(REPL_ERROR, code, message);
 
-    *repl_error_get_private(error) = *origin;
+    *repl_error_get_private(error) = (ReplErrorPrivate){*origin, errnum};
     g_propagate_error(err, error);
 }
 
@@ -50,7 +53,7 @@ replErrorSetAt(GError **err, const ReplErrorOrigin *origin, virErrorNumber code,
     va_start(ap, fmt);
     text = g_strdup_vprintf(fmt, ap);
     va_end(ap);
-    errorSet(err, origin, code, text);
+    errorSet(err, origin, 0, code, text);
 }
 
 void
@@ -66,7 +69,7 @@ replErrorSetSystemAt(GError **err, const ReplErrorOrigin *origin, int errnum, co
     text = g_strdup_vprintf(fmt, ap);
     va_end(ap);
     whole = g_strdup_printf("%s: %s", text, g_strerror(errnum));
-    errorSet(err, origin, VIR_ERR_SYSTEM_ERROR, whole);
+    errorSet(err, origin, errnum, VIR_ERR_SYSTEM_ERROR, whole);
 }
 
 const char *
@@ -85,5 +88,11 @@ replErrorDetail(const virError *error)
 ReplErrorOrigin
 replErrorOrigin(const GError *err)
 {
-    return err && err->domain == REPL_ERROR ? *repl_error_get_private(err) : (ReplErrorOrigin){0};
+    return err && err->domain == REPL_ERROR ? repl_error_get_private(err)->origin : (ReplErrorOrigin){0};
+}
+
+int
+replErrorErrno(const GError *err)
+{
+    return err && err->domain == REPL_ERROR ? repl_error_get_private(err)->errnum : 0;
 }

@@ -48,6 +48,10 @@ replErrorSetSystemAt(GError **err, const ReplErrorOrigin *origin, int errnum, co
 const char *
 replErrorDetail(const virError *error);
 
+/* The errno behind @err, its copies included; 0: it is not one of the system's. */
+int
+replErrorErrno(const GError *err);
+
 /* Where @err was set, its copies included; of an error of another domain nothing is known. */
 ReplErrorOrigin
 replErrorOrigin(const GError *err);

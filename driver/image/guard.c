@@ -95,6 +95,22 @@ replGuardScan(const ReplRegion *region, const ReplPoolSet *set, const ReplPoolDi
     return replGraphScan(replServiceCache(), set, *dir, REPL_GRAPH_NOW, err);
 }
 
+/* What could not be read yet may need @volume. Returns 0 when there is nothing of the kind, or -1 with @err set. */
+static int
+replGuardDoubt(const ReplGraph *graph, const ReplPoolDir *dir, const char *volume, GError **err)
+{
+    const ReplPoolDir *where;
+    const char *unseen = replGraphUnseen(graph, dir, volume, &where);
+
+    if (!unseen)
+        return 0;
+    replErrorSet(err, VIR_ERR_OPERATION_FAILED,
+                 _("Volume '%s' of pool '%s' cannot be read at the moment, and may need volume '%s' of pool "
+                   "'%s': try again, or delete '%s' first"),
+                 unseen, where->name, volume, dir->name, unseen);
+    return -1;
+}
+
 int
 replGuardDependents(const ReplRegion *region, const char *volume, GError **err)
 {
@@ -108,7 +124,7 @@ replGuardDependents(const ReplRegion *region, const char *volume, GError **err)
         return -1;
     dependents = replGraphDependents(graph, dir, volume);
     if (dependents->len == 0)
-        return 0;
+        return replGuardDoubt(graph, dir, volume, err);
     names = replGraphNames(dependents, dir);
     replErrorSet(err, VIR_ERR_OPERATION_INVALID, _("Volume '%s' of pool '%s' is the backing file of %s"),
                  volume, region->name, names);
@@ -142,7 +158,7 @@ replGuardOrphans(const ReplRegion *region, const char *volume, GError **err)
     GPtrArray *layers;
     guint i;
 
-    if (!graph)
+    if (!graph || replGuardDoubt(graph, dir, volume, err) < 0)
         return NULL;
     orphans = replGraphOrphans(graph, dir, volume);
     layers = g_ptr_array_new_with_free_func(replGuardLayerFree);

@@ -340,6 +340,31 @@ replGraphDependents(const ReplGraph *graph, const ReplPoolDir *pool, const char 
     return dependents;
 }
 
+const char *
+replGraphUnseen(const ReplGraph *graph, const ReplPoolDir *pool, const char *volume,
+                const ReplPoolDir **where)
+{
+    guint i;
+
+    for (i = 0; i < graph->dirs->len; i++) {
+        const ReplGraphDir *dir = g_ptr_array_index(graph->dirs, i);
+        gboolean same = dir->dev == pool->dev && dir->ino == pool->ino;
+        GHashTableIter iter;
+        gpointer name;
+
+        if (!same && !replPoolDirSameRegion(dir->pool, pool))
+            continue;
+        g_hash_table_iter_init(&iter, dir->unseen);
+        while (g_hash_table_iter_next(&iter, &name, NULL)) {
+            if (same && g_str_equal(name, volume))
+                continue;
+            *where = dir->pool;
+            return name;
+        }
+    }
+    return NULL;
+}
+
 char *
 replGraphNames(const GPtrArray *nodes, const ReplPoolDir *pool)
 {

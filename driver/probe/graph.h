@@ -72,6 +72,12 @@ replGraphIsLayer(ReplGraph *graph, const ReplGraphNode *node);
 GPtrArray *
 replGraphDependents(const ReplGraph *graph, const ReplPoolDir *pool, const char *volume);
 
+/* A volume other than @volume, in a pool of its region, that could not be read yet for a reason that may pass: whether it needs
+ * @volume is not known. Borrowed, with its pool in *@where; NULL: there is none. */
+const char *
+replGraphUnseen(const ReplGraph *graph, const ReplPoolDir *pool, const char *volume,
+                const ReplPoolDir **where);
+
 /* The names of @nodes for a message: "a.qcow2, b.qcow2 and 3 more", with the pool's name in front where
  * it is not @pool ("shanghai/c.qcow2"). */
 char *

@@ -33,6 +33,7 @@ struct ReplGraphDir {
     GHashTable *nodes;       /* name -> ReplGraphNode, owned */
     GHashTable *links;       /* names of symbolic links */
     GHashTable *dirty;       /* names to be looked at */
+    GHashTable *unseen;      /* names of files that could never be read, for a reason that may pass */
     GHashTable *wants;       /* name -> GHashTable, a set of the nodes that want it */
     GHashTable *folders;     /* part -> ReplGraphFolder */
     GHashTable *sizes;       /* guint64 * -> GHashTable, a set of the nodes of this size */

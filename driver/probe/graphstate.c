@@ -251,6 +251,20 @@ replGraphRemove(ReplGraph *graph, ReplGraphDir *dir, const char *name)
     g_hash_table_remove(dir->nodes, name);
 }
 
+/* Whether what failed with @errnum may work a moment later. A file that may not be read at all (NFS does that to root) is no
+ * reason to hold up a whole region. */
+static gboolean
+replGraphMayPass(int errnum)
+{
+    static const int passing[] = {EIO, ENOMEM, EMFILE, ENFILE, ESTALE, ETIMEDOUT, EINTR, EAGAIN};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(passing); i++) {
+        if (errnum == passing[i])
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* @known: the header that the file had when it was last looked at, or NULL; kept while the file cannot be read. */
 static void
 replGraphInsert(ReplGraph *graph, ReplGraphCache *cache, ReplGraphDir *dir, const char *name,
@@ -271,6 +285,8 @@ replGraphInsert(ReplGraph *graph, ReplGraphCache *cache, ReplGraphDir *dir, cons
         g_hash_table_add(dir->dirty, g_strdup(name)); /* to be tried again */
         if (known && g_error_matches(err, REPL_ERROR, VIR_ERR_SYSTEM_ERROR))
             node->head = replHeadRef(known);
+        else if (replGraphMayPass(replErrorErrno(err)))
+            g_hash_table_add(dir->unseen, g_strdup(name));
     }
     dir->bytes += node->allocated_bytes;
     g_hash_table_insert(dir->nodes, node->volume, node);
@@ -291,10 +307,13 @@ replGraphLook(ReplGraph *graph, ReplGraphCache *cache, ReplGraphDir *dir, const 
     if (fstatat(dir->pool->dirFd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0) {
         st.st_mode = 0;
         if (errno != ENOENT) {
+            if (!node && replGraphMayPass(errno))
+                g_hash_table_add(dir->unseen, g_strdup(name));
             g_hash_table_add(dir->dirty, g_strdup(name));
             return;
         }
     }
+    g_hash_table_remove(dir->unseen, name);
     replIdentityOfStat(&st, &now);
     if (node && S_ISREG(st.st_mode) && node->settled && node->head && node->file->dev == (guint64)st.st_dev &&
         replFileIdentityEqual(&node->identity, &now)) {
@@ -370,6 +389,7 @@ replGraphDirAdd(ReplGraph *graph, const ReplPoolDir *pool)
     dir->nodes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, replGraphNodeFree);
     dir->links = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     dir->dirty = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    dir->unseen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     dir->wants = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_hash_table_unref);
     dir->folders = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, replGraphFolderFree);
     dir->sizes =
@@ -417,6 +437,7 @@ replGraphDirRemove(ReplGraph *graph, ReplGraphDir *dir)
     g_hash_table_unref(dir->nodes);
     g_hash_table_unref(dir->links);
     g_hash_table_unref(dir->dirty);
+    g_hash_table_unref(dir->unseen);
     g_hash_table_unref(dir->wants);
     g_hash_table_unref(dir->folders);
     g_hash_table_unref(dir->sizes);

@@ -513,6 +513,23 @@ def test_base_of_a_volume_that_cannot_be_looked_at(lab, ends, call):
     assert source.image("web.qcow2").snapshots == ["mid.qcow2", "base.qcow2"]
 
 
+@pytest.mark.parametrize("call", ["stat", "open", "read"])
+def test_base_of_a_volume_that_was_never_looked_at(lab, ends, call):
+    """Nobody knows yet what it needs."""
+    host, faults = lab
+    source, _ = ends
+    images.create(source.file("other.qcow2"), "8M")
+    source.refresh()
+    with faults.failing(source.file("late.qcow2"), calls=(call,), times=0):
+        images.create(source.file("late.qcow2"), "8M", backing="other.qcow2")
+        assert "may need volume 'other.qcow2'" in host.fails("vol-delete", "other.qcow2", source.name)
+        assert "may need volume 'other.qcow2'" in host.fails("vol-wipe", "other.qcow2", source.name)
+    assert faults.hits
+    assert "is the backing file of late.qcow2" in host.fails("vol-delete", "other.qcow2", source.name)
+    os.unlink(source.file("late.qcow2"))
+    host.ok("vol-delete", "other.qcow2", source.name)
+
+
 # ---- over when it says so
 
 def test_nothing_stands_in_the_way_of_the_next_call(lab, ends):
