@@ -56,16 +56,32 @@ replUploadingMark(const ReplRegion *region, const char *volume, guint64 ino, Rep
     return 0;
 }
 
+/* 1 with @st: the volume's file is there; 0: there is none that could be marked; -1 with @err set: that cannot be told. */
+static int
+replUploadingLook(const ReplRegion *region, const char *volume, struct stat *st, GError **err)
+{
+    if (!region->dir)
+        return 0;
+    if (fstatat(region->dir->dirFd, volume, st, AT_SYMLINK_NOFOLLOW) == 0)
+        return 1;
+    if (errno == ENOENT)
+        return 0;
+    replErrorSetSystem(err, errno, _("Cannot look at volume '%s' of pool '%s'"), volume, region->name);
+    return -1;
+}
+
 int
 replUploadingBegin(const ReplRegion *region, const char *volume, virStreamPtr stream, virConnectPtr conn,
                    guint64 offset_bytes, guint64 length_bytes, ReplUploading **uploading, GError **err)
 {
     struct stat st;
+    int there;
 
     *uploading = NULL;
-    if (!region->dir || !replStreamIsKnown(stream, conn) ||
-        fstatat(region->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (!replStreamIsKnown(stream, conn) || (there = replUploadingLook(region, volume, &st, err)) == 0)
         return 0;
+    if (there < 0)
+        return -1;
     return replUploadingMark(region, volume, st.st_ino, (ReplUploadPart){offset_bytes, length_bytes},
                              uploading, err);
 }
@@ -131,10 +147,11 @@ int
 replWipingBegin(const ReplRegion *region, const char *volume, ReplUploading **wiping, GError **err)
 {
     struct stat st;
+    int there = replUploadingLook(region, volume, &st, err);
 
     *wiping = NULL;
-    if (!region->dir || fstatat(region->dir->dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
+    if (there <= 0)
+        return there;
     return replUploadingMark(region, volume, st.st_ino, (ReplUploadPart){0, 0}, wiping, err);
 }
 

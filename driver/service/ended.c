@@ -5,6 +5,7 @@
  */
 #include "service/ended.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -80,9 +81,14 @@ replEndedForget(ReplStaging *staging, int dirFd, const char *volume, GError **er
 
     /* Other volumes are spared the look at all jobs: they are no replicas, or their jobs' records say that they have
      * completed. */
-    if ((!unread && (!image || !image->source.id || replEndedIsShown(image))) ||
-        fstatat(dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (!unread && (!image || !image->source.id || replEndedIsShown(image)))
         return 0;
+    if (fstatat(dirFd, volume, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (errno == ENOENT)
+            return 0;
+        replErrorSetSystem(err, errno, _("Cannot look at volume '%s'"), volume);
+        return -1;
+    }
     if (!(records = replJobRecordList(staging, NULL, err)))
         return -1;
     for (i = 0; i < records->len; i++) {
