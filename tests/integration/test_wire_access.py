@@ -55,16 +55,16 @@ def test_one_who_may_all(place):
 def test_one_without_rights_uses_up_nothing(place):
     """Refused before a session is counted or a thread begins, whatever it wants."""
     before = place[0].threads()
-    assert "access denied" in greets(place, NOBODY, "web.qcow2")
-    assert "access denied" in greets(place, NOBODY, "web.qcow2", wire.PUSH)
-    assert "access denied" in greets(place, READER, "base.qcow2")
+    assert "denied access" in greets(place, NOBODY, "web.qcow2")
+    assert "denied access" in greets(place, NOBODY, "web.qcow2", wire.PUSH)
+    assert "denied access" in greets(place, READER, "base.qcow2")
     assert place[0].threads() <= before + 2
 
 
 def test_every_layer_is_asked_about(place):
     """The image alone is readable, and its base is not."""
     said = greets(place, READER, "web.qcow2")
-    assert said.startswith("error") and "access denied" in said
+    assert said.startswith("error") and "denied access" in said
 
 
 def test_every_disk_of_a_full_machine_is_asked_about(place):
@@ -75,13 +75,13 @@ def test_every_disk_of_a_full_machine_is_asked_about(place):
     pool.refresh()
     assert greets((host, pool), READER, "web.qcow2") == "greeted"
     pool.update("web.qcow2", machines.members("log.raw"))
-    assert "access denied" in greets((host, pool), READER, "web.qcow2")
+    assert "denied access" in greets((host, pool), READER, "web.qcow2")
     assert greets((host, pool), ALL, "web.qcow2") == "greeted"
 
 
 def test_a_reader_pushes_nothing(place):
     said = greets(place, READER, "web.qcow2", wire.PUSH, request="<volume/>")
-    assert said.startswith("error") and "access denied" in said
+    assert said.startswith("error") and "denied access" in said
 
 
 def test_a_lent_image_is_not_taken_over(place):
