@@ -10,7 +10,7 @@ python3-docutils"
 packages_demo="libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-utils python3 python3-libvirt
 e2fsprogs xfsprogs iproute2 mount util-linux procps"
 
-packages_test="python3-pytest locales libxxhash0 python3-pyte zsh virtinst ansible python3-lxml groff-base libxml2-utils cryptsetup-bin dbus polkitd qemu-system-x86 attr openssl
+packages_test="python3-pytest curl locales libxxhash0 python3-pyte zsh virtinst ansible python3-lxml groff-base libxml2-utils cryptsetup-bin dbus polkitd qemu-system-x86 attr openssl
 openssh-client openssh-server sasl2-bin libsasl2-modules libsasl2-modules-db skopeo docker-registry"
 
 packages_debian_short="debootstrap build-essential debhelper lintian iproute2 mount util-linux"

@@ -95,6 +95,7 @@ inside() {
     unshare -m -p -f --kill-child --propagation private sh -c '
         root=$1
         shift
+        mount --bind "$root" "$root" # what is started there makes namespaces with mounts of its own
         mount -t proc proc "$root/proc"
         mount --rbind /dev "$root/dev"
         mount --rbind /sys "$root/sys"

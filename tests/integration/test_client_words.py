@@ -53,7 +53,7 @@ def test_help_lists_every_command():
 
 def manual():
     path = os.path.join(build_root(), "tools/man/virt-replicate.1")
-    return subprocess.run(["groff", "-man", "-Tutf8", "-P-cbou", "-rLL=200n", path], stdout=subprocess.PIPE, text=True,
+    return subprocess.run(["groff", "-man", "-Tutf8", "-P-cbou", "-rLL=200n", "-rHY=0", path], stdout=subprocess.PIPE, text=True,
                           check=True, env=dict(os.environ, LC_ALL="C.UTF-8")).stdout.replace("‐", "-")
 
 
