@@ -155,7 +155,7 @@ class There:
     SCRIPT = """there() {{
     case "$1" in
     stop | start) echo "$1" >{fifo}; read -r _ <{answer} ;;
-    *) nsenter -t {pid} -m -n -u -r -- sh -c 'cd "$0" && exec "$@"' {files} "$@" ;;
+    *) nsenter -t {pid} -m -n -u -r -w -- sh -c 'cd "$0" && exec "$@"' {files} "$@" ;;
     esac
 }}
 """

@@ -184,8 +184,8 @@ class Host:
                 "".join(f"mount --rbind '{what}' '{self.root}{what}'\n" for what in ("/dev", "/sys", scratch)))
 
     def enter_argv(self):
-        there = ["-w"] if self.root else []  # the caller's folder is none of another release's
-        return ["nsenter", "-t", str(self.holder.pid), "-m", "-n", "-u", "-r", *there, "--"]
+        # -w: in a chroot, and in another release, the caller's folder is not there.
+        return ["nsenter", "-t", str(self.holder.pid), "-m", "-n", "-u", "-r", "-w", "--"]
 
     def run(self, *argv, check=True, **kwargs):
         """Runs a command inside the host's namespaces."""
