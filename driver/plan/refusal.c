@@ -124,9 +124,9 @@ replRefusalFormError(const ReplRefusal *r, const ReplPlanFacts *f, GError **err)
     }
 }
 
-/* What is wrong with the name and the room in the target. */
+/* Which quota of the target is short, and by how much. */
 static void
-replRefusalTargetError(const ReplRefusal *r, const ReplPlanFacts *f, GError **err)
+replRefusalQuotaError(const ReplRefusal *r, const ReplPlanFacts *f, GError **err)
 {
     guint64 left = r->limit > r->have ? r->limit - r->have : 0;
     ull over = r->need > left ? r->need - left : 0;
@@ -134,6 +134,37 @@ replRefusalTargetError(const ReplRefusal *r, const ReplPlanFacts *f, GError **er
     g_autofree char *haveText = replAmount(r->have);
     g_autofree char *needText = replAmount(r->need);
     g_autofree char *overText = replAmount(over);
+    const char *pool = f->target.pool;
+    const char *region = f->target.label->name;
+
+    switch (r->kind) {
+    case REPL_REFUSE_QUOTA_IMAGES:
+        replErrorSet(err, VIR_ERR_OPERATION_DENIED,
+                     _("The image quota of storage pool '%s' in region '%s' is short by %llu: of %llu "
+                       "images %llu are used, and %llu more are needed"),
+                     pool, region, over, (ull)r->limit, (ull)r->have, (ull)r->need);
+        break;
+    case REPL_REFUSE_QUOTA_SNAPSHOTS:
+        replErrorSet(err, VIR_ERR_OPERATION_DENIED,
+                     _("The snapshot quota of storage pool '%s' in region '%s' is short by %llu: of "
+                       "%llu snapshots %llu are used, and %llu more are needed"),
+                     pool, region, over, (ull)r->limit, (ull)r->have, (ull)r->need);
+        break;
+    default: /* of bytes */
+        replErrorSet(err, VIR_ERR_OPERATION_DENIED,
+                     _("The space quota of storage pool '%s' in region '%s' is short by %s: of %s, %s are "
+                       "used, and %s more are needed"),
+                     pool, region, overText, limitText, haveText, needText);
+        break;
+    }
+}
+
+/* What is wrong with the name and the room in the target. */
+static void
+replRefusalTargetError(const ReplRefusal *r, const ReplPlanFacts *f, GError **err)
+{
+    g_autofree char *haveText = replAmount(r->have);
+    g_autofree char *needText = replAmount(r->need);
     const char *pool = f->target.pool;
     const char *region = f->target.label->name;
     gboolean transit =
@@ -152,22 +183,9 @@ replRefusalTargetError(const ReplRefusal *r, const ReplPlanFacts *f, GError **er
                          region);
         break;
     case REPL_REFUSE_QUOTA_IMAGES:
-        replErrorSet(err, VIR_ERR_OPERATION_DENIED,
-                     _("The image quota of storage pool '%s' in region '%s' is short by %llu: of %llu "
-                       "images %llu are used, and %llu more are needed"),
-                     pool, region, over, (ull)r->limit, (ull)r->have, (ull)r->need);
-        break;
     case REPL_REFUSE_QUOTA_SNAPSHOTS:
-        replErrorSet(err, VIR_ERR_OPERATION_DENIED,
-                     _("The snapshot quota of storage pool '%s' in region '%s' is short by %llu: of "
-                       "%llu snapshots %llu are used, and %llu more are needed"),
-                     pool, region, over, (ull)r->limit, (ull)r->have, (ull)r->need);
-        break;
     case REPL_REFUSE_QUOTA_BYTES:
-        replErrorSet(err, VIR_ERR_OPERATION_DENIED,
-                     _("The space quota of storage pool '%s' in region '%s' is short by %s: of %s, %s are "
-                       "used, and %s more are needed"),
-                     pool, region, overText, limitText, haveText, needText);
+        replRefusalQuotaError(r, f, err);
         break;
     case REPL_REFUSE_SPACE:
         if (transit)
