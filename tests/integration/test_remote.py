@@ -96,6 +96,18 @@ def ends(places, direction):
     return (near, far, near, behind) if direction == "push" else (far, near, behind, near)
 
 
+@pytest.mark.parametrize("direction", ["push", "pull"])
+def test_what_packs_is_packed_on_a_slow_link(places, slow, direction):
+    """Whether packing pays is tried: no later than after the first tens of MiB."""
+    source, target, here, there = ends(places, direction)
+    with open(here.file("words.raw"), "wb") as f:
+        f.write(b"".join(b"%015x\n" % number for number in range(96 * MIB // 16)))
+    here.refresh()
+    target.replicate(source, "words.raw", timeout_s=120)
+    assert MIB < int(target.image("words.raw").job["wire"]) < 64 * MIB
+    images.qemu_img("compare", here.file("words.raw"), there.file("words.raw"))
+
+
 def is_clean(pool):
     """Nothing of a job is left: no partial files, and names only of what is whole."""
     return not [name for name in pool.staging() if name.startswith("partial/")]
