@@ -143,14 +143,21 @@ def loans(pool):
             for each in re.findall(r"<replication:loan [^>]*>", pool.host.ok("pool-dumpxml", pool.name))]
 
 
-def test_pull_seen_and_ended_on_the_other_host(places, pair):
-    """The host that lends an image shows to whom, keeps writers off, and its administrator has the last word."""
+def lent(places, pair, mib):
+    """Starts a pull that takes seconds, and returns the name of the image that the other host lends for it."""
     near, far, behind = places
-    volume = big_image(behind, 32, "big.qcow2")
+    volume = big_image(behind, mib, "big.qcow2")
     pair[2].shape("16mbit")
     assert near.try_replicate(far, volume, **{"async": "yes"}).rc == 0
     near.wait_job(volume, ("running",))
     assert wait_until(lambda: loans(behind), 30)
+    return volume
+
+
+def test_pull_seen_and_ended_on_the_other_host(places, pair):
+    """The host that lends an image shows to whom, keeps writers off, and its administrator has the last word."""
+    near, _, behind = places
+    volume = lent(places, pair, 32)
     loan, = loans(behind)
     assert loan["volume"] == volume and loan["host"] == near.host.name and loan["state"] == "running", loan
     assert abs(int(loan["since"]) - time.time()) < 600
@@ -173,12 +180,8 @@ def test_pull_seen_and_ended_on_the_other_host(places, pair):
 
 
 def test_reading_ended_while_the_reader_is_away(places, pair):
-    near, far, behind = places
-    volume = big_image(behind, 16, "big.qcow2")
-    pair[2].shape("16mbit")
-    assert near.try_replicate(far, volume, **{"async": "yes"}).rc == 0
-    near.wait_job(volume, ("running",))
-    assert wait_until(lambda: loans(behind), 30)
+    near, _, behind = places
+    volume = lent(places, pair, 16)
     near.host.kill()
     act(behind, volume, "cancel")
     behind.host.ok("vol-delete", volume, behind.name)
